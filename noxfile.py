@@ -1,0 +1,97 @@
+"""Everything that is checked: `nox` runs lint, typing and the tests; `nox -l` lists the rest."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "typing", "tests"]
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+nox.needs_version = ">=2025.5.1"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
+
+
+def group(name: str) -> list[str]:
+    """The packages of a dependency group: pip before 25.1 does not know groups."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def wheel(session: nox.Session) -> str:
+    """Build the wheel, so that tests run on what users install."""
+    directory = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(directory, ignore_errors=True)
+    session.run(
+        *("python", "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={directory}", "."),
+        silent=True,
+    )
+    (built,) = directory.glob("*.whl")
+    return str(built)
+
+
+def install(session: nox.Session, *more: str) -> None:
+    """Install the wheel with all extras, and what the tests need."""
+    session.install(f"{wheel(session)}[{EXTRAS}]", *group("test"), *more)
+    # A wheel of the same version is not installed again by itself.
+    session.install("--force-reinstall", "--no-deps", wheel(session))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types, and that every public name has one."""
+    install(session, *group("typing"))
+    session.run("mypy")
+    session.run("pyright", "--ignoreexternal", "--verifytypes", "wxasset")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests on the built wheel, with branch coverage."""
+    install(session)
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session(python=PYTHONS)
+def interpreters(session: nox.Session) -> None:
+    """Run the tests on each interpreter that is found."""
+    install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions of the direct dependencies."""
+    if sys.version_info >= (3, 13):
+        session.error("the lowest versions have no wheels for this interpreter; run with Python 3.11")
+    session.install("uv")
+    session.run(
+        *("uv", "pip", "install", "--quiet", f"--python={session.virtualenv.location}"),
+        *("--resolution=lowest-direct", f"{wheel(session)}[{EXTRAS}]", *group("test")),
+    )
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests, and write the lines that they do not reach as HTML to htmlcov/."""
+    install(session)
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "html", "--fail-under=0")
+    session.run("coverage", "report")
