@@ -1,0 +1,441 @@
+"""Every failure of wxasset: one tree, whose data is all in plain attributes.
+
+::
+
+    WxAssetError
+    ├── UsageError                the call itself is wrong; nothing was sent
+    ├── RequestError              no complete answer
+    │   ├── ConnectError          nothing was sent
+    │   ├── TransferError         broke on the way
+    │   │   └── TransferTimeout
+    │   └── UploadOutcomeUnknown  a create may or may not have happened
+    ├── ReplyError                an answer that cannot be used
+    │   ├── HTTPStatusError  DecodeError  TruncatedDownload  ReplyTooLarge  UnsafeURLError
+    ├── APIError                  WeChat said no
+    │   ├── TokenRejectedError    CredentialError    IPNotAllowedError
+    │   ├── PermissionDeniedError BusyError          QuotaExceededError   RateLimitedError
+    │   ├── InvalidMediaError     MediaNotFoundError
+    ├── SourceError               the thing to upload
+    ├── DestinationError          the place to download to
+    ├── StreamConsumedError       read twice
+    └── PartialDeleteError        some cloud files were not deleted
+
+Errors name the API's path, never its URL: an access token rides in the query. They pickle, and they carry a hint
+in English and Chinese.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from attrs import define, fields
+
+from wxasset import hints
+from wxasset.hints import HINTS, Hint
+
+if TYPE_CHECKING:
+    from wxasset.calls.cloud import DeleteReport
+
+__all__ = [
+    "APIError",
+    "BusyError",
+    "ConnectError",
+    "CredentialError",
+    "DecodeError",
+    "DestinationError",
+    "HTTPStatusError",
+    "Hint",
+    "IPNotAllowedError",
+    "InvalidMediaError",
+    "MediaNotFoundError",
+    "PartialDeleteError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitedError",
+    "ReplyError",
+    "ReplyTooLarge",
+    "RequestError",
+    "SourceError",
+    "StreamConsumedError",
+    "TokenRejectedError",
+    "TransferError",
+    "TransferTimeout",
+    "TruncatedDownload",
+    "UnsafeURLError",
+    "UploadOutcomeUnknown",
+    "UsageError",
+    "WxAssetError",
+    "api_error",
+]
+
+
+def _rebuild(cls: "type[WxAssetError]", values: dict[str, Any]) -> "WxAssetError":
+    return cls(**values)
+
+
+@define(eq=False, slots=False)
+class WxAssetError(Exception):
+    """The root: ``except WxAssetError`` catches every failure of this package.
+
+    Attributes:
+        message: What happened, in one English sentence.
+        hint: What to do about it, in English and in Chinese.
+    """
+
+    message: str
+
+    _hint: ClassVar[Hint] = Hint("See the message.", "请查看错误说明。")
+
+    @property
+    def hint(self) -> Hint:
+        """What to do, in English (`hint.english`) and Chinese (`hint.chinese`)."""
+        return self._hint
+
+    def __str__(self) -> str:
+        """Say what happened, then what to do."""
+        return f"{self.message} {self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by name: the default rebuilds from positions, which keyword-only fields refuse."""
+        values = {field.alias: getattr(self, field.name) for field in fields(type(self)) if field.init}
+        return _rebuild, (type(self), values)
+
+
+@define(eq=False, slots=False)
+class UsageError(WxAssetError, ValueError):
+    """The call itself is wrong: a bad argument, missing credentials, a closed session. Nothing was sent."""
+
+    _hint = Hint("Correct the call; nothing was sent.", "调用方式有误，请更正后再试；请求未发出。")
+
+
+@define(eq=False, slots=False)
+class RequestError(WxAssetError):
+    """No complete answer was received.
+
+    Attributes:
+        path: The API's path, for example ``/cgi-bin/material/add_material``.
+    """
+
+    path: str = ""
+
+    _hint = Hint("Check the network and try again.", "请检查网络后重试。")
+
+
+@define(eq=False, slots=False)
+class ConnectError(RequestError):
+    """Name resolution, the connection or TLS failed: nothing was sent, so a repetition is harmless."""
+
+    _hint = Hint(
+        "Nothing was sent. Check DNS, proxy, firewall and `base_url`, then try again.",
+        "请求尚未发出。请检查 DNS、代理、防火墙和 `base_url` 后重试。",
+    )
+
+
+@define(eq=False, slots=False)
+class TransferError(RequestError):
+    """The exchange broke on the way.
+
+    Attributes:
+        outcome_unknown: False where it is certain that WeChat never had the whole request.
+    """
+
+    outcome_unknown: bool = True
+
+
+@define(eq=False, slots=False)
+class TransferTimeout(TransferError):
+    """No byte moved for `Timeouts.stall` seconds."""
+
+    _hint = Hint(
+        "The peer stalled. Try again, or raise `Timeouts(stall=...)` on a slow line.",
+        "对端无响应。请重试；线路较慢时可调大 `Timeouts(stall=...)`。",
+    )
+
+
+@define(eq=False, slots=False, kw_only=True)
+class UploadOutcomeUnknown(RequestError):
+    """An upload may or may not have happened: its reply was lost. It was not sent again.
+
+    Attributes:
+        filename: The name it was sent under, by which the library can be searched.
+        type: WeChat's type of the media, such as ``image``.
+        size: The number of bytes of the media.
+        started_at: Unix time in seconds just before the attempt.
+        ended_at: Unix time in seconds when the reply was given up.
+        reason: What became of the reply.
+    """
+
+    filename: str
+    type: str
+    size: int
+    started_at: float
+    ended_at: float
+    reason: str
+
+    _hint = Hint(
+        "Look for the file name among the newest materials (`iter_materials`) before you upload it again.",
+        "上传结果未知：再次上传前，请先用 `iter_materials` 在最新素材中按文件名查找，避免重复占用额度。",
+    )
+
+
+@define(eq=False, slots=False)
+class ReplyError(WxAssetError):
+    """An answer came, but it cannot be used.
+
+    Attributes:
+        path: The API's path.
+    """
+
+    path: str = ""
+
+    _hint = Hint(
+        "Something between you and WeChat may have answered instead: check proxies and `base_url`.",
+        "可能是代理或网关代替微信作了应答，请检查代理和 `base_url`。",
+    )
+
+
+@define(eq=False, slots=False, kw_only=True)
+class HTTPStatusError(ReplyError):
+    """The HTTP status was not 200. WeChat reports its own errors with status 200.
+
+    Attributes:
+        status: The HTTP status.
+        excerpt: The start of the body, at most 200 characters.
+    """
+
+    status: int
+    excerpt: str = ""
+
+
+@define(eq=False, slots=False, kw_only=True)
+class DecodeError(ReplyError):
+    """The body is not the JSON object that this API answers with.
+
+    Attributes:
+        excerpt: The start of the body, at most 200 characters.
+    """
+
+    excerpt: str = ""
+
+
+@define(eq=False, slots=False, kw_only=True)
+class TruncatedDownload(ReplyError):
+    """The body ended before its announced length. Nothing incomplete was left at the destination.
+
+    Attributes:
+        received: Bytes that had been read when it broke.
+        expected: Bytes that were announced, or None.
+    """
+
+    received: int
+    expected: int | None = None
+
+    _hint = Hint("The download was cut short; fetch it again.", "下载被中断，请重新下载。")
+
+
+@define(eq=False, slots=False, kw_only=True)
+class ReplyTooLarge(ReplyError):
+    """The body is larger than the limit that was set for it.
+
+    Attributes:
+        limit: That limit, in bytes.
+    """
+
+    limit: int
+
+    _hint = Hint("Raise the byte limit in `Limits` if you expect so much.", "如确需接收，请在 `Limits` 中调大上限。")
+
+
+@define(eq=False, slots=False)
+class UnsafeURLError(ReplyError):
+    """A URL that the server gave must not be followed."""
+
+    _hint = Hint(
+        "The address is not a public media host; see `DownloadPolicy`.",
+        "该地址不是允许的公网媒体域名，参见 `DownloadPolicy`。",
+    )
+
+
+@define(eq=False, slots=False, kw_only=True)
+class APIError(WxAssetError):
+    """WeChat refused the call.
+
+    Attributes:
+        errcode: WeChat's code; decide on this and never on the text.
+        errmsg: WeChat's text as it came, without its request id.
+        rid: WeChat's request id, for its support and for `openapi/rid/get`; None where it sent none.
+        path: The API's path.
+    """
+
+    message: str = ""
+    errcode: int
+    errmsg: str
+    rid: str | None = None
+    path: str = ""
+
+    _hint = Hint(
+        "Look the code up in WeChat's table of global return codes.",
+        "请在微信官方“全局返回码”文档中查询该错误码。",
+    )
+    _retryable: ClassVar[bool] = False
+
+    def __attrs_post_init__(self) -> None:
+        self.message = self.message or self._describe()
+
+    def _describe(self) -> str:
+        rid = f" (rid {self.rid})" if self.rid else ""
+        return f"{self.path or 'WeChat'} answered {self.errcode}: {self.errmsg}{rid}."
+
+    @property
+    def hint(self) -> Hint:
+        """What to do about this code."""
+        return HINTS.get(self.errcode, self._hint)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed a little later."""
+        return self._retryable
+
+
+@define(eq=False, slots=False)
+class TokenRejectedError(APIError):
+    """40001, 40014, 42001: the access token was refused, also after one refresh."""
+
+
+@define(eq=False, slots=False)
+class CredentialError(APIError):
+    """The appid, the secret or a third-party platform's ticket was refused."""
+
+
+@define(eq=False, slots=False, kw_only=True)
+class IPNotAllowedError(APIError):
+    """40164: this machine's address is not on the account's IP allow-list.
+
+    Attributes:
+        ip: The address that WeChat saw, or None where it did not say.
+    """
+
+    ip: str | None = None
+
+
+@define(eq=False, slots=False)
+class PermissionDeniedError(APIError):
+    """The account, or the third-party platform, may not call this API."""
+
+
+@define(eq=False, slots=False)
+class BusyError(APIError):
+    """-1: WeChat is busy."""
+
+    _retryable = True
+
+
+@define(eq=False, slots=False)
+class QuotaExceededError(APIError):
+    """45009: the day's quota is spent."""
+
+
+@define(eq=False, slots=False)
+class RateLimitedError(APIError):
+    """45011: too many calls this minute."""
+
+    _retryable = True
+
+
+@define(eq=False, slots=False)
+class InvalidMediaError(APIError):
+    """WeChat refused the media itself: its format, size, name or length."""
+
+
+@define(eq=False, slots=False)
+class MediaNotFoundError(APIError):
+    """40007: no such media."""
+
+
+@define(eq=False, slots=False)
+class SourceError(WxAssetError):
+    """The thing to upload is gone, changed, of the wrong size or kind, or cannot be sent again.
+
+    Attributes:
+        remedy: What to do about it; shown as the hint.
+    """
+
+    remedy: Hint | None = None
+
+    _hint = Hint("Nothing was uploaded; correct the file and try again.", "未上传任何内容，请更正文件后重试。")
+
+    @property
+    def hint(self) -> Hint:
+        """What to do about this source."""
+        return self.remedy or self._hint
+
+
+@define(eq=False, slots=False)
+class DestinationError(WxAssetError):
+    """The place to download to cannot be written. Nothing incomplete was left there."""
+
+    _hint = Hint(
+        "Check that the directory exists, is writable and has room; pass a path, a directory or a binary file.",
+        "请检查目录是否存在、可写且空间充足；请传入路径、目录或以二进制方式打开的文件。",
+    )
+
+
+@define(eq=False, slots=False)
+class StreamConsumedError(WxAssetError):
+    """The stream has been read, or its block has been left; it holds nothing any more."""
+
+    _hint = Hint(
+        "A stream is read once, inside its `async with`; keep the bytes, or open the material again.",
+        "数据流只能在 `async with` 内读取一次；请自行保存数据，或重新打开素材。",
+    )
+
+
+@define(eq=False, slots=False, kw_only=True)
+class PartialDeleteError(WxAssetError):
+    """Some cloud files were not deleted.
+
+    Attributes:
+        report: The outcome of every id.
+    """
+
+    report: "DeleteReport"
+
+    _hint = Hint(
+        "See `error.report.failed`; the files in `error.report.deleted` are gone.",
+        "未删除的文件见 `error.report.failed`，其余文件已删除。",
+    )
+
+
+_CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
+    (hints.TOKEN_REJECTED, TokenRejectedError),
+    (hints.CREDENTIAL, CredentialError),
+    (hints.IP_NOT_ALLOWED, IPNotAllowedError),
+    (hints.PERMISSION_DENIED, PermissionDeniedError),
+    (hints.BUSY, BusyError),
+    (hints.QUOTA_EXCEEDED, QuotaExceededError),
+    (hints.RATE_LIMITED, RateLimitedError),
+    (hints.INVALID_MEDIA, InvalidMediaError),
+    (hints.MEDIA_NOT_FOUND, MediaNotFoundError),
+)
+
+# wire reference 0.3: the request id ends the text, after a blank or a comma. 1.1: how 40164 names the address.
+_RID: Final = re.compile(r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$")
+_IP: Final = re.compile(r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist")
+_ERRMSG_LIMIT: Final = 500  # characters; the longest captured text has 190
+
+
+def api_error(errcode: int, errmsg: str, path: str) -> APIError:
+    """Build the error that stands for WeChat's answer, of the class that its code calls for."""
+    found = _RID.search(errmsg)
+    text = errmsg[: found.start()] if found else errmsg
+    cls = next((cls for codes, cls in _CLASSES if errcode in codes), APIError)
+    known: dict[str, Any] = {
+        "errcode": errcode,
+        "errmsg": text.strip()[:_ERRMSG_LIMIT],
+        "rid": found.group(1) if found else None,
+        "path": path,
+    }
+    if issubclass(cls, IPNotAllowedError):
+        address = _IP.search(text)
+        known["ip"] = address.group(1) if address else None
+    return cls(**known)

@@ -1,0 +1,714 @@
+"""What WeChat's error codes mean for the caller: hints in two languages, and the groups that choose the error class.
+
+Pure data. A code that is absent has no hint and belongs to no group; it is still reported, with WeChat's own text.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from attrs import frozen
+
+__all__ = [
+    "BUSY",
+    "CREDENTIAL",
+    "HINTS",
+    "INVALID_MEDIA",
+    "IP_NOT_ALLOWED",
+    "MEDIA_NOT_FOUND",
+    "PERMISSION_DENIED",
+    "QUOTA_EXCEEDED",
+    "RATE_LIMITED",
+    "TOKEN_REJECTED",
+    "Hint",
+]
+
+
+@frozen
+class Hint:
+    """What to do about an error code, said in English and in Chinese."""
+
+    english: str
+    chinese: str
+
+    def __str__(self) -> str:
+        return f"{self.english} {self.chinese}"
+
+
+# The token alone is at fault: drop it, fetch one more, send once more.
+TOKEN_REJECTED: Final = frozenset(
+    {
+        40001,  # not the latest token; at a token endpoint also a wrong AppSecret
+        40014,  # malformed
+        42001,  # out of date
+    }
+)
+
+# What proves who is calling is wrong, missing or frozen; no new access token can cure it.
+CREDENTIAL: Final = frozenset(
+    {
+        40002,  # grant_type, only ever sent beside a credential
+        40013,  # appid unknown
+        40091,  # platform ticket
+        40094,  # platform appid and secret
+        40125,  # AppSecret wrong
+        40243,  # AppSecret frozen
+        41001,  # no token was sent, so none can be refreshed: the token source is at fault
+        41002,  # appid empty
+        41003,  # refresh token missing
+        41004,  # AppSecret empty
+        41018,  # platform appid missing
+        41021,  # platform token missing
+        42002,  # refresh token out of date
+        42006,  # platform token out of date: the account's own token is not what must be renewed
+        42007,  # everything voided by a new password
+        61005,  # platform ticket out of date
+        61006,  # platform ticket wrong
+        61009,  # authorization code wrong
+        61010,  # authorization code out of date
+        61011,  # platform unknown
+        61014,  # the account's token where the platform's belongs
+        61015,  # and the reverse
+        61023,  # refresh token wrong
+        61024,  # a platform's appid at the endpoint of ordinary accounts
+    }
+)
+
+# The credentials are right, the address is not: the allow-list or an administrator decides.
+IP_NOT_ALLOWED: Final = frozenset(
+    {
+        40090,  # bad client address
+        40164,  # not listed; the message names the address
+        45035,  # not registered, said by an API
+        61004,  # not registered with the third-party platform
+        89501,  # 895xx: an administrator is asked about the address, has not answered, or has refused
+        89502,
+        89503,
+        89504,
+        89505,
+        89506,
+        89507,
+    }
+)
+
+# WeChat knows the caller and says no.
+PERMISSION_DENIED: Final = frozenset(
+    {
+        -503002,  # somebody else's cloud file
+        -501019,  # not authorized in the environment
+        -501008,  # the environment refuses such callers
+        48001,  # the account lacks the API
+        48004,  # the API is banned for the account
+        50001,  # not authorized
+        50002,  # account restricted
+        50004,  # barred from tokens: the credentials are right, the account is being punished
+        50007,  # account frozen: the same
+        61003,  # the account has not authorized the platform
+        61007,  # permission set not granted to the platform
+        61016,  # permission not yet confirmed by the platform
+        61017,  # permission not granted
+        85088,  # cloud development not enabled
+    }
+)
+
+# Nothing is wrong with the request: the same one may pass later.
+BUSY: Final = frozenset(
+    {
+        -601003,  # network inside WeChat (-601002 is about arguments, hence not here)
+        -601001,  # WeChat behind the cloud
+        -501002,  # the cloud timed out; the work may have been done
+        -501001,  # the cloud failed
+        -1000,  # the cloud endpoints' way of saying -1
+        -1,
+        46007,  # still transcoding, only ever said to a download
+    }
+)
+
+# A contingent is spent; only a reset, the next period or a larger plan helps. A full store is not a contingent.
+QUOTA_EXCEEDED: Final = frozenset(
+    {
+        -501016,  # cloud writes
+        -501015,  # cloud reads
+        -501003,  # the requests in the environment's plan
+        45009,  # calls of the day
+        48006,  # quota resets of the month
+    }
+)
+
+# Too fast, not too often: the same calls pass when they are spread out.
+RATE_LIMITED: Final = frozenset(
+    {
+        -501004,  # too many at once
+        45011,  # too many in this minute
+    }
+)
+
+# What was to be uploaded, or the type or texts given with it, cannot be accepted.
+INVALID_MEDIA: Final = frozenset(
+    {
+        40004,  # type unknown
+        40005,  # file does not fit the type
+        40006,  # temporary file too large
+        40008,  # type unknown, in another wording
+        40009,  # image too large
+        40010,  # voice too large
+        40011,  # video too large
+        40012,  # thumb too large
+        40113,  # format unknown
+        40137,  # image format not supported
+        41005,  # no file, no file name, or a video without a title
+        44001,  # empty file
+        44006,  # empty file
+        45001,  # permanent file too large
+        45003,  # a video's title
+        45004,  # a video's introduction
+        45007,  # voice plays too long
+    }
+)
+
+# The thing asked for does not exist (any more); on a repeated deletion that is success.
+MEDIA_NOT_FOUND: Final = frozenset(
+    {
+        -503003,  # cloud file
+        40007,
+        46001,  # the id is known, its data is gone
+    }
+)
+
+_HINTS: Final = {
+    # WeChat itself is in trouble.
+    -1: Hint(
+        "WeChat is busy. Try again in a few seconds; after an upload, first check whether it was stored.",
+        "微信系统繁忙，几秒后重试；若是上传，先确认素材是否已存入。",
+    ),
+    -1000: Hint(
+        "The cloud backend failed. Try again in a few seconds; report the rid if it keeps failing.",
+        "云开发后台出错，几秒后重试；若一直失败，请带上 rid 反馈。",
+    ),
+    -601001: Hint(
+        "The WeChat backend behind cloud development failed. Try again in a few seconds.",
+        "云开发背后的微信后台出错，几秒后重试。",
+    ),
+    -601002: Hint(
+        "The WeChat backend rejected an argument. Check `env` and the form of every id in `fileids`.",
+        "微信后台不接受某个参数，检查 `env` 以及 `fileids` 中每个 id 的格式。",
+    ),
+    -601003: Hint(
+        "The network inside the WeChat backend failed. Try again in a few seconds.",
+        "微信后台内部网络出错，几秒后重试。",
+    ),
+    # Cloud development.
+    -501001: Hint(
+        "The cloud environment failed inside. Try again in a few seconds, then look at its status in the cloud "
+        "console.",
+        "云环境内部出错，几秒后重试；仍失败就到云开发控制台查看环境状态。",
+    ),
+    -501002: Hint(
+        "The cloud environment answered too late, so the work may be done. Try again with fewer `fileids`.",
+        "云环境响应超时，操作可能已完成；减少 `fileids` 后重试。",
+    ),
+    -501003: Hint(
+        "The environment has used up the requests of its plan. Wait for the quota to renew or choose a larger plan.",
+        "环境套餐的请求次数已用完，等额度恢复，或升级套餐。",
+    ),
+    -501004: Hint(
+        "Too many requests run at once for this environment. Lower `concurrency` and try again.",
+        "该环境的并发请求过多，调小 `concurrency` 后再试。",
+    ),
+    -501005: Hint(
+        "`env` is wrong or not in service. Use the environment id (not its display name) and an appid that owns it.",
+        "`env` 有误或环境异常：填环境 ID 而非名称，并使用该环境所属的 appid。",
+    ),
+    -501006: Hint(
+        "A parameter common to all cloud calls is wrong. Check `env` first, then the fields of your own call.",
+        "云开发公共参数有误，先查 `env`，再查自定义调用的字段。",
+    ),
+    -501007: Hint(
+        "The cloud rejected an argument. Check `env`, the path, and that every id in `fileids` starts with cloud://.",
+        "云端不接受某个参数：检查 `env`、路径，`fileids` 中的 id 应以 cloud:// 开头。",
+    ),
+    -501008: Hint(
+        "The cloud refused where the request came from. Check the security settings of `env` in the cloud console.",
+        "云端拒绝了请求来源，到云开发控制台检查 `env` 的安全设置。",
+    ),
+    -501009: Hint(
+        "The cloud resource is missing or was never set up. Check `env` and open its storage page in the console once.",
+        "云资源不存在或未初始化：核对 `env`，并在控制台打开一次存储页。",
+    ),
+    -501015: Hint(
+        "The read quota of the environment is spent. Wait for it to renew or choose a larger plan.",
+        "环境的读请求配额已用完，等额度恢复，或升级套餐。",
+    ),
+    -501016: Hint(
+        "The write quota of the environment is spent. Wait for it to renew or choose a larger plan.",
+        "环境的写请求配额已用完，等额度恢复，或升级套餐。",
+    ),
+    -501017: Hint(
+        "The disk of the environment is full. Delete files with `batch_delete_file` or choose a larger plan.",
+        "环境的存储空间已满，用 `batch_delete_file` 清理文件，或升级套餐。",
+    ),
+    -501018: Hint(
+        "The cloud resource is out of service. Look at the status and the bill of `env` in the cloud console.",
+        "云资源当前不可用，到云开发控制台查看 `env` 的状态和账单。",
+    ),
+    -501019: Hint(
+        "The caller may not do this in the environment. Check that the appid owns `env` or was granted access to it.",
+        "无权在该环境执行此操作，确认该 appid 拥有 `env` 或已获授权。",
+    ),
+    -501020: Hint(
+        "The cloud rejected an argument without naming it. Compare `env`, path and `fileids` with a call that works.",
+        "云端报参数错误但未说明是哪个，逐一核对 `env`、路径和 `fileids`。",
+    ),
+    -501021: Hint(
+        "The environment does not support this operation. Check its type and plan in the cloud console.",
+        "该环境不支持此操作，到云开发控制台查看环境类型和套餐。",
+    ),
+    -503001: Hint(
+        "Cloud storage could not serve this file. Check its id and `env`, then try again later.",
+        "云存储无法处理该文件，核对文件 id 与 `env`，稍后再试。",
+    ),
+    -503002: Hint(
+        "The caller may not touch this file. Check that it lies in `env`, and the storage permissions in the cloud "
+        "console.",
+        "无权访问该文件：确认它属于 `env`，并检查控制台中的存储权限。",
+    ),
+    -503003: Hint(
+        "No such file in cloud storage. It was deleted or never uploaded, or the id in `fileids` belongs to another "
+        "`env`.",
+        "云存储中没有该文件：已删除、从未传成，或 `fileids` 中的 id 属于别的 `env`。",
+    ),
+    -503004: Hint(
+        "The storage signature is not valid. Do not reuse old links or forms: ask for new ones with `file_urls` or "
+        "`upload_file`.",
+        "存储签名无效，旧链接和旧表单不要复用，用 `file_urls` 或 `upload_file` 重新获取。",
+    ),
+    # Credentials, arguments and media that are wrong.
+    40001: Hint(
+        "Wrong AppSecret in `WxSession(appid, secret)`, or another program keeps fetching classic tokens. One refresh "
+        "did not help: use stable tokens everywhere.",
+        "`WxSession(appid, secret)` 的 AppSecret 有误，或别的程序仍在取普通 token；刷新一次仍无效，请全部改用 "
+        "stable_token。",
+    ),
+    40002: Hint(
+        "The grant_type of a token request is wrong. It must be client_credential; look at your own token source.",
+        "取 token 的 grant_type 不对，应为 client_credential，检查自己的 token 来源。",
+    ),
+    40004: Hint(
+        "`type` is not allowed here: upload image, voice, video or thumb; list image, voice, video or news.",
+        "`type` 不合法：上传可用 image、voice、video、thumb；列表可用 image、voice、video、news。",
+    ),
+    40005: Hint(
+        "The file is not of the kind that `type` names, such as an mp4 sent as image. Change `type` or the file.",
+        "文件与 `type` 不符（如把 mp4 当 image 上传），改 `type` 或换文件。",
+    ),
+    40006: Hint(
+        "The temporary file is too large: image and video 10 MB, voice 2 MB, thumb 64 KB. Compress it.",
+        "临时素材过大：图片、视频 10 MB，语音 2 MB，缩略图 64 KB，请压缩。",
+    ),
+    40007: Hint(
+        "No such `media_id` in this account: mistyped, already deleted, another account's, or a temporary one where a "
+        "permanent one is needed (or expired after 3 days).",
+        "本账号没有这个 `media_id`：写错、已删除、属于别的账号，或误用了临时素材的 id（3 天后失效）。",
+    ),
+    40008: Hint(
+        "WeChat does not know this `type`. Use image, voice, video or thumb, in lower case.",
+        "微信不认识这个 `type`，请用小写的 image、voice、video 或 thumb。",
+    ),
+    40009: Hint(
+        "The picture is too large: 10 MB as a material, under 1 MB for `upload_image`. Shrink it.",
+        "图片过大：素材上限 10 MB，`upload_image` 须小于 1 MB，请缩小。",
+    ),
+    40010: Hint(
+        "The voice file is too large: at most 2 MB and 60 seconds. Cut it or lower the bit rate.",
+        "语音文件过大：不超过 2 MB、60 秒，请剪短或降低码率。",
+    ),
+    40011: Hint(
+        "The video is too large: at most 10 MB. Compress it or cut it.",
+        "视频过大，不超过 10 MB，请压缩或剪短。",
+    ),
+    40012: Hint(
+        "The thumb is too large: it must be a jpg of at most 64 KB. Shrink it.",
+        "缩略图过大：须为不超过 64 KB 的 jpg，请缩小。",
+    ),
+    40013: Hint(
+        "WeChat does not know this appid. Copy it again from Basic Configuration; check case, blanks, and that it is "
+        "not an original id (gh_...).",
+        "微信不认识这个 appid：从「基本配置」重新复制，注意大小写、空格，不要填成原始 ID（gh_ 开头）。",
+    ),
+    40014: Hint(
+        "The access token is malformed. See whether `tokens` or `store` hands out a cut, quoted or foreign string.",
+        "access_token 格式不对，检查 `tokens` 或 `store` 是否给出了截断、带引号或别处的字符串。",
+    ),
+    40033: Hint(
+        "The JSON holds \\u escapes. Send Chinese as raw UTF-8 (ensure_ascii=False) in your own call.",
+        "JSON 中含有 \\u 转义，自定义调用请直接发送 UTF-8 中文（ensure_ascii=False）。",
+    ),
+    40035: Hint(
+        "An argument has a wrong length or range. Check `count` (1 to 20), `offset`, and the length of texts.",
+        "参数长度或范围不对，检查 `count`（1 到 20）、`offset` 和文字长度。",
+    ),
+    40038: Hint(
+        "WeChat cannot read this form of request. Check the Content-Type and the body of your own call.",
+        "微信不接受这种请求格式，检查自定义调用的 Content-Type 和正文。",
+    ),
+    40066: Hint(
+        "WeChat has no such path. Remove any path from `base_url`, and check the route of your own call.",
+        "接口路径不存在：`base_url` 不要带路径，并核对自定义调用的路由。",
+    ),
+    40090: Hint(
+        "WeChat refused the address the request came from. Check the outgoing address, the proxy and the IP "
+        "allow-list.",
+        "微信拒绝了请求来源 IP，检查出口 IP、代理和 IP 白名单。",
+    ),
+    40091: Hint(
+        "The component_verify_ticket is not valid. Use the newest one that WeChat pushed to this platform.",
+        "component_verify_ticket 无效，请使用微信最近一次推送给本平台的 ticket。",
+    ),
+    40094: Hint(
+        "The platform's component_appid and component_appsecret do not fit. Copy both again from open.weixin.qq.com.",
+        "第三方平台的 component_appid 与 component_appsecret 不匹配，到 open.weixin.qq.com 重新复制。",
+    ),
+    40097: Hint(
+        "An argument is not valid. Lists: `count` from 1 to 20 and `offset` from 0; cloud files: `env` and `fileids`.",
+        "参数不合法：列表查 `count`（1 到 20）和 `offset`（从 0 起），云文件查 `env` 和 `fileids`。",
+    ),
+    40101: Hint(
+        "A required argument is missing. Cloud files need `env` and a path or `fileids`.",
+        "有必填参数没传：云文件接口需要 `env`，以及路径或 `fileids`。",
+    ),
+    40113: Hint(
+        "WeChat reads jpg, png, gif, bmp, mp3, wma, wav, amr and mp4 only. Give `filename=` such an extension; "
+        "convert webp and HEIC first.",
+        "仅支持 jpg、png、gif、bmp、mp3、wma、wav、amr、mp4：`filename=` 须带这些扩展名，webp、HEIC 先转换。",
+    ),
+    40125: Hint(
+        "The AppSecret is wrong, or was reset. Copy the present one from Basic Configuration (mini programs: "
+        "Development Settings) into `WxSession(appid, secret)`.",
+        "AppSecret 有误或已被重置，到「基本配置」（小程序为「开发设置」）取最新的填入 `WxSession(appid, secret)`。",
+    ),
+    40137: Hint(
+        "WeChat does not take this picture format. For `upload_image` convert it to jpg or png.",
+        "图片格式不支持，使用 `upload_image` 前请转成 jpg 或 png。",
+    ),
+    40164: Hint(
+        "Add the address named in the message to the IP allow-list in Basic Configuration (mini programs: Development "
+        "Settings), then wait up to 30 seconds.",
+        "把错误信息中的 IP 加入「基本配置」（小程序为「开发设置」）的 IP 白名单，最多等 30 秒生效。",
+    ),
+    40243: Hint(
+        "The AppSecret is frozen. An administrator must unfreeze it in Basic Configuration, or reset it.",
+        "AppSecret 已冻结，请管理员到「基本配置」解冻或重置。",
+    ),
+    # Something is missing.
+    41001: Hint(
+        "No token was sent. See what `tokens` returns; in cloud hosting, open this API path for tokenless calls in "
+        "the console.",
+        "请求没有带 token：检查 `tokens` 的返回值；云托管内请在控制台为该接口开通免 token 调用。",
+    ),
+    41002: Hint(
+        "The appid is empty. Fill in `WxSession(appid, secret)` or WXASSET_APPID.",
+        "appid 为空，填写 `WxSession(appid, secret)` 或环境变量 WXASSET_APPID。",
+    ),
+    41003: Hint(
+        "The refresh token is missing. Send the authorizer_refresh_token that you stored for this account.",
+        "缺少 refresh_token，请带上为该账号保存的 authorizer_refresh_token。",
+    ),
+    41004: Hint(
+        "The AppSecret is empty. Fill in `WxSession(appid, secret)` or WXASSET_SECRET.",
+        "AppSecret 为空，填写 `WxSession(appid, secret)` 或环境变量 WXASSET_SECRET。",
+    ),
+    41005: Hint(
+        "WeChat found no named file in the upload, or no title for a video. Pass `filename=`, and `title=` for videos.",
+        "上传中没有带文件名的文件，或视频缺标题：请传 `filename=`，视频还要传 `title=`。",
+    ),
+    41006: Hint(
+        "The `media_id` is empty. See what the upload or the list returned before you use it.",
+        "`media_id` 为空，先检查上传或列表返回的值。",
+    ),
+    41011: Hint(
+        "A required field is missing. Compare the JSON of your own call with the official page.",
+        "缺少必填字段，对照官方文档检查自定义调用的 JSON。",
+    ),
+    41018: Hint(
+        "The component_appid is missing. Send the appid of the third-party platform.",
+        "缺少 component_appid，请带上第三方平台的 appid。",
+    ),
+    41021: Hint(
+        "The component_access_token is missing. Put it into the query of third-party platform calls.",
+        "缺少 component_access_token，第三方平台接口要把它放在 URL 参数里。",
+    ),
+    # Something is out of date.
+    42001: Hint(
+        "The token is still out of date after one refresh. A `store` or `tokens` hands out an old one: clear it and "
+        "check the clock.",
+        "刷新一次后 token 仍过期：`store` 或 `tokens` 给出了旧值，清掉它并核对系统时间。",
+    ),
+    42002: Hint(
+        "The refresh token has expired. Ask the account's administrator to authorize your platform again.",
+        "refresh_token 已过期，请账号管理员重新授权给第三方平台。",
+    ),
+    42006: Hint(
+        "The component_access_token has expired after 2 hours. Fetch a new one with api_component_token.",
+        "component_access_token 已过期（2 小时），用 api_component_token 重新获取。",
+    ),
+    42007: Hint(
+        "The administrator changed the WeChat password, which voids all tokens. Have the account authorize again.",
+        "管理员改过微信密码，令牌全部失效，需要重新授权。",
+    ),
+    # Methods, bodies, sizes, quotas, and what is stored.
+    43001: Hint(
+        "This path takes GET only. Correct the method of your own call.",
+        "该接口只接受 GET，修正自定义调用的请求方法。",
+    ),
+    43002: Hint(
+        "This path takes POST only. Correct your own call, and look for a redirect or proxy that turns POST into GET.",
+        "该接口只接受 POST：修正自定义调用，并检查是否有跳转或代理把 POST 变成 GET。",
+    ),
+    43003: Hint(
+        "Start `base_url` with https://. Plain http works only inside WeChat cloud hosting.",
+        "`base_url` 请用 https:// 开头，只有在微信云托管内才能用 http。",
+    ),
+    44001: Hint(
+        "The file has no bytes. See whether it was written out and closed before the upload.",
+        "文件是空的，检查上传前是否已写完并关闭。",
+    ),
+    44002: Hint(
+        "The POST body arrived empty. Look at the fields of your own call and at proxies on the way.",
+        "POST 正文为空，检查自定义调用的字段以及途中的代理。",
+    ),
+    44006: Hint(
+        "The uploaded file has no bytes. See whether the source was already read to its end.",
+        "上传的文件没有内容，检查数据源是否已被读完。",
+    ),
+    45001: Hint(
+        "The permanent file is too large: image and video 10 MB, voice 2 MB, thumb 64 KB. Compress it.",
+        "永久素材过大：图片、视频 10 MB，语音 2 MB，缩略图 64 KB，请压缩。",
+    ),
+    45002: Hint(
+        "The body is too long for this API. Shorten the texts of your own call.",
+        "内容超过接口允许的长度，缩短自定义调用中的文字。",
+    ),
+    45003: Hint(
+        "The title is too long. Shorten `title=`.",
+        "标题过长，请缩短 `title=`。",
+    ),
+    45004: Hint(
+        "The description is too long. Shorten `introduction=`.",
+        "简介过长，请缩短 `introduction=`。",
+    ),
+    45007: Hint(
+        "The voice plays too long: at most 60 seconds. Cut it.",
+        "语音过长，不能超过 60 秒，请剪短。",
+    ),
+    45009: Hint(
+        "The daily quota of this API is spent. Do not retry: wait until midnight Beijing time, or call clear_quota "
+        "(10 a month).",
+        "该接口当天额度已用完，不要重试：等到北京时间零点，或调用 clear_quota（每月 10 次）。",
+    ),
+    45011: Hint(
+        "Too many calls in this minute. Wait for the next minute, then call more slowly.",
+        "本分钟调用过多，等到下一分钟并放慢速度。",
+    ),
+    45034: Hint(
+        "The material store is full. Find old entries with `iter_materials` and remove them with `del_material`.",
+        "素材数量已满，用 `iter_materials` 找出旧素材，再用 `del_material` 删除。",
+    ),
+    45035: Hint(
+        "Your address is not registered for this API. Add it to the IP allow-list in the console, then wait up to 30 "
+        "seconds.",
+        "调用 IP 未登记，到后台加入 IP 白名单，最多等 30 秒生效。",
+    ),
+    45060: Hint(
+        "A menu or an auto-reply uses this material. Take it out there in the console, then delete it again.",
+        "该素材正用于菜单或自动回复，先在后台移除引用，再删除。",
+    ),
+    45074: Hint(
+        "The material list is full: 100,000 images and news, 1,000 voices or videos. Delete what is not used.",
+        "素材列表已满：图文与图片共 10 万，语音、视频各 1000，请删除不用的素材。",
+    ),
+    46001: Hint(
+        "Nothing is stored under this `media_id`. It was deleted, or was temporary and expired after 3 days: upload "
+        "it again.",
+        "该 `media_id` 下没有数据：已被删除，或临时素材过了 3 天有效期，请重新上传。",
+    ),
+    46007: Hint(
+        "The video is still being transcoded. Wait a few minutes, then get it again.",
+        "视频仍在转码，等几分钟再取。",
+    ),
+    47001: Hint(
+        "WeChat cannot read the body, or a field is missing. Send valid JSON in UTF-8 (files: multipart) from your "
+        "own call.",
+        "正文无法解析或缺少字段：自定义调用请发送合法的 UTF-8 JSON，上传文件须用 multipart。",
+    ),
+    47002: Hint(
+        "The JSON escapes Chinese as \\uXXXX. Serialize it with ensure_ascii=False in your own call.",
+        "JSON 把中文写成了 \\uXXXX，自定义调用序列化时请用 ensure_ascii=False。",
+    ),
+    # What the account may not do.
+    48001: Hint(
+        "This account may not call this API. Check its type and verification under Interface Permissions; mini "
+        "programs cannot manage materials.",
+        "该账号无权调用此接口：在「接口权限」核对账号类型与认证，小程序不能管理永久素材。",
+    ),
+    48004: Hint(
+        "WeChat has banned this API for the account. Read the notice on mp.weixin.qq.com; its administrator can "
+        "appeal.",
+        "该账号的此接口已被封禁，登录 mp.weixin.qq.com 查看通知，由管理员申诉。",
+    ),
+    48005: Hint(
+        "An auto-reply or a menu uses this material. Remove it there in the console before deleting.",
+        "自动回复或菜单引用了该素材，先在后台取消引用再删除。",
+    ),
+    48006: Hint(
+        "The 10 quota resets of this month are used up. Wait until midnight Beijing time for the daily quota.",
+        "本月 10 次清零机会已用完，等北京时间零点额度恢复。",
+    ),
+    48017: Hint(
+        "The request went to a retired Hong Kong address. Set `base_url` to a host name, not an IP, and clear hosts "
+        "entries.",
+        "请求发到了已停用的香港旧 IP：`base_url` 用域名而非 IP，并清理 hosts。",
+    ),
+    50001: Hint(
+        "Nobody granted this API to the caller. Check the account's permissions and the authorization it gave.",
+        "该接口未获授权，检查账号的接口权限和授权范围。",
+    ),
+    50002: Hint(
+        "The account is restricted, perhaps frozen or closed. Log in to mp.weixin.qq.com and read its notices.",
+        "账号受限，可能已冻结或注销，登录 mp.weixin.qq.com 查看通知。",
+    ),
+    50004: Hint(
+        "WeChat bars this account from fetching tokens, perhaps as a penalty. Read the notices on mp.weixin.qq.com.",
+        "该账号被禁止获取 token，可能因违规，登录 mp.weixin.qq.com 查看通知。",
+    ),
+    50007: Hint(
+        "The account is frozen. Its administrator must have it restored on mp.weixin.qq.com.",
+        "账号已冻结，请管理员登录 mp.weixin.qq.com 申请恢复。",
+    ),
+    # Third-party platforms.
+    61003: Hint(
+        "The account has not authorized your platform, or withdrew it. Check authorizer_appid; have it authorize "
+        "again.",
+        "该账号未授权给第三方平台或已取消，核对 authorizer_appid 后请其重新授权。",
+    ),
+    61004: Hint(
+        "Your address is not on the platform's IP allow-list. Add it on open.weixin.qq.com, then try again.",
+        "调用 IP 不在第三方平台的白名单内，到 open.weixin.qq.com 添加后重试。",
+    ),
+    61005: Hint(
+        "The component_verify_ticket has expired. Store the newest push (every 10 minutes) and check that pushes "
+        "arrive.",
+        "component_verify_ticket 过期了：保存最新推送（每 10 分钟一次），并确认能收到推送。",
+    ),
+    61006: Hint(
+        "The component_verify_ticket is wrong. Send the whole string that was last pushed to this platform.",
+        "component_verify_ticket 不对，请完整使用最近推送给本平台的值。",
+    ),
+    61007: Hint(
+        "The account did not grant your platform the permission set: 11 or 100 for materials, 49 for cloud files. "
+        "Have it authorize again.",
+        "授权方未把所需权限集授予平台（素材 11 或 100，云文件 49），请其重新授权。",
+    ),
+    61008: Hint(
+        "A key occurs twice in the platform request. Send every field once.",
+        "第三方平台请求中有重复的 key，每个字段只传一次。",
+    ),
+    61009: Hint(
+        "The authorization code is wrong. Use the one from the latest redirect, and only once.",
+        "授权码无效，请使用最近一次回调带回的授权码，且只用一次。",
+    ),
+    61010: Hint(
+        "The authorization code has expired. Have the account's administrator authorize again.",
+        "授权码已过期，请账号管理员重新授权。",
+    ),
+    61011: Hint(
+        "WeChat does not know this platform. Check component_appid on open.weixin.qq.com.",
+        "微信不认识这个第三方平台，到 open.weixin.qq.com 核对 component_appid。",
+    ),
+    61014: Hint(
+        "This API needs the component_access_token. You sent the token of an account.",
+        "该接口要用 component_access_token，而你传的是账号的 token。",
+    ),
+    61015: Hint(
+        "This API needs the token of the account (authorizer_access_token). You sent the component_access_token.",
+        "该接口要用账号的 authorizer_access_token，而你传的是 component_access_token。",
+    ),
+    61016: Hint(
+        "The platform must first confirm this permission. Do so on open.weixin.qq.com, then try again.",
+        "平台须先确认该权限，到 open.weixin.qq.com 确认后再试。",
+    ),
+    61017: Hint(
+        "The permission set of this API was not granted. Add it to your platform, then have the account authorize "
+        "again.",
+        "该接口所属权限集未获授权，为平台添加后请账号重新授权。",
+    ),
+    61023: Hint(
+        "The authorizer_refresh_token is not valid. Take the stored newest one, or fetch it with "
+        "api_get_authorizer_list.",
+        "authorizer_refresh_token 无效，用保存的最新值，或调 api_get_authorizer_list 获取。",
+    ),
+    61024: Hint(
+        "This appid is a platform: fetch its token with api_component_token, not with `WxSession(appid, secret)`.",
+        "该 appid 是第三方平台，应用 api_component_token 取 token，而非 `WxSession(appid, secret)`。",
+    ),
+    # Diagnosis.
+    76001: Hint(
+        "WeChat has no such rid. Copy it whole from the error message, as three groups of 8 characters.",
+        "查不到该 rid，请从错误信息里完整复制（三段，每段 8 位）。",
+    ),
+    76002: Hint(
+        "The rid is empty or malformed. It has three groups of 8 hexadecimal digits joined by hyphens.",
+        "rid 为空或格式错误，应为三段 8 位十六进制数，以连字符相连。",
+    ),
+    76003: Hint(
+        "Another account made that call. Ask with the token of the account that received the rid.",
+        "该 rid 属于其他账号的调用，请用产生它的账号的 token 查询。",
+    ),
+    76004: Hint(
+        "The rid is too old: WeChat keeps 7 days. Provoke the error again and use the new rid.",
+        "rid 已过期，只保留 7 天；重现错误后用新的 rid 查询。",
+    ),
+    76021: Hint(
+        "WeChat has no such cgi_path. Write the path alone, such as /cgi-bin/material/add_material.",
+        "cgi_path 填写有误，只写路径，如 /cgi-bin/material/add_material。",
+    ),
+    76022: Hint(
+        "This token may not ask about that cgi_path. Use the token of the kind of account the API belongs to.",
+        "该 token 无权查询此 cgi_path，请用接口所属账号类型的 token。",
+    ),
+    # Cloud development is off.
+    85088: Hint(
+        "Cloud development is off for this appid. Enable it in WeChat DevTools, or use the appid that owns `env`.",
+        "该 appid 未开通云开发，在微信开发者工具中开通，或改用 `env` 所属的 appid。",
+    ),
+    # An administrator must approve the address.
+    89501: Hint(
+        "A request to confirm your address is still open. Have the administrator answer it in WeChat, then try again.",
+        "有未处理的 IP 确认请求，请管理员先在微信里处理，再重试。",
+    ),
+    89502: Hint(
+        "The administrator has not yet confirmed the call. Wait for the answer; do not retry in a loop.",
+        "管理员尚未确认此次调用，等待答复，不要循环重试。",
+    ),
+    89503: Hint(
+        "The administrator must confirm calls from this address. Ask for it, or add the address to the IP allow-list.",
+        "此 IP 的调用须管理员确认，请联系确认，或把它加入 IP 白名单。",
+    ),
+    89504: Hint(
+        "The confirmation is waiting for the administrator. Remind them, or add the address to the IP allow-list.",
+        "正等待管理员确认，请提醒，或把该 IP 加入白名单。",
+    ),
+    89505: Hint(
+        "The administrator is still being asked. Try again after the confirmation.",
+        "仍在等管理员确认，确认后再重试。",
+    ),
+    89506: Hint(
+        "The administrator refused this address. Talk to them, add it to the IP allow-list, and wait 24 hours.",
+        "管理员拒绝了此 IP：先沟通，加入 IP 白名单，24 小时后再试。",
+    ),
+    89507: Hint(
+        "The administrator refused this address. Talk to them, add it to the IP allow-list, and wait 1 hour.",
+        "管理员拒绝了此 IP：先沟通，加入 IP 白名单，1 小时后再试。",
+    ),
+}
+
+HINTS: Final[Mapping[int, Hint]] = MappingProxyType(_HINTS)
