@@ -1,0 +1,1 @@
+"""Pure: one declared class per endpoint, with its route and its reply."""

@@ -1,0 +1,54 @@
+"""Temporary media, which live for three days (wire reference 2.7 and 2.8). Pure."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from wxasset.calls.base import Download, Effect, Route, Upload
+from wxasset.calls.material import Video, known_type, present
+from wxasset.wire.codec import wire_name
+from wxasset.wire.limits import UPLOAD_MEDIA, UploadLimit
+
+__all__ = ["GetMedia", "TemporaryMedia", "UploadMedia"]
+
+
+@frozen(kw_only=True)
+class TemporaryMedia:
+    """A temporary medium that was uploaded.
+
+    Attributes:
+        type: WeChat's type of it.
+        media_id: Its id, good for three days and for any number of uses.
+        created_at: Unix time in seconds.
+    """
+
+    type: str
+    media_id: str = field(metadata=wire_name("media_id", "thumb_media_id"))
+    created_at: int
+
+
+@frozen(kw_only=True)
+class UploadMedia(Upload[TemporaryMedia]):
+    """Upload a temporary medium.
+
+    https://developers.weixin.qq.com/doc/service/api/material/temporary/api_uploadtempmedia.html
+    """
+
+    # Repeating it leaves a second copy that is gone in three days; the caller is still told.
+    route: ClassVar = Route(path="/cgi-bin/media/upload", effect=Effect.CREATE)
+    limits: ClassVar[Mapping[str, UploadLimit]] = UPLOAD_MEDIA
+
+    type: str = field(validator=known_type)
+
+
+@frozen(kw_only=True)
+class GetMedia(Download[Video]):
+    """Fetch a temporary medium: JSON for a video, the bytes of everything else.
+
+    https://developers.weixin.qq.com/doc/service/api/material/temporary/api_gettempmedia.html
+    """
+
+    route: ClassVar = Route(path="/cgi-bin/media/get", effect=Effect.READ, method="GET")
+
+    media_id: str = field(validator=present)

@@ -1,0 +1,1 @@
+"""Pure: bytes and names on the wire. Nothing here awaits or touches a file."""

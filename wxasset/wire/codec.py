@@ -1,0 +1,273 @@
+"""Between attrs classes and bytes: requests encoded, replies decoded, errors told from replies. Pure."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
+
+import attrs
+from cattrs import ClassValidationError, Converter, IterableValidationError, transform_error
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from wxasset.errors import DecodeError, api_error
+
+__all__ = ["decode", "dumps", "excerpt", "looks_like_json", "parse", "reply_or_file", "unstructure", "wire_name"]
+
+R = TypeVar("R")
+
+_WIRE: Final = "wxasset.wire"
+_EXCERPT: Final = 200  # characters; enough for a gateway's headline
+_ENVELOPE: Final = frozenset({"errcode", "errmsg", "rid"})
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def wire_name(*names: str) -> dict[str, tuple[str, ...]]:
+    """Metadata for an attrs field whose name on the wire differs: `names` are tried in order when reading."""
+    return {_WIRE: names}
+
+
+def _wire_names(field: "attrs.Attribute[Any]") -> tuple[str, ...]:
+    names: tuple[str, ...] = field.metadata.get(_WIRE, (field.name,))
+    return names
+
+
+def _structure_str(value: object, _: object) -> str:
+    if isinstance(value, str):
+        return value
+    msg = f"expected a string, not {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def _structure_int(value: object, _: object) -> int:
+    number = _as_int(value)
+    if number is None:
+        msg = f"expected an integer, not {type(value).__name__}"
+        raise TypeError(msg)
+    return number
+
+
+def _structure_bool(value: object, _: object) -> bool:
+    # WeChat writes flags as 0 and 1.
+    if isinstance(value, bool) or value in (0, 1):
+        return bool(value)
+    msg = f"expected 0 or 1, not {value!r:.40}"
+    raise TypeError(msg)
+
+
+def _as_int(value: object) -> int | None:
+    """Read a number that may come as text: WeChat sends some codes so (wire reference 0.3)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
+        return int(value)
+    return None
+
+
+def _structure_class(cls: type[Any], converter: Converter) -> Any:
+    fields = attrs.fields(cls)
+    renamed = {field.name: override(rename=_wire_names(field)[0]) for field in fields}
+    inner = make_dict_structure_fn(cls, converter, **renamed)  # type: ignore[arg-type]  # the values are all overrides
+    aliases = [names for field in fields if len(names := _wire_names(field)) > 1]
+
+    def structure(document: object, _: object) -> Any:
+        if not isinstance(document, Mapping):
+            msg = f"expected an object, not {type(document).__name__}"
+            raise TypeError(msg)
+        # A null says no more than an absent key, and defaults cover that.
+        known = {key: value for key, value in document.items() if value is not None}
+        for first, *others in aliases:
+            if first not in known:
+                found = next((known[other] for other in others if other in known), None)
+                known |= {first: found} if found is not None else {}
+        return inner(known, cls)
+
+    return structure
+
+
+def _unstructure_class(cls: type[Any], converter: Converter) -> Any:
+    renamed = {field.name: override(rename=_wire_names(field)[0]) for field in attrs.fields(cls)}
+    inner = make_dict_unstructure_fn(cls, converter, **renamed)  # type: ignore[arg-type]  # as above
+
+    def unstructure_present(instance: Any) -> dict[str, Any]:
+        return {key: value for key, value in inner(instance).items() if value is not None}
+
+    return unstructure_present
+
+
+def _make_converter() -> Converter:
+    """Build the one converter, strict where cattrs would coerce."""
+    converter = Converter()
+    converter.register_structure_hook(str, _structure_str)
+    converter.register_structure_hook(int, _structure_int)
+    converter.register_structure_hook(bool, _structure_bool)
+    converter.register_structure_hook_factory(attrs.has, lambda cls: _structure_class(cls, converter))
+    converter.register_unstructure_hook_factory(attrs.has, lambda cls: _unstructure_class(cls, converter))
+    return converter
+
+
+_converter: Final = _make_converter()
+
+
+def unstructure(instance: Any) -> dict[str, Any]:
+    """Turn an attrs instance into what JSON can hold, under its wire names, without the fields that are None."""
+    result: dict[str, Any] = _converter.unstructure(instance)
+    return result
+
+
+def dumps(document: object) -> bytes:
+    r"""Encode JSON as WeChat reads it: raw UTF-8; an escape such as ``\u4e2d`` would be shown as it stands.
+
+    Source: wire reference 4.5. Lone surrogates, which UTF-8 has no bytes for, become question marks.
+    """
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def excerpt(body: bytes) -> str:
+    """Return the start of a body on one line, for an error: at most 200 characters, unprintable ones replaced."""
+    text = body[: 4 * _EXCERPT].decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else " " for char in text)[:_EXCERPT].strip()
+
+
+def looks_like_json(head: bytes | bytearray) -> bool:
+    """Tell whether a body that starts so may be a JSON object. No media format starts so."""
+    return head.removeprefix(_BOM).lstrip(b" \t\r\n").startswith(b"{")
+
+
+def _loads(body: bytes) -> object:
+    # Live replies hold control characters and invalid UTF-8 from user content (wire reference 0.4).
+    return json.loads(body.removeprefix(_BOM).decode("utf-8", "replace"), strict=False)
+
+
+def parse(body: bytes, path: str) -> dict[str, Any]:
+    """Read the JSON object of a reply.
+
+    Raises:
+        DecodeError: It is no JSON object, is nested too deep, or holds a number of absurd length.
+    """
+    try:
+        document = _loads(body)
+    except RecursionError:
+        problem = "JSON nested too deep"
+    except ValueError as error:
+        problem = _why(error, body)
+    else:
+        if isinstance(document, dict):
+            return document
+        problem = f"JSON of the wrong kind ({type(document).__name__})"
+    raise DecodeError(f"{path} answered with {problem}.", path, excerpt=excerpt(body))
+
+
+def _why(error: ValueError, body: bytes) -> str:
+    if not body.strip():
+        return "an empty body"
+    if body.lstrip()[:1] == b"<":
+        return "a page of HTML or XML"
+    if not isinstance(error, json.JSONDecodeError):
+        return "JSON with a number of absurd length"
+    return "broken JSON" if looks_like_json(body) else "something that is not JSON"
+
+
+def _raise_for_errcode(document: Mapping[str, Any], path: str) -> None:
+    """Raise where the reply is an error: success is an errcode that is absent or 0 (wire reference 0.3)."""
+    value = document.get("errcode")
+    if value is None:
+        return
+    errcode = _as_int(value)
+    if errcode is None:
+        raise DecodeError(f"{path} answered with an errcode that is no number.", path, excerpt=str(value)[:_EXCERPT])
+    if errcode:
+        errmsg = document.get("errmsg")
+        raise api_error(errcode, errmsg if isinstance(errmsg, str) else "", path)
+
+
+def _members(reply: Any) -> tuple[type[Any], ...]:
+    """List the classes of a reply type that may be a union."""
+    if get_origin(reply) in (UnionType, Union):
+        return tuple(member for member in get_args(reply) if member is not NoneType)
+    return (reply,)
+
+
+def _required(cls: type[Any]) -> list[tuple[str, ...]]:
+    return [_wire_names(field) for field in attrs.fields(cls) if field.default is attrs.NOTHING]
+
+
+def _fitting(document: Mapping[str, Any], members: Sequence[type[Any]]) -> type[Any] | None:
+    """Find the class whose required keys are all there; the most demanding is asked first."""
+    members = sorted(members, key=lambda cls: -len(_required(cls)))
+    return next((cls for cls in members if all(any(n in document for n in names) for names in _required(cls))), None)
+
+
+def _structure(document: Mapping[str, Any], reply: Any, path: str) -> Any:
+    members = _members(reply)
+    cls = members[0] if len(members) == 1 else _fitting(document, members) or members[0]
+    try:
+        return _converter.structure(document, cls)
+    except (ClassValidationError, IterableValidationError, TypeError) as error:
+        problems = "; ".join(transform_error(error, path="$")) if isinstance(error, ExceptionGroup) else str(error)
+    raise DecodeError(
+        f"{path} answered without what a {cls.__name__} needs: {problems[:_EXCERPT]}.",
+        path,
+        excerpt=excerpt(dumps(document)),
+    )
+
+
+def decode(body: bytes, reply: type[R], path: str) -> R:
+    """Decode a JSON reply.
+
+    Args:
+        body: The whole body.
+        reply: An attrs class, or a union of them told apart by their required keys.
+        path: The API's path, for the errors.
+
+    Raises:
+        APIError: The body is an error; the class fits its code.
+        DecodeError: The body is not what this API answers with.
+    """
+    document = parse(body, path)
+    _raise_for_errcode(document, path)
+    result: R = _structure(document, reply, path)
+    return result
+
+
+def reply_or_file(body: bytes, reply: type[R], path: str, *, attachment: bool) -> R | None:
+    """Tell whether a body that looks like JSON is a reply or a file, by its bytes and never by its Content-Type.
+
+    A header that announces a file decides for the file, unless the body is an error and nothing else: no format
+    that WeChat stores looks like one.
+
+    Args:
+        body: The whole body.
+        reply: What the API answers with where it does not answer with a file.
+        path: The API's path.
+        attachment: Whether Content-Disposition announced a file.
+
+    Returns:
+        The reply, or None where the body is a file.
+
+    Raises:
+        APIError: The body is an error.
+        DecodeError: It starts as a reply and breaks off, or lacks what the reply needs.
+    """
+    try:
+        document = _loads(body)
+    except (RecursionError, ValueError):
+        if attachment or not _starts_as_reply(body, reply):
+            return None
+        parse(body, path)
+        raise
+    if not isinstance(document, dict) or (attachment and not document.keys() <= _ENVELOPE):
+        return None
+    _raise_for_errcode(document, path)
+    if attachment or _fitting(document, _members(reply)) is None:
+        return None
+    result: R = _structure(document, reply, path)
+    return result
+
+
+def _starts_as_reply(body: bytes, reply: Any) -> bool:
+    """Tell whether the first key is one that an error or the reply has, or nothing can be told yet."""
+    names = {name for cls in _members(reply) for field in attrs.fields(cls) for name in _wire_names(field)}
+    first = re.match(rb'\s*\{\s*(?:"([^"]{0,64})"?)?', body.removeprefix(_BOM))
+    key = first[1].decode("utf-8", "replace") if first and first[1] else ""
+    return any(name.startswith(key) for name in names | _ENVELOPE | {"item", "base_resp"}) if key else True

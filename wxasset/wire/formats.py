@@ -1,0 +1,196 @@
+"""Tell media formats apart by their first bytes. Pure."""
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import frozen
+
+__all__ = ["FORMATS", "HEAD_SIZE", "Format", "by_extension", "sniff"]
+
+HEAD_SIZE: Final = 64
+"""Bytes that `sniff` wants to see: an MP4's list of brands is the longest that it looks at."""
+
+
+@frozen
+class Format:
+    """A media format.
+
+    Attributes:
+        name: Its common name, such as ``jpeg``.
+        extensions: File name extensions that call for it, the usual one first, lower case with the dot.
+        content_type: Its media type.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    content_type: str
+
+
+def _formats(*formats: Format) -> dict[str, Format]:
+    return {one.name: one for one in formats}
+
+
+FORMATS: Final = _formats(
+    # What WeChat takes (wire reference 2.1 and 2.7).
+    Format("jpeg", (".jpg", ".jpeg"), "image/jpeg"),
+    Format("png", (".png",), "image/png"),
+    Format("gif", (".gif",), "image/gif"),
+    Format("bmp", (".bmp",), "image/bmp"),
+    Format("mp3", (".mp3",), "audio/mpeg"),
+    Format("amr", (".amr",), "audio/amr"),
+    Format("wav", (".wav",), "audio/wav"),
+    Format("wma", (".wma",), "audio/x-ms-wma"),
+    Format("mp4", (".mp4",), "video/mp4"),
+    # What people try as well; known so that the error can name it.
+    Format("webp", (".webp",), "image/webp"),
+    Format("heic", (".heic", ".heif"), "image/heic"),
+    Format("avif", (".avif",), "image/avif"),
+    Format("tiff", (".tif", ".tiff"), "image/tiff"),
+    Format("svg", (".svg",), "image/svg+xml"),
+    Format("ico", (".ico",), "image/vnd.microsoft.icon"),
+    Format("psd", (".psd",), "image/vnd.adobe.photoshop"),
+    Format("mov", (".mov",), "video/quicktime"),
+    Format("m4a", (".m4a",), "audio/mp4"),
+    Format("3gp", (".3gp",), "video/3gpp"),
+    Format("amr-wb", (".awb",), "audio/amr-wb"),
+    Format("avi", (".avi",), "video/x-msvideo"),
+    Format("matroska", (".mkv", ".webm"), "video/x-matroska"),
+    Format("flv", (".flv",), "video/x-flv"),
+    Format("mpeg", (".mpg", ".mpeg"), "video/mpeg"),
+    Format("flac", (".flac",), "audio/flac"),
+    Format("ogg", (".ogg", ".opus"), "audio/ogg"),
+    Format("aac", (".aac",), "audio/aac"),
+    Format("silk", (".silk",), "audio/silk"),
+    Format("midi", (".mid",), "audio/midi"),
+    Format("pdf", (".pdf",), "application/pdf"),
+    Format("zip", (".zip",), "application/zip"),
+    Format("gzip", (".gz",), "application/gzip"),
+    Format("html", (".html",), "text/html"),
+)
+"""Every format that `sniff` can name, by name."""
+
+_BY_EXTENSION: Final = {extension: one for one in FORMATS.values() for extension in one.extensions}
+
+_PREFIXES: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"ID3", "mp3"),
+    (b"#!AMR\n", "amr"),
+    (b"#!AMR-WB\n", "amr-wb"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+    (b"8BPS", "psd"),
+    (b"\x00\x00\x01\x00", "ico"),
+    (b"\x1aE\xdf\xa3", "matroska"),
+    (b"FLV\x01", "flv"),
+    (b"\x00\x00\x01\xba", "mpeg"),
+    (b"\x00\x00\x01\xb3", "mpeg"),
+    (b"fLaC", "flac"),
+    (b"OggS", "ogg"),
+    (b"#!SILK_V3", "silk"),
+    (b"\x02#!SILK_V3", "silk"),  # WeChat's own voice recordings carry one byte more
+    (b"MThd", "midi"),
+    (b"%PDF-", "pdf"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x1f\x8b", "gzip"),
+)
+
+# The GUID of an ASF header object; a WMA and a WMV begin alike, and WeChat takes the first as a voice.
+_ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+
+# ISO base media files name their brand after "ftyp"; what is no picture, sound or QuickTime film is an MP4.
+_BRANDS: Final[dict[bytes, str]] = {
+    b"heic": "heic",
+    b"heix": "heic",
+    b"hevc": "heic",
+    b"hevx": "heic",
+    b"heim": "heic",
+    b"heis": "heic",
+    b"mif1": "heic",
+    b"msf1": "heic",
+    b"avif": "avif",
+    b"avis": "avif",
+    b"qt  ": "mov",
+    b"M4A ": "m4a",
+    b"M4B ": "m4a",
+}
+
+
+def _iso_media(head: bytes) -> str | None:
+    if head[4:8] != b"ftyp":
+        return None
+    brand = head[8:12]
+    if brand == b"mif1" and b"avif" in head[16:HEAD_SIZE]:
+        return "avif"
+    return "3gp" if brand[:3] in (b"3gp", b"3g2") else _BRANDS.get(brand, "mp4")
+
+
+def _riff(head: bytes) -> str | None:
+    if head[:4] != b"RIFF":
+        return None
+    return {b"WAVE": "wav", b"WEBP": "webp", b"AVI ": "avi"}.get(head[8:12])
+
+
+def _bmp(head: bytes) -> str | None:
+    # "BM" alone begins many a text: the header's reserved words are zero and its size is one of the known ones.
+    if head[:2] != b"BM" or head[6:10] != bytes(4):
+        return None
+    return "bmp" if int.from_bytes(head[14:18], "little") in (12, 40, 52, 56, 64, 108, 124) else None
+
+
+def _mpeg_audio(head: bytes) -> str | None:
+    """An MP3 without an ID3 tag starts with a frame: 11 set bits, then fields with forbidden values."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    bitrate, sampling = head[2] >> 4, head[2] >> 2 & 3
+    if layer == 0:  # 00 is reserved in MPEG audio, and is what an AAC stream (ADTS) has there
+        return "aac" if head[1] & 0xF6 == 0xF0 and sampling != 3 else None
+    valid = version != 1 and layer == 1 and bitrate not in (0, 15) and sampling != 3  # layer 01 is Layer III
+    return "mp3" if valid else None
+
+
+def _asf(head: bytes) -> str | None:
+    return "wma" if head[:16] == _ASF else None
+
+
+def _markup(head: bytes) -> str | None:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "html"
+    return "svg" if text.startswith(b"<svg") else None
+
+
+def _prefix(head: bytes) -> str | None:
+    return next((name for prefix, name in _PREFIXES if head.startswith(prefix)), None)
+
+
+_TESTS: Final[tuple[Callable[[bytes], str | None], ...]] = (
+    _prefix,
+    _iso_media,
+    _riff,
+    _bmp,
+    _mpeg_audio,
+    _asf,
+    _markup,
+)
+
+
+def sniff(head: bytes) -> Format | None:
+    """Name the format that a file with these first bytes has.
+
+    Args:
+        head: The first bytes, `HEAD_SIZE` of them or all there are.
+
+    Returns:
+        The format, or None where the bytes tell nothing.
+    """
+    name = next((name for test in _TESTS if (name := test(head)) is not None), None)
+    return FORMATS[name] if name else None
+
+
+def by_extension(extension: str) -> Format | None:
+    """Name the format that a file name extension (with its dot, in any case) calls for."""
+    return _BY_EXTENSION.get(extension.lower())

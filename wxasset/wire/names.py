@@ -1,0 +1,97 @@
+"""File names: what is sent to WeChat, and what is made of the names that a server sends. Pure."""
+
+import os.path
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from wxasset.wire.formats import Format, by_extension
+
+__all__ = ["disposition_filename", "is_attachment", "safe_name", "upload_name"]
+
+_NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the marks of temporary and numbered names
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
+_FORBIDDEN: Final = frozenset('<>:"|?*')
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+_EXTENDED: Final = re.compile(r"(?i)(?:^|;)\s*filename\*\s*=\s*([\w!#$%&+^`{}~.-]+)'[^']*'([^;\s]*)")
+_QUOTED: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*"((?:\\.|[^"\\])*)"')
+_BARE: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*([^";]+)')
+
+
+def upload_name(name: str, form: Format | None) -> str:
+    """Give a file name the extension that the bytes call for.
+
+    WeChat refuses names without a known extension (40113, wire reference 4.2). The rest of the name is kept.
+
+    Args:
+        name: A file name, or a path whose last part is one.
+        form: The format of the bytes, or None where it is not known.
+    """
+    name = re.split(r"[/\\]", name)[-1] or "media"
+    if form is None:
+        return name
+    stem, extension = os.path.splitext(name)
+    if extension.lower() in form.extensions:
+        return name
+    # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG misleads and is replaced.
+    return (stem if by_extension(extension) else name) + form.extensions[0]
+
+
+def is_attachment(disposition: str) -> bool:
+    """Tell whether a Content-Disposition announces a file."""
+    return disposition.strip().lower().startswith("attachment")
+
+
+def disposition_filename(disposition: str) -> str | None:
+    """Read the file name of a Content-Disposition (wire reference 4.7); it is not to be trusted yet.
+
+    Args:
+        disposition: The header, its bytes decoded as UTF-8 with ``surrogateescape``.
+    """
+    if found := _EXTENDED.search(disposition):
+        try:
+            return unquote_to_bytes(found[2]).decode(found[1], "replace")
+        except LookupError:
+            pass  # an unknown charset: the plain parameter may still tell
+    if found := _QUOTED.search(disposition):
+        return _repair(re.sub(r"\\(.)", r"\1", found[1]))
+    if found := _BARE.search(disposition):
+        return _repair(found[1].strip()) or None
+    return None
+
+
+def _repair(name: str) -> str:
+    """Read as GB18030 what was not UTF-8."""
+    if not any("\udc80" <= char <= "\udcff" for char in name):
+        return name
+    return name.encode("utf-8", "surrogateescape").decode("gb18030", "replace")
+
+
+def safe_name(name: str | None, fallback: str, form: Format | None = None) -> str:
+    r"""Make a name from outside into a plain file name, whatever it holds.
+
+    The result has no path, no leading dot, no control, direction or other invisible character, no character and no
+    device name that some system forbids, and at most 200 bytes of UTF-8.
+
+    Args:
+        name: The name as a server sent it, or None.
+        fallback: What to call the file where nothing is left of the name.
+        form: The format of the bytes; its extension is added to a name that has no known one.
+    """
+    plain = _plain(name or "") or _plain(fallback) or "download"
+    if form is not None and by_extension(os.path.splitext(plain)[1]) is None:
+        plain += form.extensions[0]
+    stem, extension = os.path.splitext(plain)
+    room = _NAME_BYTES - len(extension.encode())
+    if room < 1:  # an "extension" that fills the name is none
+        stem, extension, room = plain, "", _NAME_BYTES
+    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + extension
+
+
+def _plain(name: str) -> str:
+    name = re.split(r"[/\\]", name)[-1]
+    kept = (char for char in name if unicodedata.category(char) not in _INVISIBLE)
+    name = "".join("_" if char in _FORBIDDEN else char for char in kept).strip(" .")
+    return f"_{name}" if _RESERVED.match(name) else name
