@@ -1,0 +1,16 @@
+"""A strict double of api.weixin.qq.com for tests: same wire, no network, no account.
+
+The simulator follows the wire reference and refuses what the service is known to refuse, or not known to accept. It
+shares no code with the client, so that a mistake in one of them shows as a disagreement between the two.
+
+```python
+async with Simulator() as simulator:
+    session = WxSession(simulator.appid, simulator.secret, base_url=simulator.url)
+```
+"""
+
+from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.server import Simulator
+from wxasset.simulator.state import Article, JournalEntry, Material, TemporaryMedia
+
+__all__ = ["Article", "JournalEntry", "Material", "Simulator", "SimulatorOptions", "TemporaryMedia"]

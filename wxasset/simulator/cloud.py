@@ -1,0 +1,69 @@
+"""Cloud storage: calls that answer for each file (wire reference 3.2 to 3.5)."""
+
+from wxasset.simulator.replies import ApiError, Document
+from wxasset.simulator.requests import ApiRequest, json_body, required_text, whole_number
+from wxasset.simulator.state import Account, env_of
+
+_MOST_FILES = 50
+_EXCEED_AUTHORITY = -503002
+
+
+def delete_files(account: Account, request: ApiRequest) -> Document:
+    """POST /tcb/batchdeletefile."""
+    env, files = _batch(request, "fileid_list")
+    fileids = [file for file in files if isinstance(file, str)]
+    if len(fileids) < len(files):
+        raise ApiError(40097)
+    outcomes: list[Document] = []
+    for fileid in fileids:
+        outcome = _outcome(account, env, fileid)
+        if outcome["status"] == 0:
+            del account.cloud_files[fileid]
+        outcomes.append({"fileid": fileid, **outcome})
+    return {"errcode": 0, "errmsg": "ok", "delete_list": outcomes}
+
+
+def file_links(account: Account, request: ApiRequest) -> Document:
+    """POST /tcb/batchdownloadfile: links to this simulator that live for `max_age` seconds."""
+    env, files = _batch(request, "file_list")
+    return {"errcode": 0, "errmsg": "ok", "file_list": [_link(account, env, file) for file in files]}
+
+
+def _batch(request: ApiRequest, name: str) -> tuple[str, list[object]]:
+    """The environment and the list of a batch call.
+
+    Raises:
+        ApiError: 40101 for a missing parameter, 40097 for a wrong or empty list, -501007 for more than 50 files. The
+            service's own code for too many files is not known; this is the invalid parameter of its cloud codes.
+    """
+    document = json_body(request)
+    env = required_text(document, "env", missing=40101)
+    if name not in document:
+        raise ApiError(40101)
+    files = document[name]
+    if not isinstance(files, list) or not files:
+        raise ApiError(40097)
+    if len(files) > _MOST_FILES:
+        raise ApiError(-501007)
+    return env, files
+
+
+def _link(account: Account, env: str, file: object) -> Document:
+    if not isinstance(file, dict):
+        raise ApiError(40097)
+    fileid = required_text(file, "fileid", missing=40101)
+    max_age = whole_number(file, "max_age")
+    if max_age < 1:
+        raise ApiError(40097)
+    outcome = _outcome(account, env, fileid)
+    link = "" if outcome["status"] else account.links.cloud_file(fileid, account.cloud_files[fileid], max_age)
+    return {"fileid": fileid, "download_url": link, **outcome}
+
+
+def _outcome(account: Account, env: str, fileid: str) -> dict[str, object]:
+    """What becomes of one file; a failure of one leaves errcode 0 for the whole call."""
+    if env_of(fileid) not in (None, env):
+        return {"status": _EXCEED_AUTHORITY, "errmsg": "STORAGE_EXCEED_AUTHORITY"}
+    if fileid not in account.cloud_files:
+        return {"status": account.options.missing_file_status, "errmsg": "STORAGE_FILE_NONEXIST"}
+    return {"status": 0, "errmsg": "ok"}

@@ -1,0 +1,43 @@
+"""The two token endpoints (wire reference 1.1, 1.2)."""
+
+from collections.abc import Mapping
+
+from wxasset.simulator.replies import ApiError, Document
+from wxasset.simulator.requests import ApiRequest, json_body, required_text
+from wxasset.simulator.state import Account
+from wxasset.simulator.tokens import IssuedToken
+
+
+def token(account: Account, request: ApiRequest) -> Document:
+    """GET /cgi-bin/token: always a new token."""
+    _check_credentials(account, request.query, request.remote)
+    return _reply(account, account.tokens.plain())
+
+
+def stable_token(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/stable_token: the current token, or a new one when it is due or may be forced."""
+    document = json_body(request)
+    force_refresh = document.get("force_refresh", False)
+    if not isinstance(force_refresh, bool):
+        raise ApiError(47001)
+    _check_credentials(account, document, request.remote)
+    return _reply(account, account.tokens.stable(force_refresh=force_refresh, options=account.options))
+
+
+def _check_credentials(account: Account, given: Mapping[str, object], remote: str) -> None:
+    """Missing before wrong, then in the order one live tester inferred: appid, secret, address (0.5)."""
+    if given.get("grant_type") != "client_credential":
+        raise ApiError(40002)
+    appid = required_text(given, "appid", missing=41002)
+    secret = required_text(given, "secret", missing=41004)
+    if appid != account.appid:
+        raise ApiError(40013)
+    if secret != account.secret:
+        raise ApiError(40125)
+    allowed = account.options.allowed_addresses
+    if allowed is not None and remote not in allowed:
+        raise ApiError(40164, address=remote)
+
+
+def _reply(account: Account, issued: IssuedToken) -> Document:
+    return {"access_token": issued.value, "expires_in": account.tokens.seconds_left(issued)}

@@ -1,0 +1,57 @@
+"""Identifiers as WeChat makes them, drawn from a seed so that a run can be repeated."""
+
+import random
+import string
+
+_ALPHABET = string.ascii_letters + string.digits + "_-"
+_HEX = string.hexdigits[:16]
+_ACCOUNT_PREFIX_LENGTH = 21  # wire reference 2.1: what the material ids of one account have in common
+_MEDIA_ID_LENGTH = 64  # the same: ids made since 2021
+
+
+def _source(seed: int, purpose: str) -> random.Random:
+    """A generator per purpose, so that an extra error reply does not change the media ids that follow."""
+    return random.Random(f"{seed} {purpose}")  # noqa: S311  # repeatable on purpose; guards nothing but a test double
+
+
+class Identifiers:
+    """Draws media ids, tokens, links and the marks at the end of error texts."""
+
+    def __init__(self, seed: int) -> None:
+        account = _source(seed, "account")
+        self.appid = "wx" + "".join(account.choices(_HEX, k=16))
+        self.secret = "".join(account.choices(_HEX, k=32))
+        self._account_prefix = "".join(account.choices(_ALPHABET, k=_ACCOUNT_PREFIX_LENGTH))
+        self._media = _source(seed, "media")
+        self._tokens = _source(seed, "tokens")
+        self._links = _source(seed, "links")
+        self._marks = _source(seed, "marks")
+
+    def media_id(self) -> str:
+        """An id of a permanent material: 64 characters, the first 21 common to the account."""
+        rest = _MEDIA_ID_LENGTH - _ACCOUNT_PREFIX_LENGTH
+        return self._account_prefix + "".join(self._media.choices(_ALPHABET, k=rest))
+
+    def temporary_media_id(self) -> str:
+        """An id of a temporary medium: 64 characters."""
+        return "".join(self._media.choices(_ALPHABET, k=_MEDIA_ID_LENGTH))
+
+    def access_token(self) -> str:
+        """A token of 136 to 157 characters that begins with a number, as the service's do."""
+        length = self._tokens.randint(136, 157)
+        head = f"{self._tokens.randint(10, 99)}_"
+        return head + "".join(self._tokens.choices(_ALPHABET, k=length - len(head)))
+
+    def link_part(self, length: int) -> str:
+        """A part of a URL that cannot be guessed: letters and digits."""
+        return "".join(self._links.choices(_ALPHABET[:-2], k=length))
+
+    def rid(self, now: float) -> str:
+        """The request id in an error text: the time in hex and two more groups (wire reference 0.3)."""
+        groups = ("".join(self._marks.choices(_HEX, k=8)) for _ in range(2))
+        return "-".join((f"{int(now):08x}", *groups))
+
+    def hint(self) -> str:
+        """The hint in an error text, for example `giHBpA075141`."""
+        letters = "".join(self._marks.choices(string.ascii_letters, k=6))
+        return letters + "".join(self._marks.choices(string.digits, k=8))

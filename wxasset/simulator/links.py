@@ -1,0 +1,67 @@
+"""Signed addresses that serve bytes without a token: videos and cloud files (wire reference 2.2, 2.8, 3.2)."""
+
+from typing import Literal
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from wxasset.simulator.clock import Clock
+from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.replies import RawReply
+from wxasset.simulator.requests import ApiRequest
+
+_VIDEO = "/vweixinp.tc.qq.com/"
+_PAGE = "/mp/mp/video"
+_CLOUD = "/tcb.qcloud.la/"
+_PREFIXES = (_VIDEO, _PAGE, _CLOUD)
+
+
+@frozen
+class _Link:
+    content: bytes = field(repr=False)
+    content_type: str
+    expires_at: float
+
+
+class LinkTable:
+    """Issues links below `base_url`, and serves what they lead to."""
+
+    def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
+        self.base_url = ""
+        self._clock = clock
+        self._identifiers = identifiers
+        self._links: dict[tuple[str, str], _Link] = {}
+
+    def video(self, content: bytes, flavour: Literal["file", "page"], seconds: float) -> str:
+        """A link to an MP4, or to the HTML page some accounts get instead."""
+        if flavour == "page":
+            key = self._keep(_PAGE, b"<!DOCTYPE html><title>video</title>", "text/html; charset=UTF-8", seconds)
+            return f"{self.base_url}{_PAGE}?__biz=MzA3&mid=200&sn={key}&idx=1&fromid=1#rd"
+        path = f"{_VIDEO}1007_{self._identifiers.link_part(32)}.f10.mp4"
+        key = self._keep(path, content, "video/mp4", seconds)
+        return f"{self.base_url}{path}?vkey={key}&sha=0&save=1"
+
+    def cloud_file(self, fileid: str, content: bytes, seconds: float) -> str:
+        """A link to a file in cloud storage."""
+        path = _CLOUD + fileid.removeprefix("cloud://")
+        key = self._keep(path, content, "application/octet-stream", seconds)
+        return f"{self.base_url}{quote(path)}?sign={key}"
+
+    def owns(self, path: str) -> bool:
+        """Whether a path belongs to links rather than to the API."""
+        return path.startswith(_PREFIXES)
+
+    def serve(self, request: ApiRequest) -> RawReply:
+        """The bytes behind a link; 403 for a wrong signature or one that has run out, 405 for a wrong method."""
+        if request.method not in ("GET", "HEAD"):
+            return RawReply(status=405, headers={"Allow": "GET, HEAD"})
+        keys = (request.query.get(name, "") for name in ("vkey", "sign", "sn"))
+        link = next((self._links[request.path, key] for key in keys if (request.path, key) in self._links), None)
+        if link is None or self._clock.now() >= link.expires_at:
+            return RawReply(status=403)
+        return RawReply(headers={"Content-Type": link.content_type}, body=link.content)
+
+    def _keep(self, path: str, content: bytes, content_type: str, seconds: float) -> str:
+        key = self._identifiers.link_part(64)
+        self._links[path, key] = _Link(content, content_type, self._clock.now() + seconds)
+        return key

@@ -1,0 +1,131 @@
+"""The endpoints of the permanent library (wire reference 2.1 to 2.5)."""
+
+from collections.abc import Mapping
+
+from wxasset.simulator import formats
+from wxasset.simulator.multipart import Form
+from wxasset.simulator.replies import ApiError, Document, RawReply
+from wxasset.simulator.requests import ApiRequest, json_body, load_object, required_text, whole_number
+from wxasset.simulator.state import Account, Material, article_document
+from wxasset.simulator.uploads import attachment, read_form, upload_type
+
+_LISTED_TYPES = ("image", "voice", "video", "news")
+_LARGEST_PAGE = 20
+
+
+def add(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/material/add_material."""
+    form = read_form(request, account.options)
+    media_type = upload_type(request, form)
+    filename, content = form.file("media")
+    limit = formats.PERMANENT[media_type]
+    found = formats.check_file(filename, content, limit, account.options.kilobyte)
+    title, introduction = _description(account, request, form) if media_type == "video" else ("", "")
+    _check_room(account, media_type)
+    material = Material(
+        media_id=account.identifiers.media_id(),
+        type=media_type,
+        filename=filename,
+        content=content,
+        content_type=found.content_type,
+        title=title,
+        introduction=introduction,
+        url=_image_url(account, found) if found.kind == "image" else None,
+        update_time=int(account.clock.now()),
+    )
+    account.materials[material.media_id] = material
+    return {"media_id": material.media_id} | ({} if material.url is None else {"url": material.url})
+
+
+def get(account: Account, request: ApiRequest) -> Document | RawReply:
+    """POST /cgi-bin/material/get_material: news and videos as JSON, anything else as bytes."""
+    material = _named(account, json_body(request))
+    if material.type == "news":
+        return {"news_item": [article_document(article) for article in material.articles]}
+    options = account.options
+    if material.type == "video":
+        link = account.links.video(material.content, options.video_link, options.video_link_seconds)
+        return {"title": material.title, "description": material.introduction, "down_url": link}
+    if options.headers == "2016":
+        return RawReply(headers={"Content-Type": "text/plain"}, body=material.content)
+    headers = {"Content-Type": material.content_type, "Content-disposition": attachment(material.filename)}
+    return RawReply(headers=headers, body=material.content)
+
+
+def delete(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/material/del_material."""
+    del account.materials[_named(account, json_body(request)).media_id]
+    return {"errcode": 0, "errmsg": "ok"}
+
+
+def count(account: Account, _request: ApiRequest) -> Document:
+    """GET or POST /cgi-bin/material/get_materialcount."""
+    return {f"{kind}_count": len(account.listed(kind)) for kind in ("voice", "video", "image", "news")}
+
+
+def list_page(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/material/batchget_material: one page, newest first."""
+    document = json_body(request)
+    kind = document.get("type")
+    if kind not in _LISTED_TYPES:
+        raise ApiError(40004)
+    offset = whole_number(document, "offset", default=0)
+    size = whole_number(document, "count")
+    mode = account.options.count_above_20
+    if offset < 0 or size < 1 or (size > _LARGEST_PAGE and mode == "refuse"):
+        raise ApiError(40097)
+    if mode != "obey":
+        size = min(size, _LARGEST_PAGE)
+    listed = account.listed(str(kind))
+    page = [_item(material) for material in listed[offset : offset + size]]
+    return {"item": page, "total_count": len(listed), "item_count": len(page)}
+
+
+def _named(account: Account, document: Mapping[str, object]) -> Material:
+    """The material a request names: 41006 without an id, 40007 for any id that is not in the library."""
+    media_id = required_text(document, "media_id", missing=41006)
+    try:
+        return account.materials[media_id]
+    except KeyError:
+        raise ApiError(40007) from None
+
+
+def _description(account: Account, request: ApiRequest, form: Form) -> tuple[str, str]:
+    """Title and introduction of a video; without a title WeChat says the media data are missing."""
+    text = form.text("description")
+    if text is None and account.options.description_in_query:
+        text = request.query.get("description")
+    try:
+        document = load_object(text or "")
+    except ValueError:
+        raise ApiError(41005) from None
+    title, introduction = document.get("title"), document.get("introduction", "")
+    if not isinstance(title, str) or not title or not isinstance(introduction, str):
+        raise ApiError(41005)
+    return title, introduction
+
+
+def _check_room(account: Account, media_type: str) -> None:
+    """Refuse what does not fit in the library any more; images, thumbs and news share one cap."""
+    options = account.options
+    caps = {"voice": options.voice_cap, "video": options.video_cap}
+    kinds = (media_type,) if media_type in caps else ("image", "news")
+    if sum(len(account.listed(kind)) for kind in kinds) >= caps.get(media_type, options.image_and_news_cap):
+        raise ApiError(45074)
+
+
+def _image_url(account: Account, found: formats.Format) -> str:
+    """The address of an image as captures show it; nothing is served there."""
+    part = account.identifiers.link_part(86)
+    return f"http://mmbiz.qpic.cn/mmbiz_{found.extension}/{part}/0?wx_fmt={found.name}"
+
+
+def _item(material: Material) -> Document:
+    """An entry of a list; voices and videos have no address (wire reference 2.5)."""
+    head = {"media_id": material.media_id}
+    if material.type == "news":
+        times = {"create_time": material.update_time, "update_time": material.update_time}
+        content = {"news_item": [article_document(article) for article in material.articles], **times}
+        return {**head, "content": content, "update_time": material.update_time}
+    item: dict[str, object] = {**head, "name": material.filename, "update_time": material.update_time}
+    return item if material.url is None else {**item, "url": material.url}

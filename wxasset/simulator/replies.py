@@ -1,0 +1,108 @@
+"""What goes back on the wire: documents, files, and the exact wording of errors."""
+
+import json
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import Factory, frozen
+
+from wxasset.simulator.identifiers import Identifiers
+
+Document = Mapping[str, object]
+
+# Wire reference 0.4: both kinds of JSON reply are common, and a client has to cope with either.
+_CONTENT_TYPES = ("application/json; encoding=utf-8", "text/plain")
+
+
+class _Suffix(Enum):
+    """How an error text ends (wire reference 0.3)."""
+
+    RID = " rid: {rid}"
+    COMMA_RID = ", rid: {rid}"
+    HINT_AND_RID = " hint: [{hint}] rid: {rid}"
+
+
+_INVALID_CREDENTIAL = (
+    "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, "
+    "more details at https://mmbizurl.cn/s/JtxxFh33r"
+)
+# Captured replies where there are any, else the service's own table of codes. The spelling is the service's.
+_WORDING: dict[int, tuple[str, _Suffix]] = {
+    40001: (_INVALID_CREDENTIAL, _Suffix.RID),
+    40002: ("invalid grant_type", _Suffix.RID),
+    40004: ("invalid media type", _Suffix.HINT_AND_RID),
+    40005: ("invalid file type", _Suffix.HINT_AND_RID),
+    40006: ("invalid meida size", _Suffix.HINT_AND_RID),
+    40007: ("invalid media_id", _Suffix.HINT_AND_RID),
+    40009: ("invalid image size", _Suffix.HINT_AND_RID),
+    40013: ("invalid appid", _Suffix.RID),
+    40014: ("invalid access_token", _Suffix.RID),
+    40066: ("invalid url", _Suffix.RID),
+    40097: ("invalid args", _Suffix.RID),
+    40101: ("missing parameter", _Suffix.RID),
+    40113: ("unsupported file type", _Suffix.HINT_AND_RID),
+    40125: ("invalid appsecret", _Suffix.COMMA_RID),
+    40164: ("invalid ip {address} ipv6 ::ffff:{address}, not in whitelist", _Suffix.RID),
+    41001: ("access_token missing", _Suffix.RID),
+    41002: ("appid missing", _Suffix.RID),
+    41004: ("appsecret missing", _Suffix.RID),
+    41005: ("media data missing", _Suffix.HINT_AND_RID),
+    41006: ("media_id missing", _Suffix.HINT_AND_RID),
+    42001: ("access_token expired", _Suffix.RID),
+    43001: ("require GET method", _Suffix.RID),
+    43002: ("require POST method", _Suffix.RID),
+    44001: ("empty media data", _Suffix.HINT_AND_RID),
+    44002: ("empty post data", _Suffix.HINT_AND_RID),
+    45001: ("media size out of limit", _Suffix.HINT_AND_RID),
+    45074: ("material list size out of limit, you  should delete the useless material", _Suffix.HINT_AND_RID),
+    47001: ("data format error", _Suffix.HINT_AND_RID),
+    -501007: ("INVALID_PARAM", _Suffix.RID),
+}
+
+
+class ApiError(Exception):
+    """A refusal with one of WeChat's codes; `details` fill the blanks in its wording."""
+
+    def __init__(self, errcode: int, **details: str) -> None:
+        super().__init__(errcode)
+        self.errcode = errcode
+        self.details = details
+
+
+@frozen
+class RawReply:
+    """A reply that is not a JSON document."""
+
+    status: int = 200
+    headers: Mapping[str, str] = Factory(dict)
+    body: bytes = b""
+    close: bool = False
+
+
+def error_document(error: ApiError, identifiers: Identifiers, now: float) -> dict[str, object]:
+    """The JSON document of a refusal, with a hint and a request id of its own."""
+    wording, suffix = _WORDING[error.errcode]
+    end = suffix.value.format(hint=identifiers.hint(), rid=identifiers.rid(now))
+    return {"errcode": error.errcode, "errmsg": wording.format(**error.details) + end}
+
+
+def encode(document: Document) -> bytes:
+    r"""JSON as the service writes it: raw UTF-8, no blanks, `/` as `\/` (wire reference 0.4).
+
+    Bytes of a name that were not UTF-8 when they came in go out unchanged.
+    """
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("/", "\\/").encode("utf-8", "surrogateescape")
+
+
+class ReplyWriter:
+    """Turns documents into replies; the Content-Type alternates from one document to the next."""
+
+    def __init__(self) -> None:
+        self._written = 0
+
+    def document(self, document: Document) -> RawReply:
+        """A JSON reply with status 200, whether it says success or error (wire reference 0.3)."""
+        content_type = _CONTENT_TYPES[self._written % len(_CONTENT_TYPES)]
+        self._written += 1
+        return RawReply(headers={"Content-Type": content_type}, body=encode(document))

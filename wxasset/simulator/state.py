@@ -1,0 +1,162 @@
+"""What the simulated account holds: its library, its temporary media, its cloud files, and the journal."""
+
+import re
+from collections.abc import Sequence
+
+from attrs import Factory, asdict, define, field, frozen
+
+from wxasset.simulator.clock import Clock
+from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.links import LinkTable
+from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.tokens import TokenOffice
+
+_CLOUD_APPID = "1258717764"  # the number of the storage account in WeChat's own samples (wire reference 3.1)
+_FILE_ID = re.compile(r"cloud://([^./]+)\.[^/]+/.+", re.DOTALL)
+
+
+@frozen(kw_only=True)
+class Article:
+    """One article of a news material; the fields are those of a live `news_item` (wire reference 2.2)."""
+
+    title: str
+    author: str = ""
+    digest: str = ""
+    content: str = ""
+    content_source_url: str = ""
+    thumb_media_id: str = ""
+    show_cover_pic: int = 0
+    url: str = ""
+    thumb_url: str = ""
+    need_open_comment: int = 0
+    only_fans_can_comment: int = 0
+
+
+@frozen(kw_only=True)
+class Material:
+    """One permanent material.
+
+    Attributes:
+        media_id: Its id, 64 characters.
+        type: "image", "voice", "video", "thumb" or "news".
+        filename: The name it was uploaded under, exactly as sent; empty for news.
+        content: The bytes; none for news.
+        content_type: The MIME type of the bytes; empty for news.
+        title: The title of a video, else empty.
+        introduction: The introduction of a video, else empty.
+        url: The address of an image or thumb, else None.
+        update_time: When it was made, in unix seconds.
+        articles: The articles of a news material.
+    """
+
+    media_id: str
+    type: str
+    filename: str = ""
+    content: bytes = field(default=b"", repr=False)
+    content_type: str = ""
+    title: str = ""
+    introduction: str = ""
+    url: str | None = None
+    update_time: int
+    articles: tuple[Article, ...] = ()
+
+    @property
+    def listed_as(self) -> str:
+        """The type under which it is counted and listed: a thumb is an image (wire reference 2.4)."""
+        return "image" if self.type == "thumb" else self.type
+
+
+@frozen(kw_only=True)
+class TemporaryMedia:
+    """One temporary medium.
+
+    Attributes:
+        media_id: Its id, 64 characters.
+        type: "image", "voice", "video" or "thumb".
+        filename: The name it was uploaded under, exactly as sent.
+        content: The bytes.
+        content_type: The MIME type of the bytes.
+        extension: The usual extension for that type, without a dot.
+        created_at: When it was made, in unix seconds.
+    """
+
+    media_id: str
+    type: str
+    filename: str
+    content: bytes = field(repr=False)
+    content_type: str
+    extension: str
+    created_at: int
+
+
+@frozen(kw_only=True)
+class JournalEntry:
+    """One request and its answer; secrets are replaced by `***`.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path without the query.
+        query: The query; of a parameter given twice the first value.
+        headers: The request headers as sent; of a header given twice the first value.
+        body_size: Bytes of the body that were read: 0 where it was refused unread or never came in full.
+        status: The HTTP status of the answer, or None where the request broke off before there was one.
+        errcode: The code in a JSON answer, 0 for success; None where the answer was not JSON.
+        token: The number of the token the request carried, in the order of issue; None for none or an unknown one.
+        at: When the answer was ready, in unix seconds of the simulator's clock.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body_size: int
+    status: int | None
+    errcode: int | None
+    token: int | None
+    at: float
+
+
+@define(kw_only=True)
+class Account:
+    """Everything the handlers work on."""
+
+    appid: str
+    secret: str = field(repr=False)
+    options: SimulatorOptions
+    clock: Clock
+    identifiers: Identifiers
+    tokens: TokenOffice
+    links: LinkTable
+    materials: dict[str, Material] = Factory(dict)
+    temporary_media: dict[str, TemporaryMedia] = Factory(dict)
+    cloud_files: dict[str, bytes] = Factory(dict)
+    article_images: dict[str, bytes] = Factory(dict)
+
+    def add_news(self, articles: Sequence[Article]) -> str:
+        """Put a news material in the library and return its media_id."""
+        media_id = self.identifiers.media_id()
+        self.materials[media_id] = Material(
+            media_id=media_id, type="news", update_time=int(self.clock.now()), articles=tuple(articles)
+        )
+        return media_id
+
+    def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
+        """Put a file in cloud storage and return its file id (wire reference 3.1)."""
+        fileid = f"cloud://{env}.7465-{env}-{_CLOUD_APPID}/{path}"
+        self.cloud_files[fileid] = content
+        return fileid
+
+    def listed(self, kind: str) -> list[Material]:
+        """The materials listed under a type, newest first."""
+        return [material for material in reversed(self.materials.values()) if material.listed_as == kind]
+
+
+def env_of(fileid: str) -> str | None:
+    """The environment a cloud file id names, or None if it is not one."""
+    match = _FILE_ID.fullmatch(fileid)
+    return match and match[1]
+
+
+def article_document(article: Article) -> dict[str, object]:
+    """An article as it stands in a reply."""
+    return asdict(article)

@@ -1,0 +1,39 @@
+"""What the upload endpoints and the download headers have in common."""
+
+from wxasset.simulator import formats
+from wxasset.simulator.multipart import Form, boundary_of, parse
+from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.replies import ApiError
+from wxasset.simulator.requests import ApiRequest
+
+
+def read_form(request: ApiRequest, options: SimulatorOptions) -> Form:
+    """The form in an upload.
+
+    Raises:
+        ApiError: 47001 if the body is not a well-formed multipart/form-data body, 41005 for a quoted boundary.
+    """
+    boundary = boundary_of(request.content_type, accept_quoted=options.accept_quoted_boundary)
+    return parse(request.body, boundary)
+
+
+def upload_type(request: ApiRequest, form: Form) -> str:
+    """The type of an upload, from the query or else from a form field (wire reference 2.1).
+
+    Raises:
+        ApiError: 40004 for none or an unknown one.
+    """
+    media_type = request.query.get("type") or form.text("type") or ""
+    if media_type not in formats.PERMANENT:
+        raise ApiError(40004)
+    return media_type
+
+
+def attachment(filename: str) -> str:
+    """The value of a Content-disposition that names a file, in raw UTF-8 (wire reference 4.7).
+
+    A name may hold bytes that are not UTF-8 or control characters; those cannot stand in a header.
+    """
+    readable = filename.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    name = "".join(character if character.isprintable() else "_" for character in readable)
+    return f'attachment; filename="{name}"'
