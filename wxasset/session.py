@@ -1,0 +1,484 @@
+"""`WxSession`: one short method for each thing that can be done with an account's media."""
+
+import os
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar, overload
+
+import anyio
+
+from wxasset._version import __version__
+from wxasset.calls.base import Call, Download, Upload
+from wxasset.calls.cloud import BatchDeleteFile, DeletedFiles, DeleteReport, batches, report, stops_all
+from wxasset.calls.material import (
+    AddedMaterial,
+    AddMaterial,
+    CountMaterials,
+    DeleteMaterial,
+    Description,
+    GetMaterial,
+    ListMaterials,
+    MaterialCount,
+    MaterialItem,
+    MaterialPage,
+    News,
+    UploadImage,
+    Video,
+)
+from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
+from wxasset.engine import Engine
+from wxasset.errors import UsageError, WxAssetError
+from wxasset.retry import RetryPolicy
+from wxasset.tokens.cache import TokenCache
+from wxasset.tokens.sources import StableToken, TokenSource
+from wxasset.transfer.download import MaterialStream, SavedMaterial
+from wxasset.transfer.sink import Destination, open_sink
+from wxasset.transfer.source import Media, open_source
+from wxasset.transfer.transport import ClientSession, Progress, Timeouts, Transport
+from wxasset.wire.limits import Limits
+
+__all__ = ["ListedType", "MediaType", "WxSession"]
+
+R = TypeVar("R")
+ListedType = Literal["image", "voice", "video", "news"]
+MediaType = Literal["image", "voice", "video", "thumb"]
+
+_BASE_URL: Final = "https://api.weixin.qq.com"
+
+
+class WxSession:
+    """The media of one account, and the one access token that all its calls share.
+
+    ::
+
+        async with WxSession(appid, secret) as wx:
+            added = await wx.add_material("image", "poster.png")
+
+    It opens by itself on first use; end it with ``async with`` or `aclose`. It belongs to one event loop and may be
+    used by any number of its tasks at once.
+    """
+
+    def __init__(
+        self,
+        appid: str | None = None,
+        secret: str | None = None,
+        *,
+        tokens: TokenCache | TokenSource | None = None,
+        http: ClientSession | None = None,
+        base_url: str = _BASE_URL,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+    ) -> None:
+        """Prepare a session; nothing is opened or fetched before the first call.
+
+        Args:
+            appid: The account's appid; with `secret`, the stable token is used.
+            secret: The account's AppSecret.
+            tokens: A source of tokens instead, or a `TokenCache` to share with other sessions of the account.
+            http: An `aiohttp.ClientSession` to borrow; it is never closed here.
+            base_url: The API host. Plain http is for loopback, private addresses and bare host names.
+            retry: How often, and how patiently, calls are tried.
+            timeouts: How long to wait.
+            limits: What may be sent and read.
+
+        Raises:
+            UsageError: The credentials are missing, or `base_url` is not usable.
+        """
+        if tokens is None:
+            tokens = StableToken(appid or "", secret or "")
+        self._limits = limits
+        self._transport = Transport(base_url, timeouts, http, f"wxasset/{__version__}")
+        cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens)
+        self._engine = Engine(self._transport, cache, retry, limits)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        http: ClientSession | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+    ) -> Self:
+        """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
+
+        Raises:
+            UsageError: A variable is missing.
+        """
+        return cls(
+            os.environ.get("WXASSET_APPID"),
+            os.environ.get("WXASSET_SECRET"),
+            base_url=os.environ.get("WXASSET_BASE_URL") or _BASE_URL,
+            http=http,
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened here. Later calls raise `UsageError`."""
+        await self._transport.aclose()
+
+    # Permanent materials
+
+    async def add_material(
+        self,
+        type: MediaType,  # noqa: A002 - WeChat's own name for it
+        media: Media,
+        *,
+        filename: str | None = None,
+        size: int | None = None,
+        title: str | None = None,
+        introduction: str | None = None,
+        progress: Progress | None = None,
+    ) -> AddedMaterial:
+        """Add a permanent material to the library.
+
+        The library holds 100,000 images and articles together, and 1,000 of each other type.
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html
+
+        Args:
+            type: ``image`` (bmp, png, jpeg, gif; 10 MiB), ``voice`` (mp3, wma, wav, amr; 2 MiB, 60 s), ``video``
+                (mp4; 10 MiB) or ``thumb`` (jpeg; 64 KiB; it is listed among the images).
+            media: A path, bytes, an open binary file (read from where it stands), an anyio file, an ``UploadFile``,
+                or an async iterable of bytes.
+            filename: The name in the library; the media's own by default. Its extension is made to fit the bytes.
+            size: The number of bytes of an async iterable or a pipe; without it they are kept first, in memory up
+                to 1 MiB and then on disk.
+            title: A video's title; a video needs one.
+            introduction: A video's introduction.
+            progress: Called with the bytes sent and their total; starts again with each attempt.
+
+        Raises:
+            SourceError: The media cannot be read, changed, or is not what WeChat documents. Nothing was added.
+            UploadOutcomeUnknown: The reply was lost: the material may be in the library or not.
+            APIError: WeChat refused it. Nothing was added.
+            RequestError: The network failed before WeChat had all of it. Nothing was added.
+        """
+        described = title is not None or introduction is not None
+        description = Description(title=title or "", introduction=introduction or "") if described else None
+        call = AddMaterial(type=type, description=description)
+        return await self.call(call, media=media, filename=filename, size=size, progress=progress)
+
+    async def get_material(
+        self,
+        media_id: str,
+        to: Destination,
+        *,
+        progress: Progress | None = None,
+    ) -> News | Video | SavedMaterial:
+        """Fetch a permanent material; an image, a voice or a thumb is streamed into `to`.
+
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
+
+        Args:
+            media_id: Its id.
+            to: A path (an existing file is replaced at once when all is there), a directory (the file takes the name
+                that WeChat gave, made safe, and replaces nothing), an open binary file, an anyio file, or an object
+                with ``async write(bytes)``. Articles and videos leave it untouched.
+            progress: Called with the bytes received and their total, None where it is not known.
+
+        Returns:
+            `News` for articles, `Video` for a video, else what was saved.
+
+        Raises:
+            DestinationError: It cannot be written; nothing incomplete was left there.
+            MediaNotFoundError: There is no such material.
+            TruncatedDownload: It ended early, on each attempt; nothing incomplete was left.
+            WxAssetError: Anything else that went wrong.
+        """
+        return await self._engine.download(GetMaterial(media_id=media_id), await open_sink(to), progress)
+
+    @asynccontextmanager
+    async def open_material(self, media_id: str) -> AsyncGenerator[News | Video | MaterialStream, None]:
+        """Fetch a permanent material and keep its bytes in your hands, inside an ``async with``.
+
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
+
+        Args:
+            media_id: Its id.
+
+        Yields:
+            `News` for articles, `Video` for a video, else a `MaterialStream`.
+
+        Raises:
+            MediaNotFoundError: There is no such material.
+            WxAssetError: Anything else that went wrong.
+        """
+        async with self._engine.open(GetMaterial(media_id=media_id)) as material:
+            yield material
+
+    async def del_material(self, media_id: str) -> None:
+        """Delete a permanent material, also one that was made on the web console. Temporary media have no delete.
+
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_delmaterial.html
+
+        Args:
+            media_id: Its id.
+
+        Raises:
+            MediaNotFoundError: There is no such material.
+            WxAssetError: Anything else that went wrong.
+        """
+        await self.call(DeleteMaterial(media_id=media_id))
+
+    async def count_materials(self) -> MaterialCount:
+        """Count the library's materials of each type.
+
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterialcount.html
+        """
+        return await self.call(CountMaterials())
+
+    async def list_materials(
+        self,
+        type: ListedType,  # noqa: A002 - WeChat's own name for it
+        *,
+        offset: int = 0,
+        count: int = 20,
+    ) -> MaterialPage:
+        """List one page of the library, the newest first.
+
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_batchgetmaterial.html
+
+        Args:
+            type: ``image`` (thumbs among them), ``voice``, ``video`` or ``news``.
+            offset: How many to pass over.
+            count: How many to list, 1 to 20.
+        """
+        return await self.call(ListMaterials(type=type, offset=offset, count=count))
+
+    async def iter_materials(
+        self,
+        type: ListedType,  # noqa: A002 - WeChat's own name for it
+    ) -> AsyncGenerator[MaterialItem, None]:
+        """Iterate over all materials of a type, the newest first, 20 to a request.
+
+        Each material comes once, also while others are added or deleted; deleting what it gives is fine.
+
+        Args:
+            type: As in `list_materials`.
+        """
+        seen: set[str] = set()
+        offset, total = 0, None
+        while True:
+            page = await self.list_materials(type, offset=offset)
+            if total is not None and page.total < total and offset:
+                # What was deleted meanwhile moved the rest forward: look again from further in front.
+                offset, total = max(0, offset - (total - page.total)), page.total
+                continue
+            total = page.total
+            for item in page.items:
+                if item.media_id not in seen:
+                    seen.add(item.media_id)
+                    yield item
+            offset += len(page.items)
+            if not page.items or offset >= total:
+                return
+
+    async def upload_image(
+        self,
+        media: Media,
+        *,
+        filename: str | None = None,
+        size: int | None = None,
+        progress: Progress | None = None,
+    ) -> str:
+        """Upload an image for article bodies (jpeg or png, less than 1 MiB); it does not count against the library.
+
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_uploadimage.html
+
+        Args:
+            media: As in `add_material`.
+            filename: As in `add_material`.
+            size: As in `add_material`.
+            progress: As in `add_material`.
+
+        Returns:
+            The image's URL. WeChat takes images from other hosts out of articles.
+
+        Raises:
+            WxAssetError: As in `add_material`.
+        """
+        reply = await self.call(UploadImage(), media=media, filename=filename, size=size, progress=progress)
+        return reply.url
+
+    # Temporary media
+
+    async def upload_media(
+        self,
+        type: MediaType,  # noqa: A002 - WeChat's own name for it
+        media: Media,
+        *,
+        filename: str | None = None,
+        size: int | None = None,
+        progress: Progress | None = None,
+    ) -> TemporaryMedia:
+        """Upload a temporary medium, which lives for three days.
+
+        https://developers.weixin.qq.com/doc/service/api/material/temporary/api_uploadtempmedia.html
+
+        Args:
+            type: ``image`` (png, jpeg, gif; 10 MiB), ``voice`` (amr, mp3; 2 MiB, 60 s), ``video`` (mp4; 10 MiB) or
+                ``thumb`` (jpeg; 64 KiB).
+            media: As in `add_material`.
+            filename: As in `add_material`.
+            size: As in `add_material`.
+            progress: As in `add_material`.
+
+        Raises:
+            WxAssetError: As in `add_material`.
+        """
+        call = UploadMedia(type=type)
+        return await self.call(call, media=media, filename=filename, size=size, progress=progress)
+
+    async def get_media(
+        self,
+        media_id: str,
+        to: Destination,
+        *,
+        progress: Progress | None = None,
+    ) -> Video | SavedMaterial:
+        """Fetch a temporary medium; a file is streamed into `to`, a video comes as a `Video`.
+
+        https://developers.weixin.qq.com/doc/service/api/material/temporary/api_gettempmedia.html
+
+        Args:
+            media_id: Its id, at most three days old.
+            to: As in `get_material`.
+            progress: As in `get_material`.
+
+        Raises:
+            WxAssetError: As in `get_material`.
+        """
+        return await self._engine.download(GetMedia(media_id=media_id), await open_sink(to), progress)
+
+    # Cloud storage
+
+    async def batch_delete_file(self, env: str, fileids: Iterable[str], *, concurrency: int = 4) -> DeleteReport:
+        """Delete cloud files of a Mini Program, any number of them, 50 to a request.
+
+        https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/cloudbase-common/file-management/deleteTcbCloudFile.html
+
+        Args:
+            env: The cloud environment's id.
+            fileids: Ids such as ``cloud://env.bucket/path``; a repeated one is sent once.
+            concurrency: The most requests under way at once.
+
+        Returns:
+            An outcome for each id; `DeleteReport.raise_for_failed` makes an error of failures.
+
+        Raises:
+            WxAssetError: Not one request was answered; the error is that of the first.
+        """
+        if concurrency < 1:
+            raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
+        calls = [BatchDeleteFile(env=env, fileid_list=batch) for batch in batches(fileids)]
+        answers: dict[int, DeletedFiles | WxAssetError] = {}
+        todo = iter(enumerate(calls))
+
+        async def work() -> None:
+            for number, call in todo:
+                stop = next(filter(stops_all, answers.values()), None)
+                answers[number] = stop if stop is not None else await self._answer(call)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(min(concurrency, len(calls))):
+                group.start_soon(work)
+        return report([(call.fileid_list, answers[number]) for number, call in enumerate(calls)])
+
+    async def _answer(self, call: Call[R]) -> R | WxAssetError:
+        try:
+            return await self.call(call)
+        except WxAssetError as error:
+            return error
+
+    # Any declared call
+
+    @overload
+    async def call(
+        self,
+        call: Upload[R],
+        /,
+        *,
+        media: Media,
+        filename: str | None = None,
+        size: int | None = None,
+        progress: Progress | None = None,
+    ) -> R: ...
+
+    @overload
+    async def call(
+        self,
+        call: Download[R],
+        /,
+        *,
+        to: Destination,
+        progress: Progress | None = None,
+    ) -> R | SavedMaterial: ...
+
+    @overload
+    async def call(self, call: Call[R], /) -> R: ...
+
+    async def call(
+        self,
+        call: Call[Any],
+        /,
+        *,
+        media: Media | None = None,
+        filename: str | None = None,
+        size: int | None = None,
+        to: Destination | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Make any declared call, an endpoint of your own included.
+
+        Args:
+            call: An instance of a `Call`, `Upload` or `Download` class.
+            media: What an `Upload` sends; as in `add_material`, with `filename` and `size`.
+            filename: As in `add_material`.
+            size: As in `add_material`.
+            to: Where a `Download` goes; as in `get_material`.
+            progress: As in `add_material` and `get_material`.
+
+        Returns:
+            The call's reply; for a `Download`, what was saved where the answer is a file.
+
+        Raises:
+            UsageError: The arguments do not fit the kind of call.
+            WxAssetError: Anything that went wrong.
+        """
+        if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
+            raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
+        if media is not None and isinstance(call, Upload):
+            async with open_source(
+                media,
+                filename=filename,
+                size=size,
+                limit=call.limit,
+                limits=self._limits,
+            ) as source:
+                return await self._engine.call(call, source=source, progress=progress)
+        if isinstance(call, Download):
+            return await self._download(call, to, progress)
+        return await self._engine.call(call)
+
+    async def _download(self, call: Download[R], to: Destination | None, progress: Progress | None) -> Any:
+        if to is not None:
+            return await self._engine.download(call, await open_sink(to), progress)
+        async with self._engine.open(call) as answer:
+            if isinstance(answer, MaterialStream):
+                raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")
+            return answer

@@ -1,0 +1,1 @@
+"""Edges: where access tokens come from and where they are kept."""

@@ -1,0 +1,1 @@
+"""Edges: files and the network."""

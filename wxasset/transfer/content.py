@@ -1,0 +1,109 @@
+"""The bytes of an upload: what every kind of them has in common, and those in memory."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+
+import anyio.to_thread
+from attrs import field, frozen
+
+from wxasset.errors import Hint, SourceError
+from wxasset.wire.formats import HEAD_SIZE
+
+__all__ = ["CHUNK", "OPEN_BINARY", "Chunk", "Content", "MemoryContent", "in_thread", "read_up_to", "unreadable"]
+
+T = TypeVar("T")
+Chunk: TypeAlias = "bytes | bytearray | memoryview"
+
+CHUNK: Final = 256 * 1024
+"""Bytes read in one hop to a worker thread: 64 KiB reach 335 MB/s, 256 KiB 905, 1 MiB 1113 (measured through a
+thread per read); four times this would cost four times the memory for a fifth more."""
+
+OPEN_BINARY: Final = Hint(
+    "Pass a file opened with open(path, 'rb') that is still open, or the path itself.",
+    "请传入以 'rb' 方式打开且未关闭的文件，或直接传入路径。",
+)
+_READABLE: Final = Hint(
+    "Check the path and its permissions.",
+    "请检查路径是否存在以及是否有读取权限。",
+)
+
+
+class Content(Protocol):
+    """The bytes of an upload."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        ...
+
+    @property
+    def head(self) -> bytes:
+        """The first of them, `HEAD_SIZE` at least where there are as many."""
+        ...
+
+    @property
+    def replayable(self) -> bool:
+        """Whether `open` can be called again."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        """Open the bytes from their first one; exactly `size` come, or `SourceError`."""
+        ...
+
+
+def unreadable(name: str, error: Exception) -> SourceError:
+    """Make a `SourceError` of what the operating system said."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return SourceError(f"Cannot read {name}: {why}.", _READABLE)
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any, name: str) -> T:
+    """Run blocking file work in a worker thread; its failures become a `SourceError`."""
+    try:
+        return await anyio.to_thread.run_sync(function, *arguments)
+    except (OSError, ValueError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise unreadable(name, error) from error
+
+
+def read_up_to(handle: Any, count: int) -> bytes:
+    """Read `count` bytes, or all that are left where there are fewer; raw files may give less at a time."""
+    first = handle.read(count)
+    if not isinstance(first, bytes):
+        kind = "text" if isinstance(first, str) else type(first).__name__
+        raise SourceError(f"The file handle gives {kind}, not bytes.", OPEN_BINARY)
+    parts, missing = [first], count - len(first)
+    while parts[-1] and missing:
+        parts.append(handle.read(missing) or b"")
+        missing -= len(parts[-1])
+    return first if len(parts) == 1 else b"".join(parts)
+
+
+@frozen
+class MemoryContent:
+    """Bytes in memory."""
+
+    data: Chunk = field(repr=False)
+    replayable: bool = field(default=True, init=False)
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return memoryview(self.data).nbytes
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes."""
+        return bytes(memoryview(self.data).cast("B")[:HEAD_SIZE])
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
+        """Give slices of the bytes, uncopied."""
+        yield _slices(memoryview(self.data).cast("B"))
+
+
+async def _slices(view: memoryview) -> AsyncIterator[Chunk]:
+    for start in range(0, len(view), CHUNK):
+        yield view[start : start + CHUNK]

@@ -1,0 +1,180 @@
+"""What can be uploaded: the one door through which everything becomes a `Source`."""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, BinaryIO, Final, Protocol, TypeAlias
+
+import anyio
+from attrs import field, frozen
+
+from wxasset.errors import Hint, SourceError
+from wxasset.transfer.content import Chunk, Content, MemoryContent
+from wxasset.transfer.files import examine_file, examine_handle
+from wxasset.transfer.streams import examine_stream, handle_chunks, spool
+from wxasset.wire.formats import FORMATS, Format, sniff
+from wxasset.wire.limits import Limits, UploadLimit
+from wxasset.wire.names import upload_name
+
+__all__ = ["Media", "Source", "UploadFileLike", "open_source"]
+
+
+class UploadFileLike(Protocol):
+    """The shape of a Starlette or FastAPI ``UploadFile``."""
+
+    file: BinaryIO
+    filename: str | None
+
+
+Media: TypeAlias = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryIO
+    | anyio.AsyncFile[bytes]
+    | UploadFileLike
+    | AsyncIterable[bytes]
+)
+"""What can be uploaded: a path, bytes, an open binary file, an anyio file, a Starlette or FastAPI ``UploadFile``, or
+an async iterable of bytes."""
+
+_KINDS: Final = Hint(
+    "Pass a path, bytes, a file opened in binary mode, an UploadFile, or an async iterable of bytes.",
+    "请传入路径、bytes、以二进制方式打开的文件、UploadFile 或产生 bytes 的异步迭代器。",
+)
+_UNNAMED: Final = "media"
+_BINARY: Final = "application/octet-stream"
+
+
+@frozen(kw_only=True)
+class Source:
+    """Something to upload, whose size is known before a byte is sent.
+
+    Attributes:
+        filename: The name that goes out, with the extension that the bytes call for.
+        content_type: The media type of the bytes.
+        size: Their number.
+    """
+
+    filename: str
+    content_type: str
+    _content: Content = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return self._content.size
+
+    @property
+    def replayable(self) -> bool:
+        """Whether `open` can be called again."""
+        return self._content.replayable
+
+    def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        """Open the bytes for one attempt; exactly `size` come, or `SourceError`."""
+        return self._content.open()
+
+
+@asynccontextmanager
+async def open_source(
+    media: Media,
+    *,
+    filename: str | None,
+    size: int | None,
+    limit: UploadLimit | None,
+    limits: Limits,
+) -> AsyncGenerator[Source, None]:
+    """Make a `Source` of anything that can be uploaded, and check it before anything is sent.
+
+    Args:
+        media: What to upload.
+        filename: The name to send it under, or None for the media's own.
+        size: Its number of bytes, or None where it is to be found out.
+        limit: What is documented for this upload, or None.
+        limits: Which checks are made.
+
+    Raises:
+        SourceError: It cannot be read, is empty, or is not what the endpoint takes.
+    """
+    _check_size(size)
+    most = limit.max_bytes if limit is not None and limits.check_size else limits.max_spool
+    async with AsyncExitStack() as stack:
+        name, content = await _content(stack, media, size, most)
+        if size is not None and content.size != size:
+            raise SourceError(
+                f"{name} has {content.size} bytes, not the {size} of size=.",
+                Hint("Correct size=, or leave it out.", "请更正 size=，或不传该参数。"),
+            )
+        form = sniff(content.head)
+        _check(name, content.size, form, limit=limit, limits=limits)
+        yield Source(
+            filename=upload_name(filename or name, form),
+            content_type=form.content_type if form else _BINARY,
+            content=content,
+        )
+
+
+async def _content(stack: AsyncExitStack, media: Any, size: int | None, most: int) -> tuple[str, Content]:
+    if isinstance(media, bytes | bytearray | memoryview):
+        return _UNNAMED, MemoryContent(media)
+    if isinstance(media, str | os.PathLike):
+        path = os.fsdecode(media)
+        return os.path.basename(path) or path, await examine_file(path)
+    if isinstance(media, anyio.AsyncFile):
+        media = media.wrapped  # each read through the wrapper would be a hop of its own
+    elif hasattr(media, "file") and hasattr(media, "filename"):
+        name, content = await _from_handle(stack, media.file, size, most)
+        return media.filename or name, content
+    if hasattr(media, "__aiter__"):
+        return _UNNAMED, await _from_chunks(stack, aiter(media), size, most)
+    if hasattr(media, "read"):
+        return await _from_handle(stack, media, size, most)
+    raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", _KINDS)
+
+
+async def _from_handle(stack: AsyncExitStack, handle: Any, size: int | None, most: int) -> tuple[str, Content]:
+    path = getattr(handle, "name", None)
+    name = os.path.basename(path) if isinstance(path, str) else _UNNAMED
+    content = await examine_handle(handle, name)
+    if content is None:
+        return name, await _from_chunks(stack, handle_chunks(handle, name), size, most)
+    return name, content
+
+
+async def _from_chunks(stack: AsyncExitStack, chunks: AsyncIterator[Any], size: int | None, most: int) -> Content:
+    if size is None:
+        return await stack.enter_async_context(spool(chunks, most))
+    return await examine_stream(chunks, size)
+
+
+def _check_size(size: object) -> None:
+    if size is not None and (not isinstance(size, int) or size < 0):
+        raise SourceError(
+            f"size= is a number of bytes, not {size!r}.",
+            Hint("Pass the exact number, or leave size= out.", "size= 应为准确的字节数，也可不传。"),
+        )
+
+
+def _check(name: str, size: int, form: Format | None, *, limit: UploadLimit | None, limits: Limits) -> None:
+    """Refuse what WeChat would refuse, before anything is sent."""
+    if size == 0:
+        raise SourceError(f"{name} is empty.", Hint("Check the file.", "文件为空，请检查。"))
+    if limit is None:
+        return
+    if limits.check_size and size > limit.max_bytes:
+        raise SourceError(
+            f"{name} has {size} bytes; WeChat takes at most {limit.max_bytes} here ({limit.source}).",
+            Hint("Make it smaller, or pass Limits(check_size=False).", "请压缩文件，或传入 Limits(check_size=False)。"),
+        )
+    if limits.check_format and (form is None or form.name not in limit.formats):
+        taken = ", ".join(one for one in FORMATS if one in limit.formats)
+        raise SourceError(
+            f"The bytes of {name} are {form.name if form else 'of no known format'}; WeChat takes {taken} here"
+            f" ({limit.source}).",
+            Hint(
+                "Convert it, choose another type, or pass Limits(check_format=False).",
+                f"此处只接受 {taken}：请转换格式、改用其他 type，或传入 Limits(check_format=False)。",
+            ),
+        )

@@ -1,0 +1,166 @@
+"""Uploads from streams: announced ones are passed through, others are spooled to find their size."""
+
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+import anyio.to_thread
+from attrs import define, field
+
+from wxasset.errors import Hint, SourceError
+from wxasset.transfer.content import CHUNK, Chunk, Content, MemoryContent, in_thread, read_up_to, unreadable
+from wxasset.transfer.files import HandleContent
+from wxasset.wire.formats import HEAD_SIZE
+
+__all__ = ["StreamContent", "examine_stream", "handle_chunks", "spool"]
+
+_SPOOL_MEMORY: Final = 1024 * 1024  # bytes of a source without a size that are kept in memory before a file is used
+
+_FRESH: Final = Hint(
+    "Call again with a fresh stream; a path, bytes or a seekable file could have been sent again.",
+    "请用新的数据流重新调用；若传入路径、bytes 或可 seek 的文件则可自动重发。",
+)
+_EXACT: Final = Hint(
+    "Pass the exact number of bytes as size=, or leave size= out.",
+    "size= 必须与实际字节数一致；也可不传 size=。",
+)
+
+
+async def handle_chunks(handle: Any, name: str) -> AsyncIterator[Chunk]:
+    """Read a file that cannot seek, such as a pipe, chunk by chunk."""
+
+    def step() -> bytes:
+        return read_up_to(handle, CHUNK)
+
+    while True:
+        try:
+            # A pipe may keep a read waiting for ever; a cancelled upload does not wait for it.
+            data = await anyio.to_thread.run_sync(step, abandon_on_cancel=True)
+        except (OSError, ValueError) as error:
+            raise unreadable(name, error) from error
+        if not data:
+            return
+        yield data
+
+
+async def _checked(chunks: AsyncIterator[Any]) -> AsyncIterator[Chunk]:
+    """Pass on the chunks that hold something, and see that they are bytes."""
+    while True:
+        try:
+            chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except SourceError:
+            raise
+        except Exception as error:
+            raise SourceError(f"The stream to upload failed: {type(error).__name__}: {error}.", _FRESH) from error
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise SourceError(f"The stream to upload gave {type(chunk).__name__}, not bytes.")
+        if len(chunk):
+            yield chunk
+
+
+@define
+class StreamContent:
+    """A stream with a size that was announced; it can be read once."""
+
+    size: int
+    head: bytes = field(repr=False)
+    _first: list[Chunk] = field(repr=False)
+    _rest: AsyncIterator[Chunk] = field(repr=False)
+    _opened: bool = field(default=False, init=False)
+
+    @property
+    def replayable(self) -> bool:
+        """Only as long as nothing has been read of it."""
+        return not self._opened
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
+        """Give the stream out, once."""
+        if self._opened:
+            raise SourceError("The stream to upload has been read already.", _FRESH)
+        self._opened = True
+        yield self._exactly()
+
+    async def _exactly(self) -> AsyncIterator[Chunk]:
+        """Hold each chunk back until the next one is there: the last goes out when it is known to be the last."""
+        total, held = 0, None
+        async for chunk in self._all():
+            if held is not None:
+                yield held
+            total, held = total + memoryview(chunk).nbytes, chunk
+            if total > self.size:
+                raise SourceError(f"The stream gave more than the {self.size} bytes of size=.", _EXACT)
+        if total < self.size:
+            raise SourceError(f"The stream gave {total} bytes, not the {self.size} of size=.", _EXACT)
+        if held is not None:
+            yield held
+
+    async def _all(self) -> AsyncIterator[Chunk]:
+        while self._first:
+            yield self._first.pop(0)
+        async for chunk in self._rest:
+            yield chunk
+
+
+async def examine_stream(chunks: AsyncIterator[Any], size: int) -> StreamContent:
+    """Look at the start of a stream whose size is announced."""
+    rest, first, seen = _checked(chunks), [], 0
+    while seen < min(HEAD_SIZE, size):
+        chunk = await anext(rest, None)
+        if chunk is None:
+            break
+        first.append(chunk)
+        seen += memoryview(chunk).nbytes
+    head = b"".join(bytes(memoryview(chunk)[:HEAD_SIZE]) for chunk in first)[:HEAD_SIZE]
+    return StreamContent(size, head, first, rest)
+
+
+@asynccontextmanager
+async def spool(chunks: AsyncIterator[Any], most: int) -> AsyncGenerator[Content, None]:
+    """Keep a stream without a size: in memory up to 1 MiB, then in an unnamed temporary file.
+
+    Args:
+        chunks: The stream.
+        most: The most bytes that are kept.
+
+    Raises:
+        SourceError: There are more than `most`, the stream fails, or the disk is full.
+    """
+    memory, total = bytearray(), 0
+    file: Any = None
+    try:
+        async with aclosing(_bounded(_checked(chunks), most)) as bounded:
+            async for chunk in bounded:
+                memory += chunk
+                if len(memory) >= _SPOOL_MEMORY:
+                    file = file or await in_thread(tempfile.TemporaryFile, name="a temporary file")
+                    await in_thread(file.write, bytes(memory), name="a temporary file")
+                    total += len(memory)
+                    memory.clear()
+        if file is None:
+            yield MemoryContent(bytes(memory))
+            return
+        head = await in_thread(_finish_spool, file, bytes(memory), name="a temporary file")
+        yield HandleContent(file, "the spooled stream", 0, total + len(memory), head)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _finish_spool(file: Any, rest: bytes) -> bytes:
+    file.write(rest)
+    file.flush()
+    file.seek(0)
+    return read_up_to(file, HEAD_SIZE)
+
+
+async def _bounded(chunks: AsyncIterator[Chunk], most: int) -> AsyncGenerator[Chunk, None]:
+    total = 0
+    async for chunk in chunks:
+        total += memoryview(chunk).nbytes
+        if total > most:
+            raise SourceError(f"The stream to upload has more than {most} bytes.")
+        yield chunk

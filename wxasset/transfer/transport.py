@@ -1,0 +1,366 @@
+"""The network, through aiohttp: the only client module that names it."""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import aiohttp
+from aiohttp import hdrs, payload
+from aiohttp.abc import AbstractStreamWriter
+from attrs import define, field, frozen, validators
+from yarl import URL
+
+from wxasset.errors import (
+    ConnectError,
+    HTTPStatusError,
+    ReplyTooLarge,
+    TransferError,
+    TransferTimeout,
+    TruncatedDownload,
+    UsageError,
+    WxAssetError,
+)
+from wxasset.transfer.content import Chunk
+from wxasset.transfer.source import Source
+from wxasset.wire.codec import excerpt
+from wxasset.wire.multipart import Frame
+
+__all__ = ["ClientSession", "Progress", "Reply", "Request", "Timeouts", "Transport", "UploadBody"]
+
+ClientSession: TypeAlias = aiohttp.ClientSession
+Progress: TypeAlias = Callable[[int, int | None], object]
+
+_OK: Final = 200
+_PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
+_NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+_JSON: Final = {hdrs.CONTENT_TYPE: "application/json"}
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """How long to wait, in seconds.
+
+    Attributes:
+        connect: For a connection: DNS, TCP and TLS.
+        pool: For a free connection, or None to wait as long as it takes.
+        stall: While no byte moves, in either direction.
+    """
+
+    connect: float = field(default=10.0, validator=validators.gt(0))
+    pool: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
+    stall: float = field(default=30.0, validator=validators.gt(0))
+
+
+@frozen(kw_only=True)
+class UploadBody:
+    """The body of an upload: a frame around a source."""
+
+    frame: Frame = field(repr=False)
+    source: Source
+    progress: Progress | None = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class Request:
+    """What is sent in one attempt. What may hold a secret is kept out of `repr`."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(factory=dict, repr=False)
+    body: "bytes | UploadBody | None" = field(default=None, repr=False)
+
+
+class _Payload(payload.Payload):
+    """A multipart body of known length, made anew for each attempt."""
+
+    def __init__(self, body: UploadBody, stall: float) -> None:
+        super().__init__(body.source, content_type=body.frame.content_type)
+        self._body = body
+        self._stall = stall
+        self._size = body.frame.length(body.source.size)
+        self.whole = False
+        self.stalled = False
+        self.failure: BaseException | None = None
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        del encoding, errors
+        raise TypeError("an upload is not decoded")
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        del content_length  # it is this payload's own size
+        body, done = self._body, 0
+        await self._send(writer, body.frame.head)
+        async with _recorded(self), body.source.open() as chunks:
+            while (chunk := await anext(chunks, None)) is not None:
+                await self._send(writer, chunk)
+                done += memoryview(chunk).nbytes
+                if body.progress is not None:
+                    body.progress(done, body.source.size)
+        # The source is closed by now: with an await after the last byte aiohttp would give the connection up.
+        self.whole = True
+        await self._send(writer, body.frame.tail)
+
+    async def _send(self, writer: AbstractStreamWriter, data: Chunk) -> None:
+        try:
+            async with asyncio.timeout(self._stall):
+                await writer.write(data)
+        except TimeoutError as error:
+            self.stalled = True
+            raise _PeerError from error
+        except OSError as error:
+            raise _PeerError from error
+
+
+class _PeerError(Exception):
+    """The peer takes no more bytes, or has closed the connection."""
+
+
+@asynccontextmanager
+async def _recorded(target: _Payload) -> AsyncGenerator[None, None]:
+    """Keep what went wrong on our side: aiohttp would report it as a fault of the network."""
+    try:
+        yield
+    except (_PeerError, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        target.failure = error
+        raise
+
+
+@define
+class Reply:
+    """An answer whose body is still to be read.
+
+    Attributes:
+        path: The API's path.
+        disposition: The Content-Disposition, empty where there is none.
+        content_type: The media type that the server claims, or None.
+        length: The announced number of bytes of the body, or None.
+    """
+
+    path: str
+    disposition: str
+    content_type: str | None
+    length: int | None
+    _response: aiohttp.ClientResponse = field(repr=False)
+    _received: int = field(default=0, init=False)
+
+    async def next_chunk(self) -> bytes:
+        """Give the next bytes of the body, none at its end.
+
+        Raises:
+            TruncatedDownload: It ended before its announced length, or the connection broke.
+            TransferTimeout: Nothing came for `Timeouts.stall` seconds.
+        """
+        try:
+            chunk = await self._response.content.readany()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = self._broken(error)
+        else:
+            self._received += len(chunk)
+            return chunk
+        # Raised outside of the handler: aiohttp's own error holds the URL, and with it the token.
+        raise failure
+
+    def _broken(self, error: Exception) -> WxAssetError:
+        received = self._received
+        if isinstance(error, TimeoutError):
+            return TransferTimeout(f"{self.path} stopped answering after {received} bytes.", self.path)
+        length = f" of {self.length}" if self.length is not None else ""
+        return TruncatedDownload(
+            f"The answer of {self.path} broke off after {received}{length} bytes ({_reason(error)}).",
+            self.path,
+            received=received,
+            expected=self.length,
+        )
+
+    async def read(self, limit: int) -> bytes:
+        """Read the whole body of a JSON reply.
+
+        Raises:
+            ReplyTooLarge: It has more than `limit` bytes.
+            TransferError: It broke off.
+        """
+        body = bytearray()
+        try:
+            while chunk := await self.next_chunk():
+                body += chunk
+                if len(body) > limit:
+                    raise ReplyTooLarge(f"{self.path} answered with more than {limit} bytes.", self.path, limit=limit)
+        except TruncatedDownload as error:
+            raise TransferError(error.message, self.path) from None
+        return bytes(body)
+
+
+class Transport:
+    """Sends requests to one API host, over connections that are kept."""
+
+    def __init__(self, base_url: str, timeouts: Timeouts, http: ClientSession | None, user_agent: str) -> None:
+        """Prepare; nothing is opened before the first request.
+
+        Args:
+            base_url: The API host.
+            timeouts: How long to wait.
+            http: A session to borrow, or None for one of our own.
+            user_agent: What to call ourselves.
+        """
+        self._base = _checked(base_url)
+        self._timeouts = timeouts
+        self._borrowed = http
+        self._own: ClientSession | None = None
+        self._closed = False
+        self._headers = {hdrs.USER_AGENT: user_agent}
+        self._timeout = aiohttp.ClientTimeout(
+            total=None,  # a large file on a slow line takes its time; what counts is that bytes move
+            connect=timeouts.pool,
+            sock_connect=timeouts.connect,
+            sock_read=timeouts.stall,
+        )
+
+    async def aclose(self) -> None:
+        """Close what was opened here; a borrowed session stays as it is."""
+        self._closed = True
+        if self._own is not None:
+            await self._own.close()
+            self._own = None
+
+    def _session(self) -> ClientSession:
+        if self._closed or (self._borrowed is not None and self._borrowed.closed):
+            raise UsageError("The session is closed: use it inside its `async with`.")
+        if self._borrowed is not None:
+            return self._borrowed
+        if self._own is None:
+            self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            # aiohttp would repeat a GET by itself, beyond the attempts that the policy allows.
+            self._own._retry_connection = False  # noqa: SLF001 - there is no public switch; a test holds it
+        return self._own
+
+    @asynccontextmanager
+    async def send(self, request: Request) -> AsyncGenerator[Reply, None]:
+        """Send a request; the reply is open inside the block.
+
+        Raises:
+            ConnectError: Nothing was sent.
+            TransferError: The exchange broke; it says whether WeChat may have had the whole request.
+            HTTPStatusError: The status is not 200.
+            SourceError: The thing to upload failed.
+        """
+        response = await self._respond(request)
+        try:
+            reply = Reply(
+                path=request.path,
+                disposition=response.headers.get(hdrs.CONTENT_DISPOSITION, ""),
+                content_type=response.headers.get(hdrs.CONTENT_TYPE),
+                length=None if hdrs.CONTENT_ENCODING in response.headers else response.content_length,
+                response=response,
+            )
+            if response.status != _OK:
+                raise await _status_error(reply, response)
+            yield reply
+        finally:
+            # Closes the connection if the body was not read to its end; a read one went back to the pool.
+            response.close()
+
+    async def _respond(self, request: Request) -> aiohttp.ClientResponse:
+        session = self._session()
+        data: Any = request.body
+        if isinstance(data, UploadBody):
+            data = _Payload(data, self._timeouts.stall)
+        failure: BaseException
+        try:
+            return await session.request(
+                request.method,
+                self._base.joinpath(request.path.lstrip("/"), encoded=True),
+                data=data,
+                headers=self._headers if data is None or isinstance(data, _Payload) else self._headers | _JSON,
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=self._timeout,
+                # The query holds the secrets. Put on here it stays out of aiohttp's errors, traces and `url`.
+                middlewares=(*getattr(session, "_middlewares", ()), _with_query(request.query)),
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
+            failure = self._translate(error, request, data if isinstance(data, _Payload) else None)
+        raise failure
+
+    def _translate(self, error: Exception, request: Request, data: _Payload | None) -> BaseException:
+        """Say what happened in our own words, which hold no URL."""
+        path = request.path
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return ConnectError(f"No connection to {self._base.host} for {path}: {_reason(error)}.", path)
+        if data is not None and data.stalled:
+            return TransferTimeout(
+                f"{self._base.host} took no byte of the upload to {path} for {self._timeouts.stall:g} seconds.",
+                path,
+                outcome_unknown=data.whole,
+            )
+        if data is not None and data.failure is not None:
+            return data.failure
+        unknown = data is None or data.whole
+        if isinstance(error, TimeoutError):
+            return TransferTimeout(f"{path} did not answer for {self._timeouts.stall:g} seconds.", path, unknown)
+        return TransferError(f"The connection to {path} broke: {_reason(error)}.", path, unknown)
+
+
+def _checked(base_url: str) -> URL:
+    try:
+        url = URL(base_url)
+    except ValueError:
+        raise UsageError("base_url= is no URL.") from None
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
+        raise UsageError("base_url= is not of the form https://host[:port][/prefix].")
+    if url.scheme == "http" and not _is_near(url.host):
+        raise UsageError(f"base_url= would send the secret to {url.host} in the clear: use https.")
+    return url
+
+
+def _is_near(host: str) -> bool:
+    """Tell whether a host is this machine or one beside it, such as a simulator in another container."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(".localhost")
+    return address.is_loopback or any(address in network for network in _NEAR if network.version == address.version)
+
+
+def _with_query(query: Mapping[str, str]) -> Any:
+    async def put_on(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        request.url = request.url.with_query(query)
+        response: aiohttp.ClientResponse = await handler(request)
+        return response
+
+    return put_on
+
+
+def _reason(error: BaseException) -> str:
+    """Name a fault of the network by its kind: the texts of aiohttp's errors can hold the URL."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and cause.strerror and cause.errno:
+        return cause.strerror.lower()
+    return {
+        "ServerDisconnectedError": "the server closed it",
+        "ClientConnectionResetError": "it was reset",
+        "ClientPayloadError": "the body is not complete",
+        "ConnectionTimeoutError": "timed out",
+    }.get(type(error).__name__, type(error).__name__)
+
+
+async def _status_error(reply: Reply, response: aiohttp.ClientResponse) -> HTTPStatusError:
+    start = b""
+    try:
+        while len(start) < _PEEK and (chunk := await reply.next_chunk()):
+            start += chunk
+    except WxAssetError:
+        pass  # the status says enough
+    return HTTPStatusError(
+        f"{reply.path} answered with HTTP status {response.status}.",
+        reply.path,
+        status=response.status,
+        excerpt=excerpt(start),
+    )
