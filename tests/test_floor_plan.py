@@ -1,0 +1,138 @@
+"""The floor plan: arrows point down, each thing is in its one place, every module can be imported alone."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import wxasset
+
+ROOT = Path(wxasset.__file__).parent
+
+# What a module may import, by layer; each layer sees those below it and its own.
+LAYERS: list[tuple[str, ...]] = [
+    ("wxasset.cli", "wxasset.__main__"),  # beside: built on the face
+    ("wxasset",),
+    ("wxasset.session",),
+    ("wxasset.engine",),
+    ("wxasset.tokens", "wxasset.transfer"),
+    ("wxasset.retry", "wxasset.calls", "wxasset.wire"),
+    ("wxasset.errors", "wxasset.hints", "wxasset._version"),
+]
+PURE = ("wxasset.retry", "wxasset.calls", "wxasset.wire", "wxasset.errors", "wxasset.hints")
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a source file."""
+    parts = ("wxasset", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_name(path): path for path in ROOT.rglob("*.py")}
+CLIENT = {name for name in SOURCES if not name.startswith(("wxasset.simulator", "wxasset.cli", "wxasset.__main__"))}
+
+
+def imports(name: str) -> set[str]:
+    """The modules that a module imports when it runs; what is imported for types alone does not count."""
+    tree = ast.parse(SOURCES[name].read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: imports are absolute"
+            module = node.module or ""
+            found |= {
+                f"{module}.{alias.name}" if f"{module}.{alias.name}" in SOURCES else module for alias in node.names
+            }
+    return found
+
+
+def own(name: str) -> set[str]:
+    """The modules of this package that a module imports."""
+    return {one for one in imports(name) if one.split(".")[0] == "wxasset"}
+
+
+def layer(name: str) -> int:
+    """The layer of a module, the top one first."""
+    for number, prefixes in enumerate(LAYERS):
+        for prefix in prefixes:
+            if name == prefix or (prefix != "wxasset" and name.startswith(f"{prefix}.")):
+                return number
+    raise AssertionError(f"{name} has no place on the floor plan")
+
+
+@pytest.mark.parametrize("name", sorted(CLIENT | {"wxasset.__main__"}))
+def test_arrows_point_down(name: str) -> None:
+    """A module imports from its own layer and those below it."""
+    assert not [one for one in own(name) if layer(one) < layer(name)]
+
+
+def test_there_are_no_cycles() -> None:
+    """The imports of the package can be put in an order."""
+    TopologicalSorter({name: own(name) - {name} for name in SOURCES}).prepare()
+
+
+def test_nothing_imports_what_stands_beside() -> None:
+    """The command line and the simulator are imported by nothing of the client."""
+    for name in CLIENT:
+        assert not [one for one in own(name) if one.startswith(("wxasset.cli", "wxasset.simulator"))]
+
+
+def test_the_simulator_shares_no_code_with_the_client() -> None:
+    """The simulator imports nothing of wxasset but itself."""
+    for name in SOURCES:
+        if name.startswith("wxasset.simulator"):
+            assert not [one for one in own(name) if not one.startswith("wxasset.simulator")]
+
+
+def _named(library: str) -> set[str]:
+    return {name for name in CLIENT if any(one.split(".")[0] == library for one in imports(name))}
+
+
+def test_each_thing_is_in_its_one_place() -> None:
+    """The name of aiohttp stands in one client module, the lock in one, cattrs in one."""
+    assert _named("aiohttp") == {"wxasset.transfer.transport"}
+    assert _named("cattrs") == {"wxasset.wire.codec"}
+    assert {name for name in CLIENT if "Lock(" in SOURCES[name].read_text("utf-8")} == {"wxasset.tokens.cache"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in CLIENT if name.startswith(PURE)))
+def test_pure_modules_cannot_await(name: str) -> None:
+    """What decides has no I/O: no async function, no file, no socket, no clock."""
+    tree = ast.parse(SOURCES[name].read_text("utf-8"))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
+    outside = {"aiohttp", "anyio", "asyncio", "socket", "time", "io", "tempfile", "subprocess", "pathlib", "random"}
+    assert not {one.split(".")[0] for one in imports(name)} & outside
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_every_module_imports_alone(name: str) -> None:
+    """Each module can be the first one that a program imports, with warnings as errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import {name}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_no_more_than_it_needs() -> None:
+    """`import wxasset` brings in neither the command line nor the simulator, nor what they are made with."""
+    code = "import sys, wxasset; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"wxasset.cli", "wxasset.simulator", "aiohttp.web", "cyclopts", "rich"}
+
+
+def test_every_public_name_exists_and_is_listed() -> None:
+    """`__all__` of the package is sorted, complete, and every name in it is there."""
+    assert [name for name in wxasset.__all__ if not hasattr(wxasset, name)] == []
+    public = {name for name in vars(wxasset) if not name.startswith("_")} - {
+        name.split(".")[1] for name in SOURCES if name.count(".") == 1
+    }
+    assert public == {name for name in wxasset.__all__ if not name.startswith("_")}

@@ -1,0 +1,139 @@
+"""The command line: `wxasset demo` and `wxasset simulate`. Built on the public face; nothing imports it.
+
+Exit status: 0 when everything was as it should be, 1 for a failure, 2 for a command that is wrong, 128 and the signal's
+number when `demo` was stopped by one.
+"""
+
+import os
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+from rich.text import Text
+
+from wxasset import __version__
+from wxasset.cli import consent, demo, simulate, view
+from wxasset.cli.judge import Outcome
+from wxasset.cli.plan import SAMPLES
+from wxasset.cli.signals import run_until_signal
+from wxasset.errors import UsageError, WxAssetError
+from wxasset.simulator import Simulator
+
+__all__ = ["app", "run"]
+
+
+app = App(
+    name="wxasset",
+    help="Tools of the wxasset SDK for WeChat media assets. Try: wxasset demo",
+    help_format="plaintext",
+    version=__version__,
+)
+
+_Flag = Parameter(negative="")
+
+
+@app.command(name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")
+def demo_command(
+    *files: Path,
+    live: Annotated[bool, _Flag] = False,
+    yes: Annotated[bool, _Flag] = False,
+    env: str | None = None,
+    fileid: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+) -> int:
+    """Upload files, list, download and compare them, and delete them again.
+
+    By default this happens on a simulator of its own, without any account or network.
+
+    Args:
+        files: Images, voices or videos; without any, the samples that come with the package.
+        live: Use the real service, with WXASSET_APPID and WXASSET_SECRET from the environment.
+        yes: With --live, do not ask before starting.
+        env: With --live, the cloud environment that the files of --fileid are in.
+        fileid: With --live, a cloud file to delete for good; can be given several times.
+    """
+    consent.check_options(live=live, yes=yes, env=env, fileids=fileid)
+    if not live:
+        return _finish(_go(partial(demo.simulated, files)))
+    consent.check_variables(os.environ)
+    host = consent.host(os.environ)
+    where = f"{host} as {os.environ['WXASSET_APPID']}"
+    if not yes and not consent.agreed(consent.question(where, len(files) or len(SAMPLES), len(fileid))):
+        view.say(view.error_console(), "Nothing was sent.")
+        return 1
+    return _finish(_go(partial(demo.live, files, host=host, env=env, fileids=fileid)))
+
+
+def _go(work: Callable[[demo.Desk], Awaitable[Outcome]]) -> Outcome | signal.Signals:
+    """Go the round; what it says on the way is gone from the terminal afterwards."""
+    errors = view.error_console()
+    with tempfile.TemporaryDirectory(prefix="wxasset-") as scratch, errors.status("starting") as status:
+        desk = demo.Desk(
+            scratch=Path(scratch),
+            announce=lambda text: status.update(Text(view.printable(text))),
+            warn=partial(view.say, errors),
+        )
+        return anyio.run(run_until_signal, partial(work, desk))
+
+
+def _finish(result: Outcome | signal.Signals) -> int:
+    if isinstance(result, signal.Signals):
+        view.say(view.error_console(), f"Stopped by {result.name}.")
+        return 128 + result
+    view.show(result, view.output_console())
+    return 0 if result.passed else 1
+
+
+@app.command(name="simulate")
+def simulate_command(
+    *,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
+    host: str = "127.0.0.1",
+    appid: str | None = None,
+    secret_file: Path | None = None,
+) -> int:
+    """Serve the simulator until Ctrl-C or SIGTERM. It keeps everything in memory.
+
+    Args:
+        port: The port; 0 takes a free one.
+        host: The address to listen on. Whoever can reach it can use the simulator.
+        appid: The appid it knows; its own by default.
+        secret_file: A file with the secret that goes with the appid; its own, which is no secret, by default.
+    """
+    secret = simulate.read_secret(secret_file) if secret_file else None
+    sim = Simulator(host=host, port=port, appid=appid, secret=secret)
+
+    def ready() -> None:
+        output = view.output_console()
+        for line in simulate.introduction(sim, secret_file):
+            view.say(output, line)
+
+    try:
+        anyio.run(run_until_signal, partial(simulate.serve, sim, ready))
+    except OSError as error:
+        return _failed(simulate.why_not(error, f"{host}:{port}"), 1)
+    return 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit status; every expected failure is one line on stderr."""
+    view.prepare_output()
+    try:
+        status: int | None = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _failed(f"{error} See: wxasset --help", 2)
+    except WxAssetError as error:
+        return _failed(str(error), 2 if isinstance(error, UsageError) else 1)
+    except OSError as error:  # a file that vanished on the way, a full disk
+        return _failed(str(error), 1)
+    return status or 0  # help and version have none
+
+
+def _failed(text: str, status: int) -> int:
+    view.say(view.error_console(), f"wxasset: {text}")
+    return status

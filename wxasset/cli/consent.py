@@ -1,0 +1,73 @@
+"""What has to be true before anything is done to a real account."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from wxasset.cli.view import one_line
+from wxasset.errors import UsageError
+
+__all__ = ["agreed", "check_options", "check_variables", "host", "question"]
+
+_REQUIRED: Final = ("WXASSET_APPID", "WXASSET_SECRET")
+_SERVICE: Final = "https://api.weixin.qq.com"
+
+
+def check_options(*, live: bool, yes: bool, env: str | None, fileids: Sequence[str]) -> None:
+    """Refuse options that would silently do nothing.
+
+    Raises:
+        UsageError: They do not go together.
+    """
+    if not live and (yes or env is not None or fileids):
+        raise UsageError("--yes, --env and --fileid belong to --live.")
+    if fileids and env is None:
+        raise UsageError("--fileid needs --env, the environment that the files are in.")
+
+
+def check_variables(environ: Mapping[str, str]) -> None:
+    """Refuse to start without credentials.
+
+    Raises:
+        UsageError: A variable is missing; it says which.
+    """
+    missing = [name for name in _REQUIRED if not environ.get(name)]
+    if missing:
+        raise UsageError(
+            f"--live needs the environment variables {' and '.join(_REQUIRED)}; missing: {' and '.join(missing)}."
+        )
+
+
+def question(where: str, pieces: int, fileids: int) -> str:
+    """Say what is about to happen, to which account (`where`), and ask."""
+    cloud = f", and deletes {fileids} cloud files for good" if fileids else ""
+    return f"This uploads {pieces} permanent materials to {where} and deletes them again{cloud}. Go on? [y/N]"
+
+
+def host(environ: Mapping[str, str]) -> str:
+    """The host that the session will talk to, without anything that may be secret in its address.
+
+    Raises:
+        UsageError: ``WXASSET_BASE_URL`` names no host.
+    """
+    try:
+        name = urlsplit(environ.get("WXASSET_BASE_URL") or _SERVICE).netloc.rpartition("@")[2]
+    except ValueError:
+        name = ""
+    if not name:
+        raise UsageError(f"WXASSET_BASE_URL is no address such as {_SERVICE}.")
+    return name
+
+
+def agreed(text: str) -> bool:
+    """Ask on the terminal; anything but a yes is a no.
+
+    Raises:
+        UsageError: There is no terminal to ask on.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("--live asks before it starts, and this is no terminal; pass --yes to go without a question.")
+    sys.stderr.write(f"{one_line(text)} ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

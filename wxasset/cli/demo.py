@@ -1,0 +1,188 @@
+"""`wxasset demo`: every sort of material there and back, on the simulator or on the real service."""
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import anyio
+from anyio import to_thread
+from attrs import frozen
+
+from wxasset import SavedMaterial, Video, WxSession
+from wxasset.cli.judge import (
+    Check,
+    Outcome,
+    Row,
+    Upload,
+    Verdict,
+    cloud_check,
+    count_check,
+    deleted_check,
+    expected_count,
+    list_check,
+    listed_types,
+    same_words,
+)
+from wxasset.cli.plan import SAMPLES, Piece, piece_of
+from wxasset.cli.shelf import Shelf
+from wxasset.errors import Hint, SourceError, WxAssetError
+from wxasset.simulator import Simulator
+from wxasset.wire.formats import HEAD_SIZE, sniff
+
+__all__ = ["Desk", "live", "plan", "simulated"]
+
+_ENV: Final = "demo-env"
+_LOOK: Final = 100  # how many materials of others may be newer than ours before the search for ours is given up
+
+
+@frozen(kw_only=True)
+class Desk:
+    """What a round needs besides the session.
+
+    Attributes:
+        scratch: A directory for downloads.
+        announce: Told what is being done.
+        warn: Told what went wrong without ending the round.
+    """
+
+    scratch: Path
+    announce: Callable[[str], None]
+    warn: Callable[[str], None]
+
+
+async def plan(files: Sequence[Path]) -> tuple[Piece, ...]:
+    """Plan the upload of these files, or of the samples.
+
+    Raises:
+        SourceError: A file cannot be read, or WeChat has no material for it.
+    """
+    if not files:
+        return SAMPLES
+    return tuple([piece_of(path, sniff(await to_thread.run_sync(_head, path))) for path in files])
+
+
+def _head(path: Path) -> bytes:
+    """Read the first bytes of a file, in a thread."""
+    problem = "it is not a regular file"
+    try:
+        if path.is_file() or not path.exists():  # a pipe or a device might never give its first bytes
+            with path.open("rb") as file:
+                return file.read(HEAD_SIZE)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    raise SourceError(
+        f"{path} cannot be read: {problem}.",
+        Hint("Nothing was uploaded; check the path.", "未上传任何内容，请检查文件路径。"),
+    )
+
+
+async def simulated(files: Sequence[Path], desk: Desk) -> Outcome:
+    """Go the whole round on a simulator of its own."""
+    pieces = await plan(files)
+    async with Simulator() as sim, WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
+        outcome = await _round(wx, pieces, desk, held=lambda media_id: sim.materials[media_id].content)
+        desk.announce("deleting cloud files")
+        cloud = await _simulated_cloud(wx, sim)
+    return Outcome(rows=outcome.rows, checks=(*outcome.checks, cloud))
+
+
+async def _simulated_cloud(wx: WxSession, sim: Simulator) -> Check:
+    """Delete three files that exist and one that does not."""
+    there = [sim.add_cloud_file(_ENV, f"demo/{number}.txt", b"demo") for number in (1, 2, 3)]
+    gone = there[0].replace("1.txt", "missing.txt")
+    report = await wx.batch_delete_file(_ENV, [*there, gone])
+    check = cloud_check(report, there, refused=[gone])
+    return check if not sim.cloud_files else Check(label=check.label, text=check.text, passed=False)
+
+
+async def live(files: Sequence[Path], desk: Desk, *, host: str, env: str | None, fileids: Sequence[str]) -> Outcome:
+    """Go the round on the service that the environment variables name, touching only what it uploads itself.
+
+    Args:
+        files: What to upload; none for the samples.
+        desk: Where to put downloads, and whom to tell.
+        host: The name of the service, for the summary.
+        env: The environment of the cloud files.
+        fileids: The cloud files to delete.
+    """
+    pieces = await plan(files)
+    async with WxSession.from_env() as wx:
+        outcome = await _round(wx, pieces, desk, held=None)
+        desk.announce("deleting cloud files")
+        cloud = await _live_cloud(wx, env, fileids)
+    return Outcome(rows=outcome.rows, checks=(*outcome.checks, cloud), host=host)
+
+
+async def _live_cloud(wx: WxSession, env: str | None, fileids: Sequence[str]) -> Check:
+    """Delete the files that were named; not every account has a cloud, which must not hide how the rest went."""
+    if env is None or not fileids:
+        return Check(label="cloud files", text="skipped: no --env and --fileid were given", passed=None)
+    try:
+        return cloud_check(await wx.batch_delete_file(env, fileids), fileids)
+    except WxAssetError as error:
+        return Check(label="cloud files", text=str(error), passed=False)
+
+
+async def _round(wx: WxSession, pieces: Sequence[Piece], desk: Desk, *, held: Callable[[str], bytes] | None) -> Outcome:
+    """Upload, count, list, download, compare, delete.
+
+    Args:
+        wx: The session.
+        pieces: What to upload.
+        desk: Where to put downloads, and whom to tell.
+        held: Gives the bytes that the library holds; None where only the service can know, which others use as well.
+    """
+    async with Shelf(wx, desk.warn) as shelf:
+        before = await wx.count_materials()
+        uploads: list[Upload] = []
+        for piece in pieces:
+            desk.announce(f"uploading {piece.name}")
+            uploads.append(await shelf.put(piece))
+        counted = count_check(await wx.count_materials(), expected_count(before, uploads), ours=held is not None)
+        listed = list_check(uploads, await _find(wx, uploads))
+        rows: list[Row] = []
+        for number, upload in enumerate(uploads):
+            desk.announce(f"downloading {upload.piece.name}")
+            target = desk.scratch / f"{number}{upload.piece.path.suffix}"
+            rows.append(await _fetch(wx, upload, target, held))
+        desk.announce("deleting what was uploaded")
+        deleted = await shelf.clear()
+        left = None if held is None else await wx.count_materials()
+        gone = deleted_check(deleted, await _find(wx, uploads), left)
+    return Outcome(rows=tuple(rows), checks=(counted, listed, gone))
+
+
+async def _find(wx: WxSession, uploads: Sequence[Upload]) -> dict[str, str]:
+    """The listed names of the uploads, by media id; the list is newest first, so they are near its start."""
+    ours = {upload.media_id for upload in uploads}
+    found: dict[str, str] = {}
+    for kind in listed_types(uploads):
+        seen = 0
+        async with aclosing(wx.iter_materials(kind)) as items:
+            async for item in items:
+                seen += 1
+                if item.media_id in ours:
+                    found[item.media_id] = item.name
+                if seen >= _LOOK + len(ours) or len(found) == len(ours):
+                    break
+    return found
+
+
+async def _fetch(wx: WxSession, upload: Upload, target: Path, held: Callable[[str], bytes] | None) -> Row:
+    """Fetch one material and compare it with its file."""
+    started = perf_counter()
+    got = await wx.get_material(upload.media_id, to=target)
+    elapsed = (perf_counter() - started) * 1000
+    piece = upload.piece
+    # Whole files: the largest that WeChat takes has 10 MiB.
+    sent = await anyio.Path(piece.path).read_bytes()
+    if isinstance(got, SavedMaterial):
+        right, good = await anyio.Path(target).read_bytes() == sent, Verdict.IDENTICAL
+    elif isinstance(got, Video):
+        right = same_words(piece, got) and (held is None or held(upload.media_id) == sent)
+        good = Verdict.ACCEPTED if held is None else Verdict.IDENTICAL
+    else:
+        right, good = False, Verdict.DIFFERENT
+    return Row(upload=upload, milliseconds=elapsed, verdict=good if right else Verdict.DIFFERENT)

@@ -1,0 +1,89 @@
+"""What the demonstration uploads. Pure."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from attrs import frozen
+
+from wxasset.errors import Hint, SourceError
+from wxasset.wire.formats import Format
+from wxasset.wire.limits import ADD_MATERIAL
+
+__all__ = ["SAMPLES", "Kind", "Piece", "material_type", "piece_of"]
+
+Kind = Literal["image", "voice", "video", "thumb"]
+
+_KINDS: Final[tuple[Kind, ...]] = ("image", "voice", "video", "thumb")
+_SAMPLES: Final = Path(__file__).parent / "samples"
+_INTRODUCTION: Final = "Uploaded by the wxasset demonstration."
+
+
+@frozen(kw_only=True)
+class Piece:
+    """One file of the demonstration.
+
+    Attributes:
+        path: Where it is.
+        type: WeChat's type of material.
+        filename: The name to upload it under, or None for its own.
+        title: The title of a video, else None.
+        introduction: The introduction of a video, else None.
+    """
+
+    path: Path
+    type: Kind
+    filename: str | None = None
+    title: str | None = None
+    introduction: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name to show."""
+        return self.filename or self.path.name
+
+
+SAMPLES: Final = (
+    # The service keeps names as they are sent; this one has Chinese and a blank in it to show that they arrive.
+    Piece(path=_SAMPLES / "photo.jpg", type="image", filename="海报 photo.jpg"),
+    Piece(path=_SAMPLES / "drawing.png", type="image", filename="drawing.png"),
+    Piece(path=_SAMPLES / "voice.mp3", type="voice", filename="voice.mp3"),
+    Piece(path=_SAMPLES / "voice.amr", type="voice", filename="voice.amr"),
+    Piece(
+        path=_SAMPLES / "clip.mp4",
+        type="video",
+        filename="clip.mp4",
+        title="测试短片",
+        introduction="两秒钟的测试画面，由 wxasset 演示程序上传。",
+    ),
+    Piece(path=_SAMPLES / "thumb.jpg", type="thumb", filename="thumb.jpg"),
+)
+"""The files that the package carries."""
+
+
+def material_type(name: str, form: Format | None) -> Kind:
+    """Choose the type of material for a format; a JPEG becomes an image, not a thumb.
+
+    Raises:
+        SourceError: WeChat has no material for it.
+    """
+    for kind in _KINDS:
+        if form is not None and form.name in ADD_MATERIAL[kind].formats:
+            return kind
+    what = "of a format that is not known" if form is None else f"{form.name}, which WeChat does not take"
+    formats = ", ".join(sorted({one for limit in ADD_MATERIAL.values() for one in limit.formats}))
+    raise SourceError(
+        f"{name} is {what}.",
+        Hint(f"The formats are: {formats}.", f"可上传的格式有：{formats}。"),
+    )
+
+
+def piece_of(path: Path, form: Format | None) -> Piece:
+    """Plan the upload of a file whose first bytes are in that format.
+
+    Raises:
+        SourceError: WeChat has no material for it.
+    """
+    kind = material_type(path.name, form)
+    if kind != "video":
+        return Piece(path=path, type=kind)
+    return Piece(path=path, type=kind, title=path.stem, introduction=_INTRODUCTION)

@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM end a command in order: what is under way is cancelled, and what it holds is given back."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, TypeVar
+
+import anyio
+
+__all__ = ["run_until_signal"]
+
+T = TypeVar("T")
+
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+async def run_until_signal(work: Callable[[], Awaitable[T]]) -> T | signal.Signals:
+    """Run `work` to its end, or cancel it at the first SIGINT or SIGTERM.
+
+    A second signal is not caught any more, so that a clean-up that hangs can be ended as well.
+
+    Returns:
+        The result of `work`, or the signal.
+    """
+    received: list[signal.Signals] = []
+    with anyio.CancelScope() as scope:
+
+        def stop(number: int) -> None:
+            received.append(signal.Signals(number))
+            scope.cancel()
+
+        with _caught(stop):
+            return await work()
+    return received[0]
+
+
+@contextmanager
+def _caught(stop: Callable[[int], None]) -> Iterator[None]:
+    """Call `stop` on the loop when a signal comes; works on Windows too, where loops have no `add_signal_handler`."""
+    loop = asyncio.get_running_loop()
+    previous = {number: signal.getsignal(number) for number in _STOPPING}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        restore()
+        loop.call_soon_threadsafe(stop, number)
+
+    for number in _STOPPING:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()

@@ -1,0 +1,67 @@
+"""`wxasset simulate`: the simulator as a server, for programs in any language."""
+
+import errno
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+
+from wxasset.errors import UsageError
+from wxasset.simulator import Simulator
+
+__all__ = ["introduction", "read_secret", "serve", "why_not"]
+
+
+def read_secret(path: Path) -> str:
+    """Read a secret from a file, so that it is on no command line.
+
+    Raises:
+        UsageError: The file cannot be read, or holds no secret.
+    """
+    try:
+        secret = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "it is not a text"
+        raise UsageError(f"The secret in {path} cannot be read: {reason}.") from None
+    if not secret or not secret.isprintable():
+        raise UsageError(f"{path} must hold the secret on one line, and nothing else.")
+    return secret
+
+
+def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
+    """Say where the simulator is and how to point a client at it, in lines that a shell takes."""
+    # The simulator's own secret is a constant of this package and protects nothing.
+    secret = shlex.quote(sim.secret) if secret_file is None else f'"$(cat {shlex.quote(str(secret_file))})"'
+    return [
+        f"# The simulator listens on {sim.url} until Ctrl-C. Point a client at it with:",
+        f"WXASSET_BASE_URL={sim.url}",
+        f"WXASSET_APPID={shlex.quote(sim.appid)}",
+        f"WXASSET_SECRET={secret}",
+    ]
+
+
+async def serve(sim: Simulator, ready: Callable[[], None]) -> None:
+    """Serve until cancelled.
+
+    Args:
+        sim: The simulator.
+        ready: Called when it listens.
+
+    Raises:
+        OSError: It cannot listen there.
+    """
+    await sim.start()
+    try:
+        ready()
+        await anyio.sleep_forever()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await sim.close()
+
+
+def why_not(error: OSError, where: str) -> str:
+    """Say in one line why the simulator cannot listen there."""
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is in use already; choose another --port, or 0 for a free one."
+    return f"Cannot listen on {where}: {error.strerror or error}."
