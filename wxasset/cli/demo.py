@@ -1,11 +1,12 @@
 """`wxasset demo`: every sort of material there and back, on the simulator or on the real service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Final, TypeAlias
 
+import aiohttp
 import anyio
 from anyio import to_thread
 from attrs import frozen
@@ -32,6 +33,8 @@ from wxasset.simulator import Simulator
 from wxasset.wire.formats import HEAD_SIZE, sniff
 
 __all__ = ["Desk", "live", "plan", "simulated"]
+
+Film: TypeAlias = Callable[[Video], Awaitable[bytes]]
 
 _ENV: Final = "demo-env"
 _LOOK: Final = 100  # how many materials of others may be newer than ours before the search for ours is given up
@@ -81,8 +84,18 @@ def _head(path: Path) -> bytes:
 async def simulated(files: Sequence[Path], desk: Desk) -> Outcome:
     """Go the whole round on a simulator of its own."""
     pieces = await plan(files)
-    async with Simulator() as sim, WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
-        outcome = await _round(wx, pieces, desk, held=lambda media_id: sim.materials[media_id].content)
+    async with (
+        Simulator() as sim,
+        WxSession(sim.appid, sim.secret, base_url=sim.url) as wx,
+        aiohttp.ClientSession() as http,
+    ):
+
+        async def film(video: Video) -> bytes:
+            # The link leads to the simulator on this machine; on the service it may lead anywhere.
+            async with http.get(video.down_url, raise_for_status=True) as reply:
+                return await reply.read()
+
+        outcome = await _round(wx, pieces, desk, film)
         desk.announce("deleting cloud files")
         cloud = await _simulated_cloud(wx, sim)
     return Outcome(rows=outcome.rows, checks=(*outcome.checks, cloud))
@@ -109,7 +122,7 @@ async def live(files: Sequence[Path], desk: Desk, *, host: str, env: str | None,
     """
     pieces = await plan(files)
     async with WxSession.from_env() as wx:
-        outcome = await _round(wx, pieces, desk, held=None)
+        outcome = await _round(wx, pieces, desk, None)
         desk.announce("deleting cloud files")
         cloud = await _live_cloud(wx, env, fileids)
     return Outcome(rows=outcome.rows, checks=(*outcome.checks, cloud), host=host)
@@ -125,14 +138,14 @@ async def _live_cloud(wx: WxSession, env: str | None, fileids: Sequence[str]) ->
         return Check(label="cloud files", text=str(error), passed=False)
 
 
-async def _round(wx: WxSession, pieces: Sequence[Piece], desk: Desk, *, held: Callable[[str], bytes] | None) -> Outcome:
+async def _round(wx: WxSession, pieces: Sequence[Piece], desk: Desk, film: Film | None) -> Outcome:
     """Upload, count, list, download, compare, delete.
 
     Args:
         wx: The session.
         pieces: What to upload.
         desk: Where to put downloads, and whom to tell.
-        held: Gives the bytes that the library holds; None where only the service can know, which others use as well.
+        film: Fetches the bytes behind a video's link; None on the service, which others use as well.
     """
     async with Shelf(wx, desk.warn) as shelf:
         before = await wx.count_materials()
@@ -140,16 +153,16 @@ async def _round(wx: WxSession, pieces: Sequence[Piece], desk: Desk, *, held: Ca
         for piece in pieces:
             desk.announce(f"uploading {piece.name}")
             uploads.append(await shelf.put(piece))
-        counted = count_check(await wx.count_materials(), expected_count(before, uploads), ours=held is not None)
+        counted = count_check(await wx.count_materials(), expected_count(before, uploads), ours=film is not None)
         listed = list_check(uploads, await _find(wx, uploads))
         rows: list[Row] = []
         for number, upload in enumerate(uploads):
             desk.announce(f"downloading {upload.piece.name}")
             target = desk.scratch / f"{number}{upload.piece.path.suffix}"
-            rows.append(await _fetch(wx, upload, target, held))
+            rows.append(await _fetch(wx, upload, target, film))
         desk.announce("deleting what was uploaded")
         deleted = await shelf.clear()
-        left = None if held is None else await wx.count_materials()
+        left = None if film is None else await wx.count_materials()
         gone = deleted_check(deleted, await _find(wx, uploads), left)
     return Outcome(rows=tuple(rows), checks=(counted, listed, gone))
 
@@ -170,10 +183,11 @@ async def _find(wx: WxSession, uploads: Sequence[Upload]) -> dict[str, str]:
     return found
 
 
-async def _fetch(wx: WxSession, upload: Upload, target: Path, held: Callable[[str], bytes] | None) -> Row:
+async def _fetch(wx: WxSession, upload: Upload, target: Path, film: Film | None) -> Row:
     """Fetch one material and compare it with its file."""
     started = perf_counter()
     got = await wx.get_material(upload.media_id, to=target)
+    fetched = await film(got) if isinstance(got, Video) and film is not None else None
     elapsed = (perf_counter() - started) * 1000
     piece = upload.piece
     # Whole files: the largest that WeChat takes has 10 MiB.
@@ -181,8 +195,8 @@ async def _fetch(wx: WxSession, upload: Upload, target: Path, held: Callable[[st
     if isinstance(got, SavedMaterial):
         right, good = await anyio.Path(target).read_bytes() == sent, Verdict.IDENTICAL
     elif isinstance(got, Video):
-        right = same_words(piece, got) and (held is None or held(upload.media_id) == sent)
-        good = Verdict.ACCEPTED if held is None else Verdict.IDENTICAL
+        right = same_words(piece, got) and (film is None or fetched == sent)
+        good = Verdict.ACCEPTED if film is None else Verdict.IDENTICAL
     else:
         right, good = False, Verdict.DIFFERENT
     return Row(upload=upload, milliseconds=elapsed, verdict=good if right else Verdict.DIFFERENT)

@@ -16,8 +16,8 @@ __all__ = ["error_console", "one_line", "output_console", "prepare_output", "pri
 _PIPE_WIDTH: Final = 100  # the widest table of a demonstration has fewer columns than that
 _STYLES: Final = {Verdict.IDENTICAL: "green", Verdict.ACCEPTED: "green", Verdict.DIFFERENT: "bold red"}
 _SIMULATED_NOTE: Final = (
-    "A video comes back as a description: its title and introduction were compared with what was sent, and its bytes"
-    " with those that the simulated library holds."
+    "A video comes back as a description: its title and introduction were compared with what was sent, and so were the"
+    " bytes behind its link."
 )
 _LIVE_NOTE: Final = (
     "A video comes back as a description: accepted means that its title and introduction are as they were sent; its"
