@@ -12,6 +12,7 @@ from attrs import define, evolve, fields
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.errors import (
     DecodeError,
+    DestinationError,
     Hint,
     ReplyTooLarge,
     SourceError,
@@ -190,8 +191,9 @@ def _without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) 
                 text = text.replace(secret, "***") if len(secret) >= _SECRET else text
             setattr(error, one.name, text)
     error.args = ()  # attrs keeps a copy of the fields there
-    if not call.route.authorized:
-        error.__traceback__ = None  # its frames hold the request with the secret, and the answer with the token
+    if not isinstance(error, SourceError | DestinationError):
+        # A crash reporter shows the variables of each frame: those below hold the request and the answer.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
     return error
 
 
