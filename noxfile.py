@@ -25,6 +25,7 @@ def wheel(session: nox.Session) -> str:
     """Build the wheel, so that tests run on what users install."""
     directory = Path(session.create_tmp()) / "dist"
     shutil.rmtree(directory, ignore_errors=True)
+    session.env["PYTHONSAFEPATH"] = "1"  # or the checkout would be imported instead
     session.run(
         *("python", "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={directory}", "."),
         silent=True,
@@ -35,9 +36,10 @@ def wheel(session: nox.Session) -> str:
 
 def install(session: nox.Session, *more: str) -> None:
     """Install the wheel with all extras, and what the tests need."""
-    session.install(f"{wheel(session)}[{EXTRAS}]", *group("test"), *more)
+    built = wheel(session)
+    session.install(f"{built}[{EXTRAS}]", *group("test"), *more)
     # A wheel of the same version is not installed again by itself.
-    session.install("--force-reinstall", "--no-deps", wheel(session))
+    session.install("--force-reinstall", "--no-deps", built)
 
 
 @nox.session

@@ -18,14 +18,14 @@ class Domains:
 class GetDomains(Call[Domains]):
     """A GET without parameters."""
 
-    route: ClassVar = Route(path="/cgi-bin/get_api_domain_ip", effect=Effect.READ, method="GET")
+    route: ClassVar[Route] = Route(path="/cgi-bin/get_api_domain_ip", effect=Effect.READ, method="GET")
 
 
 @frozen(kw_only=True)
 class AddKefuImage(Upload[Ack]):
     """An upload with a parameter in the query."""
 
-    route: ClassVar = Route(path="/customservice/kfaccount/uploadheadimg", effect=Effect.CREATE)
+    route: ClassVar[Route] = Route(path="/customservice/kfaccount/uploadheadimg", effect=Effect.CREATE)
 
     account: str
 
@@ -41,7 +41,7 @@ class Poster:
 class GetPoster(Download[Poster]):
     """A picture, or JSON."""
 
-    route: ClassVar = Route(path="/wxa/getwxacodeunlimit", effect=Effect.READ)
+    route: ClassVar[Route] = Route(path="/wxa/getwxacodeunlimit", effect=Effect.READ)
 
     scene: str
     width: int
@@ -51,6 +51,6 @@ class GetPoster(Download[Poster]):
 class MakeDraft(Call[Ack]):
     """A create without a file."""
 
-    route: ClassVar = Route(path="/cgi-bin/draft/add", effect=Effect.CREATE)
+    route: ClassVar[Route] = Route(path="/cgi-bin/draft/add", effect=Effect.CREATE)
 
     title: str

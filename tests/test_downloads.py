@@ -549,6 +549,26 @@ async def test_any_status_but_200_is_an_error(raw: WxSession, server: RawServer,
     assert len(server.requests) == 1
 
 
+async def test_a_status_whose_body_breaks_off(raw: WxSession, server: RawServer) -> None:
+    """The status of an answer says enough, also where its body does not arrive."""
+
+    async def broken(_: RawRequest, connection: Connection) -> None:
+        await connection.send(reply(b"x" * 10, status="410 Gone", length=100))
+        connection.writer.close()
+
+    server.script = [broken]
+    with pytest.raises(HTTPStatusError, match="HTTP status 410"):
+        await raw.count_materials()
+
+
+async def test_a_handle_that_is_closed_on_the_way(raw: WxSession, server: RawServer) -> None:
+    """A BytesIO that its owner closes in the middle is a `DestinationError`."""
+    server.script = [FILE]
+    memory = io.BytesIO()
+    with pytest.raises(DestinationError, match="closed file"):
+        await raw.get_material("M", to=memory, progress=lambda *_: memory.close())
+
+
 async def test_reads_are_repeated_while_wechat_is_busy(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
     """-1, a 503 and a lost connection cost a read nothing but time; in the end the last error is raised."""
     busy = reply({"errcode": -1, "errmsg": "system error"})

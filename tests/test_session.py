@@ -279,6 +279,7 @@ async def test_a_session_from_the_environment(sim: Simulator, monkeypatch: pytes
         "http://api.weixin.qq.com",
         "http://203.0.113.7:8080",
         "https://",
+        "http://[",
         "",
     ],
 )

@@ -311,6 +311,40 @@ async def test_handles_that_cannot_be_read(raw: WxSession, server: RawServer, tm
     await refused(raw, server, closed, "is closed")
 
 
+class Camera:
+    """An object that can only be read, and fails."""
+
+    name = "camera"
+
+    def read(self, _: int) -> bytes:
+        """Fail as a device does that was unplugged."""
+        raise OSError(19, "No such device")
+
+
+async def test_handles_that_fail_when_they_are_read(raw: WxSession, server: RawServer) -> None:
+    """A handle that gives text after all, or fails while it is read, is a `SourceError` too."""
+    with tempfile.NamedTemporaryFile("w+") as text:
+        text.write("text")
+        text.seek(0)
+        await refused(raw, server, text, "gives text, not bytes")
+    await refused(raw, server, Camera(), "Cannot read camera: No such device")
+
+
+async def test_a_file_that_grows_while_it_is_looked_at(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file is read whole at once; one that turns out to be larger is refused."""
+
+    class Growing(io.FileIO):
+        def read(self, count: int | None = -1, /) -> bytes:
+            os.truncate(tmp_path / "file.jpg", 300_000)
+            return super().read(count)
+
+    (tmp_path / "file.jpg").write_bytes(jpeg(100))
+    monkeypatch.setattr("wxasset.transfer.files.io.FileIO", Growing)
+    await refused(raw, server, tmp_path / "file.jpg", "grew while it was read")
+
+
 async def test_what_is_no_source_at_all(raw: WxSession, server: RawServer) -> None:
     """A list, a number or None is refused with what can be passed."""
     for media in (["a"], 5, object()):
@@ -374,6 +408,14 @@ async def test_title_and_introduction_belong_to_videos(raw: WxSession, server: R
 async def test_a_wrong_size_is_refused(raw: WxSession, server: RawServer, size: Any) -> None:
     """`size=` has to be the number of bytes that there are."""
     await refused(raw, server, jpeg(100), "size=", size=size)
+
+
+async def test_a_stream_that_ends_before_its_head(raw: WxSession, server: RawServer) -> None:
+    """A stream of five bytes that announced a hundred fails before its last byte is sent."""
+    server.script = [ADDED]
+    with pytest.raises(SourceError, match="gave 5 bytes, not the 100"):
+        await raw.add_material("image", chunks_of(jpeg(5)), size=100)
+    assert not parts_whole(server.requests)
 
 
 @pytest.mark.parametrize(("size", "match"), [(99_999, "gave more than the 99999"), (100_001, "gave 100000 bytes")])

@@ -70,7 +70,7 @@ class BatchDeleteFile(Call[DeletedFiles]):
     https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/cloudbase-common/file-management/deleteTcbCloudFile.html
     """
 
-    route: ClassVar = Route(path="/tcb/batchdeletefile", effect=Effect.DELETE)
+    route: ClassVar[Route] = Route(path="/tcb/batchdeletefile", effect=Effect.DELETE)
 
     env: str = field(validator=present)
     fileid_list: tuple[str, ...] = field(validator=_are_fileids)

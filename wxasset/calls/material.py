@@ -90,7 +90,7 @@ class AddMaterial(Upload[AddedMaterial]):
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html
     """
 
-    route: ClassVar = Route(path="/cgi-bin/material/add_material", effect=Effect.CREATE)
+    route: ClassVar[Route] = Route(path="/cgi-bin/material/add_material", effect=Effect.CREATE)
     limits: ClassVar[Mapping[str, UploadLimit]] = ADD_MATERIAL
 
     type: str = field(validator=known_type)
@@ -126,7 +126,7 @@ class UploadImage(Upload[ImageURL]):
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_uploadimage.html
     """
 
-    route: ClassVar = Route(path="/cgi-bin/media/uploadimg", effect=Effect.CREATE)
+    route: ClassVar[Route] = Route(path="/cgi-bin/media/uploadimg", effect=Effect.CREATE)
     limits: ClassVar[Mapping[str, UploadLimit]] = UPLOAD_IMAGE
 
     @property
@@ -204,7 +204,7 @@ class GetMaterial(Download[News | Video]):
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
     """
 
-    route: ClassVar = Route(path="/cgi-bin/material/get_material", effect=Effect.READ, max_reply=LARGE_REPLY)
+    route: ClassVar[Route] = Route(path="/cgi-bin/material/get_material", effect=Effect.READ, max_reply=LARGE_REPLY)
 
     media_id: str = field(validator=present)
 
@@ -216,7 +216,7 @@ class DeleteMaterial(Call[Ack]):
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_delmaterial.html
     """
 
-    route: ClassVar = Route(
+    route: ClassVar[Route] = Route(
         path="/cgi-bin/material/del_material",
         effect=Effect.DELETE,
         gone=frozenset({40007}),
@@ -242,7 +242,7 @@ class CountMaterials(Call[MaterialCount]):
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterialcount.html
     """
 
-    route: ClassVar = Route(path="/cgi-bin/material/get_materialcount", effect=Effect.READ, method="GET")
+    route: ClassVar[Route] = Route(path="/cgi-bin/material/get_materialcount", effect=Effect.READ, method="GET")
 
 
 @frozen(kw_only=True)
@@ -284,7 +284,9 @@ class ListMaterials(Call[MaterialPage]):
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_batchgetmaterial.html
     """
 
-    route: ClassVar = Route(path="/cgi-bin/material/batchget_material", effect=Effect.READ, max_reply=LARGE_REPLY)
+    route: ClassVar[Route] = Route(
+        path="/cgi-bin/material/batchget_material", effect=Effect.READ, max_reply=LARGE_REPLY
+    )
 
     type: str = field()
     offset: int = field(default=0)

@@ -36,7 +36,7 @@ class UploadMedia(Upload[TemporaryMedia]):
     """
 
     # Repeating it leaves a second copy that is gone in three days; the caller is still told.
-    route: ClassVar = Route(path="/cgi-bin/media/upload", effect=Effect.CREATE)
+    route: ClassVar[Route] = Route(path="/cgi-bin/media/upload", effect=Effect.CREATE)
     limits: ClassVar[Mapping[str, UploadLimit]] = UPLOAD_MEDIA
 
     type: str = field(validator=known_type)
@@ -49,6 +49,6 @@ class GetMedia(Download[Video]):
     https://developers.weixin.qq.com/doc/service/api/material/temporary/api_gettempmedia.html
     """
 
-    route: ClassVar = Route(path="/cgi-bin/media/get", effect=Effect.READ, method="GET")
+    route: ClassVar[Route] = Route(path="/cgi-bin/media/get", effect=Effect.READ, method="GET")
 
     media_id: str = field(validator=present)

@@ -30,7 +30,7 @@ class GetAccessToken(Call[IssuedToken]):
     """
 
     # Repeating it supersedes a token that nobody has seen, which harms no one.
-    route: ClassVar = Route(path="/cgi-bin/token", effect=Effect.READ, method="GET", authorized=False)
+    route: ClassVar[Route] = Route(path="/cgi-bin/token", effect=Effect.READ, method="GET", authorized=False)
 
     grant_type: str = "client_credential"
     appid: str
@@ -44,7 +44,7 @@ class GetStableAccessToken(Call[IssuedToken]):
     https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken.html
     """
 
-    route: ClassVar = Route(path="/cgi-bin/stable_token", effect=Effect.READ, authorized=False)
+    route: ClassVar[Route] = Route(path="/cgi-bin/stable_token", effect=Effect.READ, authorized=False)
 
     grant_type: str = "client_credential"
     appid: str

@@ -28,7 +28,7 @@ from wxasset.simulator import Simulator
 __all__ = ["app", "run"]
 
 
-app = App(
+app: App = App(
     name="wxasset",
     help="Tools of the wxasset SDK for WeChat media assets. Try: wxasset demo",
     help_format="plaintext",

@@ -19,8 +19,8 @@ class Identifiers:
 
     def __init__(self, seed: int) -> None:
         account = _source(seed, "account")
-        self.appid = "wx" + "".join(account.choices(_HEX, k=16))
-        self.secret = "".join(account.choices(_HEX, k=32))
+        self.appid: str = "wx" + "".join(account.choices(_HEX, k=16))
+        self.secret: str = "".join(account.choices(_HEX, k=32))
         self._account_prefix = "".join(account.choices(_ALPHABET, k=_ACCOUNT_PREFIX_LENGTH))
         self._media = _source(seed, "media")
         self._tokens = _source(seed, "tokens")

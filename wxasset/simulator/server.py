@@ -68,7 +68,7 @@ class Simulator:
             links=LinkTable(own_clock, identifiers),
         )
         self.journal: list[JournalEntry] = []
-        self.token_calls = 0
+        self.token_calls: int = 0
 
     async def __aenter__(self) -> Self:
         await self.start()

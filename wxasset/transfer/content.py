@@ -63,8 +63,6 @@ async def in_thread(function: Callable[..., T], *arguments: Any, name: str) -> T
     try:
         return await anyio.to_thread.run_sync(function, *arguments)
     except (OSError, ValueError) as error:
-        if isinstance(error, SourceError):
-            raise
         raise unreadable(name, error) from error
 
 

@@ -121,12 +121,11 @@ def _examine_file(path: str) -> Content:
         raise SourceError(f"{path} is no regular file.", OPEN_BINARY)
     with io.FileIO(path) as handle:
         identity = _Identity.of(handle.fileno())
-        small = identity.size <= CHUNK
-        data = read_up_to(handle, identity.size + 1 if small else HEAD_SIZE)
-        if not small:
-            return FileContent(path, data, identity)
-        if len(data) != identity.size:
-            raise SourceError(f"{path} changed while it was read.", _REOPEN)
+        if identity.size > CHUNK:
+            return FileContent(path, read_up_to(handle, HEAD_SIZE), identity)
+        data = read_up_to(handle, CHUNK + 1)
+        if len(data) > CHUNK:
+            raise SourceError(f"{path} grew while it was read.", _REOPEN)
         return MemoryContent(data)
 
 

@@ -15,6 +15,7 @@ from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = ["StreamContent", "examine_stream", "handle_chunks", "spool"]
 
+_NOTHING: Final[Chunk] = b""
 _SPOOL_MEMORY: Final = 1024 * 1024  # bytes of a source without a size that are kept in memory before a file is used
 
 _FRESH: Final = Hint(
@@ -79,24 +80,21 @@ class StreamContent:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
         """Give the stream out, once."""
-        if self._opened:
-            raise SourceError("The stream to upload has been read already.", _FRESH)
         self._opened = True
         yield self._exactly()
 
     async def _exactly(self) -> AsyncIterator[Chunk]:
         """Hold each chunk back until the next one is there: the last goes out when it is known to be the last."""
-        total, held = 0, None
+        total, held = 0, _NOTHING
         async for chunk in self._all():
-            if held is not None:
+            if held:
                 yield held
             total, held = total + memoryview(chunk).nbytes, chunk
             if total > self.size:
                 raise SourceError(f"The stream gave more than the {self.size} bytes of size=.", _EXACT)
         if total < self.size:
             raise SourceError(f"The stream gave {total} bytes, not the {self.size} of size=.", _EXACT)
-        if held is not None:
-            yield held
+        yield held
 
     async def _all(self) -> AsyncIterator[Chunk]:
         while self._first:
