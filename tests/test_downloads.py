@@ -479,6 +479,16 @@ async def test_replies_come_in_pieces(raw: WxSession, server: RawServer, tmp_pat
     assert (tmp_path / "out").read_bytes() == PHOTO[:300]
 
 
+async def test_blanks_without_end_are_not_read_to_their_end(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
+    """A body of blanks alone is no reply; a long one is a file like any other bytes."""
+    server.script = [reply(b" " * 4096)]
+    with pytest.raises(DecodeError, match="empty body"):
+        await raw.get_material("M", to=tmp_path / "out")
+    server.script = [reply(b" " * 100_000)]
+    await raw.get_material("M", to=tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b" " * 100_000
+
+
 async def test_articles_with_control_characters_and_broken_utf8(
     raw: WxSession, server: RawServer, tmp_path: Path
 ) -> None:

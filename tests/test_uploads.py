@@ -534,6 +534,30 @@ async def test_a_handle_is_sent_again_from_where_it_stood(raw: WxSession, server
     assert parts(first)[0][1] == parts(second)[0][1] == file.read_bytes()[4:]
 
 
+@pytest.mark.parametrize("kind", ["handle", "path", "anyio"])
+async def test_a_token_refused_before_the_body_is_through(
+    raw: WxSession, server: RawServer, tmp_path: Path, kind: str
+) -> None:
+    """A refusal that comes while the body is still being sent: the first attempt lets go before the second begins."""
+    file = tmp_path / "file.jpg"
+    file.write_bytes(jpeg(9_000_000))
+
+    async def refuse_early(_: RawRequest, connection: Connection) -> None:
+        server.take = None
+        await connection.send(reply({"errcode": 42001, "errmsg": "access_token expired"}))
+
+    for _ in range(5):
+        server.take = 100_000
+        server.script = [refuse_early, ADDED]
+        server.requests.clear()
+        async with await anyio.open_file(file, "rb") as handle:
+            media: Any = {"handle": handle.wrapped, "path": file, "anyio": handle}[kind]
+            await raw.add_material("image", media)
+        first, second = server.requests
+        assert not parts_whole([first])
+        assert parts(second)[0][1] == file.read_bytes()
+
+
 async def test_a_one_shot_stream_is_not_sent_again(raw: WxSession, server: RawServer) -> None:
     """After a refused token a passed-through stream cannot be repeated, and says so; the next call has a new token."""
     data = jpeg(100_000)

@@ -103,9 +103,9 @@ class Engine:
         attachment = is_attachment(reply.disposition)
         most = _ENVELOPE if attachment else self._max_reply(call)
         head = bytearray()
-        while not head.strip() and (chunk := await reply.next_chunk()):
+        while len(head) <= _ENVELOPE and not head.strip() and (chunk := await reply.next_chunk()):
             head += chunk
-        if not head.strip():
+        if len(head) <= _ENVELOPE and not head.strip():
             raise DecodeError(f"{reply.path} answered with an empty body.", reply.path)
         if looks_like_json(head):
             while len(head) <= most and (chunk := await reply.next_chunk()):
@@ -180,7 +180,7 @@ def _request(call: Call[Any], token: Token | None, source: Source | None, progre
 
 def _without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -> WxAssetError:
     """Take out of an error what a server echoed, or what it issued."""
-    hidden = [getattr(call, one.name) for one in fields(type(call)) if one.repr is False]
+    hidden = [str(getattr(call, one.name)) for one in fields(type(call)) if one.repr is False]
     hidden += [token.value] if token is not None else []
     for one in fields(type(error)):
         text = getattr(error, one.name)

@@ -39,7 +39,8 @@ class Route:
         method: A GET carries its fields in the query, a POST in a JSON body.
         authorized: Whether the call carries an access token.
         max_reply: The largest JSON reply read, in bytes; `Limits.max_reply` may lower it.
-        gone: Codes by which WeChat says that what a DELETE names does not exist: on a repetition, a success.
+        gone: Codes by which WeChat says that what a DELETE names does not exist: on a repetition, a success, for which
+            the reply is made without arguments.
     """
 
     path: str

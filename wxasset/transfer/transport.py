@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import aiohttp
+import anyio
 from aiohttp import hdrs, payload
 from aiohttp.abc import AbstractStreamWriter
 from attrs import define, field, frozen, validators
@@ -84,6 +85,7 @@ class _Payload(payload.Payload):
         self.whole = False
         self.stalled = False
         self.failure: BaseException | None = None
+        self._ended: asyncio.Event | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         del encoding, errors
@@ -94,6 +96,19 @@ class _Payload(payload.Payload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         del content_length  # it is this payload's own size
+        self._ended = asyncio.Event()
+        try:
+            await self._write(writer)
+        finally:
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until aiohttp's writer has let go of the source: only then may another attempt open it."""
+        if self._ended is not None:
+            with anyio.move_on_after(self._stall, shield=True):
+                await self._ended.wait()
+
+    async def _write(self, writer: AbstractStreamWriter) -> None:
         body, done = self._body, 0
         await self._send(writer, body.frame.head)
         async with _recorded(self), body.source.open() as chunks:
@@ -251,34 +266,36 @@ class Transport:
             HTTPStatusError: The status is not 200.
             SourceError: The thing to upload failed.
         """
-        response = await self._respond(request)
+        data = _Payload(request.body, self._timeouts.stall) if isinstance(request.body, UploadBody) else None
         try:
-            reply = Reply(
-                path=request.path,
-                disposition=response.headers.get(hdrs.CONTENT_DISPOSITION, ""),
-                content_type=response.headers.get(hdrs.CONTENT_TYPE),
-                length=None if hdrs.CONTENT_ENCODING in response.headers else response.content_length,
-                response=response,
-            )
-            if response.status != _OK:
-                raise await _status_error(reply, response)
-            yield reply
+            response = await self._respond(request, data)
+            try:
+                reply = Reply(
+                    path=request.path,
+                    disposition=response.headers.get(hdrs.CONTENT_DISPOSITION, ""),
+                    content_type=response.headers.get(hdrs.CONTENT_TYPE),
+                    length=None if hdrs.CONTENT_ENCODING in response.headers else response.content_length,
+                    response=response,
+                )
+                if response.status != _OK:
+                    raise await _status_error(reply, response)
+                yield reply
+            finally:
+                # Closes the connection if the body was not read to its end; a read one went back to the pool.
+                response.close()
         finally:
-            # Closes the connection if the body was not read to its end; a read one went back to the pool.
-            response.close()
+            if data is not None:
+                await data.ended()
 
-    async def _respond(self, request: Request) -> aiohttp.ClientResponse:
+    async def _respond(self, request: Request, data: _Payload | None) -> aiohttp.ClientResponse:
         session = self._session()
-        data: Any = request.body
-        if isinstance(data, UploadBody):
-            data = _Payload(data, self._timeouts.stall)
         failure: BaseException
         try:
             return await session.request(
                 request.method,
                 self._base.joinpath(request.path.lstrip("/"), encoded=True),
-                data=data,
-                headers=self._headers if data is None or isinstance(data, _Payload) else self._headers | _JSON,
+                data=data or request.body,
+                headers=self._headers | _JSON if isinstance(request.body, bytes) else self._headers,
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=self._timeout,
@@ -286,7 +303,7 @@ class Transport:
                 middlewares=(*getattr(session, "_middlewares", ()), _with_query(request.query)),
             )
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
-            failure = self._translate(error, request, data if isinstance(data, _Payload) else None)
+            failure = self._translate(error, request, data)
         raise failure
 
     def _translate(self, error: Exception, request: Request, data: _Payload | None) -> BaseException:
