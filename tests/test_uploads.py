@@ -4,6 +4,7 @@ import io
 import os
 import re
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -534,6 +535,48 @@ async def test_a_handle_is_sent_again_from_where_it_stood(raw: WxSession, server
     assert parts(first)[0][1] == parts(second)[0][1] == file.read_bytes()[4:]
 
 
+class Slow(io.FileIO):
+    """A file whose third chunk takes its time: until somebody seeks meanwhile, or 0.3 seconds."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.reads = 0
+        self.sought = threading.Event()
+        self.overlapped = False
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        """Read, and notice a seek in the middle."""
+        self.reads += 1
+        if self.reads == 4:  # the first is the look at its head
+            self.sought.clear()
+            self.overlapped = self.sought.wait(0.3)
+        return super().read(count)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Seek, and say so."""
+        self.sought.set()
+        return super().seek(offset, whence)
+
+
+async def test_two_attempts_never_use_a_handle_at_once(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
+    """The first attempt has let go of a borrowed handle before the second one moves it."""
+    file = tmp_path / "file.jpg"
+    file.write_bytes(jpeg(9_000_000))
+
+    async def refuse_early(request: RawRequest, connection: Connection) -> None:
+        server.take = None
+        await connection.send(reply({"errcode": 42001, "errmsg": "access_token expired"}))
+        await connection.read_body(request, None)
+
+    server.take = 2 * 262_144  # what the first two chunks bring: the third is being read then
+    server.script = [refuse_early, ADDED]
+    with Slow(file) as handle:
+        await raw.add_material("image", handle)
+        assert handle.reads > 4
+        assert not handle.overlapped
+    assert parts(server.requests[1])[0][1] == file.read_bytes()
+
+
 @pytest.mark.parametrize("kind", ["handle", "path", "anyio"])
 async def test_a_token_refused_before_the_body_is_through(
     raw: WxSession, server: RawServer, tmp_path: Path, kind: str
@@ -542,9 +585,10 @@ async def test_a_token_refused_before_the_body_is_through(
     file = tmp_path / "file.jpg"
     file.write_bytes(jpeg(9_000_000))
 
-    async def refuse_early(_: RawRequest, connection: Connection) -> None:
+    async def refuse_early(request: RawRequest, connection: Connection) -> None:
         server.take = None
         await connection.send(reply({"errcode": 42001, "errmsg": "access_token expired"}))
+        await connection.read_body(request, None)
 
     for _ in range(5):
         server.take = 100_000

@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-import anyio.to_thread
 from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError
+from wxasset.transfer.threads import run_in_thread
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = ["CHUNK", "OPEN_BINARY", "Chunk", "Content", "MemoryContent", "in_thread", "read_up_to", "unreadable"]
@@ -61,7 +61,7 @@ def unreadable(name: str, error: Exception) -> SourceError:
 async def in_thread(function: Callable[..., T], *arguments: Any, name: str) -> T:
     """Run blocking file work in a worker thread; its failures become a `SourceError`."""
     try:
-        return await anyio.to_thread.run_sync(function, *arguments)
+        return await run_in_thread(function, *arguments)
     except (OSError, ValueError) as error:
         raise unreadable(name, error) from error
 

@@ -20,6 +20,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import DestinationError
+from wxasset.transfer.threads import run_in_thread
 from wxasset.wire.formats import HEAD_SIZE, sniff
 from wxasset.wire.names import safe_name
 
@@ -52,7 +53,7 @@ def _failed(name: object, error: Exception) -> DestinationError:
 async def _hop(function: Callable[..., T], *arguments: Any, name: object) -> T:
     """Run blocking file work in a worker thread; its failures become a `DestinationError`."""
     try:
-        return await anyio.to_thread.run_sync(function, *arguments)
+        return await run_in_thread(function, *arguments)
     except (OSError, ValueError, TypeError) as error:
         raise _failed(name, error) from error
 
@@ -169,7 +170,7 @@ class _PathSink(Sink):
             if not done:
                 # A cancelled download leaves no part behind either.
                 with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(_discard, handle, temporary)
+                    await run_in_thread(_discard, handle, temporary)
 
     def _create(self) -> tuple[str, io.FileIO]:
         base = os.path.basename(self._target) if self._target else "wxasset"
