@@ -42,6 +42,14 @@ def install(session: nox.Session, *more: str) -> None:
     session.install("--force-reinstall", "--no-deps", built)
 
 
+def measure(session: nox.Session) -> None:
+    """Run the tests on the wheel, and collect the branches that they take."""
+    install(session)
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format."""
@@ -61,10 +69,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests on the built wheel, with branch coverage."""
-    install(session)
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "combine", "--quiet")
+    measure(session)
     session.run("coverage", "report")
 
 
@@ -91,9 +96,6 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run the tests, and write the lines that they do not reach as HTML to htmlcov/."""
-    install(session)
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "combine", "--quiet")
+    measure(session)
     session.run("coverage", "html", "--fail-under=0")
     session.run("coverage", "report")

@@ -15,7 +15,7 @@ from fastapi import UploadFile
 from starlette.datastructures import Headers
 
 from conftest import PATIENT
-from raw_server import Connection, RawRequest, RawServer, forever, reply, reset
+from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import Limits, RetryPolicy, Timeouts, WxSession
 from wxasset.errors import (
     SourceError,
@@ -535,6 +535,17 @@ async def test_a_handle_is_sent_again_from_where_it_stood(raw: WxSession, server
     assert parts(first)[0][1] == parts(second)[0][1] == file.read_bytes()[4:]
 
 
+def refusal_before_the_end(server: RawServer) -> Handler:
+    """Refuse the token when `take` bytes of the body have come, and read the next body whole."""
+
+    async def refuse(request: RawRequest, connection: Connection) -> None:
+        server.take = None
+        await connection.send(reply({"errcode": 42001, "errmsg": "access_token expired"}))
+        await connection.read_body(request, None)
+
+    return refuse
+
+
 class Slow(io.FileIO):
     """A file whose third chunk takes its time: until somebody seeks meanwhile, or 0.3 seconds."""
 
@@ -563,13 +574,8 @@ async def test_two_attempts_never_use_a_handle_at_once(raw: WxSession, server: R
     file = tmp_path / "file.jpg"
     file.write_bytes(jpeg(9_000_000))
 
-    async def refuse_early(request: RawRequest, connection: Connection) -> None:
-        server.take = None
-        await connection.send(reply({"errcode": 42001, "errmsg": "access_token expired"}))
-        await connection.read_body(request, None)
-
     server.take = 2 * 262_144  # what the first two chunks bring: the third is being read then
-    server.script = [refuse_early, ADDED]
+    server.script = [refusal_before_the_end(server), ADDED]
     with Slow(file) as handle:
         await raw.add_material("image", handle)
         assert handle.reads > 4
@@ -585,14 +591,9 @@ async def test_a_token_refused_before_the_body_is_through(
     file = tmp_path / "file.jpg"
     file.write_bytes(jpeg(9_000_000))
 
-    async def refuse_early(request: RawRequest, connection: Connection) -> None:
-        server.take = None
-        await connection.send(reply({"errcode": 42001, "errmsg": "access_token expired"}))
-        await connection.read_body(request, None)
-
     for _ in range(5):
         server.take = 100_000
-        server.script = [refuse_early, ADDED]
+        server.script = [refusal_before_the_end(server), ADDED]
         server.requests.clear()
         async with await anyio.open_file(file, "rb") as handle:
             media: Any = {"handle": handle.wrapped, "path": file, "anyio": handle}[kind]
