@@ -99,3 +99,10 @@ def coverage(session: nox.Session) -> None:
     measure(session)
     session.run("coverage", "html", "--fail-under=0")
     session.run("coverage", "report")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare with what users would pick instead, side by side in one run."""
+    install(session)
+    session.run("python", "benchmarks/compare.py", *session.posargs, env={"PYTHONPATH": "benchmarks"})

@@ -176,6 +176,15 @@ class UploadOutcomeUnknown(RequestError):
         "Look for the file name among the newest materials (`iter_materials`) before you upload it again.",
         "上传结果未知：再次上传前，请先用 `iter_materials` 在最新素材中按文件名查找，避免重复占用额度。",
     )
+    _unlisted: ClassVar[Hint] = Hint(
+        "WeChat does not list these uploads: upload it again where a second copy does no harm.",
+        "上传结果未知，且微信不提供此类文件的列表：若重复无妨，可再次上传。",
+    )
+
+    @property
+    def hint(self) -> Hint:
+        """Where to look for it: only the library can be searched."""
+        return self._hint if self.path.endswith("/add_material") else self._unlisted
 
 
 @define(eq=False, slots=False)

@@ -46,7 +46,7 @@ class Timeouts:
 
     Attributes:
         connect: For a connection: DNS, TCP and TLS.
-        pool: For a free connection, or None to wait as long as it takes.
+        pool: For a free connection, its making included, or None to wait as long as it takes.
         stall: While no byte moves, in either direction.
     """
 
