@@ -519,7 +519,7 @@ async def test_videos_in_both_flavours(raw: WxSession, server: RawServer, tmp_pa
         (b'{"errcode":' + b"[" * 100_000, "nested too deep"),
         (b'{"errcode":' + b"9" * 5000 + b"}", "absurd length"),
         (b'{"errcode": "many", "errmsg": ""}', "errcode that is no number"),
-        (b'{"news_item": 5}', "expected tuple @ .*articles"),
+        (b'{"news_item": 5}', "expected tuple @ .*news_item"),
     ],
 )
 async def test_a_reply_that_cannot_be_read_is_a_decode_error(

@@ -18,7 +18,17 @@ from wxasset.errors import (
     WxAssetError,
 )
 
-__all__ = ["Action", "AlreadyDone", "Attempt", "OutcomeUnknown", "Raise", "Resend", "RetryPolicy", "decide"]
+__all__ = [
+    "Action",
+    "AlreadyDone",
+    "Attempt",
+    "CannotResend",
+    "OutcomeUnknown",
+    "Raise",
+    "Resend",
+    "RetryPolicy",
+    "decide",
+]
 
 _SERVER_ERROR: Final = 500
 
@@ -49,7 +59,7 @@ class RetryPolicy:
             number: The attempt that failed.
             chance: A random number from 0 to 1.
         """
-        longest = min(self.wait_max, self.wait_initial * 2.0 ** (number - 1))
+        longest = min(self.wait_max, self.wait_initial * 2.0 ** min(number - 1, 60))
         return longest * (1 - self.wait_jitter * chance)
 
 

@@ -59,8 +59,8 @@ def _fileid(value: object) -> str:
 
 def _are_fileids(instance: object, attribute: "Attribute[tuple[str, ...]]", value: Sequence[object]) -> None:
     del instance, attribute
-    if not 1 <= len([_fileid(one) for one in value]) <= BATCH:
-        raise UsageError(f"fileid_list= has 1 to {BATCH} ids in one request.")
+    if isinstance(value, str) or not 1 <= len([_fileid(one) for one in value]) <= BATCH:
+        raise UsageError(f"fileid_list= is a list of 1 to {BATCH} ids.")
 
 
 @frozen(kw_only=True)

@@ -301,11 +301,11 @@ class ListMaterials(Call[MaterialPage]):
     @offset.validator
     def _is_offset(self, attribute: "Attribute[int]", value: object) -> None:
         del attribute
-        if not isinstance(value, int) or value < 0:
+        if type(value) is not int or value < 0:
             raise UsageError(f"offset= counts from 0; not {value!r}.")
 
     @count.validator
     def _is_count(self, attribute: "Attribute[int]", value: object) -> None:
         del attribute
-        if not isinstance(value, int) or not 1 <= value <= PAGE:
+        if type(value) is not int or not 1 <= value <= PAGE:
             raise UsageError(f"count= is from 1 to {PAGE} a page; not {value!r}.")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from types import NoneType, UnionType
+from types import GenericAlias, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 import attrs
@@ -95,12 +95,29 @@ def _unstructure_class(cls: type[Any], converter: Converter) -> Any:
     return unstructure_present
 
 
+def _is_tuple(cls: Any) -> bool:
+    return get_origin(cls) is tuple and get_args(cls)[1:] == (Ellipsis,)
+
+
+def _structure_tuple(cls: Any, converter: Converter) -> Any:
+    items: Any = GenericAlias(list, get_args(cls)[:1])
+
+    def structure(values: object, _: object) -> Any:
+        if not isinstance(values, list):  # cattrs would take a text or an object for a list of its parts
+            msg = f"expected an array, not {type(values).__name__}"
+            raise TypeError(msg)
+        return tuple(converter.structure(values, items))
+
+    return structure
+
+
 def _make_converter() -> Converter:
     """Build the one converter, strict where cattrs would coerce."""
     converter = Converter()
     converter.register_structure_hook(str, _structure_str)
     converter.register_structure_hook(int, _structure_int)
     converter.register_structure_hook(bool, _structure_bool)
+    converter.register_structure_hook_factory(_is_tuple, lambda cls: _structure_tuple(cls, converter))
     converter.register_structure_hook_factory(attrs.has, lambda cls: _structure_class(cls, converter))
     converter.register_unstructure_hook_factory(attrs.has, lambda cls: _unstructure_class(cls, converter))
     return converter
@@ -147,25 +164,30 @@ def parse(body: bytes, path: str) -> dict[str, Any]:
     """
     try:
         document = _loads(body)
-    except RecursionError:
-        problem = "JSON nested too deep"
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         problem = _why(error, body)
     else:
         if isinstance(document, dict):
             return document
         problem = f"JSON of the wrong kind ({type(document).__name__})"
-    raise DecodeError(f"{path} answered with {problem}.", path, excerpt=excerpt(body))
+    raise _undecodable(problem, body, path)
 
 
-def _why(error: ValueError, body: bytes) -> str:
-    if not body.strip():
+def _undecodable(problem: str, body: bytes, path: str) -> DecodeError:
+    return DecodeError(f"{path} answered with {problem}.", path, excerpt=excerpt(body))
+
+
+def _why(error: Exception, body: bytes) -> str:
+    start = body.removeprefix(_BOM).lstrip()[:1]
+    if not start:
         return "an empty body"
-    if body.lstrip()[:1] == b"<":
+    if start == b"<":
         return "a page of HTML or XML"
+    if isinstance(error, RecursionError):
+        return "JSON nested too deep"
     if not isinstance(error, json.JSONDecodeError):
         return "JSON with a number of absurd length"
-    return "broken JSON" if looks_like_json(body) else "something that is not JSON"
+    return "broken JSON" if start == b"{" else "something that is not JSON"
 
 
 def _raise_for_errcode(document: Mapping[str, Any], path: str) -> None:
@@ -175,7 +197,7 @@ def _raise_for_errcode(document: Mapping[str, Any], path: str) -> None:
         return
     errcode = _as_int(value)
     if errcode is None:
-        raise DecodeError(f"{path} answered with an errcode that is no number.", path, excerpt=str(value)[:_EXCERPT])
+        raise _undecodable("an errcode that is no number", str(value).encode("utf-8", "replace"), path)
     if errcode:
         errmsg = document.get("errmsg")
         raise api_error(errcode, errmsg if isinstance(errmsg, str) else "", path)
@@ -198,18 +220,31 @@ def _fitting(document: Mapping[str, Any], members: Sequence[type[Any]]) -> type[
     return next((cls for cls in members if all(any(n in document for n in names) for names in _required(cls))), None)
 
 
-def _structure(document: Mapping[str, Any], reply: Any, path: str) -> Any:
+def _structure(document: Mapping[str, Any], reply: Any, body: bytes, path: str) -> Any:
     members = _members(reply)
     cls = members[0] if len(members) == 1 else _fitting(document, members) or members[0]
     try:
         return _converter.structure(document, cls)
     except (ClassValidationError, IterableValidationError, TypeError) as error:
-        problems = "; ".join(transform_error(error, path="$")) if isinstance(error, ExceptionGroup) else str(error)
+        found = transform_error(error, path="$") if isinstance(error, ExceptionGroup) else [str(error)]
+        problems = "; ".join(_by_wire_names(one, cls) for one in found)
     raise DecodeError(
         f"{path} answered without what a {cls.__name__} needs: {problems[:_EXCERPT]}.",
         path,
-        excerpt=excerpt(dumps(document)),
+        excerpt=excerpt(body),
     )
+
+
+def _by_wire_names(problem: str, cls: Any) -> str:
+    """Give the path at the end of a problem in the keys of the reply, not in the names of our fields."""
+    what, at, where = problem.rpartition(" @ $")
+    path = "$"
+    for attribute, index in re.findall(r"\.(\w+)|(\[[^\]]*\])", where):
+        field = getattr(attrs.fields(cls), attribute, None) if attribute and attrs.has(cls) else None
+        path += f".{_wire_names(field)[0]}" if field is not None else f".{attribute}" if attribute else index
+        if field is not None:
+            cls = next((one for one in (field.type, *get_args(field.type)) if attrs.has(one)), None)
+    return f"{what} @ {path}" if at else problem
 
 
 def decode(body: bytes, reply: type[R], path: str) -> R:
@@ -226,7 +261,7 @@ def decode(body: bytes, reply: type[R], path: str) -> R:
     """
     document = parse(body, path)
     _raise_for_errcode(document, path)
-    result: R = _structure(document, reply, path)
+    result: R = _structure(document, reply, body, path)
     return result
 
 
@@ -243,31 +278,32 @@ def reply_or_file(body: bytes, reply: type[R], path: str, *, attachment: bool) -
         attachment: Whether Content-Disposition announced a file.
 
     Returns:
-        The reply, or None where the body is a file.
+        The reply, or None where the body is a file: also JSON that is neither an error nor has the reply's keys.
 
     Raises:
         APIError: The body is an error.
-        DecodeError: It starts as a reply and breaks off, or lacks what the reply needs.
+        DecodeError: It starts as a reply and breaks off, or a value in it has the wrong type.
     """
     try:
         document = _loads(body)
-    except (RecursionError, ValueError):
+    except (RecursionError, ValueError) as error:
         if attachment or not _starts_as_reply(body, reply):
             return None
-        parse(body, path)
-        raise
+        raise _undecodable(_why(error, body), body, path) from None
     if not isinstance(document, dict) or (attachment and not document.keys() <= _ENVELOPE):
         return None
     _raise_for_errcode(document, path)
     if attachment or _fitting(document, _members(reply)) is None:
         return None
-    result: R = _structure(document, reply, path)
+    result: R = _structure(document, reply, body, path)
     return result
 
 
 def _starts_as_reply(body: bytes, reply: Any) -> bool:
-    """Tell whether the first key is one that an error or the reply has, or nothing can be told yet."""
-    names = {name for cls in _members(reply) for field in attrs.fields(cls) for name in _wire_names(field)}
-    first = re.match(rb'\s*\{\s*(?:"([^"]{0,64})"?)?', body.removeprefix(_BOM))
-    key = first[1].decode("utf-8", "replace") if first and first[1] else ""
-    return any(name.startswith(key) for name in names | _ENVELOPE | {"item", "base_resp"}) if key else True
+    """Tell whether the first key is one that an error or the reply has, or begins like one and breaks off."""
+    known = {name for cls in _members(reply) for field in attrs.fields(cls) for name in _wire_names(field)} | _ENVELOPE
+    first = re.match(rb'\s*\{\s*(?:"([^"]{0,64})("?))?', body.removeprefix(_BOM))
+    if not first or first[1] is None:
+        return True
+    key = first[1].decode("utf-8", "replace")
+    return key in known if first[2] else any(name.startswith(key) for name in known)

@@ -118,10 +118,14 @@ _BRANDS: Final[dict[bytes, str]] = {
 }
 
 
+# Pictures that wxasset has no name for: raw photographs and JPEG 2000.
+_STILLS: Final = frozenset({b"crx ", b"jp2 ", b"jpx ", b"jpm ", b"avci"})
+
+
 def _iso_media(head: bytes) -> str | None:
-    if head[4:8] != b"ftyp":
-        return None
     brand = head[8:12]
+    if head[4:8] != b"ftyp" or len(brand) < 4 or brand in _STILLS:
+        return None
     if brand == b"mif1" and b"avif" in head[16:HEAD_SIZE]:
         return "avif"
     return "3gp" if brand[:3] in (b"3gp", b"3g2") else _BRANDS.get(brand, "mp4")
@@ -147,7 +151,7 @@ def _mpeg_audio(head: bytes) -> str | None:
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
     bitrate, sampling = head[2] >> 4, head[2] >> 2 & 3
     if layer == 0:  # 00 is reserved in MPEG audio, and is what an AAC stream (ADTS) has there
-        return "aac" if head[1] & 0xF6 == 0xF0 and sampling != 3 else None
+        return "aac" if head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 0xF < 13 else None
     valid = version != 1 and layer == 1 and bitrate not in (0, 15) and sampling != 3  # layer 01 is Layer III
     return "mp3" if valid else None
 

@@ -4,17 +4,20 @@ import os.path
 import re
 import unicodedata
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
 from wxasset.wire.formats import Format, by_extension
 
 __all__ = ["disposition_filename", "is_attachment", "safe_name", "upload_name"]
 
 _NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the marks of temporary and numbered names
+_EXTENSION_BYTES: Final = 20
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
 _FORBIDDEN: Final = frozenset('<>:"|?*')
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
+# What servers name in practice; other codecs of Python are no text encodings, or refuse to replace.
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "iso-8859-1", "gbk", "gb2312", "gb18030", "big5"})
 _EXTENDED: Final = re.compile(r"(?i)(?:^|;)\s*filename\*\s*=\s*([\w!#$%&+^`{}~.-]+)'[^']*'([^;\s]*)")
 _QUOTED: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*"((?:\\.|[^"\\])*)"')
 _BARE: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*([^";]+)')
@@ -29,7 +32,9 @@ def upload_name(name: str, form: Format | None) -> str:
         name: A file name, or a path whose last part is one.
         form: The format of the bytes, or None where it is not known.
     """
-    name = re.split(r"[/\\]", name)[-1] or "media"
+    name = re.split(r"[/\\]", name)[-1]
+    if not name.strip("."):
+        name = "media"
     if form is None:
         return name
     stem, extension = os.path.splitext(name)
@@ -50,23 +55,23 @@ def disposition_filename(disposition: str) -> str | None:
     Args:
         disposition: The header, its bytes decoded as UTF-8 with ``surrogateescape``.
     """
-    if found := _EXTENDED.search(disposition):
-        try:
-            return unquote_to_bytes(found[2]).decode(found[1], "replace")
-        except LookupError:
-            pass  # an unknown charset: the plain parameter may still tell
-    if found := _QUOTED.search(disposition):
-        return _repair(re.sub(r"\\(.)", r"\1", found[1]))
-    if found := _BARE.search(disposition):
-        return _repair(found[1].strip()) or None
+    text = _repair(disposition)
+    found = _EXTENDED.search(text)
+    if found and found[1].lower() in _CHARSETS:
+        return unquote(found[2], encoding=found[1], errors="replace")
+    if found := _QUOTED.search(text):
+        return re.sub(r"\\(.)", r"\1", found[1])
+    if found := _BARE.search(text):
+        return found[1].strip() or None
     return None
 
 
-def _repair(name: str) -> str:
-    """Read as GB18030 what was not UTF-8."""
-    if not any("\udc80" <= char <= "\udcff" for char in name):
-        return name
-    return name.encode("utf-8", "surrogateescape").decode("gb18030", "replace")
+def _repair(header: str) -> str:
+    """Read as GB18030 what was not UTF-8: the whole of it, as a backslash can be half of a character there."""
+    if not re.search("[\ud800-\udfff]", header):
+        return header
+    raw = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", header).encode("utf-8", "surrogateescape")
+    return raw.decode("gb18030", "replace")
 
 
 def safe_name(name: str | None, fallback: str, form: Format | None = None) -> str:
@@ -84,14 +89,13 @@ def safe_name(name: str | None, fallback: str, form: Format | None = None) -> st
     if form is not None and by_extension(os.path.splitext(plain)[1]) is None:
         plain += form.extensions[0]
     stem, extension = os.path.splitext(plain)
-    room = _NAME_BYTES - len(extension.encode())
-    if room < 1:  # an "extension" that fills the name is none
-        stem, extension, room = plain, "", _NAME_BYTES
-    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + extension
+    if len(extension.encode()) > _EXTENSION_BYTES:  # a sentence behind a full stop
+        stem, extension = plain, ""
+    stem = stem.encode()[: _NAME_BYTES - len(extension.encode())].decode("utf-8", "ignore").rstrip(" .")
+    return f"_{stem}{extension}" if _RESERVED.match(stem + extension) else stem + extension
 
 
 def _plain(name: str) -> str:
     name = re.split(r"[/\\]", name)[-1]
     kept = (char for char in name if unicodedata.category(char) not in _INVISIBLE)
-    name = "".join("_" if char in _FORBIDDEN else char for char in kept).strip(" .")
-    return f"_{name}" if _RESERVED.match(name) else name
+    return "".join("_" if char in _FORBIDDEN else char for char in kept).strip(" .")

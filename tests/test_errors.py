@@ -1,0 +1,381 @@
+"""The tree of errors: its shape, what each one says and carries, and which code makes which."""
+
+import copy
+import pickle
+from typing import Any, Final
+
+import pytest
+from attrs import fields
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from wxasset import errors, hints
+from wxasset.calls.cloud import DeleteReport, FailedDelete
+from wxasset.errors import (
+    APIError,
+    BusyError,
+    ConnectError,
+    CredentialError,
+    DecodeError,
+    DestinationError,
+    HTTPStatusError,
+    InvalidMediaError,
+    IPNotAllowedError,
+    MediaNotFoundError,
+    PartialDeleteError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitedError,
+    ReplyError,
+    ReplyTooLarge,
+    RequestError,
+    SourceError,
+    StreamConsumedError,
+    TokenRejectedError,
+    TransferError,
+    TransferTimeout,
+    TruncatedDownload,
+    UnsafeURLError,
+    UploadOutcomeUnknown,
+    UsageError,
+    WxAssetError,
+    api_error,
+)
+from wxasset.hints import HINTS, Hint
+
+PATH: Final = "/cgi-bin/material/add_material"
+
+PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
+    WxAssetError: Exception,
+    UsageError: WxAssetError,
+    RequestError: WxAssetError,
+    ConnectError: RequestError,
+    TransferError: RequestError,
+    TransferTimeout: TransferError,
+    UploadOutcomeUnknown: RequestError,
+    ReplyError: WxAssetError,
+    HTTPStatusError: ReplyError,
+    DecodeError: ReplyError,
+    TruncatedDownload: ReplyError,
+    ReplyTooLarge: ReplyError,
+    UnsafeURLError: ReplyError,
+    APIError: WxAssetError,
+    TokenRejectedError: APIError,
+    CredentialError: APIError,
+    IPNotAllowedError: APIError,
+    PermissionDeniedError: APIError,
+    BusyError: APIError,
+    QuotaExceededError: APIError,
+    RateLimitedError: APIError,
+    InvalidMediaError: APIError,
+    MediaNotFoundError: APIError,
+    SourceError: WxAssetError,
+    DestinationError: WxAssetError,
+    StreamConsumedError: WxAssetError,
+    PartialDeleteError: WxAssetError,
+}
+
+GROUPS: Final[list[tuple[frozenset[int], type[APIError]]]] = [
+    (hints.TOKEN_REJECTED, TokenRejectedError),
+    (hints.CREDENTIAL, CredentialError),
+    (hints.IP_NOT_ALLOWED, IPNotAllowedError),
+    (hints.PERMISSION_DENIED, PermissionDeniedError),
+    (hints.BUSY, BusyError),
+    (hints.QUOTA_EXCEEDED, QuotaExceededError),
+    (hints.RATE_LIMITED, RateLimitedError),
+    (hints.INVALID_MEDIA, InvalidMediaError),
+    (hints.MEDIA_NOT_FOUND, MediaNotFoundError),
+]
+GROUPED: Final = [pytest.param(code, cls, id=f"{code}") for codes, cls in GROUPS for code in sorted(codes)]
+
+EXAMPLES: Final[list[WxAssetError]] = [
+    WxAssetError("It failed."),
+    UsageError("Wrong argument."),
+    RequestError("No answer.", PATH),
+    ConnectError("No connection.", PATH),
+    TransferError("Cut.", PATH, outcome_unknown=False),
+    TransferTimeout("Stalled.", PATH),
+    UploadOutcomeUnknown(
+        "It may have happened.",
+        PATH,
+        filename="海报.png",
+        type="image",
+        size=12,
+        started_at=1.5,
+        ended_at=2.5,
+        reason="The connection was reset.",
+    ),
+    ReplyError("Unusable.", PATH),
+    HTTPStatusError("502", PATH, status=502, excerpt="<html>"),
+    DecodeError("Not JSON.", PATH, excerpt="<html>"),
+    TruncatedDownload("Cut.", PATH, received=1, expected=2),
+    ReplyTooLarge("Large.", PATH, limit=3),
+    UnsafeURLError("Private.", PATH),
+    *(
+        cls(errcode=7, errmsg="不行", rid="617682e0-09059ac5-34a8e2ea", path=PATH)
+        for cls, parent in PARENTS.items()
+        if issubclass(cls, APIError) and cls is not IPNotAllowedError
+    ),
+    IPNotAllowedError(errcode=40164, errmsg="invalid ip", path=PATH, ip="203.0.113.7"),
+    SourceError("Too large.", Hint("Shrink it.", "请缩小。")),
+    DestinationError("No room."),
+    StreamConsumedError("Read."),
+    PartialDeleteError(
+        "1 of 2 files.",
+        report=DeleteReport(
+            deleted=("cloud://a",), failed=(FailedDelete(fileid="cloud://b", status=-503003, errmsg="none"),)
+        ),
+    ),
+]
+EACH: Final = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+
+
+def values(error: WxAssetError) -> dict[str, Any]:
+    """Return all that an error carries."""
+    return {field.name: getattr(error, field.name) for field in fields(type(error))}
+
+
+def test_the_tree_is_complete() -> None:
+    """Every class of the module is in this file's tree, and has an example."""
+    classes = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, WxAssetError)}
+    assert classes == set(PARENTS) == {type(error) for error in EXAMPLES}
+
+
+@pytest.mark.parametrize(("cls", "parent"), PARENTS.items())
+def test_each_class_descends_from_its_parent(cls: type[WxAssetError], parent: type[Exception]) -> None:
+    """`except` of a branch catches what hangs on it, and nothing else."""
+    assert cls.__bases__[0] is parent
+    assert cls.__bases__[1:] == ((ValueError,) if cls is UsageError else ())
+
+
+def test_the_docstring_draws_the_same_tree() -> None:
+    """The drawing at the top of the module shows every class under its parent."""
+    drawn: dict[str, str] = {}
+    above: dict[int, str] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        names = [
+            word
+            for word in line.replace("│", " ").replace("├──", " ").replace("└──", " ").split()
+            if word in dir(errors)
+        ]
+        depth = sum(line.count(mark) for mark in "│├└")
+        for name in names:
+            drawn[name] = above.get(depth - 1, "Exception")
+        if names:
+            above[depth] = names[0]
+    assert drawn == {cls.__name__: parent.__name__ for cls, parent in PARENTS.items()}
+
+
+def test_every_public_name_exists() -> None:
+    """`from wxasset.errors import *` gives every class, the hint and the factory."""
+    assert len(set(errors.__all__)) == len(errors.__all__)
+    assert set(errors.__all__) == {cls.__name__ for cls in PARENTS} | {"Hint", "api_error"}
+    assert all(hasattr(errors, name) for name in errors.__all__)
+
+
+@EACH
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_errors_pickle(error: WxAssetError, protocol: int) -> None:
+    """An error that crosses to another process arrives with all that it carries."""
+    again = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 - our own
+    assert type(again) is type(error)
+    assert values(again) == values(error)
+    assert str(again) == str(error)
+
+
+@EACH
+def test_errors_copy(error: WxAssetError) -> None:
+    """Both kinds of copy are equal in all that they carry."""
+    for again in (copy.copy(error), copy.deepcopy(error)):
+        assert again is not error
+        assert type(again) is type(error)
+        assert values(again) == values(error)
+
+
+@EACH
+def test_an_error_says_what_happened_and_what_to_do_in_two_languages(error: WxAssetError) -> None:
+    """Printed, an error holds its message, then the English and the Chinese hint."""
+    assert error.message
+    assert str(error) == f"{error.message} {error.hint.english} {error.hint.chinese}"
+
+
+@EACH
+def test_every_error_has_a_hint_of_its_own_or_its_branch(error: WxAssetError) -> None:
+    """Nobody but the root, which is never raised, tells the reader to see the message."""
+    assert error.hint.english.endswith(".")
+    assert error.hint.chinese.endswith("。")
+    assert (error.hint == WxAssetError("").hint) == (type(error) is WxAssetError)
+
+
+@EACH
+def test_errors_are_told_apart_by_identity(error: WxAssetError) -> None:
+    """Two failures are two, even if they say the same; they can be kept in a set."""
+    assert copy.copy(error) != error
+    assert len({error, copy.copy(error)}) == 2
+
+
+@EACH
+def test_an_error_names_no_url(error: WxAssetError) -> None:
+    """An access token rides in the query, so no error has a field for a URL or a request."""
+    assert not {field.name for field in fields(type(error))} & {"url", "request", "request_info", "headers", "query"}
+
+
+@pytest.mark.parametrize(("code", "cls"), GROUPED)
+def test_the_code_chooses_the_class(code: int, cls: type[APIError]) -> None:
+    """Every code of a group makes the group's class, with the hint of the code."""
+    error = api_error(code, "said so", PATH)
+    assert type(error) is cls
+    assert (error.errcode, error.errmsg, error.rid, error.path) == (code, "said so", None, PATH)
+    assert error.hint == HINTS[code]
+
+
+def test_every_class_of_api_error_has_a_group() -> None:
+    """No class of the branch is out of reach."""
+    assert {cls for _, cls in GROUPS} == {cls for cls in PARENTS if issubclass(cls, APIError)} - {APIError}
+    assert {name for name in hints.__all__ if name.isupper()} - {"HINTS"} == {
+        name for name, value in vars(hints).items() if any(value is codes for codes, _ in GROUPS)
+    }
+
+
+@given(st.integers())
+@example(40066)
+@example(45034)
+@example(53500)
+def test_any_other_code_is_a_plain_api_error(code: int) -> None:
+    """An unknown code is reported under its number, with WeChat's own text."""
+    if not any(code in codes for codes, _ in GROUPS):
+        error = api_error(code, "text", PATH)
+        assert type(error) is APIError
+        assert error.errcode == code
+        assert f"answered {code}: text" in str(error)
+
+
+def test_a_code_without_a_hint_points_at_wechats_table() -> None:
+    """Where nothing is known of a code, the reader learns where to look."""
+    error = api_error(99999, "?", PATH)
+    assert "global return codes" in error.hint.english
+    assert "全局返回码" in error.hint.chinese
+
+
+@EACH
+def test_only_a_busy_service_and_a_rate_limit_pass_by_themselves(error: WxAssetError) -> None:
+    """`retryable` is true for the two classes whose cause goes away."""
+    if isinstance(error, APIError):
+        assert error.retryable == isinstance(error, BusyError | RateLimitedError)
+
+
+RID: Final = "66b5fb8f-5e3c0071-3d7f539a"
+
+STALE: Final = (
+    "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken,"
+    " more details at https://mmbizurl.cn/s/JtxxFh33r"
+)
+
+# The texts of wire reference 0.3, 1.1 and 2, as captured: errmsg, what is left of it, rid.
+CAPTURED: Final = [
+    ("invalid media_id", "invalid media_id", None),
+    ("media data missing hint: [4LDlna0983e547]", "media data missing hint: [4LDlna0983e547]", None),
+    ("media data missing hint: [4LDlna0983e547 ]", "media data missing hint: [4LDlna0983e547 ]", None),
+    (
+        "reach max api daily quota limit rid: 617682e0-09059ac5-34a8e2ea",
+        "reach max api daily quota limit",
+        "617682e0-09059ac5-34a8e2ea",
+    ),
+    (f"invalid appsecret, rid: {RID}", "invalid appsecret", RID),
+    (
+        "invalid media_id hint: [Lg.ZAa07440024] rid: 6087f0d0-5c83dcaa-438ebbcc",
+        "invalid media_id hint: [Lg.ZAa07440024]",
+        "6087f0d0-5c83dcaa-438ebbcc",
+    ),
+    (
+        "invalid code, hints: [ req_id: 0Bda.a0123s156 ]",
+        "invalid code, hints: [ req_id: 0Bda.a0123s156 ]",
+        None,
+    ),
+    (f"请勿频繁请求 hint: [LKjm.A069824-0] rid: {RID}", "请勿频繁请求 hint: [LKjm.A069824-0]", RID),
+    (
+        f"{STALE} rid: {RID}",
+        STALE,
+        RID,
+    ),
+    ("system error rid: 60891646-03eed615-7f6889ef", "system error", "60891646-03eed615-7f6889ef"),
+    (f"rid: {RID}", "", RID),
+    (f"trailing blanks rid: {RID}  \n", "trailing blanks", RID),
+    ("", "", None),
+    ("  padded ", "padded", None),
+    ("rid: 617682e0-09059ac5", "rid: 617682e0-09059ac5", None),
+    ("rid: 617682e0-09059ac5-34a8e2ez", "rid: 617682e0-09059ac5-34a8e2ez", None),
+    (f"rid: {RID} is not the end", f"rid: {RID} is not the end", None),
+]
+
+
+@pytest.mark.parametrize(("errmsg", "text", "rid"), CAPTURED)
+def test_the_request_id_is_taken_out_of_the_text(errmsg: str, text: str, rid: str | None) -> None:
+    """The rid that ends a text becomes a field; the hint stays in the text, which WeChat's support asks for."""
+    error = api_error(40066, errmsg, PATH)
+    assert (error.errmsg, error.rid) == (text, rid)
+    assert error.message == f"{PATH} answered 40066: {text}{f' (rid {rid})' if rid else ''}."
+
+
+@given(
+    st.text(max_size=80), st.tuples(*[st.integers(0, 2**32 - 1)] * 3), st.sampled_from((" rid: ", ", rid: ", ",rid:"))
+)
+def test_any_request_id_is_found(text: str, groups: tuple[int, int, int], separator: str) -> None:
+    """Whatever comes before it, three groups of eight hexadecimal digits at the end are the rid."""
+    rid = "-".join(f"{group:08x}" for group in groups)
+    error = api_error(40066, f"{text}{separator}{rid}", PATH)
+    assert error.rid == rid
+    assert rid not in error.errmsg
+
+
+def test_a_text_without_end_is_cut() -> None:
+    """A text longer than any that was captured is cut at 500 characters, and its rid is kept all the same."""
+    error = api_error(40066, "长" * 10_000 + f" rid: {RID}", PATH)
+    assert error.errmsg == "长" * 500
+    assert error.rid == RID
+
+
+@pytest.mark.parametrize(
+    ("errmsg", "ip"),
+    [
+        (
+            "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 61250a39-612fed42-36740516",
+            "203.0.113.7",
+        ),
+        ("invalid ip 203.0.113.7, not in whitelist hint: [oRzb.a0289]", "203.0.113.7"),
+        ("invalid ip 203.0.113.7 not in whitelist", "203.0.113.7"),
+        ("invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist", "203.0.113.7"),
+        ("invalid ip 2001:db8::7, not in whitelist", "2001:db8::7"),
+        ("not in whitelist", None),
+        ("", None),
+    ],
+)
+def test_a_refused_address_is_named(errmsg: str, ip: str | None) -> None:
+    """40164 carries the address that WeChat saw, which is what has to be put on the allow-list."""
+    error = api_error(40164, errmsg, PATH)
+    assert isinstance(error, IPNotAllowedError)
+    assert error.ip == ip
+
+
+def test_an_api_error_without_a_path_still_reads_well() -> None:
+    """The message of an error that was built by hand names WeChat."""
+    assert APIError(errcode=1, errmsg="no").message == "WeChat answered 1: no."
+    assert APIError(message="My words.", errcode=1, errmsg="no").message == "My words."
+
+
+def test_a_source_error_shows_its_remedy() -> None:
+    """A remedy of its own takes the place of the general hint."""
+    assert SourceError("Too large.", Hint("Shrink it.", "请缩小。")).hint.english == "Shrink it."
+    assert "Nothing was uploaded" in SourceError("Gone.").hint.english
+
+
+def test_a_wrong_call_is_a_value_error_too() -> None:
+    """Code that knows nothing of this package can catch a bad argument as what it is."""
+    with pytest.raises(ValueError, match="No env"):
+        raise UsageError("No env.")
+
+
+def test_an_outcome_is_unknown_unless_it_is_certain() -> None:
+    """A broken exchange counts as unclear where nobody says otherwise."""
+    assert TransferError("Cut.").outcome_unknown
+    assert TransferTimeout("Stalled.").outcome_unknown
