@@ -19,19 +19,31 @@ class _Work(Generic[T]):
         self._function = function
         self._arguments = arguments
         self._lock = threading.Lock()
-        self._abandoned = False
+        self._running = False
+        self._left = False
+        self._tell: Callable[[], object] | None = None
 
     def run(self) -> T:
-        """Run it, unless it was abandoned before it could begin."""
+        """Run it, unless everybody has left before it could begin."""
         with self._lock:
-            if self._abandoned:
+            if self._left:
                 raise asyncio.CancelledError
+            self._running = True
+        try:
             return self._function(*self._arguments)
+        finally:
+            with self._lock:
+                self._running = False
+            if self._tell is not None:
+                self._tell()
 
-    def abandon(self) -> None:
-        """Wait for its end if it has begun, else see to it that it never does."""
+    def leave(self, tell: Callable[[], object]) -> bool:
+        """Leave it; where it is running, answer False and have `tell` called, in its thread, when it ends."""
         with self._lock:
-            self._abandoned = True
+            self._left = True
+            if self._running:
+                self._tell = tell
+            return not self._running
 
 
 async def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
@@ -44,11 +56,18 @@ async def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
     try:
         return await anyio.to_thread.run_sync(work.run)
     except asyncio.CancelledError:
-        with anyio.CancelScope(shield=True):
-            ended = asyncio.ensure_future(anyio.to_thread.run_sync(work.abandon))
-            while not ended.done():
-                try:
-                    await asyncio.shield(ended)
-                except asyncio.CancelledError:
-                    continue  # cancelled again meanwhile, which changes nothing
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        if not work.leave(lambda: loop.call_soon_threadsafe(ended.set)):
+            await _stay(ended)
         raise
+
+
+async def _stay(ended: asyncio.Event) -> None:
+    """Wait, and be cancelled by nobody."""
+    with anyio.CancelScope(shield=True):
+        while not ended.is_set():
+            try:
+                await ended.wait()
+            except asyncio.CancelledError:
+                continue  # cancelled again meanwhile, which changes nothing
