@@ -32,6 +32,8 @@ from wxasset.errors import (
     SourceError,
     StreamConsumedError,
     TokenRejectedError,
+    TokenStoreError,
+    TokenUnavailableError,
     TransferError,
     TransferTimeout,
     TruncatedDownload,
@@ -71,6 +73,8 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     MediaNotFoundError: APIError,
     SourceError: WxAssetError,
     DestinationError: WxAssetError,
+    TokenUnavailableError: WxAssetError,
+    TokenStoreError: TokenUnavailableError,
     StreamConsumedError: WxAssetError,
     PartialDeleteError: WxAssetError,
 }
@@ -119,6 +123,8 @@ EXAMPLES: Final[list[WxAssetError]] = [
     IPNotAllowedError(errcode=40164, errmsg="invalid ip", path=PATH, ip="203.0.113.7"),
     SourceError("Too large.", Hint("Shrink it.", "请缩小。")),
     DestinationError("No room."),
+    TokenUnavailableError("No ticket.", Hint("Wait for it.", "请等待。")),
+    TokenStoreError("Redis is down."),
     StreamConsumedError("Read."),
     PartialDeleteError(
         "1 of 2 files.",

@@ -84,6 +84,7 @@ def test_a_safe_name_stays_as_it_is(name: str, form: Format | None) -> None:
 
 
 @given(ANYTHING | HOSTILE, ANYTHING | HOSTILE, FORM)
+@example("", "con." + "图" * 80 + ".jpg", None)
 def test_the_fallback_is_made_safe_as_well(name: str, fallback: str, form: Format | None) -> None:
     """A media id that serves as a name is not trusted either."""
     assert is_plain(safe_name(name, fallback, form))

@@ -174,9 +174,9 @@ async def test_cancelling_a_call_closes_its_connection(raw: WxSession, server: R
 class Fixed:
     """A source whose token never changes."""
 
-    async def fetch(self, exchange: Any, *, rejected: Any) -> Any:
+    async def fetch(self, exchange: Any, *, previous: Any, rejected: bool) -> Any:
         """Give it."""
-        del exchange, rejected
+        del exchange, previous, rejected
         return Token(value="fixed", expires_in=7200)
 
 

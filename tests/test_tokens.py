@@ -241,9 +241,9 @@ async def test_a_source_of_ones_own(server: RawServer) -> None:
     asked: list[str | None] = []
 
     class Central:
-        async def fetch(self, exchange: object, *, rejected: Token | None) -> Token:
+        async def fetch(self, exchange: object, *, previous: Token | None, rejected: bool) -> Token:
             del exchange
-            asked.append(rejected.value if rejected else None)
+            asked.append(previous.value if previous and rejected else None)
             return Token(value=f"central{len(asked)}", expires_in=60, parameter="cloudbase_access_token")
 
     server.script = [REFUSED, COUNT]

@@ -17,7 +17,8 @@ from wxasset.errors import UploadOutcomeUnknown, WxAssetError
 from wxasset.retry import RetryPolicy
 from wxasset.session import ListedType, MediaType, WxSession
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.sources import ClassicToken, StableToken, Token, TokenSource
+from wxasset.tokens.sources import ClassicToken, StableToken
+from wxasset.tokens.token import Token, TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.transport import Timeouts
 from wxasset.wire.codec import wire_name

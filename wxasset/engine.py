@@ -30,7 +30,7 @@ from wxasset.retry import (
     decide,
 )
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.sources import Token
+from wxasset.tokens.token import Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
 from wxasset.transfer.sink import Sink
 from wxasset.transfer.source import Source

@@ -17,6 +17,8 @@
     │   ├── InvalidMediaError     MediaNotFoundError
     ├── SourceError               the thing to upload
     ├── DestinationError          the place to download to
+    ├── TokenUnavailableError     no access token could be had
+    │   └── TokenStoreError       the store that shares tokens failed
     ├── StreamConsumedError       read twice
     └── PartialDeleteError        some cloud files were not deleted
 
@@ -58,6 +60,8 @@ __all__ = [
     "SourceError",
     "StreamConsumedError",
     "TokenRejectedError",
+    "TokenStoreError",
+    "TokenUnavailableError",
     "TransferError",
     "TransferTimeout",
     "TruncatedDownload",
@@ -386,6 +390,34 @@ class DestinationError(WxAssetError):
     _hint = Hint(
         "Check that the directory exists, is writable and has room; pass a path, a directory or a binary file.",
         "请检查目录是否存在、可写且空间充足；请传入路径、目录或以二进制方式打开的文件。",
+    )
+
+
+@define(eq=False, slots=False)
+class TokenUnavailableError(WxAssetError):
+    """No access token could be had: a file is missing, a ticket unreadable, a callable failed, a store is down.
+
+    Attributes:
+        remedy: What to do about it; shown as the hint.
+    """
+
+    remedy: Hint | None = None
+
+    _hint = Hint("Check where the access token comes from.", "请检查 access_token 的来源。")
+
+    @property
+    def hint(self) -> Hint:
+        """What to do about this source of tokens."""
+        return self.remedy or self._hint
+
+
+@define(eq=False, slots=False)
+class TokenStoreError(TokenUnavailableError):
+    """The store through which processes share their tokens failed."""
+
+    _hint = Hint(
+        "Check that the store is up, and that its address, password and permissions are right.",
+        "请检查 token 存储是否可用，以及地址、密码和权限是否正确。",
     )
 
 

@@ -31,7 +31,8 @@ from wxasset.engine import Engine
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.retry import RetryPolicy
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.sources import StableToken, TokenSource
+from wxasset.tokens.sources import StableToken
+from wxasset.tokens.token import TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media, open_source

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wxasset.errors import WxAssetError
-from wxasset.tokens.sources import Exchange, Token, TokenSource
+from wxasset.tokens.token import Exchange, Token, TokenSource
 
 __all__ = ["TokenCache"]
 
@@ -36,7 +36,8 @@ class TokenCache:
         self._lock = asyncio.Lock()
         self._token: Token | None = None
         self._good_until = 0.0
-        self._rejected: Token | None = None
+        self._previous: Token | None = None
+        self._rejected = False
         self._failures = 0
         self._failure: WxAssetError | None = None
 
@@ -60,7 +61,7 @@ class TokenCache:
     def reject(self, token: Token) -> None:
         """Forget a token that WeChat refused, unless it has been replaced already."""
         if self._token is token:
-            self._token, self._rejected = None, token
+            self._token, self._rejected = None, True
 
     def _usable(self) -> Token | None:
         return self._token if self._token is not None and self._now() < self._good_until else None
@@ -68,12 +69,13 @@ class TokenCache:
     async def _fetch(self, exchange: Exchange) -> Token:
         asked_at = self._now()
         try:
-            token = await self._source.fetch(exchange, rejected=self._rejected)
+            token = await self._source.fetch(exchange, previous=self._previous, rejected=self._rejected)
         except WxAssetError as error:
             self._failure = error
             self._failures += 1
             raise
         margin = min(_MARGIN, token.expires_in * _MARGIN_SHARE)
-        self._token, self._rejected, self._failure = token, None, None
+        self._token = self._previous = token
+        self._rejected, self._failure = False, None
         self._good_until = asked_at + token.expires_in - margin
         return token

@@ -2,59 +2,19 @@
 
 import time
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from attrs import Attribute, define, field, frozen
 
 from wxasset.calls.base import Call
 from wxasset.calls.token import GetAccessToken, GetStableAccessToken, IssuedToken
 from wxasset.errors import DecodeError, UsageError
+from wxasset.tokens.token import Exchange, Token
 
-__all__ = ["ClassicToken", "Exchange", "StableToken", "Token", "TokenSource"]
-
-R = TypeVar("R")
+__all__ = ["ClassicToken", "StableToken"]
 
 # A forced refresh within 30 s of the last one has no effect but counts against 20 a day (wire reference 1.2).
 _FORCE_INTERVAL: Final = 30.0
-
-
-class Exchange(Protocol):
-    """Makes a declared call; the engine's own way to do so, lent to a source."""
-
-    async def __call__(self, call: Call[R], /) -> R:
-        """Make the call and return its reply."""
-        ...
-
-
-@frozen(kw_only=True)
-class Token:
-    """An access token in hand.
-
-    Attributes:
-        value: The token itself. It is kept out of `repr`; keep it out of logs.
-        expires_in: Seconds of life that it had when it was issued.
-        parameter: The query parameter that it rides in.
-    """
-
-    value: str = field(repr=False)
-    expires_in: float
-    parameter: str = "access_token"
-
-
-class TokenSource(Protocol):
-    """Where a `TokenCache` gets its tokens from."""
-
-    async def fetch(self, exchange: Exchange, *, rejected: Token | None) -> Token:
-        """Get a token.
-
-        Args:
-            exchange: Makes the calls that this takes.
-            rejected: The last token, where WeChat refused it before its time; None where it ran out or there was none.
-
-        Raises:
-            WxAssetError: None can be had; the error says why.
-        """
-        ...
 
 
 def _credential(instance: object, attribute: "Attribute[str]", value: object) -> None:
@@ -77,9 +37,19 @@ class ClassicToken:
     appid: str = field(validator=_credential)
     secret: str = field(validator=_credential, repr=False)
 
-    async def fetch(self, exchange: Exchange, *, rejected: Token | None) -> Token:
+    @property
+    def account(self) -> str:
+        """Names the account and the kind of token."""
+        return f"classic {self.appid}"
+
+    @property
+    def supersedes(self) -> bool:
+        """A fetch ends the token before, 5 minutes later."""
+        return True
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Fetch a new token; the old one is superseded, whether it was refused or not."""
-        del rejected
+        del previous, rejected
         call = GetAccessToken(appid=self.appid, secret=self.secret)
         return _token(await exchange(call), call)
 
@@ -96,10 +66,21 @@ class StableToken:
     _now: Callable[[], float] = field(default=time.monotonic, kw_only=True, repr=False)
     _forced_at: float | None = field(default=None, init=False, repr=False)
 
-    async def fetch(self, exchange: Exchange, *, rejected: Token | None) -> Token:
+    @property
+    def account(self) -> str:
+        """Names the account and the kind of token."""
+        return f"stable {self.appid}"
+
+    @property
+    def supersedes(self) -> bool:
+        """Everybody who fetches gets the same token."""
+        return False
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Ask in normal mode, and force a refresh only where that brings back the very token that was refused."""
         token = await self._ask(exchange, force=False)
-        if rejected is None or token.value != rejected.value or not self._may_force():
+        refused = rejected and previous is not None and token.value == previous.value
+        if not refused or not self._may_force():
             return token
         self._forced_at = self._now()
         return await self._ask(exchange, force=True)

@@ -91,8 +91,11 @@ def safe_name(name: str | None, fallback: str, form: Format | None = None) -> st
     stem, extension = os.path.splitext(plain)
     if len(extension.encode()) > _EXTENSION_BYTES:  # a sentence behind a full stop
         stem, extension = plain, ""
-    stem = stem.encode()[: _NAME_BYTES - len(extension.encode())].decode("utf-8", "ignore").rstrip(" .")
-    return f"_{stem}{extension}" if _RESERVED.match(stem + extension) else stem + extension
+    stem = stem.rstrip(" .")
+    if _RESERVED.match(stem + extension):
+        stem = f"_{stem}"
+    room = _NAME_BYTES - len(extension.encode())
+    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + extension
 
 
 def _plain(name: str) -> str:

@@ -1,0 +1,63 @@
+"""Where tokens are kept for other processes and hosts, behind one protocol."""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Protocol
+
+from attrs import define, field
+
+from wxasset.tokens.token import TokenRecord
+
+__all__ = ["MemoryTokenStore", "TokenStore"]
+
+
+class TokenStore(Protocol):
+    """Keeps the newest token of each account.
+
+    Every method may raise `TokenStoreError`: the cache then goes on without the store as well as it can.
+    """
+
+    async def load(self, key: str) -> TokenRecord | None:
+        """Return the newest record, also one that has run out; None where there is none, or none that can be read."""
+        ...
+
+    async def save(self, key: str, record: TokenRecord) -> bool:
+        """Keep a record if its version is higher than that of the kept one (compare-and-set); tell whether it was."""
+        ...
+
+    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Hold the right to fetch a token: one holder at a time, among all who share the store.
+
+        Waits for it; a holder that dies loses it, at once or after a bounded time.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        ...
+
+
+@define
+class MemoryTokenStore:
+    """Tokens of this process, for several caches of one event loop."""
+
+    _records: dict[str, TokenRecord] = field(factory=dict, repr=False)
+
+    async def load(self, key: str) -> TokenRecord | None:
+        """Return the newest record."""
+        return self._records.get(key)
+
+    async def save(self, key: str, record: TokenRecord) -> bool:
+        """Keep a record if its version is higher than that of the kept one; tell whether it was."""
+        kept = self._records.get(key)
+        if kept is not None and kept.version >= record.version:
+            return False
+        self._records[key] = record
+        return True
+
+    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Hold nothing: each cache fetches once for all its tasks, and the newest record wins."""
+        del key
+        return nullcontext()
+
+    async def aclose(self) -> None:
+        """Do nothing."""

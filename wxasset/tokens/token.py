@@ -1,0 +1,106 @@
+"""What a token is, in hand and in a store, and what a source of tokens has to be. Nothing here does I/O."""
+
+import json
+from typing import Protocol, TypeVar
+
+from attrs import asdict, field, frozen
+
+from wxasset.calls.base import Call
+
+__all__ = ["Exchange", "Token", "TokenRecord", "TokenSource"]
+
+R = TypeVar("R")
+
+
+class Exchange(Protocol):
+    """Makes a declared call; the engine's own way to do so, lent to a source."""
+
+    async def __call__(self, call: Call[R], /) -> R:
+        """Make the call and return its reply."""
+        ...
+
+
+@frozen(kw_only=True)
+class Token:
+    """An access token in hand.
+
+    Attributes:
+        value: The token itself. It is kept out of `repr`; keep it out of logs.
+        expires_in: Seconds of life that it had when it was issued.
+        parameter: The query parameter that it rides in; empty where calls carry none.
+        refresh_token: What the next token is fetched with, on a third-party platform; None elsewhere.
+    """
+
+    value: str = field(repr=False)
+    expires_in: float
+    parameter: str = "access_token"
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+class TokenSource(Protocol):
+    """Where a `TokenCache` gets its tokens from.
+
+    A source whose tokens may be shared through a `TokenStore` also has two attributes: ``account``, a text that
+    names the account and the kind of token, and ``supersedes``, which is true where a fetch ends the token before.
+    """
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        """Get a token.
+
+        Args:
+            exchange: Makes the calls that this takes.
+            previous: The last token that is known, also one that has run out; None where there was none.
+            rejected: Whether WeChat refused that one before its time.
+
+        Raises:
+            WxAssetError: None can be had; the error says why.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class TokenRecord:
+    """A token as a store keeps it.
+
+    Attributes:
+        token: The token itself.
+        issued: Unix time in seconds at which it was issued.
+        expires: Unix time in seconds at which it ends.
+        version: Counts the tokens of the account; a higher one is newer.
+        mode: The kind of token, such as ``stable`` or ``classic``.
+        refresh_token: What the next token is fetched with, on a third-party platform; None elsewhere.
+    """
+
+    token: str = field(repr=False)
+    issued: float
+    expires: float
+    version: int
+    mode: str
+    refresh_token: str | None = field(default=None, repr=False)
+
+    def dump(self) -> bytes:
+        """Encode as JSON."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def parse(cls, data: bytes) -> "TokenRecord":
+        """Decode what `dump` gave.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        try:
+            record = cls(**json.loads(data))
+        except (TypeError, ValueError, RecursionError):
+            record = None
+        if record is None or not record.is_sound():
+            # Without the cause: it would show the data, and with it the token.
+            raise ValueError("not a token record")
+        return record
+
+    def is_sound(self) -> bool:
+        """Tell whether every value is of its kind."""
+        values: dict[str, object] = asdict(self)
+        texts = all(isinstance(values[name], str) and values[name] for name in ("token", "mode"))
+        numbers = all(type(values[name]) in (int, float) for name in ("issued", "expires"))
+        return texts and numbers and type(values["version"]) is int and isinstance(self.refresh_token, str | None)
