@@ -145,7 +145,7 @@ class Engine:
                 chance=random.random(),  # noqa: S311 - spreads waits; nothing is kept secret by it
             )
             if isinstance(failure, TokenRejectedError) and token is not None:
-                self.tokens.reject(token)
+                self.tokens.reject(token, failure)
             match decide(call.route, failure, attempt, self.policy):
                 case Resend(fresh_token=True):
                     attempt = evolve(attempt, token_refused=True)
@@ -169,7 +169,7 @@ class Engine:
 def _request(call: Call[Any], token: Token | None, source: Source | None, progress: Progress | None) -> Request:
     """Put one attempt together; the body of an upload is a new one each time."""
     query = call.query()
-    if token is not None:
+    if token is not None and token.parameter:
         query = {token.parameter: token.value, **query}
     body: bytes | UploadBody | None = call.body()
     if isinstance(call, Upload) and source is not None:

@@ -32,6 +32,7 @@ from wxasset.errors import UsageError, WxAssetError
 from wxasset.retry import RetryPolicy
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import StableToken
+from wxasset.tokens.stores import TokenStore
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.sink import Destination, open_sink
@@ -66,6 +67,7 @@ class WxSession:
         secret: str | None = None,
         *,
         tokens: TokenCache | TokenSource | None = None,
+        store: TokenStore | None = None,
         http: ClientSession | None = None,
         base_url: str = _BASE_URL,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
@@ -78,6 +80,7 @@ class WxSession:
             appid: The account's appid; with `secret`, the stable token is used.
             secret: The account's AppSecret.
             tokens: A source of tokens instead, or a `TokenCache` to share with other sessions of the account.
+            store: Where tokens are shared with other processes or hosts; it is borrowed, and not closed here.
             http: An `aiohttp.ClientSession` to borrow; it is never closed here.
             base_url: The API host. Plain http is for loopback, private addresses and bare host names.
             retry: How often, and how patiently, calls are tried.
@@ -91,13 +94,16 @@ class WxSession:
             tokens = StableToken(appid or "", secret or "")
         self._limits = limits
         self._transport = Transport(base_url, timeouts, http, f"wxasset/{__version__}")
-        cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens)
+        if isinstance(tokens, TokenCache) and store is not None:
+            raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
+        cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens, store=store)
         self._engine = Engine(self._transport, cache, retry, limits)
 
     @classmethod
     def from_env(
         cls,
         *,
+        store: TokenStore | None = None,
         http: ClientSession | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
@@ -111,6 +117,7 @@ class WxSession:
         return cls(
             os.environ.get("WXASSET_APPID"),
             os.environ.get("WXASSET_SECRET"),
+            store=store,
             base_url=os.environ.get("WXASSET_BASE_URL") or _BASE_URL,
             http=http,
             retry=retry,
@@ -131,6 +138,7 @@ class WxSession:
 
     async def aclose(self) -> None:
         """Close the connections that were opened here. Later calls raise `UsageError`."""
+        await self._engine.tokens.release(self._engine.call)
         await self._transport.aclose()
 
     # Permanent materials

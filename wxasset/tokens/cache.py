@@ -2,80 +2,237 @@
 
 import asyncio
 import copy
+import logging
+import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
-from wxasset.errors import WxAssetError
-from wxasset.tokens.token import Exchange, Token, TokenSource
+from attrs import define, field
+
+from wxasset.calls.base import Call
+from wxasset.errors import (
+    APIError,
+    CredentialError,
+    Hint,
+    IPNotAllowedError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    TokenUnavailableError,
+    WxAssetError,
+)
+from wxasset.tokens.sharing import SharedToken
+from wxasset.tokens.stores import TokenStore
+from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource
 
 __all__ = ["TokenCache"]
 
-_MARGIN: Final = 60.0
-"""Seconds before its end at which a token is replaced: longer than a call takes. WeChat keeps the old token valid
-for 5 minutes beside the new one (wire reference 1.1)."""
-_MARGIN_SHARE: Final = 0.1  # a short-lived token is replaced in the last tenth of its life
+R = TypeVar("R")
+
+_log: Final = logging.getLogger("wxasset.tokens")
+
+_ADVISORY: Final = 300.0
+"""Seconds before its end at which a token is replaced while it still serves. WeChat renews a stable token in its last
+5 minutes, and keeps an old one valid for as long (wire reference 1.1 and 1.2)."""
+_JITTER: Final = 60.0  # seconds by which that is later, at random: not every process asks at once
+_MANDATORY: Final = 60.0  # seconds before its end at which a token no longer serves: a call takes its time
+_SHARES: Final = (0.25, 0.1)  # a short-lived token is replaced in the last quarter, and serves until the last tenth
+
+_COOLDOWN: Final = 30.0
+"""Seconds in which a source that was refused for good is not asked again. A change to the address list takes 20 to 30
+to act (wire reference 0.5), and a forced refresh may be had every 30."""
+_CALLS: Final = 2  # calls of one token endpoint within that time, while what they give is refused
+
+_REFUSED: Final = (CredentialError, IPNotAllowedError, PermissionDeniedError, QuotaExceededError)
+
+
+@define(eq=False)
+class _Flight:
+    """A fetch under way, in a task that belongs to the cache; any number of calls wait for it."""
+
+    exchange: Exchange
+    task: "asyncio.Task[None] | None" = None
+    done: asyncio.Event = field(factory=asyncio.Event)
+    token: Token | None = None
+    error: Exception | None = None
 
 
 class TokenCache:
-    """An access token shared by every task of a session, and by several sessions of one account.
+    """An access token shared by the tasks of a session, by sessions, and through a store by processes and hosts.
 
-    One task fetches while the others wait, and all of them get what it got: the token, or the failure.
-    Belongs to one event loop.
+    In the last minutes of a token one task fetches the next while nobody waits; in its last seconds all wait for that
+    one fetch, and get what it got: the token, or the failure. Belongs to one event loop.
     """
 
-    def __init__(self, source: TokenSource, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        source: TokenSource,
+        *,
+        store: TokenStore | None = None,
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Keep the tokens of `source`.
 
         Args:
             source: Where tokens come from.
-            now: A clock in seconds that never steps back.
+            store: Where they are shared with others; it is borrowed, and not closed here.
+            now: A clock in seconds that never steps back, for the life of tokens.
+            clock: Unix time in seconds, for the records in a store.
         """
-        self._source = source
+        self.source = source
         self._now = now
+        self._clock = clock
+        account = getattr(source, "account", None)
+        self._shared = (
+            SharedToken(store, account, bool(getattr(source, "supersedes", False)), clock)
+            if store is not None and account
+            else None
+        )
         self._lock = asyncio.Lock()
+        self._flight: _Flight | None = None
         self._token: Token | None = None
-        self._good_until = 0.0
         self._previous: Token | None = None
-        self._rejected = False
-        self._failures = 0
-        self._failure: WxAssetError | None = None
+        self._refresh_at = self._good_until = 0.0
+        self._rejection: WxAssetError | None = None
+        self._calls: dict[str, list[float]] = {}
+        self._refusal: WxAssetError | None = None
+        self._quiet_until = 0.0
+        self._told = False
 
     async def acquire(self, exchange: Exchange) -> Token:
         """Return a token that is good for a call; fetch one if need be.
 
         Raises:
-            WxAssetError: None can be had. Everybody who waited for the same fetch gets the same error.
+            WxAssetError: None can be had. Everybody who waited for the same fetch gets the same error, and so does
+                everybody in the 30 seconds after the source was refused for good.
         """
-        if (token := self._usable()) is not None:
-            return token
-        failures = self._failures
-        async with self._lock:
-            if (token := self._usable()) is not None:
-                return token
-            if failures != self._failures and self._failure is not None:
+        now = self._now()
+        if self._token is not None and now < self._good_until:
+            if now >= self._refresh_at and self._flight is None and now >= self._quiet_until:
+                self._start(exchange)
+            return self._token
+        while True:
+            if self._refusal is not None and self._now() < self._quiet_until:
+                raise copy.copy(self._refusal)
+            flight = self._flight or self._start(exchange)
+            await flight.done.wait()
+            if flight.token is not None and flight.token is self._token:
+                return flight.token
+            if isinstance(flight.error, WxAssetError):
                 # A copy: raising one instance in many tasks would grow one traceback without end.
-                raise copy.copy(self._failure)
-            return await self._fetch(exchange)
+                raise copy.copy(flight.error)
+            if flight.error is not None:
+                raise flight.error
+            # Refused already, in a task that was quicker; or the session that fetched was closed: once more.
 
-    def reject(self, token: Token) -> None:
-        """Forget a token that WeChat refused, unless it has been replaced already."""
+    def reject(self, token: Token, error: WxAssetError | None = None) -> None:
+        """Forget a token that WeChat refused, unless it has been replaced already.
+
+        Args:
+            token: The token.
+            error: The refusal, for those who come while no further token may be fetched.
+        """
         if self._token is token:
-            self._token, self._rejected = None, True
+            self._token = None
+            self._rejection = error or TokenUnavailableError("WeChat refused the access token.")
 
-    def _usable(self) -> Token | None:
-        return self._token if self._token is not None and self._now() < self._good_until else None
+    async def release(self, exchange: Exchange) -> None:
+        """Stop a fetch that is made with this exchange, as its session is being closed."""
+        flight = self._flight
+        if flight is not None and flight.exchange == exchange and flight.task is not None:
+            flight.task.cancel()
+            await asyncio.wait([flight.task])
 
-    async def _fetch(self, exchange: Exchange) -> Token:
-        asked_at = self._now()
+    def _start(self, exchange: Exchange) -> _Flight:
+        flight = self._flight = _Flight(exchange)
+        flight.task = asyncio.create_task(self._fly(flight))
+        return flight
+
+    async def _fly(self, flight: _Flight) -> None:
         try:
-            token = await self._source.fetch(exchange, previous=self._previous, rejected=self._rejected)
-        except WxAssetError as error:
-            self._failure = error
-            self._failures += 1
-            raise
-        margin = min(_MARGIN, token.expires_in * _MARGIN_SHARE)
+            async with self._lock:
+                flight.token = await self._obtain(flight.exchange)
+        except Exception as error:  # noqa: BLE001 - it is raised in every task that waits
+            flight.error = error
+            self._failed(error)
+        else:
+            self._refusal, self._quiet_until, self._told = None, 0.0, False
+        finally:
+            self._flight = None
+            flight.done.set()
+
+    def _failed(self, error: Exception) -> None:
+        """Note a failure; a token that still serves hides it from callers, so it is logged, once."""
+        if isinstance(error, _REFUSED):
+            self._refusal = error
+        if isinstance(error, _REFUSED) or self._token is not None:
+            self._quiet_until = self._now() + _COOLDOWN
+        if self._token is not None and not self._told:
+            _log.warning("the access token could not be renewed; the old one serves on: %s", error)
+            self._told = True
+
+    async def _obtain(self, exchange: Exchange) -> Token:
+        asked_at = self._now()
+
+        async def fetch(last: TokenRecord | None) -> Token:
+            previous = self._previous
+            if last is not None and (previous is None or last.refresh_token):
+                previous = Token(value=last.token, expires_in=0, refresh_token=last.refresh_token)
+            rejected = self._rejection is not None
+
+            async def counted(call: Call[R], /) -> R:
+                self._count(call)
+                return await exchange(call)
+
+            return await self.source.fetch(counted, previous=previous, rejected=rejected)
+
+        found = await self._shared.obtain(self._usable, fetch) if self._shared is not None else await fetch(None)
+        if isinstance(found, TokenRecord):
+            life = found.expires - found.issued
+            left = min(found.expires - self._clock(), life)  # a clock that stepped back does not lengthen a life
+            return self._adopt(_token(found), self._now(), left, life)
+        return self._adopt(found, asked_at, found.expires_in, found.expires_in)
+
+    def _usable(self, record: TokenRecord) -> bool:
+        """Tell whether a record from the store serves, and is not what we have or what was refused."""
+        if self._previous is not None and record.token == self._previous.value:
+            return False
+        life = record.expires - record.issued
+        return min(record.expires - self._clock(), life) > min(_MANDATORY, life * _SHARES[1])
+
+    def _adopt(self, token: Token, since: float, left: float, life: float) -> Token:
+        advisory = min(_ADVISORY - _JITTER * random.random(), life * _SHARES[0])  # noqa: S311 - spreads load
+        self._refresh_at = since + left - advisory
+        self._good_until = since + left - min(_MANDATORY, life * _SHARES[1])
         self._token = self._previous = token
-        self._rejected, self._failure = False, None
-        self._good_until = asked_at + token.expires_in - margin
+        self._rejection = None
         return token
+
+    def _count(self, call: Call[object]) -> None:
+        """Hold back a call of a token endpoint while its tokens are refused: the quota is everybody's.
+
+        Raises:
+            WxAssetError: The last refusal.
+        """
+        now, path = self._now(), call.route.path
+        recent = [at for at in self._calls.get(path, ()) if now - at < _COOLDOWN]
+        if self._rejection is not None and len(recent) >= _CALLS:
+            raise _held_back(self._rejection)
+        self._calls[path] = [*recent, now]
+
+
+def _token(record: TokenRecord) -> Token:
+    return Token(value=record.token, expires_in=record.expires - record.issued, refresh_token=record.refresh_token)
+
+
+def _held_back(rejection: WxAssetError) -> WxAssetError:
+    if isinstance(rejection, APIError):
+        return copy.copy(rejection)
+    return TokenUnavailableError(
+        f"WeChat refuses each token that is issued; the next one is fetched in up to {_COOLDOWN:g} seconds.",
+        Hint(
+            "See that the appid is that of the account that is called, and that nothing else keeps fetching tokens.",
+            "请确认 appid 与被调用账号一致，且没有其他程序在反复获取 token。",
+        ),
+    )

@@ -1,0 +1,141 @@
+"""The way of a token through a store: looked up, fetched by one at a time, kept if it is newer."""
+
+import hashlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from attrs import define, field
+
+from wxasset.errors import Hint, TokenStoreError
+from wxasset.tokens.stores import TokenStore
+from wxasset.tokens.token import Token, TokenRecord
+
+__all__ = ["SharedToken"]
+
+_log: Final = logging.getLogger("wxasset.tokens")
+_KEY_LENGTH: Final = 32  # hexadecimal digits of a sha256: 128 bits
+_TRIES: Final = 3  # to keep a record against others who do so at the same time
+
+_SUPERSEDED: Final = Hint(
+    "Bring the store back, or use the stable token: to fetch a classic token alone would end everybody else's.",
+    "请恢复 token 存储，或改用稳定版 token：绕过存储单独获取普通 token 会使其他进程的 token 失效。",
+)
+
+
+@define
+class SharedToken:
+    """The token of one account, in a store that others use as well.
+
+    A store that fails never loses a token in hand. Where everybody gets the same token (stable) each process then
+    fetches for itself; where a fetch ends the token before (classic) it does not.
+    """
+
+    store: TokenStore
+    account: str
+    supersedes: bool
+    clock: Callable[[], float] = field(default=time.time)
+    _version: int = field(default=0, init=False)
+    _failing: bool = field(default=False, init=False)
+
+    @property
+    def key(self) -> str:
+        """The record's name in the store: it tells neither appid nor secret."""
+        return hashlib.sha256(self.account.encode()).hexdigest()[:_KEY_LENGTH]
+
+    async def obtain(
+        self,
+        usable: Callable[[TokenRecord], bool],
+        fetch: Callable[[TokenRecord | None], Awaitable[Token]],
+    ) -> TokenRecord | Token:
+        """Return the record that somebody else has fetched, or fetch a token and keep it.
+
+        Args:
+            usable: Tells whether a record serves.
+            fetch: Fetches a token, given the last record that is known.
+
+        Raises:
+            TokenStoreError: The store is down and a token of one's own would end everybody else's.
+            WxAssetError: No token could be fetched.
+        """
+        async with AsyncExitStack() as stack:
+            record: TokenRecord | None = None
+            try:
+                record = await self._look(usable)
+                if record is None:
+                    await stack.enter_async_context(self._lease())
+                    record = await self._look(usable)  # the second look: others have waited before us
+                if record is not None:
+                    return record
+                last = await self.store.load(self.key)
+            except TokenStoreError as error:
+                self._degrade(error)
+                last = None
+            token = await fetch(last)
+            return await self._keep(token, last)
+
+    async def _look(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
+        record = await self.store.load(self.key)
+        self._failing = False
+        if record is None or record.version < self._version or not usable(record):
+            return None
+        self._version = record.version
+        return record
+
+    @asynccontextmanager
+    async def _lease(self) -> AsyncGenerator[None, None]:
+        """Hold the lease; that it cannot be given back is no reason to lose what was done under it."""
+        lease = self.store.lease(self.key)
+        await lease.__aenter__()
+        try:
+            yield
+        finally:
+            try:
+                await lease.__aexit__(None, None, None)
+            except TokenStoreError as error:
+                self._report(error)
+
+    async def _keep(self, token: Token, last: TokenRecord | None) -> TokenRecord | Token:
+        """Keep a token; where somebody has kept a newer one meanwhile, that one counts."""
+        issued = self.clock()
+        try:
+            for _ in range(_TRIES):
+                version = max(self._version, last.version if last is not None else 0) + 1
+                record = self._record(token, issued, version)
+                if await self.store.save(self.key, record):
+                    self._version = version
+                    return token
+                last = await self.store.load(self.key)
+                if last is not None and self.supersedes and last.issued > issued and last.expires > issued:
+                    self._version = last.version
+                    return last
+        except TokenStoreError as error:
+            self._report(error)
+        return token
+
+    def _record(self, token: Token, issued: float, version: int) -> TokenRecord:
+        return TokenRecord(
+            token=token.value,
+            issued=issued,
+            expires=issued + token.expires_in,
+            version=version,
+            mode=self.account.partition(" ")[0],
+            refresh_token=token.refresh_token,
+        )
+
+    def _degrade(self, error: TokenStoreError) -> None:
+        self._report(error)
+        if self.supersedes:
+            raise TokenStoreError(
+                f"The token store failed, and a token fetched without it would end the one that others use."
+                f" ({error.message})",
+                _SUPERSEDED,
+            ) from error
+
+    def _report(self, error: TokenStoreError) -> None:
+        """Say once that the store fails, until it has worked again."""
+        if not self._failing:
+            _log.warning("the token store failed; going on without it: %s", error)
+        self._failing = True
