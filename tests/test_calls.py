@@ -39,7 +39,15 @@ from wxasset.calls.material import (
     present,
 )
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
-from wxasset.calls.token import GetAccessToken, GetStableAccessToken, IssuedToken
+from wxasset.calls.token import (
+    GetAccessToken,
+    GetAuthorizerToken,
+    GetComponentToken,
+    GetStableAccessToken,
+    IssuedAuthorizerToken,
+    IssuedComponentToken,
+    IssuedToken,
+)
 from wxasset.errors import (
     BusyError,
     ConnectError,
@@ -59,6 +67,8 @@ READ, DELETE, CREATE = Effect.READ, Effect.DELETE, Effect.CREATE
 ROUTES: Final[dict[type[Call[Any]], tuple[str, str, Effect, bool, Any]]] = {
     GetAccessToken: ("/cgi-bin/token", "GET", READ, False, IssuedToken),
     GetStableAccessToken: ("/cgi-bin/stable_token", "POST", READ, False, IssuedToken),
+    GetComponentToken: ("/cgi-bin/component/api_component_token", "POST", READ, False, IssuedComponentToken),
+    GetAuthorizerToken: ("/cgi-bin/component/api_authorizer_token", "POST", READ, False, IssuedAuthorizerToken),
     AddMaterial: ("/cgi-bin/material/add_material", "POST", CREATE, True, AddedMaterial),
     UploadImage: ("/cgi-bin/media/uploadimg", "POST", CREATE, True, ImageURL),
     GetMaterial: ("/cgi-bin/material/get_material", "POST", READ, True, News | Video),
@@ -74,6 +84,23 @@ DESCRIPTION: Final = Description(title="中文标题", introduction="“简介�
 
 # Each call with what it sends: query, JSON body, form.
 SENT: Final[list[tuple[Call[Any], dict[str, str], str | None, dict[str, str] | None]]] = [
+    (
+        GetComponentToken(component_appid="wx1", component_appsecret="密", component_verify_ticket="ticket@@@1"),
+        {},
+        '{"component_appid":"wx1","component_appsecret":"密","component_verify_ticket":"ticket@@@1"}',
+        None,
+    ),
+    (
+        GetAuthorizerToken(
+            component_access_token="CT",
+            component_appid="wx1",
+            authorizer_appid="wx2",
+            authorizer_refresh_token="refreshtoken@@@1",
+        ),
+        {"component_access_token": "CT"},
+        '{"component_appid":"wx1","authorizer_appid":"wx2","authorizer_refresh_token":"refreshtoken@@@1"}',
+        None,
+    ),
     (
         GetAccessToken(appid="wx1", secret="密&钥"),
         {"grant_type": "client_credential", "appid": "wx1", "secret": "密&钥"},

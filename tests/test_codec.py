@@ -25,7 +25,7 @@ from wxasset.calls.material import (
     Video,
 )
 from wxasset.calls.media import TemporaryMedia
-from wxasset.calls.token import IssuedToken
+from wxasset.calls.token import IssuedAuthorizerToken, IssuedComponentToken, IssuedToken
 from wxasset.errors import APIError, BusyError, DecodeError, MediaNotFoundError
 from wxasset.wire.codec import (
     decode,
@@ -83,9 +83,16 @@ REPLIES: Final[Mapping[type[Any], st.SearchStrategy[Any]]] = {
     MaterialPage: st.builds(MaterialPage, items=st.lists(ITEMS, max_size=3).map(tuple), total=NUMBER),
     TemporaryMedia: st.builds(TemporaryMedia, type=TEXT, media_id=TEXT, created_at=NUMBER),
     IssuedToken: st.builds(IssuedToken, access_token=TEXT, expires_in=NUMBER),
+    IssuedComponentToken: st.builds(IssuedComponentToken, component_access_token=TEXT, expires_in=NUMBER),
+    IssuedAuthorizerToken: st.builds(
+        IssuedAuthorizerToken,
+        authorizer_access_token=TEXT,
+        expires_in=NUMBER,
+        authorizer_refresh_token=st.none() | TEXT,
+    ),
     DeletedFiles: st.builds(DeletedFiles, files=st.lists(FILES, max_size=3).map(tuple)),
 }
-FEW: Final = settings(max_examples=40)  # for each of ten replies
+FEW: Final = settings(max_examples=40)  # for each of a dozen replies
 EACH: Final = pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply.__name__)
 
 # The keys of the wire, by reply; the required ones have no default.
@@ -99,6 +106,8 @@ KEYS: Final[Mapping[type[Any], tuple[set[str], set[str]]]] = {
     MaterialPage: ({"total_count"}, {"item"}),
     TemporaryMedia: ({"type", "media_id", "created_at"}, set()),
     IssuedToken: ({"access_token", "expires_in"}, set()),
+    IssuedComponentToken: ({"component_access_token", "expires_in"}, set()),
+    IssuedAuthorizerToken: ({"authorizer_access_token", "expires_in"}, {"authorizer_refresh_token"}),
     DeletedFiles: (set(), {"delete_list"}),
 }
 REQUIRED: Final = [
@@ -122,6 +131,12 @@ def document(reply: type[Any]) -> dict[str, Any]:
         MaterialPage: {"item": [item], "total_count": 1, "item_count": 1},
         TemporaryMedia: {"type": "image", "media_id": "M", "created_at": 1461568932},
         IssuedToken: {"access_token": "T", "expires_in": 7200},
+        IssuedComponentToken: {"component_access_token": "T", "expires_in": 7200},
+        IssuedAuthorizerToken: {
+            "authorizer_access_token": "T",
+            "expires_in": 7200,
+            "authorizer_refresh_token": "refreshtoken@@@1",
+        },
         DeletedFiles: {"delete_list": [{"fileid": "cloud://a", "status": 0, "errmsg": "ok"}]},
     }
     return samples[reply]
@@ -491,6 +506,11 @@ KINDS: Final = {
     ("created_at", TemporaryMedia): int,
     ("access_token", IssuedToken): str,
     ("expires_in", IssuedToken): int,
+    ("component_access_token", IssuedComponentToken): str,
+    ("expires_in", IssuedComponentToken): int,
+    ("authorizer_access_token", IssuedAuthorizerToken): str,
+    ("expires_in", IssuedAuthorizerToken): int,
+    ("authorizer_refresh_token", IssuedAuthorizerToken): str,
     ("delete_list", DeletedFiles): tuple,
 }
 

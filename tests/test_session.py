@@ -7,14 +7,19 @@ import aiohttp
 import pytest
 
 from conftest import PATIENT
+from raw_server import RawServer, reply
 from wxasset import (
     AddedMaterial,
     Limits,
     MaterialCount,
     MaterialStream,
+    MemoryTokenStore,
     News,
+    NoToken,
     SavedMaterial,
+    StableToken,
     Timeouts,
+    TokenCache,
     Video,
     WxSession,
 )
@@ -297,6 +302,23 @@ def test_plain_http_is_for_hosts_nearby(base_url: str) -> None:
     WxSession("wx1", "s3cret", base_url=base_url)
 
 
+def test_without_a_token_wechats_own_host_may_be_spoken_to_over_http() -> None:
+    """Inside cloud hosting calls carry no token and go over http, which is allowed to WeChat's own host alone."""
+    WxSession(tokens=NoToken())
+    WxSession(tokens=NoToken(), base_url="http://api.weixin.qq.com")
+    with pytest.raises(UsageError, match="in the clear"):
+        WxSession(tokens=NoToken(), base_url="http://api.example.com")
+
+
+async def test_without_a_token_the_query_has_none(server: RawServer) -> None:
+    """`NoToken` sends none at all, and asks no token endpoint."""
+    server.script = [reply({"voice_count": 0, "video_count": 0, "image_count": 5, "news_count": 0})]
+    async with WxSession(tokens=NoToken(), base_url=server.url) as wx:
+        assert (await wx.count_materials()).image == 5
+    assert server.requests[0].line == "GET /cgi-bin/material/get_materialcount HTTP/1.1"
+    assert server.token_requests == []
+
+
 async def test_a_prefix_of_the_base_url_is_kept(sim: Simulator) -> None:
     """A base URL may have a path, as behind a gateway."""
     async with WxSession(sim.appid, sim.secret, base_url=f"{sim.url}/gateway/") as wx:
@@ -323,6 +345,12 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(wx: WxSession, 
         with pytest.raises(UsageError):
             await call
     assert sim.journal == []
+
+
+def test_a_store_belongs_to_the_cache_that_is_given() -> None:
+    """A session with a `TokenCache` takes no store besides."""
+    with pytest.raises(UsageError, match="store= belongs to the TokenCache"):
+        WxSession(tokens=TokenCache(StableToken("wx1", "s")), store=MemoryTokenStore())
 
 
 def test_missing_credentials_are_named() -> None:

@@ -217,6 +217,28 @@ async def test_a_session_that_is_closed_stops_its_fetch_and_others_go_on(cache: 
     await cache.release(other)
 
 
+async def test_a_session_that_is_closed_stops_the_fetch_of_its_platform_as_well(source: Source) -> None:
+    """The platform's token may be under way for an account's: both stop with the session that asked."""
+    platform = TokenCache(source)
+
+    @define
+    class Account:
+        component: TokenCache
+
+        async def fetch(self, exchange: Any, *, previous: Token | None, rejected: bool) -> Token:
+            del previous, rejected
+            return await self.component.acquire(exchange)
+
+    cache = TokenCache(Account(platform))
+    source.gate = asyncio.Event()
+    task = asyncio.create_task(cache.acquire(exchange))
+    await settle()
+    task.cancel()
+    assert source.under_way == 1
+    await cache.release(exchange)
+    assert source.under_way == 0
+
+
 # Failures
 
 

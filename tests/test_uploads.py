@@ -584,9 +584,7 @@ async def test_two_attempts_never_use_a_handle_at_once(raw: WxSession, server: R
 
 
 @pytest.mark.parametrize("kind", ["handle", "path", "anyio"])
-async def test_a_token_refused_before_the_body_is_through(
-    raw: WxSession, server: RawServer, tmp_path: Path, kind: str
-) -> None:
+async def test_a_token_refused_before_the_body_is_through(server: RawServer, tmp_path: Path, kind: str) -> None:
     """A refusal that comes while the body is still being sent: the first attempt lets go before the second begins."""
     file = tmp_path / "file.jpg"
     file.write_bytes(jpeg(9_000_000))
@@ -597,7 +595,8 @@ async def test_a_token_refused_before_the_body_is_through(
         server.requests.clear()
         async with await anyio.open_file(file, "rb") as handle:
             media: Any = {"handle": handle.wrapped, "path": file, "anyio": handle}[kind]
-            await raw.add_material("image", media)
+            async with WxSession("wx1", "s", base_url=server.url) as wx:
+                await wx.add_material("image", media)
         first, second = server.requests
         assert not parts_whole([first])
         assert parts(second)[0][1] == file.read_bytes()
@@ -615,14 +614,13 @@ async def test_a_one_shot_stream_is_not_sent_again(raw: WxSession, server: RawSe
     assert "token-2" in server.requests[1].line
 
 
-async def test_a_spooled_stream_is_sent_again(raw: WxSession, server: RawServer) -> None:
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+async def test_a_spooled_stream_is_sent_again(raw: WxSession, server: RawServer, size: int) -> None:
     """Without `size=` a stream is kept, and so it survives a refused token, in memory and on disk."""
-    for size in (100_000, 3_000_000):
-        data = jpeg(size)
-        server.script = [reply({"errcode": 40001, "errmsg": "invalid credential"}), ADDED]
-        server.requests.clear()
-        await raw.add_material("image", chunks_of(data))
-        assert [parts(one)[0][1] == data for one in server.requests] == [True, True]
+    data = jpeg(size)
+    server.script = [reply({"errcode": 40001, "errmsg": "invalid credential"}), ADDED]
+    await raw.add_material("image", chunks_of(data))
+    assert [parts(one)[0][1] == data for one in server.requests] == [True, True]
 
 
 async def test_an_upload_that_stalls_is_given_up(server: RawServer) -> None:

@@ -17,8 +17,14 @@ from wxasset.errors import UploadOutcomeUnknown, WxAssetError
 from wxasset.retry import RetryPolicy
 from wxasset.session import ListedType, MediaType, WxSession
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.sources import ClassicToken, StableToken
-from wxasset.tokens.token import Token, TokenSource
+from wxasset.tokens.file import FileTokenStore
+from wxasset.tokens.foreign import RedisToken
+from wxasset.tokens.hosting import CloudHostingToken, NoToken
+from wxasset.tokens.platform import AuthorizerToken, ComponentToken
+from wxasset.tokens.redis import RedisTokenStore
+from wxasset.tokens.sources import CallableToken, ClassicToken, StableToken, StaticToken
+from wxasset.tokens.stores import MemoryTokenStore, TokenStore
+from wxasset.tokens.token import Token, TokenRecord, TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.transport import Timeouts
 from wxasset.wire.codec import wire_name
@@ -28,12 +34,17 @@ __all__ = [
     "Ack",
     "AddedMaterial",
     "Article",
+    "AuthorizerToken",
     "Call",
+    "CallableToken",
     "ClassicToken",
+    "CloudHostingToken",
+    "ComponentToken",
     "DeleteReport",
     "Download",
     "Effect",
     "FailedDelete",
+    "FileTokenStore",
     "Limits",
     "ListedType",
     "MaterialCount",
@@ -41,16 +52,23 @@ __all__ = [
     "MaterialPage",
     "MaterialStream",
     "MediaType",
+    "MemoryTokenStore",
     "News",
+    "NoToken",
+    "RedisToken",
+    "RedisTokenStore",
     "RetryPolicy",
     "Route",
     "SavedMaterial",
     "StableToken",
+    "StaticToken",
     "TemporaryMedia",
     "Timeouts",
     "Token",
     "TokenCache",
+    "TokenRecord",
     "TokenSource",
+    "TokenStore",
     "Upload",
     "UploadOutcomeUnknown",
     "Video",

@@ -642,9 +642,9 @@ _HINTS: Final = {
         "该接口所属权限集未获授权，为平台添加后请账号重新授权。",
     ),
     61023: Hint(
-        "The authorizer_refresh_token is not valid. Take the stored newest one, or fetch it with "
-        "api_get_authorizer_list.",
-        "authorizer_refresh_token 无效，用保存的最新值，或调 api_get_authorizer_list 获取。",
+        "The authorizer_refresh_token is not valid. Take the stored newest one, fetch it with "
+        "api_get_authorizer_list, or have the account authorize again.",
+        "authorizer_refresh_token 无效：用保存的最新值，或调 api_get_authorizer_list 获取，或请商家重新授权。",
     ),
     61024: Hint(
         "This appid is a platform: fetch its token with api_component_token, not with `WxSession(appid, secret)`.",

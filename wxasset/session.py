@@ -31,6 +31,7 @@ from wxasset.engine import Engine
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.retry import RetryPolicy
 from wxasset.tokens.cache import TokenCache
+from wxasset.tokens.hosting import NoToken
 from wxasset.tokens.sources import StableToken
 from wxasset.tokens.stores import TokenStore
 from wxasset.tokens.token import TokenSource
@@ -47,6 +48,9 @@ ListedType = Literal["image", "voice", "video", "news"]
 MediaType = Literal["image", "voice", "video", "thumb"]
 
 _BASE_URL: Final = "https://api.weixin.qq.com"
+_HOSTED_URL: Final = (
+    "http://api.weixin.qq.com"  # calls without a token are answered over plain http (wire reference 1.6)
+)
 
 
 class WxSession:
@@ -82,7 +86,8 @@ class WxSession:
             tokens: A source of tokens instead, or a `TokenCache` to share with other sessions of the account.
             store: Where tokens are shared with other processes or hosts; it is borrowed, and not closed here.
             http: An `aiohttp.ClientSession` to borrow; it is never closed here.
-            base_url: The API host. Plain http is for loopback, private addresses and bare host names.
+            base_url: The API host. Plain http is for loopback, private addresses and bare host names, and with
+                `NoToken` for WeChat's own host.
             retry: How often, and how patiently, calls are tried.
             timeouts: How long to wait.
             limits: What may be sent and read.
@@ -93,10 +98,13 @@ class WxSession:
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
         self._limits = limits
-        self._transport = Transport(base_url, timeouts, http, f"wxasset/{__version__}")
         if isinstance(tokens, TokenCache) and store is not None:
             raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
         cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens, store=store)
+        bare = isinstance(cache.source, NoToken)
+        if bare and base_url == _BASE_URL:
+            base_url = _HOSTED_URL
+        self._transport = Transport(base_url, timeouts, http, f"wxasset/{__version__}", bare=bare)
         self._engine = Engine(self._transport, cache, retry, limits)
 
     @classmethod

@@ -140,9 +140,12 @@ class TokenCache:
     async def release(self, exchange: Exchange) -> None:
         """Stop a fetch that is made with this exchange, as its session is being closed."""
         flight = self._flight
-        if flight is not None and flight.exchange == exchange and flight.task is not None:
+        if flight is not None and _root(flight.exchange) == exchange and flight.task is not None:
             flight.task.cancel()
             await asyncio.wait([flight.task])
+        platform = getattr(self.source, "component", None)  # the cache that a third-party platform's accounts share
+        if isinstance(platform, TokenCache):
+            await platform.release(exchange)
 
     def _start(self, exchange: Exchange) -> _Flight:
         flight = self._flight = _Flight(exchange)
@@ -179,13 +182,8 @@ class TokenCache:
             previous = self._previous
             if last is not None and (previous is None or last.refresh_token):
                 previous = Token(value=last.token, expires_in=0, refresh_token=last.refresh_token)
-            rejected = self._rejection is not None
-
-            async def counted(call: Call[R], /) -> R:
-                self._count(call)
-                return await exchange(call)
-
-            return await self.source.fetch(counted, previous=previous, rejected=rejected)
+            counted = _Counted(exchange, self._count)
+            return await self.source.fetch(counted, previous=previous, rejected=self._rejection is not None)
 
         found = await self._shared.obtain(self._usable, fetch) if self._shared is not None else await fetch(None)
         if isinstance(found, TokenRecord):
@@ -220,6 +218,25 @@ class TokenCache:
         if self._rejection is not None and len(recent) >= _CALLS:
             raise _held_back(self._rejection)
         self._calls[path] = [*recent, now]
+
+
+@define(eq=False)
+class _Counted:
+    """An exchange whose calls are counted, and held back where there were enough of them."""
+
+    exchange: Exchange
+    _count: Callable[[Call[object]], None]
+
+    async def __call__(self, call: Call[R], /) -> R:
+        self._count(call)
+        return await self.exchange(call)
+
+
+def _root(exchange: Exchange) -> Exchange:
+    """Return the exchange of the session, through which a platform's cache was lent another one."""
+    while isinstance(exchange, _Counted):
+        exchange = exchange.exchange
+    return exchange
 
 
 def _token(record: TokenRecord) -> Token:

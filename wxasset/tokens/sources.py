@@ -1,29 +1,103 @@
-"""Sources of access tokens: one small class for each of WeChat's ways to get one."""
+"""Sources of access tokens: one small class for each way to get one that takes no more than the account."""
 
+import inspect
+import math
+import re
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
 
 from attrs import Attribute, define, field, frozen
 
-from wxasset.calls.base import Call
-from wxasset.calls.token import GetAccessToken, GetStableAccessToken, IssuedToken
-from wxasset.errors import DecodeError, UsageError
+from wxasset.calls.token import GetAccessToken, GetStableAccessToken
+from wxasset.errors import DecodeError, Hint, TokenUnavailableError, UsageError, WxAssetError
 from wxasset.tokens.token import Exchange, Token
 
-__all__ = ["ClassicToken", "StableToken"]
+__all__ = ["CallableToken", "ClassicToken", "StableToken", "StaticToken"]
 
-# A forced refresh within 30 s of the last one has no effect but counts against 20 a day (wire reference 1.2).
+# wire reference 1.2: a forced refresh within 30 s of the last one has no effect but counts, and a day has 20.
 _FORCE_INTERVAL: Final = 30.0
+_FORCED_A_DAY: Final = 20
+_DAY: Final = 86_400.0
+
+_TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
+"""What can be a token: WeChat's have up to 512 characters, out of fewer (wire reference 1.1)."""
+
+_CENTRAL: Final = Hint(
+    "See why the function that you gave to CallableToken fails: it has to return the newest token of the account.",
+    "请检查传给 CallableToken 的异步函数：它应返回该账号最新的 access_token。",
+)
 
 
-def _credential(instance: object, attribute: "Attribute[str]", value: object) -> None:
+# What the sources share
+
+
+def filled(cure: str) -> Callable[[object, "Attribute[Any]", object], None]:
+    """Make a validator that wants a text with something in it; the error ends with the cure."""
+
+    def check(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+        del instance
+        if not isinstance(value, str) or not value.strip():
+            raise UsageError(f"{attribute.name} is missing: {cure}")
+
+    return check
+
+
+def positive(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    """Validate a number of seconds."""
     del instance
-    if not isinstance(value, str) or not value.strip():
-        raise UsageError(
-            f"{attribute.name} is missing: pass it to WxSession(appid, secret), or set WXASSET_APPID and"
-            " WXASSET_SECRET and use WxSession.from_env().",
-        )
+    if not is_life(value):
+        raise UsageError(f"{attribute.name}= has to be a number of seconds above 0, not {value!r:.40}.")
+
+
+def is_life(value: object) -> bool:
+    """Tell whether this is a number of seconds that a token can live."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
+
+
+def is_token(text: str) -> bool:
+    """Tell whether this can be a token: a text of visible characters, and no page or document."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_async(function: object) -> bool:
+    """Tell whether this is an async function, or an object that is called like one."""
+    called = type(function).__call__ if callable(function) else None
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+async def ask(function: Callable[[], Awaitable[object]], name: str, remedy: Hint) -> Any:
+    """Await a function of the user's.
+
+    Raises:
+        TokenUnavailableError: It failed; its own error is the cause. One of this package passes unchanged.
+    """
+    try:
+        return await function()
+    except WxAssetError:
+        raise
+    except Exception as error:
+        # Not its text, which may hold a secret.
+        raise TokenUnavailableError(f"The {name} function failed with {type(error).__name__}.", remedy) from error
+
+
+def issued(token: Token, path: str) -> Token:
+    """Return a token that WeChat issued.
+
+    Raises:
+        DecodeError: It is empty or has no life.
+    """
+    if not token.value.strip() or token.expires_in <= 0:
+        raise DecodeError(f"{path} issued an empty token, or one without a life (expires_in {token.expires_in}).", path)
+    return token
+
+
+_credential: Final = filled(
+    "pass it to WxSession(appid, secret), or set WXASSET_APPID and WXASSET_SECRET and use WxSession.from_env()."
+)
+
+
+# The sources
 
 
 @frozen
@@ -51,12 +125,17 @@ class ClassicToken:
         """Fetch a new token; the old one is superseded, whether it was refused or not."""
         del previous, rejected
         call = GetAccessToken(appid=self.appid, secret=self.secret)
-        return _token(await exchange(call), call)
+        reply = await exchange(call)
+        return issued(Token(value=reply.access_token, expires_in=reply.expires_in), call.route.path)
 
 
 @define
 class StableToken:
     """The token of ``/cgi-bin/stable_token``: the same one for everybody who asks, renewed in time by WeChat.
+
+    A refresh is forced only where normal mode brings back the very token that was refused, 30 seconds after the last
+    one at the earliest, and 20 times in 24 hours at the most. This counts what is forced here: processes that share
+    an account share a ration as well.
 
     Source: https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken.html
     """
@@ -64,7 +143,7 @@ class StableToken:
     appid: str = field(validator=_credential)
     secret: str = field(validator=_credential, repr=False)
     _now: Callable[[], float] = field(default=time.monotonic, kw_only=True, repr=False)
-    _forced_at: float | None = field(default=None, init=False, repr=False)
+    _forced: list[float] = field(factory=list, init=False, repr=False, eq=False)
 
     @property
     def account(self) -> str:
@@ -77,26 +156,129 @@ class StableToken:
         return False
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
-        """Ask in normal mode, and force a refresh only where that brings back the very token that was refused."""
+        """Ask in normal mode, and force a refresh only where that brings back the very token that was refused.
+
+        Where the ration allows none, the refused token is returned: WeChat's own refusal of it says more than an
+        error made here.
+        """
         token = await self._ask(exchange, force=False)
-        refused = rejected and previous is not None and token.value == previous.value
-        if not refused or not self._may_force():
+        if not (rejected and _same(token, previous) and self._may_force()):
             return token
-        self._forced_at = self._now()
+        self._forced.append(self._now())
         return await self._ask(exchange, force=True)
 
     def _may_force(self) -> bool:
-        return self._forced_at is None or self._now() - self._forced_at >= _FORCE_INTERVAL
+        now = self._now()
+        self._forced = [at for at in self._forced if now - at < _DAY]
+        return not self._forced or (len(self._forced) < _FORCED_A_DAY and now - self._forced[-1] >= _FORCE_INTERVAL)
 
     async def _ask(self, exchange: Exchange, *, force: bool) -> Token:
         call = GetStableAccessToken(appid=self.appid, secret=self.secret, force_refresh=force)
-        return _token(await exchange(call), call)
+        reply = await exchange(call)
+        return issued(Token(value=reply.access_token, expires_in=reply.expires_in), call.route.path)
 
 
-def _token(issued: IssuedToken, call: Call[IssuedToken]) -> Token:
-    path = call.route.path
-    if not issued.access_token.strip() or issued.expires_in <= 0:
-        raise DecodeError(
-            f"{path} issued an empty token, or one without a life (expires_in {issued.expires_in}).", path
+def _given_token(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    del instance
+    if not isinstance(value, str) or not is_token(value):
+        raise UsageError(
+            f"StaticToken({attribute.name}) has to be the token itself: a text without blanks, line ends or quotes."
+            " Strip what came from a file or a variable.",
         )
-    return Token(value=issued.access_token, expires_in=issued.expires_in)
+
+
+def _given_parameter(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    del instance
+    if value not in ("access_token", "cloudbase_access_token"):
+        raise UsageError(f"{attribute.name}= has to be 'access_token' or 'cloudbase_access_token', not {value!r:.40}.")
+
+
+@frozen
+class StaticToken:
+    """One token that you have, for a script or a single request; it is never replaced.
+
+    A token from the header ``X-WX-CLOUDBASE-ACCESS-TOKEN`` of a call that came through WeChat cloud hosting rides in
+    ``parameter="cloudbase_access_token"`` (wire reference 1.6).
+    """
+
+    value: str = field(validator=_given_token, repr=False)
+    parameter: Literal["access_token", "cloudbase_access_token"] = field(
+        default="access_token", validator=_given_parameter, kw_only=True
+    )
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        """Return the token.
+
+        Raises:
+            TokenUnavailableError: WeChat refused it.
+        """
+        del exchange, previous
+        if rejected:
+            raise TokenUnavailableError(
+                "WeChat refused the token that was given to StaticToken, which has no other.",
+                Hint(
+                    "Tokens live for 2 hours at most: give a new one, or use StableToken(appid, secret), which"
+                    " renews it.",
+                    "token 最长有效 2 小时：请传入新的 token，或改用可自动续期的 StableToken(appid, secret)。",
+                ),
+            )
+        return Token(value=self.value, expires_in=math.inf, parameter=self.parameter)
+
+
+def _async_function(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    del instance
+    if not is_async(value):
+        raise UsageError(
+            f"{attribute.name} has to be an async function that takes nothing and returns the token; write"
+            " `async def token(): ...` and pass `token` itself, without calling it."
+        )
+
+
+@frozen
+class CallableToken:
+    """A token from an async function of yours: for hosts where a central service alone fetches tokens.
+
+    The function returns the newest token, as a `str` that is asked for again after `lifetime` seconds, or as a
+    `Token` with a life of its own. It is called by one task at a time.
+    """
+
+    function: Callable[[], Awaitable[str | Token]] = field(validator=_async_function, repr=False)
+    lifetime: float = field(default=60.0, validator=positive, kw_only=True)
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        """Call the function.
+
+        Raises:
+            TokenUnavailableError: It failed (its own error is the cause), returned no token, or returned again the
+                one that WeChat refused.
+            WxAssetError: It raised this.
+        """
+        del exchange
+        token = _as_token(await ask(self.function, "CallableToken", _CENTRAL), self.lifetime)
+        if token is None:
+            raise TokenUnavailableError(
+                "The CallableToken function returned no token: a text without blanks is wanted, or a Token with a life"
+                " above 0 seconds.",
+                _CENTRAL,
+            )
+        if rejected and _same(token, previous):
+            raise TokenUnavailableError(
+                "WeChat refused the token of the CallableToken function, and it still returns the same one.",
+                Hint(
+                    "Have your central token service fetch a new one; the next call here asks it again.",
+                    "请让中央 token 服务刷新 token；下次调用会重新向其获取。",
+                ),
+            )
+        return token
+
+
+def _as_token(result: object, lifetime: float) -> Token | None:
+    """Make a token of what the user's function returned; None where it is none."""
+    token = Token(value=result, expires_in=lifetime) if isinstance(result, str) else result
+    if not isinstance(token, Token) or not isinstance(token.value, str):
+        return None
+    return token if is_token(token.value) and is_life(token.expires_in) else None
+
+
+def _same(token: Token, previous: Token | None) -> bool:
+    return previous is not None and token.value == previous.value

@@ -1,13 +1,18 @@
 """Where tokens are kept for other processes and hosts, behind one protocol."""
 
+import asyncio
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
+import anyio
 from attrs import define, field
 
 from wxasset.tokens.token import TokenRecord
 
-__all__ = ["MemoryTokenStore", "TokenStore"]
+__all__ = ["MemoryTokenStore", "TokenStore", "to_the_end"]
+
+T = TypeVar("T")
 
 
 class TokenStore(Protocol):
@@ -61,3 +66,23 @@ class MemoryTokenStore:
 
     async def aclose(self) -> None:
         """Do nothing."""
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await short, bounded work to its end; a cancellation that arrives meanwhile is raised after it.
+
+    For what a store must know the outcome of: a lease that was taken has to be given back.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # looked at, or asyncio reports it as forgotten
+    raise cancelled

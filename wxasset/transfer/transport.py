@@ -36,6 +36,7 @@ Progress: TypeAlias = Callable[[int, int | None], object]
 
 _OK: Final = 200
 _PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
+_API_HOST: Final = "api.weixin.qq.com"
 _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 _JSON: Final = {hdrs.CONTENT_TYPE: "application/json"}
 
@@ -216,7 +217,9 @@ class Reply:
 class Transport:
     """Sends requests to one API host, over connections that are kept."""
 
-    def __init__(self, base_url: str, timeouts: Timeouts, http: ClientSession | None, user_agent: str) -> None:
+    def __init__(
+        self, base_url: str, timeouts: Timeouts, http: ClientSession | None, user_agent: str, *, bare: bool = False
+    ) -> None:
         """Prepare; nothing is opened before the first request.
 
         Args:
@@ -224,8 +227,9 @@ class Transport:
             timeouts: How long to wait.
             http: A session to borrow, or None for one of our own.
             user_agent: What to call ourselves.
+            bare: Whether calls carry no token, as inside cloud hosting: WeChat's host may then be spoken to over http.
         """
-        self._base = _checked(base_url)
+        self._base = _checked(base_url, bare=bare)
         self._timeouts = timeouts
         self._borrowed = http
         self._own: ClientSession | None = None
@@ -325,14 +329,14 @@ class Transport:
         return TransferError(f"The connection to {path} broke: {_reason(error)}.", path, unknown)
 
 
-def _checked(base_url: str) -> URL:
+def _checked(base_url: str, *, bare: bool) -> URL:
     try:
         url = URL(base_url)
     except ValueError:
         raise UsageError("base_url= is no URL.") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
         raise UsageError("base_url= is not of the form https://host[:port][/prefix].")
-    if url.scheme == "http" and not _is_near(url.host):
+    if url.scheme == "http" and not _is_near(url.host) and not (bare and url.host == _API_HOST):
         raise UsageError(f"base_url= would send the secret to {url.host} in the clear: use https.")
     return url
 

@@ -1,0 +1,1076 @@
+"""Token stores: the newest token wins, one process fetches, what fails says so, and nobody else reads along."""
+
+import asyncio
+import json
+import logging
+import os
+import pickle
+import random
+import stat
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import pytest
+from filelock import FileLock
+from redis.asyncio import Redis
+
+import redis_server as support
+from redis_server import PASSWORD, RedisServer
+from wxasset.errors import TokenStoreError, UsageError
+from wxasset.tokens.file import FileTokenStore
+from wxasset.tokens.redis import RedisTokenStore
+from wxasset.tokens.stores import MemoryTokenStore, TokenStore, to_the_end
+from wxasset.tokens.token import TokenRecord
+
+Shared: TypeAlias = FileTokenStore | RedisTokenStore
+
+redis_server = support.redis_server
+
+KEY = "0123456789abcdef"
+TOKEN = "CANARYTOKEN" + "x" * 100
+PROCESSES = 8
+
+# Answers each line of JSON on its input, a piece of work, with a line of JSON.
+CHILD = """
+import asyncio, json, os, random, sys, time
+from wxasset.tokens.file import FileTokenStore
+from wxasset.tokens.redis import RedisTokenStore
+from wxasset.tokens.token import TokenRecord
+
+def record(version):
+    return TokenRecord(token=f"T{version}", issued=0.0, expires=time.time() + 7200, version=version, mode="stable")
+
+async def save(store, versions):
+    return [version for version in versions if await store.save("k", record(version))]
+
+async def lease(store, marker, count):
+    overlaps = 0
+    for _ in range(count):
+        async with store.lease("k"):
+            try:
+                os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                overlaps += 1
+            await asyncio.sleep(0.002)
+            if os.path.exists(marker):
+                os.unlink(marker)
+    return overlaps
+
+async def hold(store):
+    async with store.lease("k"):
+        print("READY", flush=True)
+        await asyncio.sleep(60)
+
+async def load(store):
+    found = await store.load("k")
+    return found and found.version
+
+async def do(work):
+    kind, address, options = work["store"]
+    store = (FileTokenStore if kind == "file" else RedisTokenStore)(address, **options)
+    try:
+        return await globals()[work["do"]](store, *work["with"])
+    finally:
+        await store.aclose()
+
+print("READY", flush=True)
+for line in sys.stdin:
+    print(json.dumps(asyncio.run(do(json.loads(line)))), flush=True)
+"""
+
+
+def record(version: int, *, token: str = TOKEN, refresh_token: str | None = None, life: float = 7200.0) -> TokenRecord:
+    """A token of a version."""
+    now = time.time()
+    return TokenRecord(
+        token=token, issued=now, expires=now + life, version=version, mode="stable", refresh_token=refresh_token
+    )
+
+
+def figure(text: str) -> None:
+    """Print what was measured."""
+    print(text)  # noqa: T201 - shown by pytest -s or -rP
+
+
+class Clock:
+    """Time that passes where somebody sleeps, and where a test says so."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        """Tell the time."""
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.slept.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
+class Child:
+    """A process that does pieces of work with a store."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def begin(self, do: str, kind: str, address: str, *arguments: Any, **options: Any) -> None:
+        """Tell it what to do."""
+        assert self.process.stdin is not None
+        work = {"do": do, "store": [kind, address, options], "with": arguments}
+        self.process.stdin.write(json.dumps(work) + "\n")
+        self.process.stdin.flush()
+
+    def said(self) -> str:
+        """Wait for its next line."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self) -> None:
+        """Let it end."""
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def children() -> Iterator[list[Child]]:
+    """Processes that wait for work."""
+    started = [Child() for _ in range(PROCESSES)]
+    assert {child.said() for child in started} == {"READY"}
+    yield started
+    for child in started:
+        child.end()
+
+
+def each(children: list[Child], do: str, kind: str, address: str, *arguments: list[Any]) -> list[Any]:
+    """Have every process do its part at the same time; return what each answers."""
+    for child, given in zip(children, arguments, strict=True):
+        child.begin(do, kind, address, *given, wait=60.0)
+    return [json.loads(child.said()) for child in children]
+
+
+def open_store(kind: str, address: str, **options: Any) -> Shared:
+    """Another store on the same file or server."""
+    return FileTokenStore(address, **options) if kind == "file" else RedisTokenStore(address, **options)
+
+
+@pytest.fixture
+def address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store of this kind keeps its tokens; nothing is there yet."""
+    if kind == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        server.flush()
+        return server.url
+    return str(tmp_path / "tokens.json")
+
+
+@pytest.fixture
+async def opener(kind: str, address: str) -> AsyncIterator[Callable[..., Shared]]:
+    """Opens stores that share their tokens; they are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        def open_one(**options: Any) -> Shared:
+            store = open_store(kind, address, **options)
+            stack.push_async_callback(store.aclose)
+            return store
+
+        yield open_one
+
+
+@pytest.fixture
+async def stores(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[list[TokenStore]]:
+    """Two views of one store; for the memory the same one."""
+    if kind == "memory":
+        memory = MemoryTokenStore()
+        yield [memory, memory]
+        await memory.aclose()
+    else:
+        where = request.getfixturevalue("address")
+        both = [open_store(kind, where), open_store(kind, where)]
+        yield [*both]
+        for store in both:
+            await store.aclose()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a file of tokens may be."""
+    return tmp_path / "tokens.json"
+
+
+@pytest.fixture
+def server(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """An empty redis-server, put right again after the test."""
+    redis_server.flush()
+    yield redis_server
+    redis_server.restart()
+
+
+every = pytest.mark.parametrize("kind", ["memory", "file", "redis"])
+shared = pytest.mark.parametrize("kind", ["file", "redis"])
+
+
+# What every store does
+
+
+@every
+async def test_a_record_comes_back_as_it_was_saved(stores: list[TokenStore]) -> None:
+    """What one saves another loads, whole, under its own key; where nothing was saved there is None."""
+    one, other = stores
+    assert await other.load(KEY) is None
+    for key, saved in {KEY: record(1), "component": record(7, refresh_token="R"), "a/../b": record(2, life=-5)}.items():
+        assert await one.save(key, saved)
+        assert await other.load(key) == saved
+    found = await other.load(KEY)
+    assert found is not None
+    assert found.version == 1
+
+
+@every
+async def test_an_older_or_equal_version_never_replaces_a_newer_one(stores: list[TokenStore]) -> None:
+    """Only a higher version is kept, and each saver is told."""
+    one, other = stores
+    tries = [(5, True), (5, False), (4, False), (1, False), (6, True), (2**60, True), (2**60, False), (2**60 + 1, True)]
+    for version, kept in tries:
+        assert await one.save(KEY, record(version)) is kept
+    found = await other.load(KEY)
+    assert found is not None
+    assert found.version == 2**60 + 1
+
+
+@every
+async def test_in_a_race_of_tasks_the_highest_version_wins(stores: list[TokenStore]) -> None:
+    """40 tasks save at once, the newest token first: it stays, and no version is kept twice."""
+    versions = [*range(40, 0, -1), *range(1, 41)]
+    told: dict[int, list[bool]] = {version: [] for version in versions}
+
+    async def save(number: int, version: int) -> None:
+        told[version].append(await stores[number % 2].save(KEY, record(version)))
+
+    async with asyncio.TaskGroup() as group:
+        for number, version in enumerate(versions):
+            group.create_task(save(number, version))
+    found = await stores[0].load(KEY)
+    assert found is not None
+    assert found.version == 40
+    assert max(sum(answers) for answers in told.values()) == 1
+    assert sum(told[40]) == 1
+
+
+@every
+async def test_the_holder_of_a_lease_can_save(stores: list[TokenStore]) -> None:
+    """Saving inside one's own lease, or without any, waits for nobody's lease."""
+    one, other = stores
+    async with one.lease(KEY):
+        assert await one.save(KEY, record(1))
+        assert await other.save(KEY, record(2))
+        assert await one.save(KEY, record(3))
+    async with other.lease(KEY):
+        assert not await other.save(KEY, record(3))
+
+
+@every
+async def test_a_store_shows_no_token(stores: list[TokenStore], kind: str) -> None:
+    """The `repr` of a store tells where it is, and neither token nor password."""
+    await stores[0].save(KEY, record(1, refresh_token="CANARYREFRESH"))
+    assert "CANARY" not in repr(stores[0])
+    assert {"memory": "Memory", "file": "tokens.json", "redis": "127.0.0.1:"}[kind] in repr(stores[0])
+
+
+# What stores that are shared between processes do
+
+
+@shared
+async def test_two_tasks_never_hold_one_lease(opener: Callable[..., Shared]) -> None:
+    """20 tasks over 2 stores: one holder at a time; another key has another lease."""
+    stores = [opener(wait=60.0), opener(wait=60.0)]
+    holders = most = 0
+
+    async def hold(store: Shared) -> None:
+        nonlocal holders, most
+        async with store.lease(KEY):
+            holders += 1
+            most = max(most, holders)
+            await anyio.sleep(0.001)
+            holders -= 1
+
+    async with stores[0].lease("another"), asyncio.TaskGroup() as group:
+        for number in range(20):
+            group.create_task(hold(stores[number % 2]))
+    assert most == 1
+
+
+@shared
+async def test_a_lease_is_waited_for_no_longer_than_was_said(opener: Callable[..., Shared]) -> None:
+    """After `wait` seconds in small steps the waiter is told, and leaves no trace."""
+    clock = Clock()
+    async with opener().lease(KEY):
+        waiter = opener(wait=15.0, now=clock.now, sleep=clock.sleep)
+        with pytest.raises(TokenStoreError, match="15 s"):
+            async with waiter.lease(KEY):
+                pytest.fail("there are two holders")
+    assert 15.0 <= clock.time - 1000.0 < 15.1
+    assert all(0.05 <= seconds <= 0.1 for seconds in clock.slept)
+    async with waiter.lease(KEY):
+        assert clock.time < 1015.1
+
+
+@shared
+@pytest.mark.parametrize("scope", [False, True])
+async def test_a_cancelled_waiter_leaves_at_once(opener: Callable[..., Shared], *, scope: bool) -> None:
+    """Cancelled while it waits, by its task or by a scope, it takes nothing with it."""
+    holder, waiter = opener(), opener(wait=0)
+    waiting = anyio.Event()
+
+    async def sleep(_: float) -> None:
+        waiting.set()
+        await anyio.sleep(60)
+
+    patient = opener(sleep=sleep)
+
+    async def wait() -> None:
+        async with patient.lease(KEY):
+            pytest.fail("there are two holders")
+
+    async with holder.lease(KEY):
+        if scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(wait)
+                await waiting.wait()
+                group.cancel_scope.cancel()
+        else:
+            task = asyncio.create_task(wait())
+            await waiting.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        with pytest.raises(TokenStoreError):
+            await waiter.lease(KEY).__aenter__()
+    async with waiter.lease(KEY):
+        pass
+
+
+@shared
+@pytest.mark.parametrize("scope", [False, True])
+async def test_a_cancelled_holder_gives_its_lease_back(opener: Callable[..., Shared], *, scope: bool) -> None:
+    """Cancelled while it fetches, even twice, it holds the lease no more when it is gone."""
+    store, other = opener(), opener(wait=0)
+    holding = anyio.Event()
+
+    async def hold() -> None:
+        async with store.lease(KEY):
+            holding.set()
+            await anyio.sleep(60)
+
+    if scope:
+        async with anyio.create_task_group() as group:
+            group.start_soon(hold)
+            await holding.wait()
+            group.cancel_scope.cancel()
+    else:
+        task = asyncio.create_task(hold())
+        await holding.wait()
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with other.lease(KEY):
+        pass
+
+
+@shared
+async def test_cancelled_at_any_point_nothing_stays_behind(opener: Callable[..., Shared], tmp_path: Path) -> None:
+    """Whenever a fetch is cancelled, the lease is free when it is gone, no temporary file is left, saving works."""
+    store, other = opener(), opener(wait=0)
+    finished = 0
+
+    async def fetch(version: int) -> None:
+        nonlocal finished
+        async with store.lease(KEY):
+            await store.load(KEY)
+            await store.save(KEY, record(version))
+        finished += 1
+
+    for number in range(60):
+        task = asyncio.create_task(fetch(number))
+        if number % 2:
+            await anyio.sleep(number * 0.0001)
+        else:
+            for _ in range(number):
+                await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        async with other.lease(KEY):
+            assert await other.save(f"{KEY}-{number}", record(1))
+    assert finished < 60
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@shared
+def test_in_a_race_of_processes_the_highest_version_wins(kind: str, address: str, children: list[Child]) -> None:
+    """8 processes save the same versions, in step and then at random: the highest stays, none is kept twice."""
+    rising, rest = list(range(1, 41)), list(range(41, 121))
+    parts = [[rising + random.Random(number).sample(rest, len(rest))] for number in range(PROCESSES)]  # noqa: S311
+    begun = time.perf_counter()
+    kept = each(children, "save", kind, address, *parts)
+    seconds = time.perf_counter() - begun
+    versions = [version for told in kept for version in told]
+    winners = sum(bool(told) for told in kept)
+    figure(f"{kind}: {PROCESSES} x 120 saves in {seconds:.2f} s, {len(versions)} kept, by {winners} processes")
+    assert len(versions) == len(set(versions))
+    assert max(versions) == 120
+    children[0].begin("load", kind, address)
+    assert json.loads(children[0].said()) == 120
+
+
+@shared
+def test_two_processes_never_hold_one_lease(kind: str, address: str, children: list[Child], tmp_path: Path) -> None:
+    """8 processes take the lease 5 times each: nobody meets anybody inside."""
+    begun = time.perf_counter()
+    overlaps = each(children, "lease", kind, address, *[[str(tmp_path / "marker"), 5]] * PROCESSES)
+    figure(f"{kind}: {PROCESSES} x 5 leases in {time.perf_counter() - begun:.2f} s, {sum(overlaps)} overlaps")
+    assert sum(overlaps) == 0
+
+
+@shared
+async def test_a_killed_holder_loses_its_lease(kind: str, address: str, opener: Callable[..., Shared]) -> None:
+    """After a SIGKILL the next one has the lease: at once from a file, after its time at most from Redis."""
+    limit, options = (1.0, {}) if kind == "file" else (2.0, {"lease_seconds": 1.0})
+    child = Child()
+    assert child.said() == "READY"
+    child.begin("hold", kind, address, **options)
+    assert child.said() == "READY"
+    with pytest.raises(TokenStoreError):
+        await opener(wait=0).lease("k").__aenter__()
+    child.kill()
+    begun = time.perf_counter()
+    async with opener().lease("k"):
+        seconds = time.perf_counter() - begun
+    figure(f"{kind}: a killed holder's lease was had after {seconds:.2f} s")
+    assert seconds < limit
+
+
+# Files
+
+
+async def test_every_file_is_closed_to_others_from_the_beginning(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the umask, no file of a store is ever wider than 0600, the temporary one included."""
+    opened: dict[str, set[int]] = {}
+    real = os.open
+
+    def spy(name: Any, flags: int, mode: int = 0o777) -> int:
+        descriptor = real(name, flags, mode)
+        if str(name).startswith(str(path)):
+            opened.setdefault(str(name), set()).add(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", spy)
+    before = os.umask(0)
+    try:
+        store = FileTokenStore(path)
+        async with store.lease(KEY):
+            assert await store.save(KEY, record(1))
+        assert await store.save(KEY, record(2))
+        assert await store.load(KEY)
+    finally:
+        os.umask(before)
+    names = {f"{path}{suffix}" for suffix in ("", ".lock", ".tmp", f".{KEY}.lease")}
+    assert opened == {name: {0o600} for name in names}
+    left = {str(one): stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
+    assert left == dict.fromkeys(names - {f"{path}.tmp"}, 0o600)
+
+
+def store_uses(path: Path) -> list[tuple[str, Callable[[FileTokenStore], Any]]]:
+    """The files of a store, each with what opens it."""
+    return [
+        (f"{path}", lambda store: store.load(KEY)),
+        (f"{path}", lambda store: store.save(KEY, record(2))),
+        (f"{path}.lock", lambda store: store.save(KEY, record(2))),
+        (f"{path}.{KEY}.lease", lambda store: store.lease(KEY).__aenter__()),
+    ]
+
+
+@pytest.mark.parametrize("use", range(4))
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
+async def test_a_file_that_others_can_open_is_refused(path: Path, use: int, mode: int) -> None:
+    """A wider mode, of the file or of a lock beside it, is refused, and the error names the command that helps."""
+    name, using = store_uses(path)[use]
+    store = FileTokenStore(path)
+    await store.save(KEY, record(1))
+    Path(name).touch()
+    Path(name).chmod(mode)
+    with pytest.raises(TokenStoreError, match=f"chmod 600 {name}") as caught:
+        await using(store)
+    assert f"{mode:04o}" in caught.value.message
+    assert "CANARY" not in shown(caught.value)
+
+
+@pytest.mark.parametrize("use", range(4))
+async def test_a_file_of_somebody_else_is_refused(path: Path, use: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another owner is refused, also by root, and the error tells who it is and what to do."""
+    name, using = store_uses(path)[use]
+    store = FileTokenStore(path)
+    await store.save(KEY, record(1))
+    Path(name).touch(mode=0o600)
+    if os.geteuid() == 0:
+        os.chown(name, 12345, 12345)
+    else:  # nobody else can give a file away
+        uid = os.geteuid() + 1
+        monkeypatch.setattr(os, "geteuid", lambda: uid)
+    with pytest.raises(TokenStoreError, match="belongs to user") as caught:
+        await using(store)
+    assert "chmod 600" in str(caught.value)
+
+
+@pytest.mark.parametrize("use", range(4))
+@pytest.mark.parametrize("kind", ["link", "directory", "fifo"])
+async def test_what_is_no_file_is_refused(path: Path, use: int, kind: str) -> None:
+    """A symbolic link, a directory, a pipe: none of them is opened, nor waited for."""
+    name, using = store_uses(path)[use]
+    target = path.parent / "elsewhere"
+    target.write_text("{}")
+    target.chmod(0o600)
+    if kind == "link":
+        Path(name).symlink_to(target)
+    elif kind == "directory":
+        Path(name).mkdir(mode=0o700)
+    else:
+        os.mkfifo(name, 0o600)
+    with pytest.raises(TokenStoreError):
+        await using(FileTokenStore(path))
+    assert target.read_text() == "{}"
+
+
+GARBAGE = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b"null",
+    b"[1]",
+    b"[" * 100_000,
+    b'{"' + KEY.encode() + b'": ' + b"[" * 900 + b"]" * 900 + b"}",
+    b'{"' + KEY.encode() + b'": "CANARY"}',
+    b'{"' + KEY.encode() + b'": {"token": "CANARY", "version": 9}}',
+    b'{"' + KEY.encode() + b'": {"token": "CANARY',
+    b"\x80\x04\x95CANARY.",
+]
+
+
+@pytest.mark.parametrize("data", GARBAGE)
+async def test_what_cannot_be_read_counts_as_nothing(path: Path, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a file or something else is no record: it is reported without being shown, and then replaced."""
+    path.write_bytes(data)
+    path.chmod(0o600)
+    store = FileTokenStore(path)
+    assert await store.load(KEY) is None
+    reported = [(one.name, one.levelname) for one in caplog.records]
+    assert reported == [("wxasset.tokens", "WARNING")]
+    assert "CANARY" not in caplog.text
+    saved = record(1)
+    assert await store.save(KEY, saved)
+    assert await store.load(KEY) == saved
+
+
+async def test_a_record_that_cannot_be_read_harms_no_other(path: Path) -> None:
+    """Saving one account's token keeps the others', those of a later version of this package included."""
+    store = FileTokenStore(path)
+    await store.save("other", record(3))
+    document = json.loads(path.read_bytes())
+    document |= {KEY: {"version": 9}, "later": {**document["other"], "news": 1}, "nonsense": [1]}
+    path.write_text(json.dumps(document))
+    assert await store.load(KEY) is None
+    assert await store.save(KEY, record(1))
+    assert (await store.load("other") or record(0)).version == 3
+    assert set(json.loads(path.read_bytes())) == {KEY, "other", "later"}
+
+
+async def test_a_directory_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    """Missing, a file, or not writable: a typed error that names the path, and nothing is created."""
+    (tmp_path / "file").touch()
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    for directory in ("missing", "file"):
+        store = FileTokenStore(tmp_path / directory / "tokens.json")
+        for using in (store.load(KEY), store.save(KEY, record(1)), store.lease(KEY).__aenter__()):
+            with pytest.raises(TokenStoreError, match=str(tmp_path / directory)):
+                await using
+    closed = FileTokenStore((Path("/sys") if os.geteuid() == 0 else locked) / "tokens.json")  # root may write anywhere
+    assert await closed.load(KEY) is None
+    with pytest.raises(TokenStoreError, match=r"enied|not permitted|ead-only"):
+        await closed.save(KEY, record(1))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "locked"]
+
+
+@pytest.mark.parametrize("leftover", [False, True])
+async def test_a_save_that_fails_leaves_the_old_token(
+    path: Path, monkeypatch: pytest.MonkeyPatch, *, leftover: bool
+) -> None:
+    """Where the disk is full the old record stays, no temporary file does, and the error shows no token."""
+    store = FileTokenStore(path)
+    await store.save(KEY, record(1))
+    temporary = Path(f"{path}.tmp")
+    if leftover:  # of a process that was killed
+        temporary.write_text("half")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", str(temporary))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        with pytest.raises(TokenStoreError, match="No space left on device") as caught:
+            await store.save(KEY, record(2))
+    assert "CANARY" not in shown(caught.value)
+    assert not temporary.exists()
+    assert (await store.load(KEY) or record(0)).version == 1
+    assert await store.save(KEY, record(2))
+
+
+async def test_a_save_waits_for_another_no_longer_than_was_said(path: Path) -> None:
+    """A file that somebody keeps locked is an error after `wait` seconds."""
+    clock = Clock()
+    store = FileTokenStore(path, wait=2.0, now=clock.now, sleep=clock.sleep)
+    await store.save(KEY, record(1))
+    with FileLock(f"{path}.lock"), pytest.raises(TokenStoreError, match="for 2 s"):
+        await store.save(KEY, record(2))
+    assert await store.save(KEY, record(2))
+
+
+async def test_a_file_system_without_locks_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system cannot lock files, that is said."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(TokenStoreError, match="no locks"):
+        await FileTokenStore(path).save(KEY, record(1))
+
+
+async def test_a_lock_that_cannot_be_given_back_is_left_to_the_system(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure at the very end loses nothing that was done under the lock."""
+
+    def fail(lock: FileLock) -> None:
+        real(lock)
+        raise OSError(5, "Input/output error")
+
+    real = FileLock.release
+    monkeypatch.setattr(FileLock, "release", fail)
+    store = FileTokenStore(path)
+    async with store.lease(KEY):
+        assert await store.save(KEY, record(1))
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """Without filelock, or without redis, the one command that helps is told."""
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(UsageError, match=r"pip install 'wxasset\[file\]'"):
+        FileTokenStore(path)
+    with pytest.raises(UsageError, match=r"pip install 'wxasset\[redis\]'"):
+        RedisTokenStore("redis://127.0.0.1")
+
+
+# Redis
+
+
+async def test_redis_forgets_a_record_a_while_after_its_token(server: RedisServer) -> None:
+    """A record lives an hour longer than its token; with a refresh token, or without an end, it stays."""
+    store = RedisTokenStore(server.url, prefix="p:")
+    lives = {"plain": record(1), "over": record(1, life=-50), "kept": record(1, refresh_token="R")}
+    lives["endless"] = record(1, life=float("inf"))
+    left = {}
+    for key, saved in lives.items():
+        assert await store.save(key, saved)
+        left[key] = int(server.command("PTTL", f"p:{key}").strip(b":\r\n")) / 1000
+    await store.aclose()
+    assert left["plain"] == pytest.approx(7200 + 3600, abs=10)
+    assert left["over"] == pytest.approx(3600, abs=10)
+    assert left["kept"] == left["endless"] == -0.001
+
+
+async def test_the_names_of_keys_share_a_slot_and_hold_no_more_than_the_key(server: RedisServer) -> None:
+    """Record, lease and counter are named after prefix and key; braces of the user's own are left as they are."""
+    for prefix, names in (
+        ("p:", {"p:k", "{p:k}:lease", "{p:k}:fence"}),
+        ("{q}:", {"{q}:k", "{q}:k:lease", "{q}:k:fence"}),
+    ):
+        store = RedisTokenStore(server.url, prefix=prefix)
+        async with store.lease("k"):
+            await store.save("k", record(1))
+            found = server.command("KEYS", "*").decode().split("\r\n")[2::2]
+        await store.aclose()
+        assert set(found) == names
+        server.flush()
+
+
+async def test_after_its_lease_is_lost_nobody_saves_under_it(server: RedisServer) -> None:
+    """A lease that has gone to somebody else makes a late save fail, and is not given back by the old holder."""
+    late, quick = RedisTokenStore(server.url, lease_seconds=0.05), RedisTokenStore(server.url)
+    idle = RedisTokenStore(server.url, wait=0)
+    async with AsyncExitStack() as stack:
+        for store in (late, quick, idle):
+            stack.push_async_callback(store.aclose)
+        async with late.lease(KEY):
+            assert await late.save(KEY, record(1))
+            async with quick.lease(KEY):
+                assert not await late.save(KEY, record(9))
+                assert await late.save("another", record(9))
+                assert await quick.save(KEY, record(2))
+        async with quick.lease(KEY):
+            async with late.lease("another"):
+                pass
+            # A task of the same process without a lease has no fence.
+            assert await late.save(KEY, record(3))
+        late_holder = late.lease(KEY)
+        await late_holder.__aenter__()
+        async with quick.lease(KEY):
+            await late_holder.__aexit__(None, None, None)
+            with pytest.raises(TokenStoreError):
+                await idle.lease(KEY).__aenter__()
+
+
+@pytest.mark.parametrize(
+    "value", ["", "CANARY", "null", "[1]", '{"version":9}', '{"token":"","version":9.5}', "[" * 5000, '"\udcff"']
+)
+@pytest.mark.parametrize("decoding", [False, True])
+async def test_what_redis_holds_and_cannot_be_read_counts_as_nothing(
+    server: RedisServer, value: str, caplog: pytest.LogCaptureFixture, *, decoding: bool
+) -> None:
+    """Something else under the key is no record, whatever version it claims; the next save replaces it."""
+    async with Redis(port=server.port, password=PASSWORD, decode_responses=decoding) as client:
+        await client.set(f"wxasset:token:{KEY}", value.encode("utf-8", "surrogateescape"))
+        store = RedisTokenStore(client=client)
+        assert await store.load(KEY) is None
+        assert "cannot be read" in caplog.text
+        assert "CANARY" not in caplog.text
+        assert await store.save(KEY, record(1))
+        assert (await store.load(KEY) or record(0)).version == 1
+
+
+async def test_a_client_that_is_lent_is_not_closed(server: RedisServer) -> None:
+    """A borrowed client goes on after the store is closed; an own one is closed and opened again if need be."""
+    async with Redis(port=server.port, password=PASSWORD) as client:
+        lent = RedisTokenStore(client=client)
+        assert await lent.save(KEY, record(1))
+        await lent.aclose()
+        assert await client.ping()
+        assert f"127.0.0.1:{server.port}" in repr(lent) or f"localhost:{server.port}" in repr(lent)
+        own = RedisTokenStore(server.url)
+        await own.aclose()
+        for _ in range(2):
+            assert await own.load(KEY)
+            await own.aclose()
+        assert len(await client.client_list()) == 1
+
+
+def test_the_address_is_named_without_the_password() -> None:
+    """Every way to say where Redis is has a name that can be shown."""
+
+    class Cluster:
+        pass
+
+    unlike: Any = Cluster()
+    named = {
+        "redis://:CANARY@h:1234/3": "'h:1234'",
+        "redis://": "'localhost:6379'",
+        "rediss://u:CANARY@[::1]": "'::1:6379'",
+        "unix://u:CANARY@/run/redis.sock?db=1": "'/run/redis.sock'",
+    }
+    for url, name in named.items():
+        assert f"_place={name}" in repr(RedisTokenStore(url))
+    assert "the given client" in repr(RedisTokenStore(client=unlike))
+    assert "/run/r" in repr(RedisTokenStore(client=Redis(unix_socket_path="/run/r", password="CANARY")))
+
+
+@pytest.mark.parametrize("url", [None, "", "CANARY", "http://:CANARY@h", "redis://:CANARY@h:port", 5])
+def test_what_is_no_address_is_an_error_without_the_password(url: Any) -> None:
+    """A URL that leads nowhere is refused where it is given, and not shown."""
+    with pytest.raises(UsageError, match="redis://:password@host") as caught:
+        RedisTokenStore(url)
+    assert "CANARY" not in shown(caught.value)
+    with pytest.raises(UsageError, match="timeout=") as caught:
+        RedisTokenStore("redis://:CANARY@h", timeout=0)
+    assert "CANARY" not in shown(caught.value)
+
+
+async def answer_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as something does that is no Redis."""
+    await reader.read(100)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" * 20)
+    await writer.drain()
+    writer.close()
+
+
+async def fails(store: RedisTokenStore, use: int, text: str) -> float:
+    """Use a store, which fails with such a text and shows no secret; return the seconds that it took."""
+    uses: list[Callable[[], Any]] = [
+        lambda: store.save(KEY, record(1)),
+        lambda: store.lease(KEY).__aenter__(),
+        lambda: store.load(KEY),
+    ]
+    begun = time.perf_counter()
+    with pytest.raises(TokenStoreError, match=text) as caught:
+        await uses[use]()
+    seconds = time.perf_counter() - begun
+    assert store._place in caught.value.message
+    assert "CANARY" not in shown(caught.value)
+    return seconds
+
+
+FAULTS: dict[str, tuple[str, Callable[[RedisServer], Any], Callable[[RedisServer], Any]]] = {
+    "paused": ("no answer within 0.3 s", RedisServer.pause, RedisServer.resume),
+    "killed": ("no connection", RedisServer.kill, RedisServer.restart),
+    "read only": (
+        "ReadOnlyError",
+        lambda server: server.command("REPLICAOF", "127.0.0.1", "1"),
+        lambda server: server.command("REPLICAOF", "NO", "ONE"),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("use", range(3))
+@pytest.mark.parametrize("connected", [False, True])
+async def test_a_failing_redis_is_an_error_in_time_and_then_left_alone(
+    server: RedisServer, fault: str, use: int, *, connected: bool
+) -> None:
+    """Each use fails with a typed error within `timeout`, and at once later, until the breaker's time is over."""
+    text, begin, end = FAULTS[fault]
+    clock = Clock()
+    store = RedisTokenStore(server.url, timeout=0.3, now=clock.now)
+    if connected:
+        assert await store.load(KEY) is None
+    begin(server)
+    use = 0 if fault == "read only" else use  # reading goes on there
+    failing = await fails(store, use, text)
+    alone = max([await fails(store, each, r"is left alone for 5\.0 s") for each in range(3)])
+    figure(f"redis {fault}: an error after {failing * 1000:.1f} ms, {alone * 1000:.2f} ms while left alone")
+    assert failing < 3, "an answer is waited for once, and not again"
+    assert alone < 0.3, "and not at all while it is left alone"
+    end(server)
+    clock.time += 5.1
+    assert await store.save(KEY, record(2))  # what was sent to a paused one may have been done after all
+    await store.aclose()
+
+
+async def test_a_wrong_password_is_an_error_that_does_not_show_it(server: RedisServer) -> None:
+    """So is a missing one; the error tells which Redis refuses it."""
+    for url in (server.url.replace(PASSWORD, "CANARYWRONG"), f"redis://127.0.0.1:{server.port}"):
+        store = RedisTokenStore(url)
+        assert await fails(store, 0, "refuses the password") < 0.7
+        await store.aclose()
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_what_is_no_redis_is_an_error_in_time(*, silent: bool) -> None:
+    """Whoever answers there in another tongue, or not at all: a typed error within `timeout`."""
+    handlers: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.append(writer)
+        await reader.read(100)
+        if not silent:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" * 20)
+            await writer.drain()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
+        store = RedisTokenStore(f"redis://:CANARY@127.0.0.1:{listener.sockets[0].getsockname()[1]}", timeout=0.2)
+        assert await fails(store, 2, "no answer within 0.2 s" if silent else "is no Redis") < 0.4
+        await store.aclose()
+        for writer in handlers:
+            writer.close()
+
+
+async def test_the_breaker_waits_longer_each_time_and_then_tries_once(server: RedisServer) -> None:
+    """5, 10, 20, 40, 60, 60 s: then one call tries while the others fail; a success ends it."""
+    clock = Clock()
+    store = RedisTokenStore(server.url, now=clock.now)
+    server.kill()
+    for pause in (5, 10, 20, 40, 60, 60):
+        answers = await asyncio.gather(*[store.load(KEY) for _ in range(5)], return_exceptions=True)
+        texts = [str(one) for one in answers]
+        assert sum("no connection" in text for text in texts) == (5 if pause == 5 else 1), texts
+        assert sum("while it is tried again" in text for text in texts) == (0 if pause == 5 else 4)
+        clock.time += pause - 0.5
+        with pytest.raises(TokenStoreError, match=r"is left alone for 0\.5 s"):
+            await store.load(KEY)
+        clock.time += 1
+    server.restart()
+    assert await store.load(KEY) is None
+    assert await asyncio.gather(*[store.load(KEY) for _ in range(5)]) == [None] * 5
+    server.kill()
+    with pytest.raises(TokenStoreError, match="no connection"):
+        await store.load(KEY)
+    with pytest.raises(TokenStoreError, match=r"is left alone for 5\.0 s"):
+        await store.load(KEY)
+    await store.aclose()
+
+
+async def test_what_ends_late_does_not_close_the_breaker(server: RedisServer) -> None:
+    """An answer to what was asked before the last failure tells nothing about the time after it."""
+    clock = Clock()
+    store = RedisTokenStore(server.url, now=clock.now, timeout=5.0)
+    await store.load(KEY)
+    server.pause()
+    slow = asyncio.create_task(store.load(KEY))
+    await anyio.sleep(0.01)
+    store._breaker.leave(0, worked=False)
+    server.resume()
+    assert await slow is None
+    with pytest.raises(TokenStoreError, match="left alone"):
+        await store.load(KEY)
+    await store.aclose()
+
+
+async def test_many_tasks_share_a_few_connections(server: RedisServer) -> None:
+    """500 loads at once are answered over at most 16 connections."""
+    store = RedisTokenStore(server.url, timeout=10.0)
+    await store.save(KEY, record(1))
+    found = await asyncio.gather(*[store.load(KEY) for _ in range(500)])
+    assert {one.version for one in found if one is not None} == {1}
+    clients = server.command("CLIENT", "LIST").count(b"addr=127.0.0.1:") // 2 - 1
+    figure(f"redis: 500 loads at once over {clients} connections")
+    assert clients <= 16
+    await store.aclose()
+
+
+async def test_flushed_it_begins_anew(server: RedisServer) -> None:
+    """After a flush there is no record, and the next one is kept; a lease that was flushed away harms nobody."""
+    one, other = RedisTokenStore(server.url), RedisTokenStore(server.url, wait=0)
+    async with one.lease(KEY):
+        assert await one.save(KEY, record(8))
+        server.flush()
+        assert await other.load(KEY) is None
+        async with other.lease(KEY):
+            assert await other.save(KEY, record(1))
+    async with other.lease(KEY):
+        assert await other.save(KEY, record(2))
+    await one.aclose()
+    await other.aclose()
+
+
+@pytest.mark.parametrize("fault", ["pause", "kill"])
+async def test_what_was_done_under_a_lease_is_not_lost_with_it(
+    server: RedisServer, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where Redis fails before the lease is given back, nothing is raised."""
+    caplog.set_level(logging.DEBUG, "wxasset")
+    store = RedisTokenStore(server.url, timeout=0.1)
+    async with store.lease(KEY):
+        getattr(server, fault)()
+    assert "ends by itself within 8 s" in caplog.text
+    await store.aclose()
+
+
+async def test_the_end_of_the_loop_cancels_what_is_under_way(server: RedisServer) -> None:
+    """When every task is cancelled, as a loop does at its end, nobody is kept and the breaker stays as it was."""
+    clock = Clock()
+    store = RedisTokenStore(server.url, timeout=5.0, now=clock.now)
+    assert await store.load(KEY) is None
+    server.pause()
+    before = asyncio.all_tasks()
+    caller = asyncio.create_task(store.load(KEY))
+    await anyio.sleep(0.01)
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    server.resume()
+    assert await store.load(KEY) is None
+    await store.aclose()
+
+
+async def test_cancelled_work_goes_to_its_end() -> None:
+    """`to_the_end` finishes what it was given, then raises the cancellation, whatever came of the work."""
+    done: list[int] = []
+
+    async def work(number: int) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        done.append(number)
+        if number:
+            raise ValueError(number)
+
+    for number in (0, 1):
+        task = asyncio.create_task(to_the_end(work(number)))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert done == list(range(number + 1))
+    with pytest.raises(ValueError, match="7"):
+        await to_the_end(work(7))
+
+
+# Secrets
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and everything that hangs on it."""
+    if error is not None:
+        yield error
+        yield from chain(error.__cause__)
+        yield from chain(error.__context__)
+
+
+def shown(error: BaseException) -> str:
+    """All that a log, a crash reporter or a debugger's traceback would show of an error."""
+    texts = []
+    for one in chain(error):
+        texts += [str(one), repr(one), repr(one.args), repr(vars(one)), repr(pickle.dumps(one))]
+        frames = traceback.StackSummary.extract(traceback.walk_tb(one.__traceback__), capture_locals=True)
+        # The test's own frames hold the canary on purpose.
+        texts += [f"{frame} {frame.locals}" for frame in frames if "/tests/" not in frame.filename]
+    return "\n".join(texts)
+
+
+@shared
+async def test_no_secret_is_shown_whatever_happens(
+    kind: str, address: str, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Token and password are in no error, log record at DEBUG or attribute, and in no file that others can open."""
+    caplog.set_level(logging.DEBUG)
+    store = open_store(kind, address, wait=0)
+    assert await store.save(KEY, record(1, refresh_token="CANARYREFRESH"))
+    async with store.lease(KEY):
+        assert await store.load(KEY)
+        assert not await store.save(KEY, record(1))
+        if kind == "redis":
+            request.getfixturevalue("server").kill()
+        else:
+            Path(f"{address}.lock").chmod(0o644)
+        task = asyncio.create_task(store.save(KEY, record(2)))
+        with pytest.raises(TokenStoreError) as caught:
+            await task
+        assert "CANARY" not in shown(caught.value) + repr(task)
+    attributes = {name: repr(getattr(store, name)) for name in type(store).__slots__ if not name.startswith("__")}
+    assert "CANARY" not in repr(attributes)
+    assert "CANARY" not in caplog.text + repr([one.args for one in caplog.records])
+    for file in tmp_path.iterdir():
+        assert b"CANARY" not in file.read_bytes() or stat.S_IMODE(file.stat().st_mode) == 0o600
+    await store.aclose()
+
+
+def test_the_stores_import_nothing_that_was_not_asked_for() -> None:
+    """Importing the modules needs neither filelock nor redis."""
+    code = "import sys, wxasset.tokens.file, wxasset.tokens.redis; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"filelock", "redis"} & set(done.stdout.split())

@@ -1,0 +1,252 @@
+"""Tokens that other software fetches and keeps in Redis: read, never written."""
+
+import inspect
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from attrs import Attribute, define, field, frozen
+
+from wxasset.errors import Hint, TokenUnavailableError, UsageError
+from wxasset.tokens.sources import filled, is_async, is_token, positive
+from wxasset.tokens.token import Exchange, Token
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+__all__ = ["RedisToken"]
+
+_SCHEMES: Final = ("redis", "rediss", "unix")
+_WAIT: Final = 2.0  # seconds for an answer of Redis, which takes milliseconds where all is well
+_MOST: Final = 16_384  # bytes; a token has up to 512 characters, and what is around it hardly more
+_NESTED: Final = 3  # texts inside of texts
+
+_NAMES: Final = ("access_token", "authorizer_access_token", "accessToken")
+_NO_TOKEN: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
+_QUOTED: Final = re.compile(r"b?(['\"])(.*)\1", re.DOTALL)  # with b: what Python shows of bytes
+_THINKPHP: Final = "think_serialize:"
+_PHP_TEXT: Final = re.compile(r's:(\d{1,5}):"')
+_PHP_ARRAY: Final = re.compile(r"a:\d{1,3}:\{")
+_PHP_NAMED: Final = re.compile("|".join(rf's:{len(name)}:"{name}";s:(\d{{1,5}}):"' for name in _NAMES))
+_FRAMES: Final[tuple[tuple[bytes, int], ...]] = (
+    (b"\xac\xed\x00\x05t", 2),  # a string as Java's own serialization writes it
+    (b"\x00\x00\x00\x02\x11", 1),  # a short string of igbinary, which symfony/cache uses where PHP has it
+    (b"\x00\x00\x00\x02\x12", 2),  # a longer one
+)
+"""What a string begins with, and how many bytes of length follow."""
+_KRYO: Final = re.compile(rb"\x03\x01?([\xc0-\xff])([\x01-\x1f])")  # Redisson: its length + 1, in 6 bits and 7
+
+# EasyWeChat 6 puts the AppSecret, 32 hexadecimal digits, into the name of its key.
+_SECRET: Final = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{32,}(?![0-9A-Fa-f])")
+
+_ADDRESS: Final = "url has to be the address of a Redis: redis://host:6379/0, rediss://host:6379/0 or unix:///socket."
+_KEYS: Final = Hint(
+    "See that the other software runs, and that this is its key and its database: wechatpy:APPID_access_token"
+    " (wechatpy), wx:access_token:APPID (WxJava), NAMESPACE:official_account.access_token.APPID.SECRET.0 (EasyWeChat).",
+    "请确认对方程序在运行，且 key 与库号正确：wechatpy 为 wechatpy:APPID_access_token，"
+    "WxJava 为 wx:access_token:APPID，EasyWeChat 为 命名空间:official_account.access_token.APPID.SECRET.0。",
+)
+_DOWN: Final = Hint(
+    "Check that Redis is up and that address, password, database and permissions (GET, PTTL) are right.",
+    "请检查 Redis 是否可用，以及地址、密码、库号和权限（GET、PTTL）是否正确。",
+)
+_STALE: Final = Hint(
+    "Have the other software refresh its token, since it alone may; the next call here reads the key again.",
+    "请让对方程序刷新 token（只有它可以刷新）；下次调用会重新读取该 key。",
+)
+
+
+def _shown(key: object) -> str:
+    return _SECRET.sub("***", str(key))
+
+
+def _url(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    del instance, attribute
+    if value is not None and not _is_redis_url(value):
+        raise UsageError(_ADDRESS)
+
+
+def _is_redis_url(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in _SCHEMES and port != 0
+
+
+def _client(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    del instance
+    if value is not None and not is_async(getattr(value, "execute_command", None)):
+        raise UsageError(f"{attribute.name}= has to be a redis.asyncio.Redis, not {type(value).__name__}.")
+
+
+@define(eq=False)
+class RedisToken:
+    """The token that wechatpy, WxJava or EasyWeChat keeps in Redis: living beside software that fetches it.
+
+    The key is only read, with GET and PTTL. It holds what they write: plain text, JSON, or what PHP or Java
+    serialize; objects are never built from it.
+
+    Attributes:
+        url: Address of the Redis, or None where a client is given.
+        key: The whole name of the key, prefixes included. By default it is ``wechatpy:<appid>_access_token`` with
+            wechatpy, ``wx:access_token:<appid>`` with WxJava's starter, and with EasyWeChat 6 on symfony/cache
+            ``<namespace>:official_account.access_token.<appid>.<secret>.<0, or 1 for the stable token>``.
+        client: A `redis.asyncio.Redis` to borrow; it is never closed here.
+        lifetime: Seconds after which Redis is asked again; earlier where the key ends earlier.
+    """
+
+    url: str | None = field(validator=_url, repr=False)
+    key: str = field(validator=filled("it is the name under which the other software keeps its token."), repr=_shown)
+    client: "Redis | None" = field(default=None, validator=_client, kw_only=True, repr=False)
+    lifetime: float = field(default=30.0, validator=positive, kw_only=True)
+    _own: "Redis | None" = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.url is None) == (self.client is None):
+            raise UsageError("RedisToken takes one of url and client=: a Redis to open, or one to borrow.")
+        if self.url is not None:
+            self._own = _open(self.url)
+            if self._own is None:
+                raise UsageError(_ADDRESS)
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        """Read the token.
+
+        Raises:
+            TokenUnavailableError: Redis cannot be asked, there is no such key, it holds no token, or it still holds
+                the one that WeChat refused.
+        """
+        del exchange
+        found = await self._read()
+        if not isinstance(found, Token):
+            raise TokenUnavailableError(f"The Redis key {_shown(self.key)} {found.problem}.", found.remedy)
+        if rejected and previous is not None and found.value == previous.value:
+            raise TokenUnavailableError(
+                f"The Redis key {_shown(self.key)} still holds the very token that WeChat refused.", _STALE
+            )
+        return found
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened here."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    async def _read(self) -> "Token | _Nothing":
+        client: Any = self._own if self.client is None else self.client
+        try:
+            # In this order: where the key is replaced in between, the new token gets the shorter life of the old one.
+            left = await client.execute_command("PTTL", self.key)
+            value = await client.execute_command("GET", self.key)
+        except Exception as error:  # noqa: BLE001 - redis-py is optional: what a client raises is not known here
+            # Not its text, and not as a cause: its frames may hold the password.
+            if "WRONGTYPE" in str(error):
+                return _Nothing("holds no text", _KEYS)
+            return _Nothing(f"could not be read ({type(error).__name__})", _DOWN)
+        if value is None:
+            return _Nothing("does not exist", _KEYS)
+        text = token_in(value)
+        if text is None:
+            return _Nothing("holds no token", _KEYS)
+        life = self.lifetime if left < 0 else min(self.lifetime, max(left, 1) / 1000)
+        return Token(value=text, expires_in=life)
+
+
+@frozen
+class _Nothing:
+    """Why there is no token."""
+
+    problem: str
+    remedy: Hint
+
+
+def _open(url: str) -> "Redis | None":
+    """Prepare a client, which connects when it is used; None where redis-py does not understand the address.
+
+    Raises:
+        UsageError: redis-py is not installed.
+    """
+    try:
+        # Here, since redis-py is an extra.
+        from redis.asyncio import Redis  # noqa: PLC0415
+        from redis.asyncio.connection import AbstractConnection  # noqa: PLC0415
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+    except ImportError:
+        raise UsageError("RedisToken needs redis-py: pip install 'wxasset[redis]'.") from None
+    # Nothing is told about the library: that takes two more commands, and redis-py looks its version up on the disk.
+    known = inspect.signature(AbstractConnection.__init__).parameters
+    options: dict[str, Any] = (
+        {"driver_info": None} if "driver_info" in known else {"lib_name": None, "lib_version": None}
+    )
+    options |= {"protocol": 2, "socket_timeout": _WAIT, "socket_connect_timeout": _WAIT}
+    try:
+        return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
+    except ValueError:
+        return None  # not raised from here: the error would carry the address, and with it the password
+
+
+# What is in a value: pure.
+
+
+def token_in(value: str | bytes) -> str | None:
+    """Find the token in what other software keeps; None where there is none."""
+    data = value.encode("utf-8", "replace") if isinstance(value, str) else value
+    if len(data) > _MOST:
+        return None
+    # One character for each byte: PHP and Java count bytes, and a token is ASCII.
+    return _find(_unframed(data).decode("latin-1"), _NESTED)
+
+
+def _unframed(data: bytes) -> bytes:
+    """Take away what Java and igbinary write before a string, if its length agrees."""
+    for head, size in _FRAMES:
+        start = len(head) + size
+        if data.startswith(head) and int.from_bytes(data[len(head) : start], "big") == len(data) - start:
+            return data[start:]
+    kryo = _KRYO.match(data)
+    if kryo and (kryo[1][0] & 0x3F) + (kryo[2][0] << 6) - 1 == len(data) - kryo.end():
+        return data[kryo.end() :]
+    return data
+
+
+def _find(text: str, depth: int) -> str | None:
+    """Find the token in a text, which may hold another text, as JSON does that PHP has serialized."""
+    text = text.strip().removeprefix(_THINKPHP)
+    if is_token(text):
+        return None if _NO_TOKEN.fullmatch(text) else text
+    inner = _inner(text) if depth else None
+    return None if inner is None else _find(inner, depth - 1)
+
+
+def _inner(text: str) -> str | None:
+    """Return the text, or the named value, inside of a text."""
+    if text.startswith(("{", '"')):
+        return _in_json(text)
+    if named := _PHP_ARRAY.match(text):
+        return _php_text(text, _PHP_NAMED.search(text, named.end()))
+    if text.startswith("s:"):
+        return _php_text(text, _PHP_TEXT.match(text))
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[2] if quoted else None
+
+
+def _in_json(text: str) -> str | None:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(document, dict):
+        document = next((document[name] for name in _NAMES if name in document), None)
+    return document if isinstance(document, str) else None
+
+
+def _php_text(text: str, start: "re.Match[str] | None") -> str | None:
+    if start is None:
+        return None
+    end = start.end() + int(start[start.lastindex or 1])
+    return text[start.end() : end] if text[end : end + 2] == '";' else None
