@@ -101,6 +101,13 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report")
 
 
+@nox.session(name="property")
+def property_(session: nox.Session) -> None:
+    """Hold the token cache to its model for 2,000 examples; the tests do so for 200."""
+    install(session)
+    session.run("pytest", "tests/test_token_machine.py", *session.posargs, env={"WXASSET_EXAMPLES": "2000"})
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Compare with what users would pick instead, side by side in one run."""

@@ -33,7 +33,7 @@ def blocks() -> list[Block]:
     """The fenced blocks of the README, in order."""
     readme = (ROOT / "README.md").read_text("utf-8")
     found = []
-    for section in re.split(r"^## ", readme, flags=re.MULTILINE):
+    for section in re.split(r"^###? ", readme, flags=re.MULTILINE):
         for language, text in re.findall(r"^```(.*?)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL):
             found.append(Block(section.partition("\n")[0], language, text))
     return found
