@@ -5,6 +5,7 @@ are interleaved, so that what disturbs one disturbs all. A ratio above 1 means t
 """
 
 import argparse
+import asyncio
 import hashlib
 import os
 import sys
@@ -22,7 +23,8 @@ from attrs import frozen
 from wechatpy import WeChatClient
 
 import server
-from wxasset import SavedMaterial, WxSession
+from wxasset import Call, SavedMaterial, Token, TokenCache, WxSession
+from wxasset.tokens.token import Exchange
 
 CONCURRENCY = 8
 
@@ -164,6 +166,32 @@ async def measure(work: Work, rounds: int) -> None:
         print(f"  {name:22} {work.count / median(taken):9.1f} a second   wxasset is faster by {spread}")
 
 
+class _Never:
+    """A source of tokens that never answers."""
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        del exchange, previous, rejected
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+async def cancel_waiters(count: int) -> None:
+    """Cancel calls that wait for one token, all at once, and print how long that takes the loop."""
+    cache = TokenCache(_Never())
+
+    async def exchange(call: Call[Any], /) -> Any:
+        raise AssertionError(call)
+
+    waiters = [asyncio.create_task(cache.acquire(exchange)) for _ in range(count)]
+    await asyncio.sleep(0)
+    started = perf_counter()
+    for waiter in waiters:
+        waiter.cancel()
+    await asyncio.wait(waiters)
+    print(f"\n{count:,} waiters for a token, cancelled at once: {(perf_counter() - started) * 1000:.0f} ms in all")
+    await cache.release(exchange)
+
+
 async def main(rounds: int) -> None:
     """Run every benchmark."""
     print(
@@ -179,6 +207,7 @@ async def main(rounds: int) -> None:
                 clients.count(1000),
             ):
                 await measure(work, rounds)
+        await cancel_waiters(16_000)
 
 
 if __name__ == "__main__":

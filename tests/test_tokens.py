@@ -96,6 +96,30 @@ async def test_a_refused_token_is_replaced_once(raw: WxSession, server: RawServe
     assert (len(server.requests), len(server.token_requests)) == (4, 4)
 
 
+@pytest.mark.parametrize("source", [StableToken, ClassicToken])
+async def test_100_callers_against_a_permanent_refusal(
+    server: RawServer, source: Callable[[str, str], StableToken | ClassicToken]
+) -> None:
+    """WeChat refuses each token: at most 2 token calls in 30 seconds, and at most one resend per call."""
+    server.script = [REFUSED]
+    async with WxSession(tokens=source("wx1", "secret-4711"), base_url=server.url, retry=PATIENT) as wx:
+        results = await at_once(100, wx.count_materials)
+        for _ in range(10):
+            results += await at_once(1, wx.count_materials)
+    assert {type(one) for one in results} == {TokenRejectedError}
+    assert len(server.token_requests) <= 2
+    assert len(server.requests) <= 2 * 100
+
+
+async def test_100_callers_from_an_address_that_is_not_listed(server: RawServer) -> None:
+    """40164: one token call for everybody, also for those who come later, and each error has the address."""
+    server.token_script = [reply({"errcode": 40164, "errmsg": "invalid ip 203.0.113.7, not in whitelist"})]
+    async with WxSession("wx1", "secret-4711", base_url=server.url, retry=PATIENT) as wx:
+        results = await at_once(100, wx.count_materials) + await at_once(1, wx.count_materials)
+    assert {one.ip for one in results} == {"203.0.113.7"}
+    assert (len(server.token_requests), server.requests) == (1, [])
+
+
 async def test_a_missing_token_is_not_refreshed(raw: WxSession, server: RawServer) -> None:
     """41001 says that no token was sent, which a refresh would not mend."""
     server.script = [reply({"errcode": 41001, "errmsg": "access_token missing"})]
