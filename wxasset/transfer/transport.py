@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -363,7 +364,8 @@ def _reason(error: BaseException) -> str:
     """Name a fault of the network by its kind: the texts of aiohttp's errors can hold the URL."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, OSError) and cause.strerror and cause.errno:
-        return cause.strerror.lower()
+        # asyncio puts addresses where the reason should be; the numbers of name resolution are below 0.
+        return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror).lower()
     return {
         "ServerDisconnectedError": "the server closed it",
         "ClientConnectionResetError": "it was reset",
