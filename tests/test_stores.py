@@ -667,7 +667,7 @@ async def test_a_save_waits_for_another_no_longer_than_was_said(path: Path) -> N
     clock = Clock()
     store = FileTokenStore(path, wait=2.0, now=clock.now, sleep=clock.sleep)
     await store.save(KEY, record(1))
-    with FileLock(f"{path}.lock"), pytest.raises(TokenStoreError, match="for 2 s"):
+    with FileLock(f"{path}.lock", mode=0o600), pytest.raises(TokenStoreError, match="for 2 s"):
         await store.save(KEY, record(2))
     assert await store.save(KEY, record(2))
 
@@ -688,9 +688,10 @@ async def test_a_lock_that_cannot_be_given_back_is_left_to_the_system(
 ) -> None:
     """A failure at the very end loses nothing that was done under the lock."""
 
-    def fail(lock: FileLock) -> None:
-        real(lock)
-        raise OSError(5, "Input/output error")
+    def fail(lock: FileLock, **options: Any) -> None:
+        real(lock, **options)
+        if not options:  # with force=, it is older versions tidying up
+            raise OSError(5, "Input/output error")
 
     real = FileLock.release
     monkeypatch.setattr(FileLock, "release", fail)
