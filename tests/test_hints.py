@@ -311,6 +311,6 @@ def test_str_is_english_then_chinese() -> None:
 def test_hints_cannot_be_changed() -> None:
     """A program cannot change what another part of it is told."""
     with pytest.raises(FrozenInstanceError):
-        HINTS[-1].english = "Gone."  # type: ignore[misc]
+        HINTS[-1].english = "Gone."  # type: ignore[misc]  # the refusal is what is tested
     with pytest.raises(TypeError):
-        HINTS[-1] = Hint("Gone.", "没了。")  # type: ignore[index]
+        HINTS[-1] = Hint("Gone.", "没了。")  # type: ignore[index]  # the same
