@@ -36,9 +36,10 @@ from wxasset.tokens.sources import StableToken
 from wxasset.tokens.stores import TokenStore
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial
+from wxasset.transfer.progress import Progress
 from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media, open_source
-from wxasset.transfer.transport import ClientSession, Progress, Timeouts, Transport
+from wxasset.transfer.transport import ClientSession, Timeouts, Transport
 from wxasset.wire.limits import Limits
 
 __all__ = ["ListedType", "MediaType", "WxSession"]

@@ -6,8 +6,9 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from wxasset.errors import ReplyTooLarge, StreamConsumedError
+from wxasset.transfer.progress import Progress
 from wxasset.transfer.sink import Destination, Sink, open_sink
-from wxasset.transfer.transport import Progress, Reply
+from wxasset.transfer.transport import Reply
 from wxasset.wire.limits import MIB
 from wxasset.wire.names import disposition_filename, safe_name
 

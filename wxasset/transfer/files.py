@@ -1,19 +1,19 @@
-"""Uploads from files: by path, or from a handle that somebody else opened."""
+"""Uploads from regular files: by path, or from a handle that somebody else opened."""
 
 import io
 import os
 import stat
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.content import (
-    CHUNK,
     OPEN_BINARY,
+    SMALL,
     Chunk,
     Content,
     MemoryContent,
@@ -21,41 +21,18 @@ from wxasset.transfer.content import (
     read_up_to,
     unreadable,
 )
+from wxasset.transfer.pages import LEAVE_ALONE, Identity, read_pages
 from wxasset.wire.formats import HEAD_SIZE
 
-__all__ = ["FileContent", "HandleContent", "examine_file", "examine_handle"]
-
-T = TypeVar("T")
-
-_REOPEN: Final = Hint(
-    "Leave the file alone while it is sent, then upload it again; nothing was added.",
-    "上传期间请勿改动文件；本次未新增素材，请重新上传。",
-)
-
-
-def _read_checked(handle: Any, count: int, *, last: bool, name: str) -> bytes:
-    """Read the next bytes; before the last of them are given out, make sure that there are no more."""
-    data = read_up_to(handle, count)
-    if len(data) < count:
-        raise SourceError(f"{name} shrank while it was sent.", _REOPEN)
-    if last and read_up_to(handle, 1):
-        raise SourceError(f"{name} grew while it was sent.", _REOPEN)
-    return data
-
-
-@frozen
-class _Identity:
-    """What a file on disk is known by; a rewritten one differs in at least one of these."""
-
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, descriptor: int) -> "_Identity":
-        found = os.fstat(descriptor)
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+__all__ = [
+    "FileContent",
+    "OpenFileContent",
+    "check_position",
+    "examine_file",
+    "examine_open_file",
+    "in_memory",
+    "is_open_file",
+]
 
 
 @frozen
@@ -64,7 +41,7 @@ class FileContent:
 
     path: str
     head: bytes = field(repr=False)
-    identity: _Identity
+    identity: Identity
     replayable: bool = field(default=True, init=False)
 
     @property
@@ -77,33 +54,19 @@ class FileContent:
         """Open the file; it has to be the one that was examined."""
         handle = await in_thread(self._open, name=self.path)
         try:
-            yield self._chunks(handle)
+            async with aclosing(read_pages(handle.fileno(), self.identity, 0, self.path)) as chunks:
+                yield chunks
         finally:
             handle.close()
 
     def _open(self) -> io.FileIO:
         handle = io.FileIO(self.path)
         try:
-            self._check(handle)
+            self.identity.check(handle.fileno(), self.path)
         except BaseException:
             handle.close()
             raise
         return handle
-
-    def _check(self, handle: io.FileIO) -> None:
-        if _Identity.of(handle.fileno()) != self.identity:
-            raise SourceError(f"{self.path} was changed while it was sent.", _REOPEN)
-
-    def _step(self, handle: io.FileIO, count: int, last: bool) -> bytes:  # noqa: FBT001 - run_sync passes positions
-        data = _read_checked(handle, count, last=last, name=self.path)
-        if last:
-            self._check(handle)
-        return data
-
-    async def _chunks(self, handle: io.FileIO) -> AsyncIterator[Chunk]:
-        for start in range(0, self.size, CHUNK):
-            count = min(CHUNK, self.size - start)
-            yield await in_thread(self._step, handle, count, start + count == self.size, name=self.path)
 
 
 async def examine_file(path: str) -> Content:
@@ -120,92 +83,89 @@ def _examine_file(path: str) -> Content:
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise SourceError(f"{path} is no regular file.", OPEN_BINARY)
     with io.FileIO(path) as handle:
-        identity = _Identity.of(handle.fileno())
-        if identity.size > CHUNK:
+        identity = Identity.of(handle.fileno())
+        if identity.size > SMALL:
             return FileContent(path, read_up_to(handle, HEAD_SIZE), identity)
-        data = read_up_to(handle, CHUNK + 1)
-        if len(data) > CHUNK:
-            raise SourceError(f"{path} grew while it was read.", _REOPEN)
+        # Not more room than it takes: memory that is new to the process costs more than the read.
+        data = read_up_to(handle, identity.size + 1)
+        if len(data) > identity.size:
+            raise SourceError(f"{path} grew while it was read.", LEAVE_ALONE)
         return MemoryContent(data)
 
 
-@define
-class HandleContent:
-    """A seekable file that somebody else opened; it is read from where it stood, and left open."""
+@frozen
+class OpenFileContent:
+    """A regular file that somebody else opened: read from where it stood, by its descriptor, and left open."""
 
     handle: Any = field(repr=False)
+    descriptor: int
     name: str
     start: int
-    size: int
     head: bytes = field(repr=False)
+    identity: Identity
     replayable: bool = field(default=True, init=False)
+
+    @property
+    def size(self) -> int:
+        """How many bytes there were, from where it stood to its end, when it was examined."""
+        return self.identity.size - self.start
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Go back to where the file stood."""
-        await _work(self.handle, self._rewind, name=self.name)
-        yield self._chunks()
-
-    def _rewind(self) -> None:
-        self.handle.seek(self.start)
-
-    def _step(self, count: int, last: bool) -> bytes:  # noqa: FBT001 - run_sync passes positions
-        return _read_checked(self.handle, count, last=last, name=self.name)
-
-    async def _chunks(self) -> AsyncIterator[Chunk]:
-        for start in range(0, self.size, CHUNK):
-            count = min(CHUNK, self.size - start)
-            yield await _work(self.handle, self._step, count, start + count == self.size, name=self.name)
+        """Read the file; the handle stands at its end from the beginning."""
+        try:
+            self.handle.seek(self.identity.size)
+            # Of our own: a number that its owner closes in the middle may at once belong to another file.
+            descriptor = os.dup(self.descriptor)
+        except (OSError, ValueError) as error:
+            raise unreadable(self.name, error) from error
+        try:
+            async with aclosing(read_pages(descriptor, self.identity, self.start, self.name)) as chunks:
+                yield chunks
+        finally:
+            os.close(descriptor)
 
 
-def _in_memory(handle: Any) -> bool:
+def is_open_file(handle: Any) -> bool:
+    """Tell whether a handle stands for a file of the operating system, and adds nothing to it but a buffer."""
+    if not hasattr(os, "preadv"):
+        return False  # reading would move the position that the handle believes in
+    if isinstance(handle, tempfile.SpooledTemporaryFile) and not in_memory(handle):
+        handle = handle._file  # noqa: SLF001 - there is no other way to it
+    elif isinstance(handle, tempfile._TemporaryFileWrapper):  # noqa: SLF001 - what NamedTemporaryFile returns
+        handle = handle.file
+    raw = handle.raw if type(handle) in (io.BufferedReader, io.BufferedRandom) else handle
+    return type(raw) is io.FileIO
+
+
+def in_memory(handle: Any) -> bool:
     """Tell whether reading blocks on nothing, so that a hop to a thread would be wasted."""
     if isinstance(handle, tempfile.SpooledTemporaryFile):
         return not getattr(handle, "_rolled", True)
     return isinstance(handle, io.BytesIO)
 
 
-async def _work(handle: Any, function: Callable[..., T], *arguments: Any, name: str) -> T:
-    if not _in_memory(handle):
-        return await in_thread(function, *arguments, name=name)
-    try:
-        return function(*arguments)
-    except (OSError, ValueError) as error:
-        raise unreadable(name, error) from error
-
-
-async def examine_handle(handle: Any, name: str) -> HandleContent | None:
-    """Look at an open binary file.
-
-    Returns:
-        Its content from where it stands to its end, or None where it cannot seek.
+def examine_open_file(handle: Any, name: str) -> OpenFileContent | None:
+    """Look at a handle for which `is_open_file` holds, in a thread; None where it is no regular file, such as a pipe.
 
     Raises:
-        SourceError: It is closed, or not open for reading bytes.
+        SourceError: It stands at its end.
     """
-    if getattr(handle, "closed", False):
-        raise SourceError(f"{name} is closed.", OPEN_BINARY)
-    if isinstance(handle, io.TextIOBase):
-        raise SourceError(f"{name} is open in text mode.", OPEN_BINARY)
-    return await _work(handle, _examine_handle, handle, name, name=name)
-
-
-def _examine_handle(handle: Any, name: str) -> HandleContent | None:
-    if hasattr(handle, "readable") and not handle.readable():
-        raise SourceError(f"{name} is not open for reading.", OPEN_BINARY)
-    if not (hasattr(handle, "seek") and hasattr(handle, "tell")) or (
-        hasattr(handle, "seekable") and not handle.seekable()
-    ):
+    if handle.writable():
+        handle.flush()
+    descriptor = handle.fileno()
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return None
-    start = handle.tell()
-    size = handle.seek(0, os.SEEK_END)
-    end = handle.tell() if size is None else size  # SpooledTemporaryFile before 3.11 returned nothing
-    handle.seek(start)
-    head = read_up_to(handle, HEAD_SIZE)
-    handle.seek(start)
-    if start == end and end:
+    start, identity = handle.tell(), Identity.of(descriptor)
+    check_position(name, start, identity.size)
+    head = os.pread(descriptor, HEAD_SIZE, start)
+    return OpenFileContent(handle, descriptor, name, start, head, identity)
+
+
+def check_position(name: str, start: int, end: int) -> None:
+    """Refuse a handle with nothing left to read, unless there never was anything."""
+    if start >= end > 0:
         raise SourceError(
             f"{name} stands at its end.",
             Hint("Call seek(0) on it before the upload.", "请在上传前对文件调用 seek(0)。"),
         )
-    return HandleContent(handle, name, start, end - start, head)

@@ -10,7 +10,8 @@ from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.content import Chunk, Content, MemoryContent
-from wxasset.transfer.files import examine_file, examine_handle
+from wxasset.transfer.files import examine_file
+from wxasset.transfer.handles import examine_handle
 from wxasset.transfer.streams import examine_stream, handle_chunks, spool
 from wxasset.wire.formats import FORMATS, Format, sniff
 from wxasset.wire.limits import Limits, UploadLimit

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.content import CHUNK, Chunk, Content, MemoryContent, in_thread, read_up_to, unreadable
-from wxasset.transfer.files import HandleContent
+from wxasset.transfer.handles import examine_seekable
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = ["StreamContent", "examine_stream", "handle_chunks", "spool"]
@@ -59,7 +59,8 @@ async def _checked(chunks: AsyncIterator[Any]) -> AsyncIterator[Chunk]:
         if not isinstance(chunk, bytes | bytearray | memoryview):
             raise SourceError(f"The stream to upload gave {type(chunk).__name__}, not bytes.")
         if len(chunk):
-            yield chunk
+            # Of single bytes, so that its length is what it is everywhere.
+            yield chunk.cast("B") if isinstance(chunk, memoryview) else chunk
 
 
 @define
@@ -89,7 +90,7 @@ class StreamContent:
         async for chunk in self._all():
             if held:
                 yield held
-            total, held = total + memoryview(chunk).nbytes, chunk
+            total, held = total + len(chunk), chunk
             if total > self.size:
                 raise SourceError(f"The stream gave more than the {self.size} bytes of size=.", _EXACT)
         if total < self.size:
@@ -111,7 +112,7 @@ async def examine_stream(chunks: AsyncIterator[Any], size: int) -> StreamContent
         if chunk is None:
             break
         first.append(chunk)
-        seen += memoryview(chunk).nbytes
+        seen += len(chunk)
     head = b"".join(bytes(memoryview(chunk)[:HEAD_SIZE]) for chunk in first)[:HEAD_SIZE]
     return StreamContent(size, head, first, rest)
 
@@ -127,7 +128,7 @@ async def spool(chunks: AsyncIterator[Any], most: int) -> AsyncGenerator[Content
     Raises:
         SourceError: There are more than `most`, the stream fails, or the disk is full.
     """
-    memory, total = bytearray(), 0
+    memory = bytearray()
     file: Any = None
     try:
         async with aclosing(_bounded(_checked(chunks), most)) as bounded:
@@ -136,29 +137,26 @@ async def spool(chunks: AsyncIterator[Any], most: int) -> AsyncGenerator[Content
                 if len(memory) >= _SPOOL_MEMORY:
                     file = file or await in_thread(tempfile.TemporaryFile, name="a temporary file")
                     await in_thread(file.write, bytes(memory), name="a temporary file")
-                    total += len(memory)
                     memory.clear()
         if file is None:
             yield MemoryContent(bytes(memory))
             return
-        head = await in_thread(_finish_spool, file, bytes(memory), name="a temporary file")
-        yield HandleContent(file, "the spooled stream", 0, total + len(memory), head)
+        yield await in_thread(_finish_spool, file, bytes(memory), name="a temporary file")
     finally:
         if file is not None:
             file.close()
 
 
-def _finish_spool(file: Any, rest: bytes) -> bytes:
+def _finish_spool(file: Any, rest: bytes) -> Content:
     file.write(rest)
-    file.flush()
     file.seek(0)
-    return read_up_to(file, HEAD_SIZE)
+    return examine_seekable(file, "the spooled stream")
 
 
 async def _bounded(chunks: AsyncIterator[Chunk], most: int) -> AsyncGenerator[Chunk, None]:
     total = 0
     async for chunk in chunks:
-        total += memoryview(chunk).nbytes
+        total += len(chunk)
         if total > most:
             raise SourceError(f"The stream to upload has more than {most} bytes.")
         yield chunk

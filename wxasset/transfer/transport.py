@@ -1,15 +1,13 @@
 """The network, through aiohttp: the only client module that names it."""
 
-import asyncio
 import ipaddress
 import os
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
-import anyio
 from aiohttp import hdrs, payload
 from aiohttp.abc import AbstractStreamWriter
 from attrs import define, field, frozen, validators
@@ -25,15 +23,12 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.transfer.content import Chunk
-from wxasset.transfer.source import Source
+from wxasset.transfer.upload import Sending, UploadBody, Writer
 from wxasset.wire.codec import excerpt
-from wxasset.wire.multipart import Frame
 
-__all__ = ["ClientSession", "Progress", "Reply", "Request", "Timeouts", "Transport", "UploadBody"]
+__all__ = ["ClientSession", "Reply", "Request", "Timeouts", "Transport"]
 
 ClientSession: TypeAlias = aiohttp.ClientSession
-Progress: TypeAlias = Callable[[int, int | None], object]
 
 _OK: Final = 200
 _PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
@@ -58,15 +53,6 @@ class Timeouts:
 
 
 @frozen(kw_only=True)
-class UploadBody:
-    """The body of an upload: a frame around a source."""
-
-    frame: Frame = field(repr=False)
-    source: Source
-    progress: Progress | None = field(default=None, repr=False)
-
-
-@frozen(kw_only=True)
 class Request:
     """What is sent in one attempt. What may hold a secret is kept out of `repr`."""
 
@@ -77,77 +63,23 @@ class Request:
 
 
 class _Payload(payload.Payload):
-    """A multipart body of known length, made anew for each attempt."""
+    """A body of known length, as aiohttp wants it; a new one for each attempt."""
 
-    def __init__(self, body: UploadBody, stall: float) -> None:
-        super().__init__(body.source, content_type=body.frame.content_type)
-        self._body = body
-        self._stall = stall
-        self._size = body.frame.length(body.source.size)
-        self.whole = False
-        self.stalled = False
-        self.failure: BaseException | None = None
-        self._ended: asyncio.Event | None = None
+    def __init__(self, sending: Sending) -> None:
+        super().__init__(None, content_type=sending.body.frame.content_type)
+        self._sending = sending
+        self._size = sending.body.size
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         del encoding, errors
         raise TypeError("an upload is not decoded")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        await self.write_with_length(writer, None)
+        await self._sending.write(cast("Writer", writer))  # the client writes to no other
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         del content_length  # it is this payload's own size
-        self._ended = asyncio.Event()
-        try:
-            await self._write(writer)
-        finally:
-            self._ended.set()
-
-    async def ended(self) -> None:
-        """Wait until aiohttp's writer has let go of the source: only then may another attempt open it."""
-        if self._ended is not None:
-            with anyio.move_on_after(self._stall, shield=True):
-                await self._ended.wait()
-
-    async def _write(self, writer: AbstractStreamWriter) -> None:
-        body, done = self._body, 0
-        await self._send(writer, body.frame.head)
-        async with _recorded(self), body.source.open() as chunks:
-            while (chunk := await anext(chunks, None)) is not None:
-                await self._send(writer, chunk)
-                done += memoryview(chunk).nbytes
-                if body.progress is not None:
-                    body.progress(done, body.source.size)
-        # The source is closed by now: with an await after the last byte aiohttp would give the connection up.
-        self.whole = True
-        await self._send(writer, body.frame.tail)
-
-    async def _send(self, writer: AbstractStreamWriter, data: Chunk) -> None:
-        try:
-            async with asyncio.timeout(self._stall):
-                await writer.write(data)
-        except TimeoutError as error:
-            self.stalled = True
-            raise _PeerError from error
-        except OSError as error:
-            raise _PeerError from error
-
-
-class _PeerError(Exception):
-    """The peer takes no more bytes, or has closed the connection."""
-
-
-@asynccontextmanager
-async def _recorded(target: _Payload) -> AsyncGenerator[None, None]:
-    """Keep what went wrong on our side: aiohttp would report it as a fault of the network."""
-    try:
-        yield
-    except (_PeerError, asyncio.CancelledError):
-        raise
-    except BaseException as error:
-        target.failure = error
-        raise
+        await self.write(writer)
 
 
 @define
@@ -271,9 +203,9 @@ class Transport:
             HTTPStatusError: The status is not 200.
             SourceError: The thing to upload failed.
         """
-        data = _Payload(request.body, self._timeouts.stall) if isinstance(request.body, UploadBody) else None
+        sending = Sending(request.body, self._timeouts.stall) if isinstance(request.body, UploadBody) else None
         try:
-            response = await self._respond(request, data)
+            response = await self._respond(request, sending)
             try:
                 reply = Reply(
                     path=request.path,
@@ -289,17 +221,17 @@ class Transport:
                 # Closes the connection if the body was not read to its end; a read one went back to the pool.
                 response.close()
         finally:
-            if data is not None:
-                await data.ended()
+            if sending is not None:
+                await sending.ended()
 
-    async def _respond(self, request: Request, data: _Payload | None) -> aiohttp.ClientResponse:
+    async def _respond(self, request: Request, sending: Sending | None) -> aiohttp.ClientResponse:
         session = self._session()
         failure: BaseException
         try:
             return await session.request(
                 request.method,
                 self._base.joinpath(request.path.lstrip("/"), encoded=True),
-                data=data or request.body,
+                data=request.body if sending is None else _Payload(sending),
                 headers=self._headers | _JSON if isinstance(request.body, bytes) else self._headers,
                 allow_redirects=False,
                 raise_for_status=False,
@@ -308,23 +240,23 @@ class Transport:
                 middlewares=(*getattr(session, "_middlewares", ()), _with_query(request.query)),
             )
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
-            failure = self._translate(error, request, data)
+            failure = self._translate(error, request, sending)
         raise failure
 
-    def _translate(self, error: Exception, request: Request, data: _Payload | None) -> BaseException:
+    def _translate(self, error: Exception, request: Request, sending: Sending | None) -> BaseException:
         """Say what happened in our own words, which hold no URL."""
         path = request.path
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return ConnectError(f"No connection to {self._base.host} for {path}: {_reason(error)}.", path)
-        if data is not None and data.stalled:
+        if sending is not None and sending.stalled:
             return TransferTimeout(
                 f"{self._base.host} took no byte of the upload to {path} for {self._timeouts.stall:g} seconds.",
                 path,
-                outcome_unknown=data.whole,
+                outcome_unknown=sending.whole,
             )
-        if data is not None and data.failure is not None:
-            return data.failure
-        unknown = data is None or data.whole
+        if sending is not None and sending.failure is not None:
+            return sending.failure
+        unknown = sending is None or sending.whole
         if isinstance(error, TimeoutError):
             return TransferTimeout(f"{path} did not answer for {self._timeouts.stall:g} seconds.", path, unknown)
         return TransferError(f"The connection to {path} broke: {_reason(error)}.", path, unknown)
