@@ -1,10 +1,12 @@
 """Where downloads go, what is left of broken ones, and how replies and files are told apart by their bytes."""
 
+import asyncio
 import gzip
 import hashlib
 import io
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import PATIENT
-from raw_server import Connection, RawRequest, RawServer, forever, reply, reset
-from wxasset import Limits, MaterialStream, News, RetryPolicy, SavedMaterial, Timeouts, Video, WxSession
+from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
+from wxasset import Integrity, Limits, MaterialStream, News, RetryPolicy, SavedMaterial, Timeouts, Video, WxSession
 from wxasset.calls.material import GetMaterial
 from wxasset.errors import (
     APIError,
@@ -79,6 +81,7 @@ async def test_a_path_is_written(raw: WxSession, server: RawServer, tmp_path: Pa
         content_type="image/jpeg",
         size=len(PHOTO),
         sha256=hashlib.sha256(PHOTO).hexdigest(),
+        integrity=Integrity.LENGTH,
     )
     assert (tmp_path / "out.jpg").read_bytes() == PHOTO
     assert (tmp_path / "out.jpg").stat().st_mode & 0o777 == 0o640
@@ -263,7 +266,7 @@ async def test_a_full_disk_leaves_nothing(
     raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the disk is full the error says so, no part is left, and the file before is as it was."""
-    monkeypatch.setattr("wxasset.transfer.sink.io.FileIO", FullFile)
+    monkeypatch.setattr("wxasset.transfer.paths.io.FileIO", FullFile)
     server.script = [FILE]
     (tmp_path / "out.jpg").write_bytes(b"old")
     with pytest.raises(DestinationError, match="No space left on device"):
@@ -294,6 +297,146 @@ async def test_a_write_that_returns_no_count(raw: WxSession, server: RawServer) 
     server.script = [FILE]
     with pytest.raises(DestinationError, match="returned list, not a count"):
         await raw.get_material("M", to=Odd())  # type: ignore[arg-type]  # the point of the test
+
+
+@pytest.mark.parametrize("kind", ["path", "open file", "anyio file"])
+async def test_fsync_waits_for_the_disk(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """With `fsync=True` the file is on the disk before it has its name, and the name before the call returns."""
+    server.script = [FILE]
+    target, synced = tmp_path / "out.jpg", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    if kind == "path":
+        await raw.get_material("M", to=target)
+        assert synced == []
+        await raw.get_material("M", to=target, fsync=True)
+        assert synced == [target.stat().st_ino, tmp_path.stat().st_ino]
+        return
+    with target.open("wb") as handle:
+        await raw.get_material("M", to=handle if kind == "open file" else anyio.wrap_file(handle), fsync=True)
+    assert (synced, target.read_bytes()) == ([target.stat().st_ino], PHOTO)
+
+
+@pytest.mark.parametrize("to", [io.BytesIO(), Writer()])
+async def test_fsync_needs_a_disk(raw: WxSession, server: RawServer, to: Any) -> None:
+    """Memory and writers have nothing that `fsync` could wait for."""
+    with pytest.raises(UsageError, match="fsync="):
+        await raw.get_material("M", to=to, fsync=True)
+    assert server.requests == []
+
+
+class SlowFile(io.FileIO):
+    """A disk that takes 3 ms for a write, and counts what it has."""
+
+    taken = 0
+
+    def write(self, data: Any) -> int:
+        """Write slowly."""
+        threading.Event().wait(0.003)
+        done = super().write(data)
+        SlowFile.taken += done
+        return done
+
+
+async def test_a_slow_disk_holds_the_server_back(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not more than two batches and what sockets hold is under way: the server waits for a disk that is slower."""
+    monkeypatch.setattr("wxasset.transfer.paths.io.FileIO", SlowFile)
+    size, sent, lag = 100_000_000, 0, 0
+
+    async def stream(_: RawRequest, connection: Connection) -> None:
+        nonlocal sent, lag
+        await connection.send(reply(b"", "image/jpeg", length=size))
+        while sent < size:
+            await connection.send(PHOTO[:500_000])
+            sent += 500_000
+            lag = max(lag, sent - SlowFile.taken)
+
+    server.script = [stream]
+    saved = await raw.get_material("M", to=tmp_path / "out.jpg")
+    assert isinstance(saved, SavedMaterial)
+    assert saved.size == SlowFile.taken == size
+    assert lag < 30_000_000
+
+
+# What shows that a file is whole
+
+
+def closing(body: bytes) -> Handler:
+    """Send a body whose end is the end of the connection."""
+
+    async def send(_: RawRequest, connection: Connection) -> None:
+        await connection.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+        connection.writer.close()
+
+    return send
+
+
+def chunked(body: bytes) -> bytes:
+    """Frame a body in chunks."""
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+@pytest.mark.parametrize(
+    ("name", "frame", "integrity"),
+    [
+        ("photo.jpg", reply, Integrity.LENGTH),
+        ("photo.jpg", chunked, Integrity.FRAMED),
+        ("photo.jpg", closing, Integrity.END_MARK),
+        ("clip.mp4", closing, Integrity.END_MARK),
+        ("voice.amr", closing, Integrity.UNVERIFIED),
+    ],
+)
+async def test_every_result_says_what_shows_that_it_is_whole(
+    raw: WxSession, server: RawServer, tmp_path: Path, samples: Path, name: str, frame: Any, integrity: Integrity
+) -> None:
+    """An announced length, the end of its framing, or the file's own end mark; without any of them nothing does."""
+    data = media(samples, name)
+    server.script = [frame(data)]
+    saved = await raw.get_material("M", to=tmp_path / "out")
+    assert isinstance(saved, SavedMaterial)
+    assert (saved.integrity, saved.path) == (integrity, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == data
+    async with raw.open_material("M") as stream:
+        assert isinstance(stream, MaterialStream)
+        assert stream.integrity is None
+        assert await stream.read() == data
+        assert stream.integrity is integrity
+
+
+def media(samples: Path, name: str) -> bytes:
+    """A real file, or the start of a voice that says nothing about its end."""
+    return (samples / name).read_bytes() if (samples / name).exists() else b"#!AMR\n" + bytes(1000)
+
+
+async def test_a_compressed_file_is_framed(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
+    """The length of what was compressed is not the file's, but shows that all of it came."""
+    body = gzip.compress(PHOTO)
+    server.script = [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)]
+    saved = await raw.get_material("M", to=tmp_path / "out")
+    assert isinstance(saved, SavedMaterial)
+    assert (saved.integrity, saved.size) == (Integrity.FRAMED, len(PHOTO))
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
+@pytest.mark.parametrize("name", ["photo.jpg", "clip.mp4"])
+async def test_a_cut_that_looks_like_an_end_is_noticed(
+    raw: WxSession, server: RawServer, tmp_path: Path, samples: Path, name: str, share: float
+) -> None:
+    """Where only the connection's end is the file's end, a file without its end mark is a `TruncatedDownload`."""
+    data = media(samples, name)
+    data = data[: int(len(data) * share)]
+    server.script = [closing(data)]
+    with pytest.raises(TruncatedDownload, match="the end of the file is missing") as caught:
+        await raw.get_material("M", to=tmp_path)
+    assert (caught.value.received, caught.value.expected) == (len(data), None)
+    async with raw.open_material("M") as stream:
+        assert isinstance(stream, MaterialStream)
+        with pytest.raises(TruncatedDownload):
+            _ = [chunk async for chunk in stream]
+    assert names(tmp_path) == []
 
 
 # Broken downloads
@@ -355,6 +498,38 @@ async def test_a_cancelled_download_leaves_nothing(raw: WxSession, server: RawSe
         await halfway.wait()
         group.cancel_scope.cancel()
     assert (names(tmp_path), (tmp_path / "out.jpg").read_bytes()) == (["out.jpg"], b"old")
+
+
+class StuckFile(io.FileIO):
+    """A disk that does not answer until it is told to."""
+
+    begun = threading.Event()
+    go_on = threading.Event()
+
+    def write(self, data: Any) -> int:
+        """Write when it may."""
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return super().write(data)
+
+
+async def test_a_download_cancelled_in_the_middle_of_a_write_leaves_nothing(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled download waits for its thread, however often it is cancelled, and only then cleans up."""
+    monkeypatch.setattr("wxasset.transfer.paths.io.FileIO", StuckFile)
+    server.script = [reply(PHOTO * 6, "image/jpeg")]
+    task = asyncio.create_task(raw.get_material("M", to=tmp_path / "out.jpg"))
+    await asyncio.to_thread(StuckFile.begun.wait, 10)
+    for _ in range(3):
+        task.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not task.done()
+    StuckFile.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert names(tmp_path) == []
 
 
 async def test_a_stalled_download_is_given_up(server: RawServer, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from conftest import PATIENT
 from raw_server import RawServer, reply
 from wxasset import (
     AddedMaterial,
+    Integrity,
     Limits,
     MaterialCount,
     MaterialStream,
@@ -50,6 +51,7 @@ async def test_an_image_comes_back_identical(wx: WxSession, sim: Simulator, samp
         content_type="image/jpeg",
         size=len(photo),
         sha256=hashlib.sha256(photo).hexdigest(),
+        integrity=Integrity.LENGTH,
     )
     assert (tmp_path / "out.jpg").read_bytes() == photo == sim.materials[added.media_id].content
 

@@ -23,6 +23,7 @@ from wxasset.errors import (
     TransferTimeout,
     UsageError,
 )
+from wxasset.transfer.progress import Throttle
 
 ADDED = reply({"media_id": "M"})
 ONCE = RetryPolicy(attempts=1)
@@ -128,6 +129,34 @@ def _raw_handle(file: Path) -> Any:
     return file.open("rb", buffering=0)
 
 
+def _updated_file(file: Path) -> Any:
+    handle = file.open("r+b")
+    handle.seek(1)
+    handle.write(file.read_bytes()[1:])  # some of it is not on disk yet
+    handle.seek(0)
+    return handle
+
+
+def _named_temporary_file(file: Path) -> Any:
+    named = tempfile.NamedTemporaryFile(suffix=".jpg")
+    named.write(file.read_bytes())
+    named.seek(0)
+    return named
+
+
+class _Reversible(io.FileIO):
+    """A file whose bytes are not those on disk: its own `read` has to be used."""
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        """Read, and turn each byte over."""
+        return bytes(255 - byte for byte in super().read(count))
+
+
+def _reversible(file: Path) -> Any:
+    file.with_name("reversed").write_bytes(bytes(255 - byte for byte in file.read_bytes()))
+    return _Reversible(file.with_name("reversed"))
+
+
 def _bytes_io(file: Path) -> Any:
     return io.BytesIO(file.read_bytes())
 
@@ -155,6 +184,9 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "memoryview": (lambda file: memoryview(file.read_bytes()), "media.jpg"),
     "open file": (_handle, "file.jpg"),
     "raw file": (_raw_handle, "file.jpg"),
+    "file opened for update": (_updated_file, "file.jpg"),
+    "NamedTemporaryFile": (_named_temporary_file, ".jpg"),
+    "file of a class of its own": (_reversible, "reversed.jpg"),
     "BytesIO": (_bytes_io, "media.jpg"),
     "UploadFile on disk": (_upload_file, "file.jpg"),
     "UploadFile in memory": (_small_upload_file, "file.jpg"),
@@ -181,12 +213,76 @@ async def test_every_source_is_sent_whole(server: RawServer, tmp_path: Path, kin
     ((head, content),) = parts(request)
     assert content == file.read_bytes()
     if size > 2:  # fewer bytes tell no format
-        assert f'filename="{name}"'.encode() in head
+        assert f'{name}"'.encode() in head
     if hasattr(media, "close") and not isinstance(media, UploadFile):
         assert not media.closed, "what was lent is left open"
         media.close()
     elif isinstance(media, UploadFile):
         await media.close()
+
+
+@pytest.mark.parametrize("kind", ["path", "open file", "UploadFile on disk"])
+@pytest.mark.parametrize("without", ["waiting reads", "cached pages", "preadv"])
+async def test_files_are_sent_whole_on_every_platform(
+    server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, without: str
+) -> None:
+    """Where the kernel cannot read without waiting, has not the file at hand, or has no `preadv`, a thread reads."""
+    preadv, waited = os.preadv, []
+
+    def reluctant(descriptor: int, buffers: Any, offset: int, flags: int = 0) -> int:
+        if flags and without == "cached pages":
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        if not flags:
+            waited.append(offset)
+        # Never more than 100,000 bytes at once: reads may always be short.
+        return preadv(descriptor, [memoryview(buffers[0])[:100_000]], offset, flags)
+
+    if without == "preadv":
+        monkeypatch.delattr(os, "preadv")
+    else:
+        monkeypatch.setattr(os, "preadv", reluctant)
+    if without != "cached pages":
+        monkeypatch.setattr("wxasset.transfer.pages._WITHOUT_WAITING", 0)
+    await test_every_source_is_sent_whole(server, tmp_path, kind, 1_500_000)
+    assert waited or without == "preadv"
+
+
+async def test_a_file_that_fails_in_the_page_cache(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails under a read is a `SourceError` with what the system said."""
+    server.script = [ADDED]
+    (tmp_path / "file.jpg").write_bytes(jpeg(1_500_000))
+
+    def broken(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "preadv", broken)
+    with pytest.raises(SourceError, match="Input/output error"):
+        await raw.add_material("image", tmp_path / "file.jpg")
+    assert not parts_whole(server.requests)
+
+
+async def test_a_handle_ends_where_its_bytes_end(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
+    """Uploaded, an open file stands at its end, as if it had been read; its owner may close it in the middle."""
+    server.script = [ADDED]
+    file = tmp_path / "file.jpg"
+    file.write_bytes(jpeg(LARGE))
+    with file.open("rb") as handle:
+        await raw.add_material("image", handle)
+        assert handle.tell() == LARGE
+        handle.seek(0)
+        await raw.add_material("image", handle, progress=lambda *_: handle.close())
+    assert parts(server.requests[1])[0][1] == file.read_bytes()
+    with file.open("rb") as handle:
+
+        async def close(_: RawRequest, connection: Connection) -> None:
+            handle.close()
+            await connection.send(reply({"errcode": 40001, "errmsg": "invalid credential"}))
+
+        server.script = [close, ADDED]
+        with pytest.raises(SourceError, match="closed file"):
+            await raw.add_material("image", handle)
 
 
 async def test_an_anyio_file_is_sent_whole(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
@@ -246,14 +342,37 @@ async def test_a_failing_progress_stops_the_upload(raw: WxSession, server: RawSe
     assert not parts_whole(server.requests)
 
 
-async def test_one_connection_serves_a_run_of_uploads(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
-    """The connection is kept from upload to upload, whatever the source."""
+@pytest.mark.parametrize("kind", SOURCES)
+async def test_one_connection_serves_a_run_of_uploads(
+    raw: WxSession, server: RawServer, tmp_path: Path, kind: str
+) -> None:
+    """The connection is kept from upload to upload, whatever the source: nothing is awaited after the last byte."""
     server.script = [ADDED]
     file = tmp_path / "file.jpg"
     file.write_bytes(jpeg(LARGE))
     for _ in range(20):
-        await raw.add_material("image", file)
+        media = SOURCES[kind][0](file)
+        await raw.add_material("image", media)
+        if hasattr(media, "close"):
+            (media.file if isinstance(media, UploadFile) else media).close()
     assert (len(server.requests), server.connections) == (20, 1)
+
+
+async def test_progress_is_told_ten_times_a_second_at_most() -> None:
+    """Of a transfer in small steps the first is told, then one in a tenth of a second, and the last once."""
+    told: list[int] = []
+    now = 0.0
+    throttle = Throttle(lambda done, _: told.append(done), lambda: now)
+    for done in range(1, 1000):
+        throttle(done, 1000)
+        now += 0.001
+    throttle.end(1000, 1000)
+    throttle.end(1000, 1000)
+    assert told == [1, *range(101, 1000, 100), 1000, 1000]
+    throttle = Throttle(lambda done, _: told.append(done), lambda: now)
+    throttle(5, None)
+    throttle.end(5, None)
+    assert told[-2:] == [1000, 5]
 
 
 # Bad input

@@ -26,6 +26,7 @@ from wxasset.tokens.sources import CallableToken, ClassicToken, StableToken, Sta
 from wxasset.tokens.stores import MemoryTokenStore, TokenStore
 from wxasset.tokens.token import Token, TokenRecord, TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial
+from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.transport import Timeouts
 from wxasset.wire.codec import wire_name
 from wxasset.wire.limits import Limits
@@ -45,6 +46,7 @@ __all__ = [
     "Effect",
     "FailedDelete",
     "FileTokenStore",
+    "Integrity",
     "Limits",
     "ListedType",
     "MaterialCount",

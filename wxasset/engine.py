@@ -33,10 +33,10 @@ from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.sink import Sink
 from wxasset.transfer.source import Source
 from wxasset.transfer.transport import Reply, Request, Transport
 from wxasset.transfer.upload import UploadBody
+from wxasset.transfer.writing import Sink
 from wxasset.wire.codec import decode, looks_like_json, reply_or_file
 from wxasset.wire.limits import KIB, Limits
 from wxasset.wire.multipart import frame

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from wxasset.errors import ReplyTooLarge, StreamConsumedError
-from wxasset.transfer.progress import Progress
-from wxasset.transfer.sink import Destination, Sink, open_sink
+from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
+from wxasset.transfer.integrity import EndWatch, Integrity
+from wxasset.transfer.progress import Progress, Throttle
+from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.transport import Reply
+from wxasset.transfer.writing import Sink
 from wxasset.wire.limits import MIB
 from wxasset.wire.names import disposition_filename, safe_name
 
@@ -25,6 +27,7 @@ class SavedMaterial:
         content_type: The media type that WeChat claims, which may be wrong; None where it claims none.
         size: Its number of bytes.
         sha256: The hash of its bytes, in hexadecimal.
+        integrity: What showed that it is whole.
     """
 
     path: Path | None
@@ -32,6 +35,7 @@ class SavedMaterial:
     content_type: str | None
     size: int
     sha256: str
+    integrity: Integrity
 
 
 @define
@@ -40,6 +44,7 @@ class FileReply:
 
     Attributes:
         fallback: What to call the file where WeChat gives no name.
+        integrity: What showed that it is whole; None before all of it has been read.
     """
 
     fallback: str
@@ -47,6 +52,12 @@ class FileReply:
     _start: bytes = field(repr=False)
     _limit: int
     _received: int = field(default=0, init=False)
+    _watch: EndWatch | None = field(init=False, repr=False)
+    integrity: Integrity | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Watch for the end of the file where nothing else would show that it was cut."""
+        self._watch = EndWatch() if self._reply.integrity is None else None
 
     @property
     def filename(self) -> str | None:
@@ -76,21 +87,41 @@ class FileReply:
         if self._received > self._limit:
             path = self._reply.path
             raise ReplyTooLarge(f"{path} sent a file of more than {self._limit} bytes.", path, limit=self._limit)
+        if chunk and self._watch is not None:
+            self._watch.feed(chunk)
+        if not chunk:
+            self.integrity = self._judge()
         return chunk
+
+    def _judge(self) -> Integrity:
+        """Say what shows, at the end of the body, that the file is whole."""
+        integrity = self._reply.integrity if self._watch is None else self._watch.judge()
+        if integrity is None:
+            path, received = self._reply.path, self._received
+            raise TruncatedDownload(
+                f"The answer of {path} broke off after {received} bytes: the end of the file is missing.",
+                path,
+                received=received,
+            )
+        return integrity
 
     async def save(self, sink: Sink, progress: Progress | None) -> SavedMaterial:
         """Write the file into a sink, which keeps it if it is whole."""
+        told = Throttle(progress) if progress is not None else None
         async with sink.open(self.filename, self.fallback) as writing:
             while chunk := await self.next_chunk():
                 await writing.write(chunk)
-                if progress is not None:
-                    progress(writing.size, self.length)
+                if told is not None:
+                    told(writing.size, self.length)
+        if told is not None:
+            told.end(writing.size, self.length)
         return SavedMaterial(
             path=sink.path,
             filename=self.filename,
             content_type=self.content_type,
             size=writing.size,
             sha256=writing.sha256,
+            integrity=self._judge(),
         )
 
 
@@ -120,6 +151,11 @@ class MaterialStream:
         """The announced number of bytes, or None."""
         return self._file.length
 
+    @property
+    def integrity(self) -> Integrity | None:
+        """What showed that the file is whole; None before all of it has been read."""
+        return self._file.integrity
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._consume()
         return self._chunks()
@@ -147,15 +183,20 @@ class MaterialStream:
                 raise ReplyTooLarge(f"The material has more than {limit} bytes.", limit=limit)
         return bytes(body)
 
-    async def save(self, to: Destination, *, progress: Progress | None = None) -> SavedMaterial:
+    async def save(self, to: Destination, *, progress: Progress | None = None, fsync: bool = False) -> SavedMaterial:
         """Write the file to a path, a directory, a handle or a writer, as `WxSession.get_material` does.
+
+        Args:
+            to: As in `WxSession.get_material`.
+            progress: The same.
+            fsync: The same.
 
         Raises:
             DestinationError: It cannot be written there.
             TruncatedDownload: It ended early; nothing of it was left.
             StreamConsumedError: It has been read already.
         """
-        sink = await open_sink(to)
+        sink = await open_sink(to, fsync=fsync)
         self._consume()
         return await self._file.save(sink, progress)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from anyio.lowlevel import RunVar
 
-__all__ = ["KIB", "READING", "Share"]
+__all__ = ["KIB", "READING", "WRITING", "Share"]
 
 KIB: Final = 1024
 
@@ -40,3 +40,7 @@ class Share:
 READING: Final = Share("wxasset reading", together=4096 * KIB, least=64 * KIB, most=256 * KIB)
 """The buffer of an upload from a file. With 256 KiB uploads over TLS are faster than with 64 KiB, but what a
 connection has not sent yet is of the same size: with 200 of them it makes 87 MB instead of 25."""
+
+WRITING: Final = Share("wxasset writing", together=32 * 1024 * KIB, least=256 * KIB, most=1024 * KIB)
+"""What a download to a file collects for one write; as much again is on its way to the disk. Below 256 KiB the hops to
+the thread cost more than the writes."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-__all__ = ["Progress", "throttled"]
+__all__ = ["Progress", "Throttle"]
 
 Progress: TypeAlias = Callable[[int, int | None], object]
 """Called with the bytes that are through and their total, which may be None."""
@@ -13,15 +13,25 @@ _INTERVAL: Final = 0.1
 """Seconds between two calls: a person sees no more than ten a second, and a large file would make thousands."""
 
 
-def throttled(progress: Progress, clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Pass on the first step, then at most one in a tenth of a second, and the last of a known total."""
-    due = clock()
+class Throttle:
+    """Passes on the first step, then at most one in a tenth of a second, and the last."""
 
-    def step(done: int, total: int | None) -> None:
-        nonlocal due
-        now = clock()
-        if now >= due or done == total:
-            due = now + _INTERVAL
-            progress(done, total)
+    def __init__(self, progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
+        """Tell `progress`; `clock` is for tests."""
+        self._progress = progress
+        self._clock = clock
+        self._due = clock()
+        self._told: int | None = None
 
-    return step
+    def __call__(self, done: int, total: int | None) -> None:
+        """Take a step."""
+        now = self._clock()
+        if now >= self._due:
+            self._due = now + _INTERVAL
+            self._told = done
+            self._progress(done, total)
+
+    def end(self, done: int, total: int | None) -> None:
+        """Take the last step."""
+        if self._told != done:
+            self._progress(done, total)

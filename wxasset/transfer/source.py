@@ -137,7 +137,8 @@ async def _content(stack: AsyncExitStack, media: Any, size: int | None, most: in
 
 async def _from_handle(stack: AsyncExitStack, handle: Any, size: int | None, most: int) -> tuple[str, Content]:
     path = getattr(handle, "name", None)
-    name = os.path.basename(path) if isinstance(path, str) else _UNNAMED
+    # An int where it was opened by its descriptor.
+    name = os.path.basename(os.fsdecode(path)) if isinstance(path, str | os.PathLike) else _UNNAMED
     content = await examine_handle(handle, name)
     if content is None:
         return name, await _from_chunks(stack, handle_chunks(handle, name), size, most)

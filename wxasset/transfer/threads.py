@@ -43,26 +43,26 @@ class Job(Generic[T]):
         """Wait for what comes of it; a cancelled caller stays until the thread is through with it.
 
         aiohttp cancels its writer as a plain task, against which anyio's own shield does not help: a thread would go
-        on reading from a handle that the next attempt moves, or writing to one that is being restored.
+        on reading from a handle that the next attempt moves, or writing to one that is being restored. What has not
+        begun by then never will.
         """
         if not self._ended:
             try:
                 await self._told
             except asyncio.CancelledError:
-                await self._stay()
+                if not self._withdraw():
+                    await self._stay()
                 raise
         return self._outcome()
 
     async def through(self) -> None:
-        """Wait until no thread has it any more, or ever will; what comes of it is dropped."""
+        """Wait until it is done, whoever cancels meanwhile; what comes of it is dropped."""
         if await self._stay():
             raise asyncio.CancelledError
 
     async def _stay(self) -> bool:
-        """Wait, whoever cancels; tell whether somebody did."""
+        """Wait, and tell whether somebody cancelled."""
         cancelled = False
-        if self._withdraw():
-            return cancelled
         with anyio.CancelScope(shield=True):
             while not self._ended:
                 if self._told.done():  # cancelled with the task that waited for it
@@ -85,8 +85,9 @@ class Job(Generic[T]):
 
     def run(self) -> None:
         """Do it, in the thread that claimed it."""
+        arguments, self._arguments = self._arguments, ()  # not kept longer than they are needed
         try:
-            value = self._function(*self._arguments)
+            value = self._function(*arguments)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits
             self._outcome = _raising(error)
         else:

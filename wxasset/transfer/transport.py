@@ -23,6 +23,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
+from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.upload import Sending, UploadBody, Writer
 from wxasset.wire.codec import excerpt
 
@@ -99,6 +100,15 @@ class Reply:
     length: int | None
     _response: aiohttp.ClientResponse = field(repr=False)
     _received: int = field(default=0, init=False)
+
+    @property
+    def integrity(self) -> Integrity | None:
+        """What the end of the body, which is checked, shows; None where nothing but a closed connection ends it."""
+        if self.length is not None:
+            return Integrity.LENGTH
+        headers = self._response.headers
+        chunked = "chunked" in headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+        return Integrity.FRAMED if chunked or hdrs.CONTENT_LENGTH in headers else None
 
     async def next_chunk(self) -> bytes:
         """Give the next bytes of the body, none at its end.

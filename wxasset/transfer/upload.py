@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from wxasset.errors import SourceError
 from wxasset.transfer.content import Chunk
-from wxasset.transfer.progress import Progress, throttled
+from wxasset.transfer.progress import Progress, Throttle
 from wxasset.transfer.source import Source
 from wxasset.wire.multipart import Frame
 
@@ -97,13 +97,13 @@ class Sending:
     async def _write_but_last(self, writer: Writer) -> bytes:
         """Write all pieces but the last, which is given back with what follows it."""
         source, lead, done = self.body.source, self.body.frame.head, 0
-        progress = throttled(self.body.progress) if self.body.progress is not None else None
+        told = Throttle(self.body.progress) if self.body.progress is not None else None
         async with source.open() as chunks:
             with _unbuffered(writer.transport):
                 async for chunk in chunks:
                     done += len(chunk)
-                    if progress is not None:
-                        progress(done, source.size)
+                    if told is not None:
+                        (told.end if done >= source.size else told)(done, source.size)
                     if done >= source.size:
                         return b"".join((lead, chunk, self.body.frame.tail))
                     await self._send(writer, b"".join((lead, chunk)) if lead else chunk)
