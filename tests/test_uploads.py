@@ -409,7 +409,7 @@ async def test_an_unreadable_file(
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("wxasset.transfer.files.io.FileIO", refuse)
+        monkeypatch.setattr(os, "open", refuse)
     await refused(raw, server, file, "Permission denied")
 
 
@@ -450,19 +450,20 @@ async def test_handles_that_fail_when_they_are_read(raw: WxSession, server: RawS
     await refused(raw, server, Camera(), "Cannot read camera: No such device")
 
 
-async def test_a_file_that_grows_while_it_is_looked_at(
-    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("size", "how"), [(300_000, "grew while it was read"), (50, "shrank while it was read")])
+async def test_a_file_that_changes_while_it_is_looked_at(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, how: str
 ) -> None:
-    """A small file is read whole at once; one that turns out to be larger is refused."""
+    """A small file is read whole at once; one that turns out to be of another size is refused."""
+    file, read = tmp_path / "file.jpg", os.read
+    file.write_bytes(jpeg(100))
 
-    class Growing(io.FileIO):
-        def read(self, count: int | None = -1, /) -> bytes:
-            os.truncate(tmp_path / "file.jpg", 300_000)
-            return super().read(count)
+    def change_and_read(descriptor: int, count: int) -> bytes:
+        os.truncate(file, size)
+        return read(descriptor, count)
 
-    (tmp_path / "file.jpg").write_bytes(jpeg(100))
-    monkeypatch.setattr("wxasset.transfer.files.io.FileIO", Growing)
-    await refused(raw, server, tmp_path / "file.jpg", "grew while it was read")
+    monkeypatch.setattr(os, "read", change_and_read)
+    await refused(raw, server, file, how)
 
 
 async def test_what_is_no_source_at_all(raw: WxSession, server: RawServer) -> None:

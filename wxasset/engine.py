@@ -47,6 +47,7 @@ __all__ = ["Engine"]
 R = TypeVar("R")
 T = TypeVar("T")
 
+_FIRST: Final = Attempt()
 _SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a shorter one would spoil the text
 _ENVELOPE: Final = 4 * KIB  # bytes; an error in the clothes of a file is no longer than this
 
@@ -132,7 +133,7 @@ class Engine:
         sink: Sink | None = None,
     ) -> T:
         """Make attempts until one succeeds or `decide` says that it is enough."""
-        attempt, begun = Attempt(), time.monotonic()
+        attempt, begun = _FIRST, time.monotonic()
         while True:
             token = await self.tokens.acquire(self.call) if call.route.authorized else None
             started_at = time.time()

@@ -492,14 +492,11 @@ class WxSession:
         if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
             raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
         if media is not None and isinstance(call, Upload):
-            async with open_source(
-                media,
-                filename=filename,
-                size=size,
-                limit=call.limit,
-                limits=self._limits,
-            ) as source:
+            source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=self._limits)
+            try:
                 return await self._engine.call(call, source=source, progress=progress)
+            finally:
+                source.close()
         if isinstance(call, Download):
             return await self._download(call, None if to is None else await open_sink(to, fsync=fsync), progress)
         return await self._engine.call(call)

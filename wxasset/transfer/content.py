@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Chunk: TypeAlias = "bytes | bytearray | memoryview"
+Chunk: TypeAlias = bytes | bytearray | memoryview
 
 CHUNK: Final = 256 * 1024
 """Bytes of a read in a thread, and of a piece of what is in memory: 64 KiB reach 335 MB/s, 256 KiB 905, 1 MiB 1113
@@ -58,6 +58,15 @@ class Content(Protocol):
     @property
     def replayable(self) -> bool:
         """Whether `open` can be called again."""
+        ...
+
+    @property
+    def whole(self) -> Chunk | None:
+        """All of them, where they are few and in memory: there is nothing to open then."""
+        ...
+
+    def close(self) -> None:
+        """Let go of a file that was made to keep them."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
@@ -95,27 +104,40 @@ def read_up_to(handle: Any, count: int) -> bytes:
     return first if len(parts) == 1 else b"".join(parts)
 
 
+def _single_bytes(data: Chunk) -> Chunk:
+    """Make what holds larger numbers a view of its bytes, so that its length is their number everywhere."""
+    return data.cast("B") if isinstance(data, memoryview) else data
+
+
 @frozen
 class MemoryContent:
     """Bytes in memory."""
 
-    data: Chunk = field(repr=False)
+    data: Chunk = field(repr=False, converter=_single_bytes)
     replayable: bool = field(default=True, init=False)
 
     @property
     def size(self) -> int:
         """How many bytes there are."""
-        return memoryview(self.data).nbytes
+        return len(self.data)
 
     @property
     def head(self) -> bytes:
         """The first bytes."""
-        return bytes(memoryview(self.data).cast("B")[:HEAD_SIZE])
+        return bytes(memoryview(self.data)[:HEAD_SIZE])
+
+    @property
+    def whole(self) -> Chunk | None:
+        """All of them, if they are few."""
+        return self.data if len(self.data) <= CHUNK else None
+
+    def close(self) -> None:
+        """Do nothing: memory goes by itself."""
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
         """Give slices of the bytes, uncopied."""
-        async with aclosing(_slices(memoryview(self.data).cast("B"))) as chunks:
+        async with aclosing(_slices(memoryview(self.data))) as chunks:
             yield chunks
 
 

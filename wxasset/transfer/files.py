@@ -6,7 +6,9 @@ import stat
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from functools import reduce
+from operator import or_
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -18,7 +20,6 @@ from wxasset.transfer.content import (
     Content,
     MemoryContent,
     in_thread,
-    read_up_to,
     unreadable,
 )
 from wxasset.transfer.pages import LEAVE_ALONE, Identity, read_pages
@@ -35,6 +36,10 @@ __all__ = [
 ]
 
 
+# A pipe would wait for its writer, a terminal would become ours, and Windows would change line ends.
+_READ: Final = os.O_RDONLY | reduce(or_, (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY")))
+
+
 @frozen
 class FileContent:
     """A file on disk, opened by its path for each attempt."""
@@ -43,30 +48,34 @@ class FileContent:
     head: bytes = field(repr=False)
     identity: Identity
     replayable: bool = field(default=True, init=False)
+    whole: None = field(default=None, init=False)
 
     @property
     def size(self) -> int:
         """How many bytes the file had when it was examined."""
         return self.identity.size
 
+    def close(self) -> None:
+        """Do nothing: the file is open during an attempt only."""
+
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
         """Open the file; it has to be the one that was examined."""
-        handle = await in_thread(self._open, name=self.path)
+        descriptor = await in_thread(self._open, name=self.path)
         try:
-            async with aclosing(read_pages(handle.fileno(), self.identity, 0, self.path)) as chunks:
+            async with aclosing(read_pages(descriptor, self.identity, 0, self.path)) as chunks:
                 yield chunks
         finally:
-            handle.close()
+            os.close(descriptor)
 
-    def _open(self) -> io.FileIO:
-        handle = io.FileIO(self.path)
+    def _open(self) -> int:
+        descriptor = os.open(self.path, _READ)
         try:
-            self.identity.check(handle.fileno(), self.path)
+            self.identity.check(descriptor, self.path)
         except BaseException:
-            handle.close()
+            os.close(descriptor)
             raise
-        return handle
+        return descriptor
 
 
 async def examine_file(path: str) -> Content:
@@ -79,18 +88,22 @@ async def examine_file(path: str) -> Content:
 
 
 def _examine_file(path: str) -> Content:
-    # Looked at before it is opened: to open a pipe would wait for its writer.
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise SourceError(f"{path} is no regular file.", OPEN_BINARY)
-    with io.FileIO(path) as handle:
-        identity = Identity.of(handle.fileno())
-        if identity.size > SMALL:
-            return FileContent(path, read_up_to(handle, HEAD_SIZE), identity)
+    """Look at a file in as few system calls as that takes: each lets go of the interpreter, and has to get it back."""
+    descriptor = os.open(path, _READ)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError(f"{path} is no regular file.", OPEN_BINARY)
+        if found.st_size > SMALL:
+            return FileContent(path, os.read(descriptor, HEAD_SIZE), Identity.of(found))
         # Not more room than it takes: memory that is new to the process costs more than the read.
-        data = read_up_to(handle, identity.size + 1)
-        if len(data) > identity.size:
-            raise SourceError(f"{path} grew while it was read.", LEAVE_ALONE)
-        return MemoryContent(data)
+        data = os.read(descriptor, found.st_size + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) != found.st_size:
+        how = "grew" if len(data) > found.st_size else "shrank"
+        raise SourceError(f"{path} {how} while it was read.", LEAVE_ALONE)
+    return MemoryContent(data)
 
 
 @frozen
@@ -103,7 +116,14 @@ class OpenFileContent:
     start: int
     head: bytes = field(repr=False)
     identity: Identity
+    owned: bool = False
     replayable: bool = field(default=True, init=False)
+    whole: None = field(default=None, init=False)
+
+    def close(self) -> None:
+        """Close it if it is our own."""
+        if self.owned:
+            self.handle.close()
 
     @property
     def size(self) -> int:
@@ -145,7 +165,7 @@ def in_memory(handle: Any) -> bool:
     return isinstance(handle, io.BytesIO)
 
 
-def examine_open_file(handle: Any, name: str) -> OpenFileContent | None:
+def examine_open_file(handle: Any, name: str, *, owned: bool) -> OpenFileContent | None:
     """Look at a handle for which `is_open_file` holds, in a thread; None where it is no regular file, such as a pipe.
 
     Raises:
@@ -154,12 +174,13 @@ def examine_open_file(handle: Any, name: str) -> OpenFileContent | None:
     if handle.writable():
         handle.flush()
     descriptor = handle.fileno()
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
         return None
-    start, identity = handle.tell(), Identity.of(descriptor)
+    start, identity = handle.tell(), Identity.of(found)
     check_position(name, start, identity.size)
     head = os.pread(descriptor, HEAD_SIZE, start)
-    return OpenFileContent(handle, descriptor, name, start, head, identity)
+    return OpenFileContent(handle, descriptor, name, start, head, identity, owned)
 
 
 def check_position(name: str, start: int, end: int) -> None:

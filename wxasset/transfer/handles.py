@@ -28,7 +28,14 @@ class HandleContent:
     start: int
     size: int
     head: bytes = field(repr=False)
+    owned: bool = False
     replayable: bool = field(default=True, init=False)
+    whole: None = field(default=None, init=False)
+
+    def close(self) -> None:
+        """Close it if it is our own."""
+        if self.owned:
+            self.handle.close()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
@@ -90,13 +97,13 @@ def _examine_handle(handle: Any, name: str) -> Content | None:
     return examine_seekable(handle, name)
 
 
-def examine_seekable(handle: Any, name: str) -> Content:
-    """Look at a handle that can seek, in a thread where it may block.
+def examine_seekable(handle: Any, name: str, *, owned: bool = False) -> Content:
+    """Look at a handle that can seek, in a thread where it may block; one that is `owned` is closed with its content.
 
     Raises:
         SourceError: It stands at its end.
     """
-    if is_open_file(handle) and (content := examine_open_file(handle, name)) is not None:
+    if is_open_file(handle) and (content := examine_open_file(handle, name, owned=owned)) is not None:
         return content
     start = handle.tell()
     size = handle.seek(0, os.SEEK_END)
@@ -105,4 +112,4 @@ def examine_seekable(handle: Any, name: str) -> Content:
     head = read_up_to(handle, HEAD_SIZE)
     handle.seek(start)
     check_position(name, start, end)
-    return HandleContent(handle, name, start, end - start, head)
+    return HandleContent(handle, name, start, end - start, head, owned)

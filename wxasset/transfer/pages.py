@@ -32,14 +32,13 @@ class Identity:
     modified_ns: int
 
     @classmethod
-    def of(cls, descriptor: int) -> "Identity":
-        """Take that of an open file."""
-        found = os.fstat(descriptor)
+    def of(cls, found: os.stat_result) -> "Identity":
+        """Take it from what the system says of an open file."""
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
     def check(self, descriptor: int, name: str) -> None:
         """Raise `SourceError` where a file is another one, or has been changed."""
-        now = Identity.of(descriptor)
+        now = Identity.of(os.fstat(descriptor))
         if now != self:
             how = "shrank" if now.size < self.size else "grew" if now.size > self.size else "was changed"
             raise SourceError(f"{name} {how} while it was sent.", LEAVE_ALONE)

@@ -1,8 +1,8 @@
 """What can be uploaded: the one door through which everything becomes a `Source`."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 
 import anyio
@@ -73,12 +73,20 @@ class Source:
         """Whether `open` can be called again."""
         return self._content.replayable
 
+    @property
+    def whole(self) -> Chunk | None:
+        """All of the bytes, where they are few and in memory: there is nothing to open then."""
+        return self._content.whole
+
+    def close(self) -> None:
+        """Let go of what was made to keep the bytes."""
+        self._content.close()
+
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Open the bytes for one attempt; exactly `size` come, or `SourceError`."""
         return self._content.open()
 
 
-@asynccontextmanager
 async def open_source(
     media: Media,
     *,
@@ -86,8 +94,8 @@ async def open_source(
     size: int | None,
     limit: UploadLimit | None,
     limits: Limits,
-) -> AsyncGenerator[Source, None]:
-    """Make a `Source` of anything that can be uploaded, and check it before anything is sent.
+) -> Source:
+    """Make a `Source` of anything that can be uploaded, and check it before anything is sent; close it in the end.
 
     Args:
         media: What to upload.
@@ -101,23 +109,21 @@ async def open_source(
     """
     _check_size(size)
     most = limit.max_bytes if limit is not None and limits.check_size else limits.max_spool
-    async with AsyncExitStack() as stack:
-        name, content = await _content(stack, media, size, most)
-        if size is not None and content.size != size:
-            raise SourceError(
-                f"{name} has {content.size} bytes, not the {size} of size=.",
-                Hint("Correct size=, or leave it out.", "请更正 size=，或不传该参数。"),
-            )
+    name, content = await _content(media, size, most)
+    try:
         form = sniff(content.head)
-        _check(name, content.size, form, limit=limit, limits=limits)
-        yield Source(
-            filename=upload_name(filename or name, form),
-            content_type=form.content_type if form else _BINARY,
-            content=content,
-        )
+        _check(name, content.size, form, announced=size, limit=limit, limits=limits)
+    except BaseException:
+        content.close()
+        raise
+    return Source(
+        filename=upload_name(filename or name, form),
+        content_type=form.content_type if form else _BINARY,
+        content=content,
+    )
 
 
-async def _content(stack: AsyncExitStack, media: Any, size: int | None, most: int) -> tuple[str, Content]:
+async def _content(media: Any, size: int | None, most: int) -> tuple[str, Content]:
     if isinstance(media, bytes | bytearray | memoryview):
         return _UNNAMED, MemoryContent(media)
     if isinstance(media, str | os.PathLike):
@@ -126,29 +132,27 @@ async def _content(stack: AsyncExitStack, media: Any, size: int | None, most: in
     if isinstance(media, anyio.AsyncFile):
         media = media.wrapped  # each read through the wrapper would be a hop of its own
     elif hasattr(media, "file") and hasattr(media, "filename"):
-        name, content = await _from_handle(stack, media.file, size, most)
+        name, content = await _from_handle(media.file, size, most)
         return media.filename or name, content
     if hasattr(media, "__aiter__"):
-        return _UNNAMED, await _from_chunks(stack, aiter(media), size, most)
+        return _UNNAMED, await _from_chunks(aiter(media), size, most)
     if hasattr(media, "read"):
-        return await _from_handle(stack, media, size, most)
+        return await _from_handle(media, size, most)
     raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", _KINDS)
 
 
-async def _from_handle(stack: AsyncExitStack, handle: Any, size: int | None, most: int) -> tuple[str, Content]:
+async def _from_handle(handle: Any, size: int | None, most: int) -> tuple[str, Content]:
     path = getattr(handle, "name", None)
     # An int where it was opened by its descriptor.
     name = os.path.basename(os.fsdecode(path)) if isinstance(path, str | os.PathLike) else _UNNAMED
     content = await examine_handle(handle, name)
     if content is None:
-        return name, await _from_chunks(stack, handle_chunks(handle, name), size, most)
+        return name, await _from_chunks(handle_chunks(handle, name), size, most)
     return name, content
 
 
-async def _from_chunks(stack: AsyncExitStack, chunks: AsyncIterator[Any], size: int | None, most: int) -> Content:
-    if size is None:
-        return await stack.enter_async_context(spool(chunks, most))
-    return await examine_stream(chunks, size)
+async def _from_chunks(chunks: AsyncIterator[Any], size: int | None, most: int) -> Content:
+    return await (spool(chunks, most) if size is None else examine_stream(chunks, size))
 
 
 def _check_size(size: object) -> None:
@@ -159,8 +163,21 @@ def _check_size(size: object) -> None:
         )
 
 
-def _check(name: str, size: int, form: Format | None, *, limit: UploadLimit | None, limits: Limits) -> None:
+def _check(
+    name: str,
+    size: int,
+    form: Format | None,
+    *,
+    announced: int | None,
+    limit: UploadLimit | None,
+    limits: Limits,
+) -> None:
     """Refuse what WeChat would refuse, before anything is sent."""
+    if announced is not None and size != announced:
+        raise SourceError(
+            f"{name} has {size} bytes, not the {announced} of size=.",
+            Hint("Correct size=, or leave it out.", "请更正 size=，或不传该参数。"),
+        )
     if size == 0:
         raise SourceError(f"{name} is empty.", Hint("Check the file.", "文件为空，请检查。"))
     if limit is None:

@@ -72,6 +72,10 @@ class StreamContent:
     _first: list[Chunk] = field(repr=False)
     _rest: AsyncIterator[Chunk] = field(repr=False)
     _opened: bool = field(default=False, init=False)
+    whole: None = field(default=None, init=False)
+
+    def close(self) -> None:
+        """Do nothing: the stream is its owner's."""
 
     @property
     def replayable(self) -> bool:
@@ -117,9 +121,8 @@ async def examine_stream(chunks: AsyncIterator[Any], size: int) -> StreamContent
     return StreamContent(size, head, first, rest)
 
 
-@asynccontextmanager
-async def spool(chunks: AsyncIterator[Any], most: int) -> AsyncGenerator[Content, None]:
-    """Keep a stream without a size: in memory up to 1 MiB, then in an unnamed temporary file.
+async def spool(chunks: AsyncIterator[Any], most: int) -> Content:
+    """Keep a stream without a size: in memory up to 1 MiB, then in an unnamed temporary file, until it is closed.
 
     Args:
         chunks: The stream.
@@ -139,18 +142,18 @@ async def spool(chunks: AsyncIterator[Any], most: int) -> AsyncGenerator[Content
                     await in_thread(file.write, bytes(memory), name="a temporary file")
                     memory.clear()
         if file is None:
-            yield MemoryContent(bytes(memory))
-            return
-        yield await in_thread(_finish_spool, file, bytes(memory), name="a temporary file")
-    finally:
+            return MemoryContent(bytes(memory))
+        return await in_thread(_finish_spool, file, bytes(memory), name="a temporary file")
+    except BaseException:
         if file is not None:
             file.close()
+        raise
 
 
 def _finish_spool(file: Any, rest: bytes) -> Content:
     file.write(rest)
     file.seek(0)
-    return examine_seekable(file, "the spooled stream")
+    return examine_seekable(file, "the spooled stream", owned=True)
 
 
 async def _bounded(chunks: AsyncIterator[Chunk], most: int) -> AsyncGenerator[Chunk, None]:

@@ -3,14 +3,15 @@
 import ipaddress
 import os
 import ssl
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
 from aiohttp import hdrs, payload
 from aiohttp.abc import AbstractStreamWriter
 from attrs import define, field, frozen, validators
+from multidict import CIMultiDict
 from yarl import URL
 
 from wxasset.errors import (
@@ -35,7 +36,6 @@ _OK: Final = 200
 _PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
 _API_HOST: Final = "api.weixin.qq.com"
 _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-_JSON: Final = {hdrs.CONTENT_TYPE: "application/json"}
 
 
 @frozen(kw_only=True)
@@ -53,7 +53,7 @@ class Timeouts:
     stall: float = field(default=30.0, validator=validators.gt(0))
 
 
-@frozen(kw_only=True)
+@define(kw_only=True, eq=False)
 class Request:
     """What is sent in one attempt. What may hold a secret is kept out of `repr`."""
 
@@ -83,23 +83,29 @@ class _Payload(payload.Payload):
         await self.write(writer)
 
 
-@define
 class Reply:
-    """An answer whose body is still to be read.
+    """An answer whose body is still to be read."""
 
-    Attributes:
-        path: The API's path.
-        disposition: The Content-Disposition, empty where there is none.
-        content_type: The media type that the server claims, or None.
-        length: The announced number of bytes of the body, or None.
-    """
+    def __init__(self, path: str, response: aiohttp.ClientResponse) -> None:
+        """Stand for the answer of the API with this path."""
+        self.path = path
+        self._response = response
+        self._received = 0
 
-    path: str
-    disposition: str
-    content_type: str | None
-    length: int | None
-    _response: aiohttp.ClientResponse = field(repr=False)
-    _received: int = field(default=0, init=False)
+    @property
+    def disposition(self) -> str:
+        """The Content-Disposition, empty where there is none."""
+        return self._response.headers.get(hdrs.CONTENT_DISPOSITION, "")
+
+    @property
+    def content_type(self) -> str | None:
+        """The media type that the server claims, or None."""
+        return self._response.headers.get(hdrs.CONTENT_TYPE)
+
+    @property
+    def length(self) -> int | None:
+        """The announced number of bytes of the body, or None."""
+        return None if hdrs.CONTENT_ENCODING in self._response.headers else self._response.content_length
 
     @property
     def integrity(self) -> Integrity | None:
@@ -117,6 +123,7 @@ class Reply:
             TruncatedDownload: It ended before its announced length, or the connection broke.
             TransferTimeout: Nothing came for `Timeouts.stall` seconds.
         """
+        failure: WxAssetError
         try:
             chunk = await self._response.content.readany()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -146,15 +153,18 @@ class Reply:
             ReplyTooLarge: It has more than `limit` bytes.
             TransferError: It broke off.
         """
-        body = bytearray()
+        parts, size = [], 0
         try:
             while chunk := await self.next_chunk():
-                body += chunk
-                if len(body) > limit:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > limit:
                     raise ReplyTooLarge(f"{self.path} answered with more than {limit} bytes.", self.path, limit=limit)
+                if self._response.content.at_eof():
+                    break  # all of a small reply comes at once: one wait less
         except TruncatedDownload as error:
             raise TransferError(error.message, self.path) from None
-        return bytes(body)
+        return b"".join(parts)
 
 
 class Transport:
@@ -177,7 +187,9 @@ class Transport:
         self._borrowed = http
         self._own: ClientSession | None = None
         self._closed = False
-        self._headers = {hdrs.USER_AGENT: user_agent}
+        self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
+        self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
+        self._urls: dict[str, URL] = {}
         self._timeout = aiohttp.ClientTimeout(
             total=None,  # a large file on a slow line takes its time; what counts is that bytes move
             connect=timeouts.pool,
@@ -203,8 +215,7 @@ class Transport:
             self._own._retry_connection = False  # noqa: SLF001 - there is no public switch; a test holds it
         return self._own
 
-    @asynccontextmanager
-    async def send(self, request: Request) -> AsyncGenerator[Reply, None]:
+    def send(self, request: Request) -> AbstractAsyncContextManager[Reply]:
         """Send a request; the reply is open inside the block.
 
         Raises:
@@ -213,36 +224,18 @@ class Transport:
             HTTPStatusError: The status is not 200.
             SourceError: The thing to upload failed.
         """
-        sending = Sending(request.body, self._timeouts.stall) if isinstance(request.body, UploadBody) else None
-        try:
-            response = await self._respond(request, sending)
-            try:
-                reply = Reply(
-                    path=request.path,
-                    disposition=response.headers.get(hdrs.CONTENT_DISPOSITION, ""),
-                    content_type=response.headers.get(hdrs.CONTENT_TYPE),
-                    length=None if hdrs.CONTENT_ENCODING in response.headers else response.content_length,
-                    response=response,
-                )
-                if response.status != _OK:
-                    raise await _status_error(reply, response)
-                yield reply
-            finally:
-                # Closes the connection if the body was not read to its end; a read one went back to the pool.
-                response.close()
-        finally:
-            if sending is not None:
-                await sending.ended()
+        return _Exchange(self, request, self._timeouts.stall)
 
-    async def _respond(self, request: Request, sending: Sending | None) -> aiohttp.ClientResponse:
+    async def respond(self, request: Request, sending: Sending | None) -> aiohttp.ClientResponse:
+        """Send a request and wait for the head of its answer; `send` makes a reply of it."""
         session = self._session()
         failure: BaseException
         try:
             return await session.request(
                 request.method,
-                self._base.joinpath(request.path.lstrip("/"), encoded=True),
+                self._url(request.path),
                 data=request.body if sending is None else _Payload(sending),
-                headers=self._headers | _JSON if isinstance(request.body, bytes) else self._headers,
+                headers=self._json_headers if isinstance(request.body, bytes) else self._headers,
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=self._timeout,
@@ -252,6 +245,12 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
             failure = self._translate(error, request, sending)
         raise failure
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = self._base.joinpath(path.lstrip("/"), encoded=True)
+        return url
 
     def _translate(self, error: Exception, request: Request, sending: Sending | None) -> BaseException:
         """Say what happened in our own words, which hold no URL."""
@@ -270,6 +269,34 @@ class Transport:
         if isinstance(error, TimeoutError):
             return TransferTimeout(f"{path} did not answer for {self._timeouts.stall:g} seconds.", path, unknown)
         return TransferError(f"The connection to {path} broke: {_reason(error)}.", path, unknown)
+
+
+class _Exchange(AbstractAsyncContextManager[Reply]):
+    """One request and its answer. Written out: as a generator it would cost each call 3 us more."""
+
+    def __init__(self, transport: Transport, request: Request, stall: float) -> None:
+        self._transport = transport
+        self._request = request
+        self._sending = Sending(request.body, stall) if isinstance(request.body, UploadBody) else None
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> Reply:
+        try:
+            response = self._response = await self._transport.respond(self._request, self._sending)
+            reply = Reply(self._request.path, response)
+            if response.status != _OK:
+                await _raise_for_status(reply, response.status)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return reply
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._response is not None:
+            # Closes the connection if the body was not read to its end; a read one went back to the pool.
+            self._response.close()
+        if self._sending is not None:
+            await self._sending.ended()
 
 
 def _checked(base_url: str, *, bare: bool) -> URL:
@@ -316,16 +343,11 @@ def _reason(error: BaseException) -> str:
     }.get(type(error).__name__, type(error).__name__)
 
 
-async def _status_error(reply: Reply, response: aiohttp.ClientResponse) -> HTTPStatusError:
+async def _raise_for_status(reply: Reply, status: int) -> None:
     start = b""
-    try:
+    with suppress(WxAssetError):  # the status says enough
         while len(start) < _PEEK and (chunk := await reply.next_chunk()):
             start += chunk
-    except WxAssetError:
-        pass  # the status says enough
-    return HTTPStatusError(
-        f"{reply.path} answered with HTTP status {response.status}.",
-        reply.path,
-        status=response.status,
-        excerpt=excerpt(start),
+    raise HTTPStatusError(
+        f"{reply.path} answered with HTTP status {status}.", reply.path, status=status, excerpt=excerpt(start)
     )

@@ -95,9 +95,13 @@ class Sending:
                 await self._ended.wait()
 
     async def _write_but_last(self, writer: Writer) -> bytes:
-        """Write all pieces but the last, which is given back with what follows it."""
+        """Write all pieces but the last, which is given back with what is around it."""
         source, lead, done = self.body.source, self.body.frame.head, 0
         told = Throttle(self.body.progress) if self.body.progress is not None else None
+        if source.whole is not None:
+            if told is not None:
+                told.end(source.size, source.size)
+            return b"".join((lead, source.whole, self.body.frame.tail))
         async with source.open() as chunks:
             with _unbuffered(writer.transport):
                 async for chunk in chunks:

@@ -1,5 +1,6 @@
 """Between attrs classes and bytes: requests encoded, replies decoded, errors told from replies. Pure."""
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ _WIRE: Final = "wxasset.wire"
 _EXCERPT: Final = 200  # characters; enough for a gateway's headline
 _ENVELOPE: Final = frozenset({"errcode", "errmsg", "rid"})
 _BOM: Final = b"\xef\xbb\xbf"
+_DECODER: Final = json.JSONDecoder(strict=False)  # json.loads would make one for each reply
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def wire_name(*names: str) -> dict[str, tuple[str, ...]]:
@@ -71,7 +74,7 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
     aliases = [names for field in fields if len(names := _wire_names(field)) > 1]
 
     def structure(document: object, _: object) -> Any:
-        if not isinstance(document, Mapping):
+        if not isinstance(document, dict):
             msg = f"expected an object, not {type(document).__name__}"
             raise TypeError(msg)
         # A null says no more than an absent key, and defaults cover that.
@@ -137,7 +140,7 @@ def dumps(document: object) -> bytes:
 
     Source: wire reference 4.5. Lone surrogates, which UTF-8 has no bytes for, become question marks.
     """
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODER.encode(document).encode("utf-8", "replace")
 
 
 def excerpt(body: bytes) -> str:
@@ -153,7 +156,7 @@ def looks_like_json(head: bytes | bytearray) -> bool:
 
 def _loads(body: bytes) -> object:
     # Live replies hold control characters and invalid UTF-8 from user content (wire reference 0.4).
-    return json.loads(body.removeprefix(_BOM).decode("utf-8", "replace"), strict=False)
+    return _DECODER.decode(body.removeprefix(_BOM).decode("utf-8", "replace"))
 
 
 def parse(body: bytes, path: str) -> dict[str, Any]:
@@ -203,6 +206,7 @@ def _raise_for_errcode(document: Mapping[str, Any], path: str) -> None:
         raise api_error(errcode, errmsg if isinstance(errmsg, str) else "", path)
 
 
+@functools.cache
 def _members(reply: Any) -> tuple[type[Any], ...]:
     """List the classes of a reply type that may be a union."""
     if get_origin(reply) in (UnionType, Union):
@@ -210,11 +214,12 @@ def _members(reply: Any) -> tuple[type[Any], ...]:
     return (reply,)
 
 
-def _required(cls: type[Any]) -> list[tuple[str, ...]]:
+@functools.cache
+def _required(cls: Any) -> list[tuple[str, ...]]:
     return [_wire_names(field) for field in attrs.fields(cls) if field.default is attrs.NOTHING]
 
 
-def _fitting(document: Mapping[str, Any], members: Sequence[type[Any]]) -> type[Any] | None:
+def _fitting(document: Mapping[str, Any], members: Sequence[Any]) -> Any:
     """Find the class whose required keys are all there; the most demanding is asked first."""
     members = sorted(members, key=lambda cls: -len(_required(cls)))
     return next((cls for cls in members if all(any(n in document for n in names) for names in _required(cls))), None)
@@ -293,9 +298,10 @@ def reply_or_file(body: bytes, reply: type[R], path: str, *, attachment: bool) -
     if not isinstance(document, dict) or (attachment and not document.keys() <= _ENVELOPE):
         return None
     _raise_for_errcode(document, path)
-    if attachment or _fitting(document, _members(reply)) is None:
+    kinds: Any = reply
+    if attachment or _fitting(document, _members(kinds)) is None:
         return None
-    result: R = _structure(document, reply, body, path)
+    result: R = _structure(document, kinds, body, path)
     return result
 
 
