@@ -252,21 +252,23 @@ async def test_a_directory_without_permission_is_refused(
         await raw.get_material("M", to=tmp_path / "out.jpg")
 
 
-class FullFile(io.FileIO):
-    """A file on a disk that is full after 300,000 bytes."""
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a disk that takes 300,000 bytes of a file, and not all of a write at once."""
+    write = os.write
 
-    def write(self, data: Any) -> int:
-        """Take some bytes, and then none."""
-        if self.tell() + len(data) > 300_000:
+    def take(descriptor: int, data: Any) -> int:
+        if os.fstat(descriptor).st_size >= 300_000:
             raise OSError(28, "No space left on device")
-        return super().write(data)
+        return write(descriptor, memoryview(data)[:100_000])
+
+    monkeypatch.setattr(os, "write", take)
 
 
 async def test_a_full_disk_leaves_nothing(
     raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the disk is full the error says so, no part is left, and the file before is as it was."""
-    monkeypatch.setattr("wxasset.transfer.paths.io.FileIO", FullFile)
+    fill_disk(monkeypatch)
     server.script = [FILE]
     (tmp_path / "out.jpg").write_bytes(b"old")
     with pytest.raises(DestinationError, match="No space left on device"):
@@ -326,25 +328,20 @@ async def test_fsync_needs_a_disk(raw: WxSession, server: RawServer, to: Any) ->
     assert server.requests == []
 
 
-class SlowFile(io.FileIO):
-    """A disk that takes 3 ms for a write, and counts what it has."""
-
-    taken = 0
-
-    def write(self, data: Any) -> int:
-        """Write slowly."""
-        threading.Event().wait(0.003)
-        done = super().write(data)
-        SlowFile.taken += done
-        return done
-
-
 async def test_a_slow_disk_holds_the_server_back(
     raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not more than two batches and what sockets hold is under way: the server waits for a disk that is slower."""
-    monkeypatch.setattr("wxasset.transfer.paths.io.FileIO", SlowFile)
-    size, sent, lag = 100_000_000, 0, 0
+    size, sent, lag, taken = 100_000_000, 0, 0, 0
+    write = os.write
+
+    def write_slowly(descriptor: int, data: bytes) -> int:
+        nonlocal taken
+        threading.Event().wait(0.003)
+        taken += len(data)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_slowly)
 
     async def stream(_: RawRequest, connection: Connection) -> None:
         nonlocal sent, lag
@@ -352,12 +349,12 @@ async def test_a_slow_disk_holds_the_server_back(
         while sent < size:
             await connection.send(PHOTO[:500_000])
             sent += 500_000
-            lag = max(lag, sent - SlowFile.taken)
+            lag = max(lag, sent - taken)
 
     server.script = [stream]
     saved = await raw.get_material("M", to=tmp_path / "out.jpg")
     assert isinstance(saved, SavedMaterial)
-    assert saved.size == SlowFile.taken == size
+    assert saved.size == taken == size
     assert lag < 30_000_000
 
 
@@ -500,33 +497,27 @@ async def test_a_cancelled_download_leaves_nothing(raw: WxSession, server: RawSe
     assert (names(tmp_path), (tmp_path / "out.jpg").read_bytes()) == (["out.jpg"], b"old")
 
 
-class StuckFile(io.FileIO):
-    """A disk that does not answer until it is told to."""
-
-    begun = threading.Event()
-    go_on = threading.Event()
-
-    def write(self, data: Any) -> int:
-        """Write when it may."""
-        self.begun.set()
-        assert self.go_on.wait(10)
-        return super().write(data)
-
-
 async def test_a_download_cancelled_in_the_middle_of_a_write_leaves_nothing(
     raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cancelled download waits for its thread, however often it is cancelled, and only then cleans up."""
-    monkeypatch.setattr("wxasset.transfer.paths.io.FileIO", StuckFile)
+    begun, go_on, write = threading.Event(), threading.Event(), os.write
+
+    def write_when_it_may(descriptor: int, data: bytes) -> int:
+        begun.set()
+        assert go_on.wait(10)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_when_it_may)
     server.script = [reply(PHOTO * 6, "image/jpeg")]
     task = asyncio.create_task(raw.get_material("M", to=tmp_path / "out.jpg"))
-    await asyncio.to_thread(StuckFile.begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 10)
     for _ in range(3):
         task.cancel()
         for _ in range(5):
             await asyncio.sleep(0)
         assert not task.done()
-    StuckFile.go_on.set()
+    go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert names(tmp_path) == []

@@ -44,6 +44,7 @@ class FileReply:
 
     Attributes:
         fallback: What to call the file where WeChat gives no name.
+        filename: The name that WeChat gave, made safe.
         integrity: What showed that it is whole; None before all of it has been read.
     """
 
@@ -53,17 +54,14 @@ class FileReply:
     _limit: int
     _received: int = field(default=0, init=False)
     _watch: EndWatch | None = field(init=False, repr=False)
+    filename: str | None = field(init=False)
     integrity: Integrity | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Watch for the end of the file where nothing else would show that it was cut."""
         self._watch = EndWatch() if self._reply.integrity is None else None
-
-    @property
-    def filename(self) -> str | None:
-        """The name that WeChat gave, made safe."""
         name = disposition_filename(self._reply.disposition)
-        return safe_name(name, self.fallback) if name else None
+        self.filename = safe_name(name, self.fallback) if name else None
 
     @property
     def content_type(self) -> str | None:

@@ -116,11 +116,15 @@ async def read_pages(descriptor: int, identity: Identity, start: int, name: str)
     Raises:
         SourceError: It shrank, grew, was changed, or cannot be read.
     """
-    reading, size = _Reading(descriptor, identity, name), identity.size
-    with READING.take() as most:
-        buffer = memoryview(bytearray(min(most, size - start)))
-        for offset in range(start, size, len(buffer) or 1):
-            view = buffer[: size - offset]
-            if not reading.step(view, offset):
-                await in_thread(reading.wait, view, offset, name=name)
-            yield view
+    reading, offset = _Reading(descriptor, identity, name), start
+    portion = READING.take()  # counted from before its connection was made
+    room, buffer = portion.least, memoryview(b"")
+    while missing := identity.size - offset:
+        if not min(room, missing) <= len(buffer) <= room:
+            buffer = memoryview(bytearray(min(room, missing)))
+        view = buffer[:missing]
+        if not reading.step(view, offset):
+            await in_thread(reading.wait, view, offset, name=name)
+        yield view
+        offset += len(view)
+        room = portion.now

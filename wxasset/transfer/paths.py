@@ -1,19 +1,19 @@
 """Downloads to a path or a directory: a file appears when all of it is there, and never before."""
 
 import errno
-import io
 import os
 import secrets
 import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from attrs import define, field
 
 from wxasset.transfer.memory import WRITING
 from wxasset.transfer.threads import in_background
-from wxasset.transfer.writing import Sink, ThreadedWriting, Writing, thoroughly, write_all
+from wxasset.transfer.writing import Sink, ThreadedWriting, Writing, thoroughly
 from wxasset.wire.formats import sniff
 from wxasset.wire.names import safe_name
 
@@ -26,24 +26,41 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     Raises:
         OSError: Nothing can be written there.
     """
-    target = os.path.realpath(path)
-    try:
-        found = os.stat(target)
-    except FileNotFoundError:
-        found = None
+    target = os.path.abspath(path)
+    found = _look_at(target)
+    if found is not None and stat.S_ISLNK(found.st_mode):
+        target = os.path.realpath(target)
+        found = _look_at(target)
     if found is not None and stat.S_ISDIR(found.st_mode):
-        directory, mode = target, None
-    elif path.endswith(("/", os.sep)):
+        _check_writable(target)
+        return PathSink(target, None, None, sync)
+    if path.endswith(("/", os.sep)):
         raise NotADirectoryError(errno.ENOTDIR, "no such directory")
-    elif found is not None and not stat.S_ISREG(found.st_mode):
+    if found is not None and not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file; pass it as an open handle")
-    else:
-        directory, mode = os.path.dirname(target), stat.S_IMODE(found.st_mode) if found else None
+    directory = os.path.dirname(target)
+    _check_writable(directory)
+    if found is not None and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return PathSink(directory, target, stat.S_IMODE(found.st_mode) if found else None, sync)
+
+
+def _look_at(target: str) -> os.stat_result | None:
+    try:
+        return os.lstat(target)
+    except FileNotFoundError:
+        return None
+
+
+def _check_writable(directory: str) -> None:
+    if os.access(os.path.join(directory, ""), os.W_OK | os.X_OK):
+        return
     if not os.path.isdir(directory):
         raise NotADirectoryError(errno.ENOTDIR, "its directory does not exist")
-    if not os.access(directory, os.W_OK | os.X_OK) or (found is not None and not os.access(target, os.W_OK)):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return PathSink(directory, None if directory == target else target, mode, sync)
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+_CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 
 
 @define
@@ -60,8 +77,8 @@ class PathSink(Sink):
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         """Enter the sink for one attempt."""
         part = _Part(self._directory, os.path.basename(self._target) if self._target else "wxasset")
-        with WRITING.take() as batch:
-            writing = ThreadedWriting(part.write, batch, self._target or self._directory)
+        with WRITING.take() as portion:
+            writing = ThreadedWriting(part.write, portion, self._target or self._directory)
             try:
                 yield writing
                 name = None if self._target else safe_name(filename, fallback, sniff(writing.head))
@@ -84,37 +101,44 @@ class PathSink(Sink):
 
 
 class _Part:
-    """A file on its way, under a temporary name. All of this is done in a thread."""
+    """A file on its way, under a temporary name.
+
+    All of this is done in a thread, in few system calls: each lets go of the interpreter, and to get it back costs
+    more than most of them.
+    """
 
     def __init__(self, directory: str, base: str) -> None:
         # Cut, so that the marks fit into what a file system allows for a name.
         self.path = os.path.join(directory, f".{base[:60]}.{secrets.token_hex(6)}.part")
-        self._handle: io.FileIO | None = None
+        self._descriptor: int | None = None
 
     def write(self, data: bytes) -> None:
         """Write; the file is made for its first bytes, so that a small one takes one hop in all."""
-        write_all(self._open(), data)
+        descriptor, view = self._open(), memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
 
-    def _open(self) -> io.FileIO:
-        if self._handle is None:
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            self._handle = io.FileIO(os.open(self.path, flags, 0o666), "wb")
-        return self._handle
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, _CREATE, 0o666)
+        return self._descriptor
 
     def close(self, mode: int | None, *, sync: bool) -> None:
         """Close the whole file, with the permissions that it shall have."""
-        handle = self._open()
+        descriptor = self._open()
         if mode is not None:
             os.chmod(self.path, mode)
         if sync:
-            os.fsync(handle.fileno())
-        handle.close()
+            os.fsync(descriptor)
+        self._descriptor = None
+        os.close(descriptor)
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        if self._handle is not None:
-            self._handle.close()
-            Path(self.path).unlink(missing_ok=True)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        Path(self.path).unlink(missing_ok=True)
 
 
 def _sync_directory(directory: str) -> None:

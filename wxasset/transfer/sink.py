@@ -73,8 +73,8 @@ class _HandleSink(Sink):
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         del filename, fallback
         start = await in_thread(self._begin, name=_OPEN_FILE)
-        with WRITING.take() as batch:
-            writing = ThreadedWriting(self._write, batch, _OPEN_FILE)
+        with WRITING.take() as portion:
+            writing = ThreadedWriting(self._write, portion, _OPEN_FILE)
             try:
                 yield writing
                 await writing.finish(self._end)

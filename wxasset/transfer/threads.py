@@ -14,7 +14,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 import anyio
-from anyio.lowlevel import RunVar
+
+from wxasset.transfer.loops import PerLoop
 
 __all__ = ["Job", "in_background", "run_in_thread"]
 
@@ -182,17 +183,12 @@ class _Threads:
             self._ended.popleft().end()
 
 
-_threads: RunVar[_Threads] = RunVar("wxasset files")
+_threads: Final = PerLoop(_Threads)
 
 
 def in_background(function: Callable[..., T], *arguments: Any) -> Job[T]:
     """Hand blocking work to a thread and go on; whoever does owes the job a `result` or a `through`."""
-    try:
-        threads = _threads.get()
-    except LookupError:
-        threads = _Threads()
-        _threads.set(threads)
-    return threads.give(function, arguments)
+    return _threads.get().give(function, arguments)
 
 
 async def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
@@ -25,6 +25,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.transfer.integrity import Integrity
+from wxasset.transfer.memory import READING
 from wxasset.transfer.upload import Sending, UploadBody, Writer
 from wxasset.wire.codec import excerpt
 
@@ -282,7 +283,8 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
 
     async def __aenter__(self) -> Reply:
         try:
-            response = self._response = await self._transport.respond(self._request, self._sending)
+            with nullcontext() if self._sending is None else READING.take():
+                response = self._response = await self._transport.respond(self._request, self._sending)
             reply = Reply(self._request.path, response)
             if response.status != _OK:
                 await _raise_for_status(reply, response.status)
@@ -332,6 +334,12 @@ def _with_query(query: Mapping[str, str]) -> Any:
 def _reason(error: BaseException) -> str:
     """Name a fault of the network by its kind: the texts of aiohttp's errors can hold the URL."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+    if isinstance(cause, ssl.SSLError):
+        # Its number is OpenSSL's own.
+        detail = getattr(cause, "verify_message", "")
+        return f"TLS failed: {(cause.reason or 'no reason given').replace('_', ' ').lower()}{detail and f' ({detail})'}"
     if isinstance(cause, OSError) and cause.strerror and cause.errno:
         # asyncio puts addresses where the reason should be; the numbers of name resolution are below 0.
         return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror).lower()

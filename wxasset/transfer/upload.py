@@ -130,15 +130,15 @@ class Sending:
 
 @contextmanager
 def _unbuffered(transport: asyncio.Transport | None) -> Iterator[None]:
-    """Have `drain` wait until nothing refers to a piece any more.
+    """Have `drain` wait until nothing of a piece is left, so that its memory can be used for the next one.
 
-    TLS copies what it is given; other transports keep what the socket does not take, without a copy on uvloop and from
-    Python 3.12 on.
+    Plain transports keep what the socket does not take, without a copy on uvloop and from Python 3.12 on. TLS makes a
+    copy, of which it would keep 512 KiB a connection; a limit of 0 would make it wait for ever.
     """
-    if transport is None or transport.get_extra_info("ssl_object") is not None:
+    if transport is None:
         yield
         return
-    transport.set_write_buffer_limits(high=0)
+    transport.set_write_buffer_limits(high=0 if transport.get_extra_info("ssl_object") is None else 1)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from wxasset.errors import DestinationError
+from wxasset.transfer.memory import Portion
 from wxasset.transfer.threads import Job, in_background
 from wxasset.wire.formats import HEAD_SIZE
 
@@ -56,10 +57,9 @@ class Writing(ABC):
     """
 
     def __init__(self, batch: int) -> None:
-        """Collect so many bytes for one write."""
+        """Collect so many bytes for the first write."""
         self.size = 0
         self.head = b""
-        self._batch = batch
         self._collected: list[bytes] = []
         self._room = batch
         self._hash = hashlib.sha256()
@@ -72,16 +72,16 @@ class Writing(ABC):
         self._collected.append(data)
         self._room -= len(data)
         if self._room <= 0:
-            self._room = self._batch
             batch, self._collected = self._collected, []
-            await self._pass_on(batch)
+            self._room = await self._pass_on(batch)
 
     def _absorb(self, batch: Sequence[bytes]) -> None:
         for part in batch:
             self._hash.update(part)
 
     @abstractmethod
-    async def _pass_on(self, batch: list[bytes]) -> None: ...
+    async def _pass_on(self, batch: list[bytes]) -> int:
+        """Write a batch, or begin to; tells how many bytes to collect for the next one."""
 
     @property
     def sha256(self) -> str:
@@ -92,18 +92,20 @@ class Writing(ABC):
 class ThreadedWriting(Writing):
     """Writing behind: a thread hashes and writes one batch while the next one is collected."""
 
-    def __init__(self, write: Callable[[bytes], object], batch: int, name: object) -> None:
+    def __init__(self, write: Callable[[bytes], object], portion: Portion, name: object) -> None:
         """Write with a blocking function, which takes all that it is given."""
-        super().__init__(batch)
+        super().__init__(portion.least)
+        self._portion = portion
         self._write = write
         self._name = name
         self._job: Job[None] | None = None
 
-    async def _pass_on(self, batch: list[bytes]) -> None:
+    async def _pass_on(self, batch: list[bytes]) -> int:
         if self._job is not None:
             # Not more than one behind: who collects waits here, and the server with it.
             await self._job.result()
         self._job = in_background(_guarded, self._name, self._step, batch)
+        return self._portion.now
 
     def _step(self, batch: list[bytes]) -> None:
         for part in batch:
@@ -135,9 +137,10 @@ class DirectWriting(Writing):
         super().__init__(_DIRECT)
         self._write = write
 
-    async def _pass_on(self, batch: list[bytes]) -> None:
+    async def _pass_on(self, batch: list[bytes]) -> int:
         self._absorb(batch)
         await self._write(b"".join(batch))
+        return _DIRECT
 
     async def finish(self) -> None:
         """Write what is left."""
