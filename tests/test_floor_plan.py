@@ -123,18 +123,40 @@ def test_every_module_imports_alone(name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def modules_after(code: str) -> set[str]:
+    """What a fresh interpreter has imported after running some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
 def test_importing_the_package_imports_no_more_than_it_needs() -> None:
     """`import wxasset` brings in neither the command line nor the simulator, nor what they are made with."""
-    code = "import sys, wxasset; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    loaded = modules_after("import wxasset")
     assert not loaded & {"wxasset.cli", "wxasset.simulator", "aiohttp.web", "cyclopts", "rich"}
+    assert {one for one in loaded if one.startswith("wxasset")} == {"wxasset", "wxasset._version"}
+
+
+def test_a_session_imports_no_more_than_it_needs() -> None:
+    """What a session can do without is not imported with it: other sources of tokens, stores, the command line."""
+    loaded = modules_after("from wxasset import WxSession")
+    assert not loaded & {
+        *("wxasset.cli", "wxasset.simulator", "aiohttp.web", "cyclopts", "rich", "filelock", "redis", "uvloop"),
+        *(f"wxasset.tokens.{name}" for name in ("file", "foreign", "hosting", "platform", "redis")),
+    }
 
 
 def test_every_public_name_exists_and_is_listed() -> None:
-    """`__all__` of the package is sorted, complete, and every name in it is there."""
+    """`__all__` of the package is sorted, complete, and every name in it is there; none is twice, and no other."""
     assert [name for name in wxasset.__all__ if not hasattr(wxasset, name)] == []
-    public = {name for name in vars(wxasset) if not name.startswith("_")} - {
-        name.split(".")[1] for name in SOURCES if name.count(".") == 1
-    }
-    assert public == {name for name in wxasset.__all__ if not name.startswith("_")}
+    imported = [
+        alias.name
+        for node in ast.walk(ast.parse(SOURCES["wxasset"].read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wxasset")
+        for alias in node.names
+    ]
+    assert sorted(imported) == sorted(wxasset.__all__) == sorted(set(wxasset.__all__))
+    assert {name for name in dir(wxasset) if not name.startswith("_")} == set(wxasset.__all__) - {"__version__"}
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = wxasset.Nothing  # type: ignore[attr-defined]  # the point of the test

@@ -43,9 +43,9 @@ from wxasset.errors import (
 from wxasset.session import WxSession
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.foreign import RedisToken, token_in
-from wxasset.tokens.hosting import CloudHostingToken, NoToken
+from wxasset.tokens.hosting import CloudHostingToken
 from wxasset.tokens.platform import AuthorizerToken, ComponentToken
-from wxasset.tokens.sources import CallableToken, ClassicToken, StableToken, StaticToken
+from wxasset.tokens.sources import CallableToken, ClassicToken, NoToken, StableToken, StaticToken
 from wxasset.tokens.stores import MemoryTokenStore
 from wxasset.tokens.token import Token, TokenSource
 

@@ -1,35 +1,32 @@
 """The asyncio-native SDK for WeChat (微信) media assets."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from wxasset._version import __version__
-from wxasset.calls.base import Ack, Call, Download, Effect, Route, Upload
-from wxasset.calls.cloud import DeleteReport, FailedDelete
-from wxasset.calls.material import (
-    AddedMaterial,
-    Article,
-    MaterialCount,
-    MaterialItem,
-    MaterialPage,
-    News,
-    Video,
-)
-from wxasset.calls.media import TemporaryMedia
-from wxasset.errors import UploadOutcomeUnknown, WxAssetError
-from wxasset.retry import RetryPolicy
-from wxasset.session import ListedType, MediaType, WxSession
-from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.file import FileTokenStore
-from wxasset.tokens.foreign import RedisToken
-from wxasset.tokens.hosting import CloudHostingToken, NoToken
-from wxasset.tokens.platform import AuthorizerToken, ComponentToken
-from wxasset.tokens.redis import RedisTokenStore
-from wxasset.tokens.sources import CallableToken, ClassicToken, StableToken, StaticToken
-from wxasset.tokens.stores import MemoryTokenStore, TokenStore
-from wxasset.tokens.token import Token, TokenRecord, TokenSource
-from wxasset.transfer.download import MaterialStream, SavedMaterial
-from wxasset.transfer.integrity import Integrity
-from wxasset.transfer.transport import Timeouts
-from wxasset.wire.codec import wire_name
-from wxasset.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from wxasset.calls.base import Ack, Call, Download, Effect, Route, Upload
+    from wxasset.calls.cloud import DeleteReport, FailedDelete
+    from wxasset.calls.material import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
+    from wxasset.calls.media import TemporaryMedia
+    from wxasset.errors import UploadOutcomeUnknown, WxAssetError
+    from wxasset.retry import RetryPolicy
+    from wxasset.session import ListedType, MediaType, WxSession
+    from wxasset.tokens.cache import TokenCache
+    from wxasset.tokens.file import FileTokenStore
+    from wxasset.tokens.foreign import RedisToken
+    from wxasset.tokens.hosting import CloudHostingToken
+    from wxasset.tokens.platform import AuthorizerToken, ComponentToken
+    from wxasset.tokens.redis import RedisTokenStore
+    from wxasset.tokens.sources import CallableToken, ClassicToken, NoToken, StableToken, StaticToken
+    from wxasset.tokens.stores import MemoryTokenStore, TokenStore
+    from wxasset.tokens.token import Token, TokenRecord, TokenSource
+    from wxasset.transfer.download import MaterialStream, SavedMaterial
+    from wxasset.transfer.integrity import Integrity
+    from wxasset.transfer.transport import Timeouts
+    from wxasset.wire.codec import wire_name
+    from wxasset.wire.limits import Limits
 
 __all__ = [
     "Ack",
@@ -79,3 +76,48 @@ __all__ = [
     "__version__",
     "wire_name",
 ]
+
+# Each name is imported when it is first used: a program pays for what it takes.
+_HOMES: Final = {
+    "wxasset.calls.base": ("Ack", "Call", "Download", "Effect", "Route", "Upload"),
+    "wxasset.calls.cloud": ("DeleteReport", "FailedDelete"),
+    "wxasset.calls.material": (
+        "AddedMaterial",
+        "Article",
+        "MaterialCount",
+        "MaterialItem",
+        "MaterialPage",
+        "News",
+        "Video",
+    ),
+    "wxasset.calls.media": ("TemporaryMedia",),
+    "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
+    "wxasset.retry": ("RetryPolicy",),
+    "wxasset.session": ("ListedType", "MediaType", "WxSession"),
+    "wxasset.tokens.cache": ("TokenCache",),
+    "wxasset.tokens.file": ("FileTokenStore",),
+    "wxasset.tokens.foreign": ("RedisToken",),
+    "wxasset.tokens.hosting": ("CloudHostingToken",),
+    "wxasset.tokens.platform": ("AuthorizerToken", "ComponentToken"),
+    "wxasset.tokens.redis": ("RedisTokenStore",),
+    "wxasset.tokens.sources": ("CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"),
+    "wxasset.tokens.stores": ("MemoryTokenStore", "TokenStore"),
+    "wxasset.tokens.token": ("Token", "TokenRecord", "TokenSource"),
+    "wxasset.transfer.download": ("MaterialStream", "SavedMaterial"),
+    "wxasset.transfer.integrity": ("Integrity",),
+    "wxasset.transfer.transport": ("Timeouts",),
+    "wxasset.wire.codec": ("wire_name",),
+    "wxasset.wire.limits": ("Limits",),
+}
+_HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return [name for name in globals() if name.startswith("__")] + __all__

@@ -105,7 +105,6 @@ class WxAssetError(Exception):
         return _rebuild, (type(self), values)
 
 
-@define(eq=False, slots=False)
 class UsageError(WxAssetError, ValueError):
     """The call itself is wrong: a bad argument, missing credentials, a closed session. Nothing was sent."""
 
@@ -125,7 +124,6 @@ class RequestError(WxAssetError):
     _hint = Hint("Check the network and try again.", "请检查网络后重试。")
 
 
-@define(eq=False, slots=False)
 class ConnectError(RequestError):
     """Name resolution, the connection or TLS failed: nothing was sent, so a repetition is harmless."""
 
@@ -146,7 +144,6 @@ class TransferError(RequestError):
     outcome_unknown: bool = True
 
 
-@define(eq=False, slots=False)
 class TransferTimeout(TransferError):
     """No byte moved for `Timeouts.stall` seconds."""
 
@@ -259,7 +256,6 @@ class ReplyTooLarge(ReplyError):
     _hint = Hint("Raise the byte limit in `Limits` if you expect so much.", "如确需接收，请在 `Limits` 中调大上限。")
 
 
-@define(eq=False, slots=False)
 class UnsafeURLError(ReplyError):
     """A URL that the server gave must not be followed."""
 
@@ -310,12 +306,10 @@ class APIError(WxAssetError):
         return self._retryable
 
 
-@define(eq=False, slots=False)
 class TokenRejectedError(APIError):
     """40001, 40014, 42001: the access token was refused, also after one refresh."""
 
 
-@define(eq=False, slots=False)
 class CredentialError(APIError):
     """The appid, the secret or a third-party platform's ticket was refused."""
 
@@ -331,36 +325,30 @@ class IPNotAllowedError(APIError):
     ip: str | None = None
 
 
-@define(eq=False, slots=False)
 class PermissionDeniedError(APIError):
     """The account, or the third-party platform, may not call this API."""
 
 
-@define(eq=False, slots=False)
 class BusyError(APIError):
     """-1: WeChat is busy."""
 
     _retryable = True
 
 
-@define(eq=False, slots=False)
 class QuotaExceededError(APIError):
     """45009: the day's quota is spent."""
 
 
-@define(eq=False, slots=False)
 class RateLimitedError(APIError):
     """45011: too many calls this minute."""
 
     _retryable = True
 
 
-@define(eq=False, slots=False)
 class InvalidMediaError(APIError):
     """WeChat refused the media itself: its format, size, name or length."""
 
 
-@define(eq=False, slots=False)
 class MediaNotFoundError(APIError):
     """40007: no such media."""
 
@@ -383,7 +371,6 @@ class SourceError(WxAssetError):
         return self.remedy or self._hint
 
 
-@define(eq=False, slots=False)
 class DestinationError(WxAssetError):
     """The place to download to cannot be written. Nothing incomplete was left there."""
 
@@ -411,7 +398,6 @@ class TokenUnavailableError(WxAssetError):
         return self.remedy or self._hint
 
 
-@define(eq=False, slots=False)
 class TokenStoreError(TokenUnavailableError):
     """The store through which processes share their tokens failed."""
 
@@ -421,7 +407,6 @@ class TokenStoreError(TokenUnavailableError):
     )
 
 
-@define(eq=False, slots=False)
 class StreamConsumedError(WxAssetError):
     """The stream has been read, or its block has been left; it holds nothing any more."""
 

@@ -31,8 +31,7 @@ from wxasset.engine import Engine
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.retry import RetryPolicy
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.hosting import NoToken
-from wxasset.tokens.sources import StableToken
+from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.stores import TokenStore
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial

@@ -1,6 +1,5 @@
-"""The ways of WeChat cloud hosting (微信云托管): a token that it pushes into a file, and calls without a token."""
+"""The token that WeChat cloud hosting (微信云托管) pushes into a file."""
 
-import math
 import time
 from collections.abc import Callable
 from os import PathLike, fspath, fstat
@@ -14,7 +13,7 @@ from wxasset.tokens.sources import is_token
 from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.threads import run_in_thread
 
-__all__ = ["CloudHostingToken", "NoToken"]
+__all__ = ["CloudHostingToken"]
 
 # wire reference 1.6: pushed every 10 minutes, valid for 30.
 _MOUNTED: Final = "/.tencentcloudbase/wx/cloudbase_access_token"
@@ -33,12 +32,6 @@ _PUSH: Final = Hint(
     " and lists the API that is called, and restart the container if no push arrives.",
     "令牌每 10 分钟推送一次："
     "请在云托管控制台确认「开放接口服务/微信令牌」已开启并包含所调用的接口；若不再推送，请重启容器。",
-)
-_LISTED: Final = Hint(
-    "Switch on 开放接口服务 in the console of WeChat cloud hosting and list the API's path under"
-    " 云调用 - 微信令牌权限配置; outside of the container use StableToken(appid, secret).",
-    "请在云托管控制台开启「开放接口服务」，并在「云调用 - 微信令牌权限配置」中加入该接口路径；"
-    "容器外请用 StableToken(appid, secret)。",
 )
 
 
@@ -109,27 +102,3 @@ def _read(path: str) -> _Pushed | str:
     if not text:
         return "is empty"
     return _Pushed(Token(value=text, expires_in=_LIFE), written_at) if is_token(text) else "holds no token"
-
-
-@frozen
-class NoToken:
-    """No token at all: for calls from inside WeChat cloud hosting, which proves by itself who is calling.
-
-    They go to ``http://api.weixin.qq.com``, without TLS, and the paths have to be listed in the console.
-    Source: https://developers.weixin.qq.com/minigame/dev/wxcloudrun/src/guide/weixin/open.md
-    """
-
-    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
-        """Return an empty token, which is not sent.
-
-        Raises:
-            TokenUnavailableError: WeChat refused a call for want of one.
-        """
-        del exchange, previous
-        if rejected:
-            raise TokenUnavailableError(
-                "WeChat wants a token for this call: it did not come through 开放接口服务, or its path is not listed"
-                " there.",
-                _LISTED,
-            )
-        return Token(value="", expires_in=math.inf, parameter="")

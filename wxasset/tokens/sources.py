@@ -13,7 +13,7 @@ from wxasset.calls.token import GetAccessToken, GetStableAccessToken
 from wxasset.errors import DecodeError, Hint, TokenUnavailableError, UsageError, WxAssetError
 from wxasset.tokens.token import Exchange, Token
 
-__all__ = ["CallableToken", "ClassicToken", "StableToken", "StaticToken"]
+__all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"]
 
 # wire reference 1.2: a forced refresh within 30 s of the last one has no effect but counts, and a day has 20.
 _FORCE_INTERVAL: Final = 30.0
@@ -26,6 +26,12 @@ _TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
 _CENTRAL: Final = Hint(
     "See why the function that you gave to CallableToken fails: it has to return the newest token of the account.",
     "请检查传给 CallableToken 的异步函数：它应返回该账号最新的 access_token。",
+)
+_LISTED: Final = Hint(
+    "Switch on 开放接口服务 in the console of WeChat cloud hosting and list the API's path under"
+    " 云调用 - 微信令牌权限配置; outside of the container use StableToken(appid, secret).",
+    "请在云托管控制台开启「开放接口服务」，并在「云调用 - 微信令牌权限配置」中加入该接口路径；"
+    "容器外请用 StableToken(appid, secret)。",
 )
 
 
@@ -282,3 +288,30 @@ def _as_token(result: object, lifetime: float) -> Token | None:
 
 def _same(token: Token, previous: Token | None) -> bool:
     return previous is not None and token.value == previous.value
+
+
+# None at all
+
+
+@frozen
+class NoToken:
+    """No token at all: for calls from inside WeChat cloud hosting, which proves by itself who is calling.
+
+    They go to ``http://api.weixin.qq.com``, without TLS, and the paths have to be listed in the console.
+    Source: https://developers.weixin.qq.com/minigame/dev/wxcloudrun/src/guide/weixin/open.md
+    """
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        """Return an empty token, which is not sent.
+
+        Raises:
+            TokenUnavailableError: WeChat refused a call for want of one.
+        """
+        del exchange, previous
+        if rejected:
+            raise TokenUnavailableError(
+                "WeChat wants a token for this call: it did not come through 开放接口服务, or its path is not listed"
+                " there.",
+                _LISTED,
+            )
+        return Token(value="", expires_in=math.inf, parameter="")
