@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -108,6 +109,7 @@ class RawServer:
         token_requests: The token requests so far.
         token_script: The same as `script` for token requests; by default each gets a new token.
         connections: How many were accepted.
+        tls: The TLS that it speaks; None for none.
         take: How many bytes of an API request's body are read before the next step is taken; None for all.
     """
 
@@ -117,13 +119,14 @@ class RawServer:
     token_script: list[bytes | Handler] = field(factory=list)
     connections: int = 0
     take: int | None = None
+    tls: ssl.SSLContext | None = None
     url: str = ""
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(factory=set)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20, ssl=self.tls)
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 from rich.text import Text
@@ -21,7 +20,7 @@ from wxasset import __version__
 from wxasset.cli import consent, demo, simulate, view
 from wxasset.cli.judge import Outcome
 from wxasset.cli.plan import SAMPLES
-from wxasset.cli.signals import run_until_signal
+from wxasset.cli.signals import run_in_event_loop
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.simulator import Simulator
 
@@ -78,7 +77,7 @@ def _go(work: Callable[[demo.Desk], Awaitable[Outcome]]) -> Outcome | signal.Sig
             announce=lambda text: status.update(Text(view.printable(text))),
             warn=partial(view.say, errors),
         )
-        return anyio.run(run_until_signal, partial(work, desk))
+        return run_in_event_loop(partial(work, desk))
 
 
 def _finish(result: Outcome | signal.Signals) -> int:
@@ -114,7 +113,7 @@ def simulate_command(
             view.say(output, line)
 
     try:
-        anyio.run(run_until_signal, partial(simulate.serve, sim, ready))
+        run_in_event_loop(partial(simulate.serve, sim, ready))
     except OSError as error:
         return _failed(simulate.why_not(error, f"{host}:{port}"), 1)
     return 0

@@ -1,19 +1,28 @@
-"""Ctrl-C and SIGTERM end a command in order: what is under way is cancelled, and what it holds is given back."""
+"""How a command runs: on uvloop where it is installed, and until it is done or a signal ends it.
+
+Ctrl-C and SIGTERM end it in order: what is under way is cancelled, and what it holds is given back.
+"""
 
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import FrameType
 from typing import Final, TypeVar
 
 import anyio
 
-__all__ = ["run_until_signal"]
+__all__ = ["run_in_event_loop", "run_until_signal"]
 
 T = TypeVar("T")
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_in_event_loop(work: Callable[[], Awaitable[T]]) -> T | signal.Signals:
+    """Do what `run_until_signal` does, in an event loop of its own: uvloop's where that is installed."""
+    return anyio.run(run_until_signal, work, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 async def run_until_signal(work: Callable[[], Awaitable[T]]) -> T | signal.Signals:
