@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import anyio
 import pytest
 from fastapi import UploadFile
@@ -16,7 +17,7 @@ from starlette.datastructures import Headers
 
 from conftest import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
-from wxasset import Limits, RetryPolicy, Timeouts, WxSession
+from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
 from wxasset.errors import (
     SourceError,
     TransferError,
@@ -769,6 +770,30 @@ async def test_an_upload_that_broke_in_the_middle_is_repeated(server: RawServer)
         await wx.add_material("image", data)
     assert [parts(one)[0][1] == data for one in parts_whole(server.requests)] == [True]
     assert len(server.requests) == 3
+
+
+async def test_an_upload_that_found_its_connection_closed_is_repeated(server: RawServer) -> None:
+    """Where the connection is gone before a small upload is written, nothing was sent: it is sent again."""
+    server.script = [ADDED]
+    trace = aiohttp.TraceConfig()
+    written = 0
+
+    async def close(session: aiohttp.ClientSession, _: object, __: object) -> None:
+        nonlocal written
+        written += 1
+        connector = session.connector
+        assert connector is not None
+        for protocol in connector._acquired if written == 1 else ():
+            assert protocol.transport is not None
+            protocol.transport.abort()
+
+    trace.on_request_chunk_sent.append(close)
+    async with (
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        WxSession(tokens=StaticToken("t" * 100), base_url=server.url, http=http, retry=PATIENT) as wx,
+    ):
+        await wx.add_material("image", jpeg(1000))
+    assert (written, len(server.requests)) == (2, 1)
 
 
 async def test_an_upload_that_keeps_breaking_is_given_up(server: RawServer) -> None:

@@ -78,8 +78,8 @@ class Sending:
             last = await self._write_but_last(writer)
             # The source is closed by now, and this does not wait: aiohttp gives a connection up whose answer comes
             # before the writer has ended.
-            self.whole = True
             await _put(writer, last)
+            self.whole = True
         except (PeerError, asyncio.CancelledError):
             raise
         except BaseException as error:
