@@ -256,14 +256,14 @@ class WxSession:
             MediaNotFoundError: There is no such material.
             WxAssetError: Anything else that went wrong.
         """
-        await self.call(DeleteMaterial(media_id=media_id))
+        await self._engine.call(DeleteMaterial(media_id=media_id))
 
     async def count_materials(self) -> MaterialCount:
         """Count the library's materials of each type.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterialcount.html
         """
-        return await self.call(CountMaterials())
+        return await self._engine.call(CountMaterials())
 
     async def list_materials(
         self,
@@ -281,7 +281,7 @@ class WxSession:
             offset: How many to pass over.
             count: How many to list, 1 to 20.
         """
-        return await self.call(ListMaterials(type=type, offset=offset, count=count))
+        return await self._engine.call(ListMaterials(type=type, offset=offset, count=count))
 
     async def iter_materials(
         self,
@@ -426,7 +426,7 @@ class WxSession:
 
     async def _answer(self, call: Call[R]) -> R | WxAssetError:
         try:
-            return await self.call(call)
+            return await self._engine.call(call)
         except WxAssetError as error:
             return error
 

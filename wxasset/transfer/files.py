@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.content import (
@@ -28,6 +28,7 @@ from wxasset.wire.formats import HEAD_SIZE
 __all__ = [
     "FileContent",
     "OpenFileContent",
+    "OpenedContent",
     "check_position",
     "examine_file",
     "examine_open_file",
@@ -106,16 +107,22 @@ def _examine_file(path: str) -> Content:
     return MemoryContent(data)
 
 
-@frozen
-class OpenFileContent:
-    """A regular file that somebody else opened: read from where it stood, by its descriptor, and left open."""
+@define(kw_only=True)
+class OpenedContent:
+    """What is read from a handle that somebody else opened, from where it stood.
+
+    Attributes:
+        handle: The handle.
+        name: What to call it in errors.
+        start: Where it stood.
+        head: The first bytes from there.
+        owned: Whether it is our own after all, and closed with its content.
+    """
 
     handle: Any = field(repr=False)
-    descriptor: int
     name: str
     start: int
     head: bytes = field(repr=False)
-    identity: Identity
     owned: bool = False
     replayable: bool = field(default=True, init=False)
     whole: None = field(default=None, init=False)
@@ -124,6 +131,14 @@ class OpenFileContent:
         """Close it if it is our own."""
         if self.owned:
             self.handle.close()
+
+
+@define(kw_only=True)
+class OpenFileContent(OpenedContent):
+    """A regular file that somebody else opened: read by its descriptor, and left open."""
+
+    descriptor: int
+    identity: Identity
 
     @property
     def size(self) -> int:
@@ -180,7 +195,9 @@ def examine_open_file(handle: Any, name: str, *, owned: bool) -> OpenFileContent
     start, identity = handle.tell(), Identity.of(found)
     check_position(name, start, identity.size)
     head = os.pread(descriptor, HEAD_SIZE, start)
-    return OpenFileContent(handle, descriptor, name, start, head, identity, owned)
+    return OpenFileContent(
+        handle=handle, name=name, start=start, head=head, owned=owned, descriptor=descriptor, identity=identity
+    )
 
 
 def check_position(name: str, start: int, end: int) -> None:

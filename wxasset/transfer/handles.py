@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import define
 
 from wxasset.errors import SourceError
 from wxasset.transfer.content import CHUNK, OPEN_BINARY, Chunk, Content, in_thread, read_up_to, unreadable
-from wxasset.transfer.files import check_position, examine_open_file, in_memory, is_open_file
+from wxasset.transfer.files import OpenedContent, check_position, examine_open_file, in_memory, is_open_file
 from wxasset.transfer.pages import LEAVE_ALONE
 from wxasset.wire.formats import HEAD_SIZE
 
@@ -19,23 +19,11 @@ __all__ = ["HandleContent", "examine_handle", "examine_seekable"]
 T = TypeVar("T")
 
 
-@define
-class HandleContent:
-    """A seekable handle of any kind; it is read from where it stood, by its own ``read``, and left open."""
+@define(kw_only=True)
+class HandleContent(OpenedContent):
+    """A seekable handle of any kind; it is read by its own ``read``, and left open."""
 
-    handle: Any = field(repr=False)
-    name: str
-    start: int
     size: int
-    head: bytes = field(repr=False)
-    owned: bool = False
-    replayable: bool = field(default=True, init=False)
-    whole: None = field(default=None, init=False)
-
-    def close(self) -> None:
-        """Close it if it is our own."""
-        if self.owned:
-            self.handle.close()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
@@ -112,4 +100,4 @@ def examine_seekable(handle: Any, name: str, *, owned: bool = False) -> Content:
     head = read_up_to(handle, HEAD_SIZE)
     handle.seek(start)
     check_position(name, start, end)
-    return HandleContent(handle, name, start, end - start, head, owned)
+    return HandleContent(handle=handle, name=name, start=start, size=end - start, head=head, owned=owned)
