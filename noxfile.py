@@ -110,6 +110,9 @@ def property_(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare with what users would pick instead, side by side in one run."""
-    install(session)
-    session.run("python", "benchmarks/compare.py", *session.posargs, env={"PYTHONPATH": "benchmarks"})
+    """Compare with what users would pick instead, side by side in one run; see benchmarks/README.md."""
+    missing = [program for program in ("nginx", "curl") if shutil.which(program) is None]
+    if missing:
+        session.error(f"the benchmarks need {' and '.join(missing)}; on Debian: apt-get install {' '.join(missing)}")
+    install(session, *group("bench"))
+    session.run("python", "benchmarks/bench.py", *session.posargs, env={"PYTHONPATH": "benchmarks"})

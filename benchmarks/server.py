@@ -1,77 +1,238 @@
-"""A server of plain sockets in a process of its own: it discards uploads and answers with fixed bytes."""
+"""An nginx in a process of its own: it takes uploads whole, answers with fixed bytes, and logs each request."""
 
-import asyncio
-import multiprocessing
-import re
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
 
-MEDIA = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40_960  # 10 MiB that begin as a JPEG
+import trustme
+from attrs import define, field, frozen
 
-_LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
+from jobs import TOKEN
+
+_READY = 10.0  # seconds that nginx may take to start
+_LOGGED = 3.0  # seconds that the last lines of the log may take to come after their answers
+_STARTS = 3  # a port that was free may be taken before nginx has it
+_ROOM = 4 * 2**30  # bytes of bodies that are kept in memory, where there is so much room
 
 
-def _reply(body: bytes, kind: bytes = b"application/json") -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
+class Kind(StrEnum):
+    """What the server does with bodies."""
+
+    FAST = "fast"  # keeps them in memory until it has answered
+    VERIFY = "verify"  # leaves each as a file, which is read and deleted by `rounds`
+    GROWTH = "growth"  # writes all but the smallest to files, so that a large one takes no longer per byte
 
 
-_REPLIES = {
-    b"/cgi-bin/stable_token": _reply(b'{"access_token":"token","expires_in":7200}'),
-    b"/cgi-bin/token": _reply(b'{"access_token":"token","expires_in":7200}'),
-    b"/cgi-bin/material/add_material": _reply(b'{"media_id":"M","url":"http:\\/\\/h\\/0"}'),
-    b"/cgi-bin/material/get_material": _reply(MEDIA, b"image/jpeg"),
-    b"/cgi-bin/material/get_materialcount": _reply(b'{"voice_count":1,"video_count":2,"image_count":3,"news_count":4}'),
+_BODIES = {
+    Kind.FAST: "client_body_buffer_size 11m;",
+    Kind.VERIFY: "client_body_in_file_only on;",
+    Kind.GROWTH: "client_body_buffer_size 128k;",
 }
 
+_MAIN = """
+daemon off; master_process off; pid {directory}/nginx.pid; error_log stderr warn;
+events {{ worker_connections 1000; }}
+http {{
+    log_format run '$connection\t$status\t$request_length\t$bytes_sent\t$request_time\t$msec\t$request_body_file\t$uri';
+    access_log {directory}/access.log run;
+    client_body_temp_path {bodies}; proxy_temp_path {directory}/unused; fastcgi_temp_path {directory}/unused;
+    uwsgi_temp_path {directory}/unused; scgi_temp_path {directory}/unused;
+    client_max_body_size 0; client_header_timeout 1h; client_body_timeout 1h; send_timeout 1h;
+    keepalive_requests 1000000; keepalive_timeout 1h;
+    sendfile on; tcp_nodelay on; default_type application/json;
+    ssl_certificate {directory}/server.pem; ssl_certificate_key {directory}/server.pem;
+    # One cipher, so that no client is quicker for having chosen another.
+    ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;
+    {servers}
+}}
+"""
 
-class _Protocol(asyncio.Protocol):
-    """Reads one request after the other, and counts the bytes of bodies instead of keeping them."""
+# `return` alone would answer before the body has come. The mirror module reads all of it first; then the file /empty
+# cannot be posted to, and that refusal is turned into the answer.
+_SERVER = """
+    server {{
+        listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl;
+        {bodies}
+        location ~ ^/[0-9]+/cgi-bin/(stable_token|token)$ {{
+            return 200 '{{"access_token":"{token}","expires_in":7200}}';
+        }}
+        location ~ ^/[0-9]+/cgi-bin/material/get_materialcount$ {{
+            return 200 '{{"voice_count":1,"video_count":2,"image_count":3,"news_count":4}}';
+        }}
+        location ~ ^/[0-9]+/cgi-bin/material/add_material$ {{
+            mirror /discard; mirror_request_body on;
+            root {files}; try_files /empty =404; error_page 405 =200 @added;
+        }}
+        location @added {{ return 200 '{{"media_id":"M","url":"http:\\/\\/h\\/0"}}'; }}
+        location = /discard {{ internal; return 204; }}
+        location ~ ^/(?<size>[0-9]+)/cgi-bin/material/get_material$ {{
+            root {files}; try_files /$size.jpg =404; error_page 405 =200 /files/$size.jpg;
+        }}
+        location /files/ {{
+            internal; alias {files}/; types {{}} default_type image/jpeg;
+            add_header Content-Disposition 'attachment; filename="m.jpg"';
+        }}
+    }}
+"""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._head = b""
-        self._missing = 0
 
-    def data_received(self, data: bytes) -> None:
-        while data:
-            if not self._missing:
-                self._head += data
-                head, end, data = self._head.partition(b"\r\n\r\n")
-                if not end:
-                    return
-                found = _LENGTH.search(head)
-                self._head, self._missing = head, int(found[1]) if found else 0
-            taken = min(self._missing, len(data))
-            self._missing -= taken
-            data = data[taken:]
-            if not self._missing:
-                self._answer()
+@frozen
+class Request:
+    """A request that was answered, as the log has it."""
 
-    def _answer(self) -> None:
-        path = self._head.split(b" ", 2)[1].split(b"?")[0]
-        self._head = b""
-        assert isinstance(self._transport, asyncio.WriteTransport)
-        self._transport.write(_REPLIES[path])
+    connection: int
+    status: int
+    received: int
+    sent: int
+    started: float
+    ended: float
+    body: Path
+    path: str
+
+    @property
+    def for_token(self) -> bool:
+        """Whether it asked for an access token."""
+        return "/cgi-bin/material/" not in self.path and not self.path.startswith(("/files/", "/empty"))
 
 
-def _serve(ready: Connection) -> None:
-    async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(_Protocol, "127.0.0.1", 0)
-        ready.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
+def _parse(line: str) -> Request:
+    connection, status, received, sent, took, ended, body, path = line.rstrip("\n").split("\t")
+    return Request(
+        connection=int(connection),
+        status=int(status),
+        received=int(received),
+        sent=int(sent),
+        started=float(ended) - float(took),
+        ended=float(ended),
+        body=Path(body),
+        path=path,
+    )
 
-    asyncio.run(main())
+
+@define
+class Server:
+    """The running server."""
+
+    certificate: Path
+    _process: subprocess.Popen[bytes]
+    _log: Path
+    _ports: dict[Kind, tuple[int, int]]
+    _offset: int = field(default=0, init=False)
+
+    def url(self, kind: Kind = Kind.FAST, *, tls: bool, size: int = 0) -> str:
+        """Give the base URL under which downloads have so many bytes."""
+        port = self._ports[kind][tls]
+        return f"http{'s' if tls else ''}://127.0.0.1:{port}/{size}"
+
+    def busy(self) -> float:
+        """Tell how many seconds of processor time it has used."""
+        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]) / 1e9
+
+    def mark(self) -> None:
+        """Leave out of `requests` what has been logged so far."""
+        self._offset = self._log.stat().st_size
+
+    def requests(self, *, items: int = 0, tokens: int = 0) -> list[Request]:
+        """Read what was logged since `mark`; lines are written just after the answers, so wait for so many."""
+        deadline = time.monotonic() + _LOGGED
+        while True:
+            with self._log.open() as log:
+                log.seek(self._offset)
+                requests = [_parse(line) for line in log if line.endswith("\n")]
+            asked = sum(request.for_token for request in requests)
+            if (asked >= tokens and len(requests) - asked >= items) or time.monotonic() > deadline:
+                return requests
+            time.sleep(0.01)
+
+    def check_patience(self) -> None:
+        """Make sure that an upload is not answered before its last byte, or clients would be compared by luck."""
+        for size in (1, 64 * 1024, 10 * 2**20):
+            with socket.create_connection(("127.0.0.1", self._ports[Kind.FAST][False])) as client:
+                head = f"POST /0/cgi-bin/material/add_material HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n"
+                client.sendall(head.encode() + bytes(size - 1))
+                client.settimeout(0.1)
+                try:
+                    early = client.recv(1)
+                except TimeoutError:
+                    early = b""
+                client.settimeout(_READY)
+                client.sendall(b"\0")
+                if early or not client.recv(64).startswith(b"HTTP/1.1 200 "):
+                    raise SystemExit("nginx does not answer uploads as it should; is its mirror module missing?")
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _start(directory: Path, files: Path, bodies: Path) -> tuple[subprocess.Popen[bytes], dict[Kind, tuple[int, int]]]:
+    free = iter(_free_ports(2 * len(Kind)))
+    ports = {kind: (next(free), next(free)) for kind in Kind}
+    servers = "".join(
+        _SERVER.format(plain=plain, tls=tls, bodies=_BODIES[kind], token=TOKEN, files=files)
+        for kind, (plain, tls) in ports.items()
+    )
+    (directory / "nginx.conf").write_text(_MAIN.format(directory=directory, bodies=bodies, servers=servers))
+    # Memory of bodies is kept for the next ones: asking the system for it anew takes as long as deciphering.
+    settings = {"MALLOC_MMAP_THRESHOLD_": "67108864", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
+    with (directory / "error.log").open("wb") as errors:
+        process = subprocess.Popen(  # noqa: S603 - the program that `bench` made sure of
+            [shutil.which("nginx") or "nginx", "-p", directory, "-c", directory / "nginx.conf"],
+            env=os.environ | settings,
+            stderr=errors,
+        )
+    return process, ports
+
+
+def _bodies_in(stack: ExitStack, directory: Path) -> Path:
+    """Choose where bodies go that become files: memory, if there is room."""
+    memory = Path("/dev/shm")  # noqa: S108 - a directory of a random name is made in it
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= _ROOM:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wxasset-bodies-", dir=memory)))
+    return directory / "bodies"
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Run the server; gives its address."""
-    receive, send = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(send,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{receive.recv()}"
-    finally:
-        process.terminate()
-        process.join()
+def running(directory: Path, files: Path) -> Iterator[Server]:
+    """Run the server.
+
+    Args:
+        directory: Where it may write.
+        files: Where the files are that it gives out, each named by its size.
+    """
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(directory / "authority.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")
+    (files / "empty").touch()
+    with ExitStack() as stack:
+        bodies = _bodies_in(stack, directory)
+        for _ in range(_STARTS):
+            process, ports = _start(directory, files, bodies)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            deadline = time.monotonic() + _READY
+            while process.poll() is None and time.monotonic() < deadline:
+                if all(_accepts(port) for pair in ports.values() for port in pair):
+                    yield Server(directory / "authority.pem", process, directory / "access.log", ports)
+                    return
+                time.sleep(0.02)
+        raise SystemExit(f"nginx does not start: {(directory / 'error.log').read_text().strip()[-500:]}")

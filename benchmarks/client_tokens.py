@@ -1,0 +1,65 @@
+"""Tasks that wait for wxasset's token: for one that comes, or for one that never does."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+from jobs import TOKEN, Item, Job, check
+from tasks import TaskClient
+from wxasset import Call, StableToken, Token, TokenCache, WxSession
+from wxasset.tokens.token import Exchange
+
+
+class Waiting(TaskClient):
+    """All tasks ask a cold cache for the token at once."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Item]:
+        cache = TokenCache(StableToken("wx1", "s"))
+        async with WxSession(tokens=cache, base_url=self.job.url) as wx:
+
+            async def acquire(_: int) -> None:
+                check((await cache.acquire(wx.call)).value, TOKEN)
+
+            yield acquire
+
+
+class _Never:
+    """A source of tokens that never answers."""
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        del exchange, previous, rejected
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+
+class Cancelling:
+    """Cancels all tasks that wait, at once."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    async def run(self) -> list[str]:
+        """Do the job; returns what went wrong. Only the time from the first cancellation on is of interest."""
+        cache = TokenCache(_Never())
+
+        async def exchange(call: Call[Any], /) -> Any:
+            raise AssertionError(call)
+
+        waiters = [asyncio.create_task(cache.acquire(exchange)) for _ in range(self.job.count)]
+        await asyncio.sleep(0)
+        self.started = perf_counter()
+        for waiter in waiters:
+            waiter.cancel()
+        await asyncio.wait(waiters)
+        errors = [] if all(waiter.cancelled() for waiter in waiters) else ["a waiter was not cancelled"]
+        await cache.release(exchange)
+        return errors
+
+
+def make(name: str, job: Job) -> Waiting | Cancelling:
+    """Make what does the job."""
+    del name
+    return Waiting(job) if job.work == "acquire" else Cancelling(job)

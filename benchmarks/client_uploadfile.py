@@ -1,0 +1,41 @@
+"""wxasset, uploading what FastAPI and Starlette hand to an application."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import SpooledTemporaryFile
+
+from starlette.datastructures import UploadFile
+
+from client_wxasset import Client
+from jobs import Job
+from tasks import TaskClient
+from wxasset.transfer.source import Media
+
+
+class UploadFileClient(Client):
+    """Has an `UploadFile` for each upload under way, already on disk as Starlette keeps large ones."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._idle = [self._received() for _ in range(min(job.concurrency, job.count))]
+
+    def _received(self) -> UploadFile:
+        spooled = SpooledTemporaryFile[bytes]()  # it outlives this block: it is deleted with its last reference
+        with self.job.source.open("rb") as file:
+            shutil.copyfileobj(file, spooled)
+        spooled.rollover()
+        return UploadFile(spooled, size=self.job.size, filename="m.jpg")  # type: ignore[arg-type] # no BinaryIO by name
+
+    @contextmanager
+    def media(self) -> Iterator[Media]:
+        upload = self._idle.pop()
+        upload.file.seek(0)
+        yield upload
+        self._idle.append(upload)
+
+
+def make(name: str, job: Job) -> TaskClient:
+    """Make the client."""
+    del name
+    return UploadFileClient(job)

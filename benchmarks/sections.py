@@ -1,0 +1,202 @@
+"""The sections of the suite: what is measured, with which clients, and how often."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from time import perf_counter
+from typing import Literal
+
+from attrs import evolve, frozen
+
+from figures import Connections, Curve, Imports, Point, Results, Sample, Waiters
+from jobs import GB, KB, MB, Work
+from processes import CURL
+from rounds import Bench, Load
+from server import Kind
+
+SIZES = (10 * MB, 64 * KB)
+IN_FLIGHT = 200
+WAITERS = 10_000
+CANCELLED = 16_000
+SEQUENCE = 1000
+
+_WXASSET = ("wxasset", "wxasset uvloop")
+_BY_HANDLE = ("wxasset handle", "wxasset UploadFile")
+_PEERS = ("naive aiohttp", "httpx", "wechatpy")
+_UPLOADERS = (*_WXASSET, *_BY_HANDLE, *_PEERS, CURL)
+_DOWNLOADERS = (*_WXASSET, *_PEERS, CURL)
+
+_COUNTS = {
+    (10 * MB, 1): 16,
+    (10 * MB, 8): 32,
+    (10 * MB, 64): 128,
+    (64 * KB, 1): 400,
+    (64 * KB, 8): 800,
+    (64 * KB, 64): 800,
+}
+_CHECKED = 16  # files that are hashed, all at once, for each client, size and transport
+_JSON_CALLS = 3000
+_INTERPRETERS = 15
+_LIBRARIES = "import aiohttp, anyio, attrs, cattrs"
+
+# How often a file of each size is transferred in a run: small ones many times, or the clock would see the session only.
+_GROWING_SIZES = {KB: 50, 32 * KB: 50, MB: 20, 32 * MB: 4, 256 * MB: 1, GB: 1}
+_GROWING_NUMBERS = (10, 100, 1000, 10_000)
+
+Tell = Callable[[str], None]
+
+
+@frozen
+class Plan:
+    """What is left of the suite after the command line has been read."""
+
+    quick: bool
+    concurrencies: tuple[int, ...]
+
+    @property
+    def transports(self) -> tuple[bool, ...]:
+        """Over TLS, and plain."""
+        return (True,) if self.quick else (True, False)
+
+    def count(self, count: int, at_least: int) -> int:
+        """Scale a number of items."""
+        return max(at_least, count // 10) if self.quick else count
+
+
+def transfers(work: Literal["upload", "download"], bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Compare uploads, or downloads, of large and of small files."""
+    clients = _UPLOADERS if work == "upload" else _DOWNLOADERS
+    for tls in plan.transports:
+        for size in SIZES:
+            most = min(_CHECKED, max(plan.concurrencies))
+            tell(f"checking the hash of every byte: {work}, {size:,} bytes, {'TLS' if tls else 'plain'}")
+            for client in clients:
+                bench.verify(client, Load(work=work, tls=tls, size=size, concurrency=most, count=most))
+            for concurrency in plan.concurrencies:
+                count = plan.count(_COUNTS.get((size, concurrency), 8 * concurrency), 2 * concurrency)
+                tell(f"{work}: {size:,} bytes, {'TLS' if tls else 'plain'}, {concurrency} at a time")
+                load = Load(work=work, tls=tls, size=size, concurrency=concurrency, count=count)
+                results.comparisons.append(bench.compare(work, load, clients, CURL))
+
+
+def upload(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Compare uploads."""
+    transfers("upload", bench, plan, results, tell)
+
+
+def download(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Compare downloads."""
+    transfers("download", bench, plan, results, tell)
+
+
+def json(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Compare small calls."""
+    for tls in (False,) if plan.quick else (False, True):
+        tell(f"JSON calls, {'TLS' if tls else 'plain'}, 64 at a time")
+        load = Load(work="count", tls=tls, concurrency=64, count=plan.count(_JSON_CALLS, 0))
+        results.comparisons.append(bench.compare("json", load, (*_WXASSET, *_PEERS, CURL), "naive aiohttp"))
+
+
+def inflight(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Compare the memory that many uploads at once take, each time in new processes.
+
+    A connection under TLS takes memory whatever it is used for; as many small calls at once show how much.
+    """
+    count = plan.count(IN_FLIGHT, 0)
+    for tls in plan.transports:
+        tell(f"{count} uploads in flight, {'TLS' if tls else 'plain'}")
+        load = Load(work="upload", tls=tls, size=10 * MB, concurrency=count, count=count, threads=count)
+        results.comparisons.append(bench.compare("inflight", load, _UPLOADERS, CURL, afresh=True))
+        idle = evolve(load, work="count", size=0)
+        results.comparisons.append(bench.compare("inflight", idle, (*_WXASSET, *_PEERS), "naive aiohttp", afresh=True))
+
+
+def tokens(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Let many tasks wait for one token, and cancel many that do."""
+    del plan
+    tell(f"{WAITERS:,} tasks that wait for a token, and {CANCELLED:,} that are cancelled")
+    runner = bench.runner("tokens")
+    one = Load(work="acquire", tls=False, count=1, concurrency=1)
+    many = evolve(one, count=WAITERS, concurrency=WAITERS)
+    never = bench.job(evolve(one, work="cancel", count=CANCELLED))
+    for number in range(bench.rounds + 1):
+        alone, together = bench.measure(runner, one), bench.measure(runner, many)
+        cancelled = runner.run(never)
+        for fault in (alone.refused, together.refused, cancelled.error):
+            if fault:
+                raise SystemExit(f"tokens: {fault}")
+        if number:
+            calls = together.tokens
+            results.waiters.append(Waiters(WAITERS, calls, together.seconds - alone.seconds, cancelled.seconds))
+
+
+def import_(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Time the import in fresh interpreters."""
+    del bench
+    tell("import")
+    # The names of wxasset are loaded when they are first used, so the module alone would say little.
+    programs = ("pass", _LIBRARIES, f"{_LIBRARIES}, wxasset", f"{_LIBRARIES}; from wxasset import WxSession")
+    with tempfile.TemporaryDirectory(prefix="wxasset-compiled-") as compiled:
+        variables = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        variables["PYTHONPYCACHEPREFIX"] = compiled
+        for program in programs:
+            _interpret(program, variables)  # compiles, as installing does
+        for _ in range(plan.count(_INTERPRETERS, 5)):
+            results.imports.append(Imports(*(_interpret(program, variables) for program in programs)))
+
+
+def _interpret(program: str, variables: dict[str, str]) -> float:
+    started = perf_counter()
+    subprocess.run([sys.executable, "-c", program], env=variables, check=True)  # noqa: S603 - this interpreter
+    return perf_counter() - started
+
+
+def growth(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Measure how time and memory grow with the size and with the number of files, each time in a new process."""
+    sizes = [size for size in _GROWING_SIZES if size <= 10 * MB] + [10 * MB] if plan.quick else list(_GROWING_SIZES)
+    numbers = _GROWING_NUMBERS[:3] if plan.quick else _GROWING_NUMBERS
+    for work in ("upload", "download"):
+        tell(f"growth: {work}")
+        sized = [
+            Load(work=work, size=size, concurrency=1, count=_GROWING_SIZES.get(size, 4), kind=Kind.GROWTH)
+            for size in sizes
+        ]
+        results.curves.append(_curve(bench, work, "bytes", sized))
+        numbered = [Load(work=work, size=KB, count=number, kind=Kind.GROWTH) for number in numbers]
+        results.curves.append(_curve(bench, work, "files", numbered))
+
+
+def _curve(bench: Bench, work: Work, unit: Literal["bytes", "files"], loads: list[Load]) -> Curve:
+    samples: dict[Load, list[Sample]] = {load: [] for load in loads}
+    for _ in range(bench.rounds):
+        for load in loads:
+            with bench.fresh("wxasset") as runner:
+                sample = bench.after_warming(runner, load)
+            if sample.refused:
+                raise SystemExit(f"growth: {load.work} of {load.count} files of {load.size:,} bytes: {sample.refused}")
+            samples[load].append(sample)
+    return Curve(work, unit, [Point(load.size if unit == "bytes" else load.count, samples[load]) for load in loads])
+
+
+def connections(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Count the connections of a long sequential run."""
+    count = plan.count(SEQUENCE, 0)
+    tell(f"connections of {count} sequential uploads")
+    for client in (*_WXASSET, *_BY_HANDLE, *_PEERS, CURL):
+        load = Load(work="upload", size=64 * KB, concurrency=1, count=count)
+        sample = bench.measure(bench.runner(client), load)
+        results.connections.append(Connections(client, count, sample.connections, sample.seconds, sample.refused))
+
+
+SECTIONS: dict[str, Callable[[Bench, Plan, Results, Tell], None]] = {
+    "upload": upload,
+    "download": download,
+    "json": json,
+    "inflight": inflight,
+    "tokens": tokens,
+    "import": import_,
+    "growth": growth,
+    "connections": connections,
+}

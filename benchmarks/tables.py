@@ -1,0 +1,185 @@
+"""The results as tables in Markdown, which are readable as they are. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
+
+import acceptance
+from figures import Comparison, Curve, Results, Runs, Spread
+from jobs import GB, KB, MB
+
+_STRAIGHT = 0.95  # of the differences between the times, that the line has to explain
+_NEAR = 0.25  # how far a point of the larger half may be from the line
+_QUIET = 0.15  # of a core that others may use while something is measured
+_FLAT = 4 * MB  # bytes that memory may rise by, from the smallest to the largest
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table; all columns but the first hold numbers."""
+    lines = [head, *rows]
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(head))]
+
+    def lay(line: Sequence[str]) -> str:
+        cells = [text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True)]
+        return "| " + " | ".join([line[0].ljust(widths[0]), *cells]) + " |"
+
+    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
+    return "\n".join([lay(head), rule, *map(lay, lines[1:])])
+
+
+def acceptance_table(results: Results) -> str:
+    """Show every promise with what was measured."""
+    rows = [(row.measure, row.measured, row.floor, row.aim, row.verdict) for row in acceptance.rows(results)]
+    return table(("measure", "measured", "floor", "aim", "verdict"), rows)
+
+
+def title(comparison: Comparison) -> str:
+    """Name a comparison."""
+    over = "TLS" if comparison.tls else "plain HTTP"
+    if comparison.section == "json":
+        return f"JSON calls over {over}, {comparison.concurrency} at a time"
+    work = "Upload" if comparison.section != "download" else "Download"
+    if comparison.section == "inflight" and not comparison.size:
+        return f"{comparison.concurrency} JSON calls at once over {over}: what the connections alone take"
+    if comparison.section == "inflight":
+        return f"{comparison.concurrency} uploads of {size(comparison.size)} in flight over {over}"
+    return f"{work} of {size(comparison.size)} over {over}, {comparison.concurrency} at a time"
+
+
+def size(count: int) -> str:
+    """Name a number of bytes."""
+    for unit, bytes_ in (("GB", GB), ("MB", MB), ("KB", KB)):
+        if count >= bytes_:
+            return f"{count / bytes_:g} {unit}"
+    return f"{count} bytes"
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Show what each client did, and the ratios of the pairs."""
+    name = comparison.reference.removesuffix(" --parallel")
+    head = ["client", "a second", "MB/s", f"rate / {name}", f"CPU / {name}", "wxasset / it", "growth", "server busy"]
+    rows = [
+        (
+            runs.client,
+            *_rates(comparison, runs),
+            str(comparison.ratios("rate", runs.client, comparison.reference)),
+            str(comparison.ratios("cpu", runs.client, comparison.reference)),
+            str(comparison.ratios("rate", "wxasset", runs.client)),
+            f"{runs.growth / MB:.0f} MB",
+            _busy(runs),
+        )
+        for runs in comparison.runs
+    ]
+    return "\n".join([f"### {title(comparison)}", "", table(head, rows), *_notes(comparison)])
+
+
+def _rates(comparison: Comparison, runs: Runs) -> tuple[str, str]:
+    if not runs.good:
+        return "refused", "refused"
+    rate = median(run.rate for run in runs.good)
+    return f"{rate:,.0f}", f"{rate * comparison.size / MB:,.0f}" if comparison.size else ""
+
+
+def _busy(runs: Runs) -> str:
+    return f"{median(run.server / run.seconds for run in runs.samples):.0%}"
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    """Say what a reader has to know beside the numbers."""
+    counts = {runs.samples[0].count for runs in comparison.runs}
+    fewer = [
+        f"{runs.client} {runs.samples[0].count}" for runs in comparison.runs if runs.samples[0].count < max(counts)
+    ]
+    yield ""
+    yield f"{max(counts):,} a run{'; fewer for the slow, whose rates are compared: ' * bool(fewer)}{', '.join(fewer)}."
+    if comparison.section == "inflight":
+        most = ", ".join(f"{runs.client} {max(run.overlap for run in runs.samples)}" for runs in comparison.runs)
+        yield f"Each run is a new process. The most requests that the server had under way at once: {most}."
+    samples = [run for runs in comparison.runs for run in runs.samples]
+    others = sum(run.others * run.seconds for run in samples) / sum(run.seconds for run in samples)
+    if others > _QUIET:
+        yield f"Other programs used {others:.0%} of a core meanwhile: these figures are not to be relied on."
+    for runs in comparison.runs:
+        faults = sorted({run.refused for run in runs.samples if run.refused})
+        if faults:
+            yield f"Refused: {len(runs.samples) - len(runs.good)} runs of {runs.client} ({'; '.join(faults)})."
+
+
+def curve_table(curve: Curve) -> str:
+    """Show how time and memory grow, and whether that is a straight line."""
+    sized = curve.unit == "bytes"
+    head = ("size" if sized else "files", "time", "MB/s" if sized else "a second", "memory growth")
+    rows = []
+    for point in curve.points:
+        seconds = curve.seconds(point)
+        rate = point.x / (MB if sized else 1) / seconds
+        name = size(point.x) if sized else f"{point.x:,}"
+        rows.append((name, f"{seconds * 1000:,.1f} ms", f"{rate:,.1f}", f"{point.growth / MB:.1f} MB"))
+    what = "one file against its size" if sized else "files of 1 KB, 8 at a time, against their number"
+    start, slope = curve.line
+    flat = "flat" if curve.rise <= _FLAT else "not flat"
+    straight = curve.explained >= _STRAIGHT and curve.deviation <= _NEAR
+    verdict = (
+        f"The time is {'straight' if straight else 'not straight'}: {start * 1000:.1f} ms + "
+        f"{slope * (MB if sized else 1) * 1000:.2f} ms for each {'MB' if sized else 'file'}; "
+        f"R² {curve.explained:.4f}, the larger half at most {curve.deviation:.0%} off the line.\n"
+        f"Memory is {flat}: {curve.rise / MB:+.1f} MB from the first to the last."
+    )
+    return "\n".join([f"### {curve.work.capitalize()} of {what}", "", table(head, rows), "", verdict])
+
+
+def small_tables(results: Results) -> Iterator[str]:
+    """Show tokens, imports and connections."""
+    if results.waiters:
+        first = results.waiters[0]
+        extra, cancelled = (
+            Spread([getattr(each, name) * 1000 for each in results.waiters]) for name in ("extra", "cancelled")
+        )
+        rows = [
+            ("token calls", ", ".join(sorted({str(each.calls) for each in results.waiters}))),
+            ("time beyond that of a single one", f"{extra} ms"),
+            ("16,000 that are cancelled at once: time of all", f"{cancelled} ms"),
+        ]
+        yield "\n".join([f"### {first.waiters:,} tasks on a cold token", "", table(("measure", "measured"), rows)])
+    if results.imports:
+        bare, libraries, named, usable = (
+            Spread([getattr(each, name) * 1000 for each in results.imports])
+            for name in ("bare", "libraries", "named", "usable")
+        )
+        beyond = Spread([(each.usable - each.libraries) * 1000 for each in results.imports])
+        rows = [
+            ("nothing", f"{bare}"),
+            ("aiohttp, anyio, attrs, cattrs", f"{libraries}"),
+            ("the same and import wxasset", f"{named}"),
+            ("the same and from wxasset import WxSession", f"{usable}"),
+            ("what WxSession adds to the libraries", f"{beyond}"),
+        ]
+        yield "\n".join(["### Import", "", table(("a fresh interpreter with", "ms"), rows)])
+    if results.connections:
+        lines = [
+            (each.client, str(each.connections), f"{each.uploads / each.seconds:,.0f}", each.refused)
+            for each in results.connections
+        ]
+        heading = f"### {results.connections[0].uploads:,} sequential uploads of 64 KB over TLS"
+        yield "\n".join([heading, "", table(("client", "connections", "a second", "refused"), lines)])
+
+
+def machine_table(results: Results) -> str:
+    """Name the machine."""
+    return "\n".join(f"- {name}: {text}" for name, text in results.machine.items())
+
+
+def document(results: Results) -> str:
+    """Put everything together."""
+    parts = [
+        "# Results",
+        "Written by `nox -s bench`; `results.json` has every run. Ratios are medians of the pairs [least..most].",
+        "## The machine",
+        machine_table(results),
+        "## What was promised",
+        acceptance_table(results),
+        "## In detail",
+        *map(comparison_table, results.comparisons),
+        *map(curve_table, results.curves),
+        *small_tables(results),
+    ]
+    return "\n\n".join(parts) + "\n"
