@@ -123,6 +123,40 @@ class Comparison:
 
 
 @frozen
+class Line:
+    """The straight line through some points.
+
+    Its distances from the points are weighed relative to their heights; the largest one alone would decide otherwise.
+    """
+
+    xs: list[int]
+    ys: list[float]
+
+    @property
+    def fit(self) -> tuple[float, float]:
+        """The height at nothing, and what each step adds."""
+        ones, xs = [1 / y for y in self.ys], [x / y for x, y in zip(self.xs, self.ys, strict=True)]
+        one_one, one_x, x_x = (sum(map(mul, *pair)) for pair in ((ones, ones), (ones, xs), (xs, xs)))
+        scale = one_one * x_x - one_x * one_x
+        return (sum(ones) * x_x - sum(xs) * one_x) / scale, (sum(xs) * one_one - sum(ones) * one_x) / scale
+
+    @property
+    def deviation(self) -> float:
+        """The largest distance from the line, relative to it, in the larger half of the points."""
+        start, slope = self.fit
+        half = len(self.xs) // 2
+        return max(abs(y / (start + slope * x) - 1) for x, y in zip(self.xs[half:], self.ys[half:], strict=True))
+
+    @property
+    def explained(self) -> float:
+        """How much of the difference between the heights the line explains (R squared), up to 1."""
+        start, slope = self.fit
+        mean = sum(self.ys) / len(self.ys)
+        left = sum((y - start - slope * x) ** 2 for x, y in zip(self.xs, self.ys, strict=True))
+        return 1 - left / sum((y - mean) ** 2 for y in self.ys)
+
+
+@frozen
 class Point:
     """One size, or number, of files and the runs with it."""
 
@@ -133,6 +167,11 @@ class Point:
     def growth(self) -> float:
         """The median growth of the process, in bytes."""
         return median(sample.growth for sample in self.samples)
+
+    @property
+    def busy(self) -> float:
+        """The median share of a core that the server used; near 1 the time is the server's own."""
+        return median(sample.server / sample.seconds for sample in self.samples)
 
 
 @frozen
@@ -147,37 +186,19 @@ class Curve:
         """Give the median time of one file, or of all of them where their number is what grows."""
         return median(run.seconds / (run.count if self.unit == "bytes" else 1) for run in point.samples)
 
-    @property
-    def line(self) -> tuple[float, float]:
-        """The line through the times: seconds at nothing, and seconds for each byte or file.
-
-        Its distances from the points are weighed relative to their times; the largest one alone would decide otherwise.
-        """
-        times = [self.seconds(point) for point in self.points]
-        ones, xs = (
-            [1 / time for time in times],
-            [point.x / time for point, time in zip(self.points, times, strict=True)],
-        )
-        one_one, one_x, x_x = (sum(map(mul, *pair)) for pair in ((ones, ones), (ones, xs), (xs, xs)))
-        scale = one_one * x_x - one_x * one_x
-        start = (sum(ones) * x_x - sum(xs) * one_x) / scale
-        return start, (sum(xs) * one_one - sum(ones) * one_x) / scale
+    def cpu(self, point: Point) -> float:
+        """Give the same of the client's processor time."""
+        return median(run.cpu / (run.count if self.unit == "bytes" else 1) for run in point.samples)
 
     @property
-    def deviation(self) -> float:
-        """The largest distance from the line, relative to it, in the larger half of the points."""
-        start, slope = self.line
-        larger = self.points[len(self.points) // 2 :]
-        return max(abs(self.seconds(point) / (start + slope * point.x) - 1) for point in larger)
+    def time_line(self) -> Line:
+        """The line through the times."""
+        return Line([point.x for point in self.points], [self.seconds(point) for point in self.points])
 
     @property
-    def explained(self) -> float:
-        """How much of the difference between the times the line explains (R squared), up to 1."""
-        start, slope = self.line
-        times = [self.seconds(point) for point in self.points]
-        mean = sum(times) / len(times)
-        left = sum((time - start - slope * point.x) ** 2 for time, point in zip(times, self.points, strict=True))
-        return 1 - left / sum((time - mean) ** 2 for time in times)
+    def cpu_line(self) -> Line:
+        """The line through the processor times, which the server has no part in."""
+        return Line([point.x for point in self.points], [self.cpu(point) for point in self.points])
 
     @property
     def rise(self) -> float:

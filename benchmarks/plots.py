@@ -187,7 +187,7 @@ def _number(axes: Axes, curve: Curve) -> None:
 
 def _times(axes: Axes, curve: Curve) -> None:
     """Draw the times, and the straight line that they should lie on."""
-    start, slope = curve.line
+    start, slope = curve.time_line.fit
     xs = [point.x for point in curve.points]
     smooth = [xs[0] * (xs[-1] / xs[0]) ** (step / 60) for step in range(61)]
     line = [(x, start + slope * x) for x in smooth if start + slope * x > 0]

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 import acceptance
-from figures import Comparison, Curve, Results, Runs, Spread
+from figures import Comparison, Curve, Line, Results, Runs, Spread
 from jobs import GB, KB, MB
 
 _STRAIGHT = 0.95  # of the differences between the times, that the line has to explain
 _NEAR = 0.25  # how far a point of the larger half may be from the line
+_BUSY = 0.9  # of a core that the server has
 _QUIET = 0.15  # of a core that others may use while something is measured
 _FLAT = 4 * MB  # bytes that memory may rise by, from the smallest to the largest
 
@@ -107,24 +108,41 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 def curve_table(curve: Curve) -> str:
     """Show how time and memory grow, and whether that is a straight line."""
     sized = curve.unit == "bytes"
-    head = ("size" if sized else "files", "time", "MB/s" if sized else "a second", "memory growth")
+    head = (
+        "size" if sized else "files",
+        "time",
+        "MB/s" if sized else "a second",
+        "CPU",
+        "memory growth",
+        "server busy",
+    )
     rows = []
     for point in curve.points:
         seconds = curve.seconds(point)
         rate = point.x / (MB if sized else 1) / seconds
-        name = size(point.x) if sized else f"{point.x:,}"
-        rows.append((name, f"{seconds * 1000:,.1f} ms", f"{rate:,.1f}", f"{point.growth / MB:.1f} MB"))
+        name, cpu = size(point.x) if sized else f"{point.x:,}", curve.cpu(point)
+        times = (f"{seconds * 1000:,.1f} ms", f"{rate:,.1f}", f"{cpu * 1000:,.1f} ms")
+        rows.append((name, *times, f"{point.growth / MB:.1f} MB", f"{point.busy:.0%}"))
     what = "one file against its size" if sized else "files of 1 KB, 8 at a time, against their number"
-    start, slope = curve.line
     flat = "flat" if curve.rise <= _FLAT else "not flat"
-    straight = curve.explained >= _STRAIGHT and curve.deviation <= _NEAR
-    verdict = (
-        f"The time is {'straight' if straight else 'not straight'}: {start * 1000:.1f} ms + "
-        f"{slope * (MB if sized else 1) * 1000:.2f} ms for each {'MB' if sized else 'file'}; "
-        f"R² {curve.explained:.4f}, the larger half at most {curve.deviation:.0%} off the line.\n"
-        f"Memory is {flat}: {curve.rise / MB:+.1f} MB from the first to the last."
+    verdicts = [
+        _straight("The time", curve.time_line, curve.unit),
+        _straight("The client's processor time", curve.cpu_line, curve.unit),
+        f"Memory is {flat}: {curve.rise / MB:+.1f} MB from the first to the last.",
+    ]
+    if curve.points[-1].busy > _BUSY:
+        verdicts.insert(1, "The server had no more to give with the largest: there this is the server's time.")
+    return "\n".join([f"### {curve.work.capitalize()} of {what}", "", table(head, rows), "", *verdicts])
+
+
+def _straight(what: str, line: Line, unit: str) -> str:
+    start, slope = line.fit
+    straight = "straight" if line.explained >= _STRAIGHT and line.deviation <= _NEAR else "not straight"
+    each = f"{slope * MB * 1000:.2f} ms for each MB" if unit == "bytes" else f"{slope * 1000:.2f} ms for each file"
+    return (
+        f"{what} is {straight}: {start * 1000:.1f} ms + {each}; R² {line.explained:.4f}, "
+        f"the larger half at most {line.deviation:.0%} off the line."
     )
-    return "\n".join([f"### {curve.work.capitalize()} of {what}", "", table(head, rows), "", verdict])
 
 
 def small_tables(results: Results) -> Iterator[str]:

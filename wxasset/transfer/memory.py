@@ -54,7 +54,9 @@ class Share:
             least: Bytes for one of them at least, however many there are.
             most: Bytes for one of them at most, however few there are.
         """
-        self._together, self.least, self.most = together, least, most
+        self._together = together
+        self.least: int = least
+        self.most: int = most
         self._counts = PerLoop(_Count)
 
     def for_each_of(self, number: int) -> int:

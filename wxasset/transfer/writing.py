@@ -58,8 +58,8 @@ class Writing(ABC):
 
     def __init__(self, batch: int) -> None:
         """Collect so many bytes for the first write."""
-        self.size = 0
-        self.head = b""
+        self.size: int = 0
+        self.head: bytes = b""
         self._collected: list[bytes] = []
         self._room = batch
         self._hash = hashlib.sha256()
