@@ -18,12 +18,12 @@ LAYERS: list[tuple[str, ...]] = [
     ("wxasset.cli", "wxasset.__main__"),  # beside: built on the face
     ("wxasset",),
     ("wxasset.session",),
-    ("wxasset.engine",),
+    ("wxasset.engine", "wxasset.reconcile"),
     ("wxasset.tokens", "wxasset.transfer"),
-    ("wxasset.retry", "wxasset.calls", "wxasset.wire"),
+    ("wxasset.retry", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),
 ]
-PURE = ("wxasset.retry", "wxasset.calls", "wxasset.wire", "wxasset.errors", "wxasset.hints")
+PURE = ("wxasset.retry", "wxasset.outcome", "wxasset.calls", "wxasset.wire", "wxasset.errors", "wxasset.hints")
 
 
 def module_name(path: Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 from conftest import PATIENT
 from declared import AddKefuImage, Domains, GetDomains, GetPoster, MakeDraft, Poster
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
-from wxasset import Ack, Call, Download, Effect, RetryPolicy, Route, Timeouts, Token, Upload, WxSession
+from wxasset import Ack, Call, Download, Effect, RetryPolicy, Route, Timeouts, Token, Upload, UploadPolicy, WxSession
 from wxasset.errors import (
     APIError,
     BusyError,
@@ -66,30 +66,30 @@ async def test_an_upload_whose_reply_is_lost_is_not_repeated(
     server.script = [await and_close(LOST[fault])]
     before = time.time()
     kind = () if upload == "upload_image" else ("image",)
+    wx = raw.with_options(uploads=UploadPolicy(reconcile="raise"))
     with pytest.raises(UploadOutcomeUnknown) as caught:
-        await getattr(raw, upload)(*kind, PHOTO, filename="海报")
+        await getattr(wx, upload)(*kind, PHOTO, filename="海报")
     error = caught.value
     assert len(server.requests) == 1
     assert (error.filename, error.type, error.size) == ("海报.jpg", "image", len(PHOTO))
     assert error.path == server.requests[0].path
     assert before <= error.started_at <= error.ended_at <= time.time()
     assert error.reason in str(error)
-    assert ("iter_materials" in str(error)) is (upload == "add_material"), "the only list that there is"
+    assert ("error.resolve(wx)" in str(error)) is (upload == "add_material"), "the only list that there is"
     assert pickle.loads(pickle.dumps(error)).filename == "海报.jpg"  # noqa: S301 - our own bytes
 
 
 async def test_an_upload_that_is_not_answered_in_time(server: RawServer) -> None:
     """Silence after the last byte is an unknown outcome as well."""
     server.script = [forever]
-    async with WxSession("wx1", "s", base_url=server.url, timeouts=Timeouts(stall=0.1), retry=PATIENT) as wx:
+    options: dict[str, Any] = {"timeouts": Timeouts(stall=0.1), "uploads": UploadPolicy(reconcile="raise")}
+    async with WxSession("wx1", "s", base_url=server.url, retry=PATIENT, **options) as wx:
         with pytest.raises(UploadOutcomeUnknown, match="did not answer"):
             await wx.add_material("image", PHOTO)
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("errcode", "cls"), [(45009, QuotaExceededError), (45011, RateLimitedError), (48001, APIError), (99999, APIError)]
-)
+@pytest.mark.parametrize(("errcode", "cls"), [(45009, QuotaExceededError), (48001, APIError), (99999, APIError)])
 async def test_a_refusal_is_final(raw: WxSession, server: RawServer, errcode: int, cls: type[APIError]) -> None:
     """A clear no is raised at once, for uploads as for reads."""
     server.script = [reply({"errcode": errcode, "errmsg": "no"})]
@@ -97,6 +97,18 @@ async def test_a_refusal_is_final(raw: WxSession, server: RawServer, errcode: in
         with pytest.raises(cls) as caught:
             await call
         assert caught.value.errcode == errcode
+    assert len(server.requests) == 3
+
+
+async def test_the_next_minute_is_not_waited_for_without_the_time(raw: WxSession, server: RawServer) -> None:
+    """45011 is raised at once where the call would be over before the minute is."""
+    server.script = [reply({"errcode": 45011, "errmsg": "api minute-quota reach limit"})]
+    wx = raw.with_options(
+        retry=RetryPolicy(timeout=1e-3 + 60 - time.time() % 60 - 0.5 if time.time() % 60 < 59 else 0.1)
+    )
+    for call in (wx.add_material("image", PHOTO), wx.count_materials(), wx.del_material("M")):
+        with pytest.raises(RateLimitedError):
+            await call
     assert len(server.requests) == 3
 
 
@@ -133,7 +145,7 @@ async def test_the_policy_sets_the_number_of_attempts(server: RawServer) -> None
     for policy, attempts in (
         (RetryPolicy(attempts=1), 1),
         (RetryPolicy(attempts=5, wait_initial=0.001, wait_jitter=0), 5),
-        (RetryPolicy(attempts=5, timeout=0.01, wait_initial=60, wait_max=60, wait_jitter=0), 1),
+        (RetryPolicy(attempts=5, timeout=5, wait_initial=60, wait_max=60, wait_jitter=0), 1),
     ):
         server.requests.clear()
         async with WxSession("wx1", "s", base_url=server.url, retry=policy) as wx:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import pytest
+from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ from wxasset.retry import (
     Raise,
     Resend,
     RetryPolicy,
+    RetryQuota,
     decide,
 )
 
@@ -79,7 +81,6 @@ FINAL: Final[dict[str, WxAssetError]] = {
     "40113": api_error(40113, "unsupported file type", PATH),
     "41001": api_error(41001, "access_token missing", PATH),
     "45009": api_error(45009, "reach max api daily quota limit", PATH),
-    "45011": api_error(45011, "api minute-quota reach limit", PATH),
     "48001": api_error(48001, "api unauthorized", PATH),
     "unheard of": api_error(99999999, "?", PATH),
     "usage": UsageError("Wrong."),
@@ -91,26 +92,53 @@ FINAL: Final[dict[str, WxAssetError]] = {
         "?", PATH, filename="a.jpg", type="image", size=1, started_at=0.0, ended_at=1.0, reason="?"
     ),
 }
+THROTTLED: Final[dict[str, WxAssetError]] = {
+    "429": HTTPStatusError("429", PATH, status=429),
+    "-501004": api_error(-501004, "exceed concurrent", PATH),
+}
+MINUTE: Final = {"45011": api_error(45011, "api minute-quota reach limit", PATH)}
+STALE: Final[dict[str, WxAssetError]] = {
+    "stale, closed": TransferError("Closed.", PATH, stale=True),
+}
+STALE_UNSENT: Final[dict[str, WxAssetError]] = {
+    "stale, not all sent": TransferError("Closed.", PATH, outcome_unknown=False, stale=True),
+}
 TOO_LARGE: Final = ReplyTooLarge("Large.", PATH, limit=1)
 EVERYTHING: Final[list[WxAssetError]] = [
     *NOT_SENT.values(),
     *UNCLEAR.values(),
     *REFUSED.values(),
     *FINAL.values(),
+    *THROTTLED.values(),
+    *MINUTE.values(),
+    *STALE.values(),
+    *STALE_UNSENT.values(),
     TOO_LARGE,
 ]
+DOUBTFUL_ERRORS: Final = [*UNCLEAR.values(), *STALE.values()]
 
 FIRST: Final = Attempt()
 DOUBTFUL: Final = Attempt(number=2, elapsed=1.0, in_doubt=True)
 LAST: Final = Attempt(number=3)
 STREAM: Final = Attempt(resendable=False)
-LATE: Final = Attempt(elapsed=60.0)
+LATE: Final = Attempt(elapsed=120.0)
+POOR: Final = Attempt(quota=13)
+BROKE: Final = Attempt(quota=4)
+NEAR: Final = Attempt(next_minute=20.0)
 
-RETRY: Final = Resend(wait=WAIT)
-RETRY_DOUBTFULLY: Final = Resend(wait=WAIT, in_doubt=True)
+# What a retry costs of the session's 500.
+COST: Final = 14
+THROTTLE: Final = 5
+RETRY: Final = Resend(wait=WAIT, cost=COST)
+RETRY_DOUBTFULLY: Final = Resend(wait=WAIT, in_doubt=True, cost=COST)
+RETRY_THROTTLED: Final = Resend(wait=WAIT, cost=THROTTLE)
+NEXT_MINUTE: Final = Resend(wait=21.0, minute=True, cost=THROTTLE)
 FRESH: Final = Resend(fresh_token=True)
 RAISE: Final = Raise()
-UNKNOWN: Final = OutcomeUnknown()
+UNKNOWN: Final = OutcomeUnknown(COST)
+NOT_AFFORDABLE: Final = OutcomeUnknown(None)
+AT_ONCE: Final = Resend(stale=True)
+AT_ONCE_DOUBTFULLY: Final = Resend(stale=True, in_doubt=True)
 
 
 def rows(failures: Mapping[str, WxAssetError], state: str, attempt: Attempt, *expected: Action) -> list[object]:
@@ -122,7 +150,7 @@ def rows(failures: Mapping[str, WxAssetError], state: str, attempt: Attempt, *ex
     ]
 
 
-SECOND_WAIT: Final = Resend(wait=2 * WAIT, in_doubt=True)
+SECOND_WAIT: Final = Resend(wait=2 * WAIT, in_doubt=True, cost=COST)
 STILL_DOUBTFUL: Final = Resend(fresh_token=True, in_doubt=True)
 
 TABLE: Final = [
@@ -137,7 +165,25 @@ TABLE: Final = [
     *rows(UNCLEAR, "last", LAST, RAISE, RAISE, UNKNOWN),
     *rows(UNCLEAR, "late", LATE, RAISE, RAISE, UNKNOWN),
     *rows(UNCLEAR, "stream", STREAM, RAISE, RAISE, UNKNOWN),
+    *rows(NOT_SENT, "poor", POOR, RAISE, RAISE, RAISE),
+    *rows(UNCLEAR, "poor", POOR, RAISE, RAISE, NOT_AFFORDABLE),
+    *rows(UNCLEAR, "harmless", Attempt(harmless=True), RETRY_DOUBTFULLY, RETRY_DOUBTFULLY, RETRY_DOUBTFULLY),
+    *rows(THROTTLED, "first", FIRST, RETRY_THROTTLED, RETRY_THROTTLED, RETRY_THROTTLED),
+    *rows(THROTTLED, "poor", POOR, RETRY_THROTTLED, RETRY_THROTTLED, RETRY_THROTTLED),
+    *rows(THROTTLED, "broke", BROKE, RAISE, RAISE, RAISE),
+    *rows(THROTTLED, "last", LAST, RAISE, RAISE, RAISE),
+    *rows(THROTTLED, "stream", STREAM, RAISE, RAISE, RAISE),
+    *rows(MINUTE, "first", NEAR, NEXT_MINUTE, NEXT_MINUTE, NEXT_MINUTE),
+    *rows(MINUTE, "waited", Attempt(number=2, minute_waited=True), RAISE, RAISE, RAISE),
+    *rows(MINUTE, "too late", Attempt(elapsed=100.0, next_minute=20.0), RAISE, RAISE, RAISE),
+    *rows(STALE, "first", FIRST, AT_ONCE_DOUBTFULLY, AT_ONCE_DOUBTFULLY, UNKNOWN),
+    *rows(STALE, "last", LAST, AT_ONCE_DOUBTFULLY, AT_ONCE_DOUBTFULLY, UNKNOWN),
+    *rows(STALE, "poor", POOR, AT_ONCE_DOUBTFULLY, AT_ONCE_DOUBTFULLY, NOT_AFFORDABLE),
+    *rows(STALE, "too many", Attempt(stale=8), RETRY_DOUBTFULLY, RETRY_DOUBTFULLY, UNKNOWN),
+    *rows(STALE, "stream", STREAM, RAISE, RAISE, UNKNOWN),
+    *rows(STALE_UNSENT, "first", FIRST, AT_ONCE, AT_ONCE, AT_ONCE),
     *rows(REFUSED, "first", FIRST, FRESH, FRESH, FRESH),
+    *rows(REFUSED, "poor", BROKE, FRESH, FRESH, FRESH),
     *rows(REFUSED, "doubtful", DOUBTFUL, STILL_DOUBTFUL, STILL_DOUBTFUL, STILL_DOUBTFUL),
     *rows(REFUSED, "last", LAST, FRESH, FRESH, FRESH),
     *rows(REFUSED, "late", LATE, FRESH, FRESH, FRESH),
@@ -176,10 +222,11 @@ def test_a_decision_can_be_named() -> None:
 
 
 SECONDS: Final = st.floats(0, 1e6, allow_nan=False)
+TIMEOUTS: Final = st.floats(0, 1e6, exclude_min=True) | st.just(math.inf)
 POLICIES: Final = st.builds(
     RetryPolicy,
     attempts=st.integers(1, 1000),
-    timeout=SECONDS | st.just(math.inf),
+    timeout=TIMEOUTS,
     wait_initial=SECONDS,
     wait_max=SECONDS,
     wait_jitter=st.floats(0, 1),
@@ -191,6 +238,10 @@ ATTEMPTS: Final = st.builds(
     token_refused=st.booleans(),
     in_doubt=st.booleans(),
     resendable=st.booleans(),
+    minute_waited=st.booleans(),
+    next_minute=st.floats(0, 60),
+    stale=st.integers(0, 10),
+    quota=st.integers(0, 500),
     chance=st.floats(0, 1),
 )
 EFFECTS: Final = st.sampled_from(Effect)
@@ -200,8 +251,10 @@ ERRORS: Final = st.sampled_from(EVERYTHING)
 @given(EFFECTS, ERRORS, ATTEMPTS, POLICIES)
 @example(READ, NOT_SENT["connect"], Attempt(number=2000), RetryPolicy(attempts=10_000, timeout=math.inf))
 def test_waits_are_bounded(effect: Effect, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> None:
-    """A wait is never negative and never longer than `wait_max`, however many attempts there were."""
+    """A wait is never negative and never longer than `wait_max`, unless it is for the next minute."""
     match decide(ROUTES[effect], error, attempt, policy):
+        case Resend(minute=True, wait=wait):
+            assert attempt.next_minute <= wait <= attempt.next_minute + 2
         case Resend(wait=wait):
             assert 0 <= wait <= policy.wait_max
 
@@ -212,6 +265,8 @@ def test_no_more_attempts_than_allowed(
 ) -> None:
     """After the last attempt only a refused token is worth another, and that once."""
     match decide(ROUTES[effect], error, attempt, policy):
+        case Resend(stale=True):
+            assert attempt.stale < 8
         case Resend(fresh_token=False):
             assert attempt.number < policy.attempts
         case Resend(fresh_token=True):
@@ -224,16 +279,16 @@ def test_no_attempt_starts_after_the_timeout(
 ) -> None:
     """A wait that would end after the timeout is not begun."""
     match decide(ROUTES[effect], error, attempt, policy):
-        case Resend(fresh_token=False, wait=wait):
+        case Resend(fresh_token=False, stale=False, wait=wait):
             assert attempt.elapsed + wait <= policy.timeout
 
 
-@given(st.sampled_from([*UNCLEAR.values(), TOO_LARGE]), ATTEMPTS, POLICIES)
+@given(st.sampled_from([*DOUBTFUL_ERRORS, TOO_LARGE]), ATTEMPTS, POLICIES)
 def test_a_create_that_is_unclear_is_never_sent_again(
     error: WxAssetError, attempt: Attempt, policy: RetryPolicy
 ) -> None:
     """Whatever the state: where an upload may have happened, the caller decides."""
-    assert decide(ROUTES[CREATE], error, attempt, policy) == UNKNOWN
+    assert isinstance(decide(ROUTES[CREATE], error, attempt, policy), OutcomeUnknown)
 
 
 @given(EFFECTS, ERRORS, ATTEMPTS, POLICIES)
@@ -250,7 +305,7 @@ def test_doubt_is_never_forgotten(effect: Effect, error: WxAssetError, attempt: 
     """Once an attempt may have taken effect, every later one knows it; and only an unclear one raises the doubt."""
     match decide(ROUTES[effect], error, attempt, policy):
         case Resend(in_doubt=in_doubt):
-            assert in_doubt == (attempt.in_doubt or error in UNCLEAR.values())
+            assert in_doubt == (attempt.in_doubt or error in DOUBTFUL_ERRORS)
 
 
 @given(EFFECTS, ERRORS, ATTEMPTS, POLICIES)
@@ -279,7 +334,7 @@ def test_a_call_that_keeps_failing_comes_to_an_end(
     """Played through: at most `attempts` sendings and one more, and a create goes out at most once in doubt."""
     policy = RetryPolicy(attempts=attempts)
     attempt = Attempt(chance=chance)
-    sendings = refreshes = 0
+    sendings = refreshes = stale = 0
     for error in errors:
         sendings += 1
         action = decide(ROUTES[effect], error, attempt, policy)
@@ -287,15 +342,63 @@ def test_a_call_that_keeps_failing_comes_to_an_end(
             break
         assert not (effect is CREATE and action.in_doubt)
         refreshes += action.fresh_token
-        attempt = Attempt(
-            number=attempt.number + (not action.fresh_token),
-            elapsed=attempt.elapsed + action.wait,
-            token_refused=attempt.token_refused or action.fresh_token,
-            in_doubt=action.in_doubt,
-            chance=chance,
-        )
+        stale += action.stale
+        attempt = evolve(attempt.after(action), elapsed=attempt.elapsed + action.wait)
     assert refreshes <= 1
-    assert sendings <= attempts + refreshes
+    assert stale <= 8
+    assert sendings <= attempts + refreshes + stale
+
+
+@given(EFFECTS, ERRORS, ATTEMPTS, POLICIES)
+def test_no_more_is_spent_than_there_is(
+    effect: Effect, error: WxAssetError, attempt: Attempt, policy: RetryPolicy
+) -> None:
+    """What a decision costs is there to be spent."""
+    match decide(ROUTES[effect], error, attempt, policy):
+        case Resend(cost=cost) | OutcomeUnknown(cost=int(cost)):
+            assert 0 <= cost <= attempt.quota
+
+
+def test_an_outage_uses_the_quota_up() -> None:
+    """500 pay for 35 retries at 14 each, or for 100 at 5 each."""
+    for error, retries in ((NOT_SENT["connect"], 35), (THROTTLED["429"], 100)):
+        quota, made = RetryQuota(), 0
+        while isinstance(action := decide(ROUTES[READ], error, Attempt(quota=quota.left), RetryPolicy()), Resend):
+            quota.spend(action.cost)
+            made += 1
+        assert made == retries
+
+
+@given(st.lists(st.integers(0, 100), max_size=50))
+def test_the_quota_comes_back_with_success(costs: list[int]) -> None:
+    """A success gives back what its call spent, or 1, up to 500."""
+    quota = RetryQuota()
+    quota.spend(490)
+    left = quota.left
+    for cost in costs:
+        quota.refill(cost)
+        left = min(500, left + (cost or 1))
+        assert quota.left == left
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [(None, WAIT), (0.1, WAIT), (3.0, 3.0), (120.0, 120.0), (120.1, None), (1e9, None)],
+)
+@pytest.mark.parametrize(("status", "cost", "in_doubt"), [(429, THROTTLE, False), (503, COST, True)])
+def test_a_server_may_ask_for_patience(
+    status: int, cost: int, order: float | None, expected: float | None, *, in_doubt: bool
+) -> None:
+    """`Retry-After` lengthens a wait up to 120 seconds; beyond that the error is raised."""
+    error = HTTPStatusError("", PATH, status=status, retry_after=order)
+    action = decide(ROUTES[READ], error, FIRST, RetryPolicy(timeout=1000))
+    assert action == (RAISE if expected is None else Resend(wait=expected, in_doubt=in_doubt, cost=cost))
+
+
+def test_a_server_is_not_waited_for_beyond_the_timeout() -> None:
+    """A `Retry-After` that the call has no time for ends it at once."""
+    error = HTTPStatusError("", PATH, status=429, retry_after=30.0)
+    assert decide(ROUTES[READ], error, FIRST, RetryPolicy(timeout=29.9)) == RAISE
 
 
 @pytest.mark.parametrize(
@@ -321,7 +424,7 @@ def test_jitter_takes_away_no_more_than_its_share(number: int, chance: float, po
 def test_the_timeout_itself_is_still_in_time() -> None:
     """An attempt may start exactly at the timeout."""
     policy = RetryPolicy(timeout=10, wait_initial=1, wait_jitter=0)
-    assert decide(ROUTES[READ], NOT_SENT["connect"], Attempt(elapsed=9.0), policy) == Resend(wait=1.0)
+    assert decide(ROUTES[READ], NOT_SENT["connect"], Attempt(elapsed=9.0), policy) == Resend(wait=1.0, cost=COST)
     assert decide(ROUTES[READ], NOT_SENT["connect"], Attempt(elapsed=9.5), policy) == RAISE
 
 
@@ -337,6 +440,7 @@ def test_one_attempt_means_no_retry() -> None:
     [
         ("attempts", 0),
         ("attempts", -1),
+        ("timeout", 0),
         ("timeout", -0.1),
         ("timeout", math.nan),
         ("wait_initial", -1.0),
@@ -352,8 +456,8 @@ def test_a_policy_refuses_what_makes_no_sense(name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("attempts", 1), ("timeout", 0), ("wait_initial", 0), ("wait_max", 0), ("wait_jitter", 1)]
+    ("name", "value"), [("attempts", 1), ("timeout", 0.001), ("wait_initial", 0), ("wait_max", 0), ("wait_jitter", 1)]
 )
-def test_a_policy_takes_the_limits_themselves(name: str, value: int) -> None:
+def test_a_policy_takes_the_limits_themselves(name: str, value: float) -> None:
     """The smallest and the largest permitted values are permitted."""
-    assert getattr(RetryPolicy(**{name: value}), name) == value
+    assert getattr(RetryPolicy(**{name: value}), name) == value  # type: ignore[arg-type] # as above

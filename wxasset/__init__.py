@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wxasset.calls.material import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
     from wxasset.calls.media import TemporaryMedia
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
+    from wxasset.outcome import UploadPolicy
     from wxasset.retry import RetryPolicy
     from wxasset.session import ListedType, MediaType, WxSession
     from wxasset.tokens.cache import TokenCache
@@ -70,6 +71,7 @@ __all__ = [
     "TokenStore",
     "Upload",
     "UploadOutcomeUnknown",
+    "UploadPolicy",
     "Video",
     "WxAssetError",
     "WxSession",
@@ -92,6 +94,7 @@ _HOMES: Final = {
     ),
     "wxasset.calls.media": ("TemporaryMedia",),
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
+    "wxasset.outcome": ("UploadPolicy",),
     "wxasset.retry": ("RetryPolicy",),
     "wxasset.session": ("ListedType", "MediaType", "WxSession"),
     "wxasset.tokens.cache": ("TokenCache",),

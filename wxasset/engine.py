@@ -1,5 +1,6 @@
 """The only loop: acquire a token, send, decode, decide, wait, again."""
 
+import copy
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -7,9 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import anyio
-from attrs import define, evolve, fields
+from attrs import define, evolve, field, fields, frozen
 
 from wxasset.calls.base import Call, Download, Upload
+from wxasset.calls.material import AddedMaterial, ListMaterials, MaterialPage, recovered
 from wxasset.errors import (
     DecodeError,
     DestinationError,
@@ -18,8 +20,11 @@ from wxasset.errors import (
     SourceError,
     TokenRejectedError,
     UploadOutcomeUnknown,
+    UsageError,
     WxAssetError,
 )
+from wxasset.outcome import MARK_LENGTH, MARK_LETTERS, Pending, UploadPolicy, UploadRegister
+from wxasset.reconcile import MORE_PAGES, Ambiguous, Finding, Found, Missing, Search, Unseen
 from wxasset.retry import (
     AlreadyDone,
     Attempt,
@@ -27,10 +32,11 @@ from wxasset.retry import (
     OutcomeUnknown,
     Resend,
     RetryPolicy,
+    RetryQuota,
     decide,
 )
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.token import Token
+from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Source
@@ -39,8 +45,8 @@ from wxasset.transfer.upload import UploadBody
 from wxasset.transfer.writing import Sink
 from wxasset.wire.codec import decode, looks_like_json, reply_or_file
 from wxasset.wire.limits import KIB, Limits
-from wxasset.wire.multipart import frame
-from wxasset.wire.names import is_attachment
+from wxasset.wire.multipart import frame, sent_name
+from wxasset.wire.names import is_attachment, marked_name
 
 __all__ = ["Engine"]
 
@@ -48,19 +54,46 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _FIRST: Final = Attempt()
+_LATEST: Final = 600.0  # seconds after it was given up in which WeChat may still have carried an upload out
 _SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a shorter one would spoil the text
 _ENVELOPE: Final = 4 * KIB  # bytes; an error in the clothes of a file is no longer than this
 
 
-@define
+@define(eq=False)
 class Engine:
-    """Makes declared calls."""
+    """Makes declared calls.
+
+    Attributes:
+        transport: The network.
+        tokens: Where tokens come from.
+        policy: How often, and how patiently, calls are tried.
+        limits: What may be sent and read.
+        uploads: What is done about an upload whose reply was lost.
+        quota: What all calls together may spend on retries.
+        register: The uploads under way, and what they own.
+        exchange: How tokens are fetched: as the session was made, whatever options a call has.
+        sleep: How to wait.
+    """
 
     transport: Transport
     tokens: TokenCache
     policy: RetryPolicy
     limits: Limits
+    uploads: UploadPolicy
+    quota: RetryQuota = field(factory=RetryQuota)
+    register: UploadRegister = field(factory=UploadRegister)
+    exchange: Exchange = field(init=False)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+
+    def __attrs_post_init__(self) -> None:
+        """Fetch tokens by itself."""
+        self.exchange = self.call
+
+    def with_options(self, policy: RetryPolicy, limits: Limits, uploads: UploadPolicy) -> "Engine":
+        """Return an engine with other options that shares everything else."""
+        other = evolve(self, policy=policy, limits=limits, uploads=uploads)
+        other.exchange = self.exchange
+        return other
 
     async def call(self, call: Call[R], *, source: Source | None = None, progress: Progress | None = None) -> R:
         """Make a call with a JSON reply; an upload brings its source."""
@@ -71,7 +104,69 @@ class Engine:
             decoded: R = call.settle(decode(body, call.reply, call.route.path), repeated=repeated)
             return decoded
 
+        if isinstance(call, Upload) and source is not None and call.listing is not None:
+            return await self._add(call, once, source, progress)
         return await self._run(call, once, source, progress)
+
+    async def _add(
+        self,
+        call: Upload[R],
+        once: Callable[[Request, bool], Awaitable[R]],
+        source: Source,
+        progress: Progress | None,
+    ) -> R:
+        """Make an upload that the library will list, and keep account of it."""
+        if self.uploads.unique_names:
+            mark = "".join(random.choices(MARK_LETTERS, k=MARK_LENGTH))  # noqa: S311 - tells apart, guards nothing
+            source = evolve(source, filename=marked_name(source.filename, mark))
+        upload = self.register.begin(str(call.listing), sent_name(source.filename), time.time())
+        try:
+            result = await self._run(call, once, source, progress, upload=upload)
+        except UploadOutcomeUnknown:
+            self.register.give_up(upload, time.time())
+            raise
+        except Exception:
+            self.register.end(upload)
+            raise
+        except BaseException:  # cancelled, wherever it was
+            self.register.give_up(upload, time.time())
+            raise
+        self.register.own(str(getattr(result, "media_id", "")))
+        self.register.end(upload)
+        return result
+
+    async def resolve(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
+        """Find out whether an upload happened whose outcome was left unknown."""
+        if error.listing is None:
+            raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
+        known = self.register.given_up(error.listing, sent_name(error.filename), error.started_at)
+        upload = known or Pending(
+            listing=error.listing, name=sent_name(error.filename), begun=error.started_at, given_up=error.ended_at
+        )
+        end = min(time.time(), error.ended_at + _LATEST)
+        search = Search(self._page, self.register, upload, lambda: end, error.unique_name, MORE_PAGES)
+        match await search.find(0.0, self.sleep, 0.0):
+            case Found(item):
+                self.register.end(upload)
+                return recovered(item)
+            case Missing():
+                return None
+            case Unseen(error=WxAssetError() as failure):
+                raise failure
+            case finding:
+                raise _still_unknown(error, finding)
+
+    async def _page(self, kind: str, offset: int) -> tuple[MaterialPage, float | None]:
+        """List a page for a search, and see what WeChat's clock says."""
+        call = ListMaterials(type=kind, offset=offset)
+
+        async def once(request: Request, _: bool) -> tuple[MaterialPage, float | None]:  # noqa: FBT001 - as above
+            async with self.transport.send(request) as reply:
+                body, date = await reply.read(self._max_reply(call)), reply.date
+            ahead = None if date is None else date - time.time()
+            return decode(body, MaterialPage, call.route.path), ahead
+
+        return await self._run(call, once)
 
     async def download(self, call: Download[R], sink: Sink, progress: Progress | None) -> R | SavedMaterial:
         """Make a call that answers with JSON or a file; the file goes into the sink."""
@@ -131,39 +226,69 @@ class Engine:
         progress: Progress | None = None,
         *,
         sink: Sink | None = None,
+        upload: Pending | None = None,
     ) -> T:
         """Make attempts until one succeeds or `decide` says that it is enough."""
         attempt, begun = _FIRST, time.monotonic()
+        deadline = begun + self.policy.timeout
+        token: Token | None = None
         while True:
-            token = await self.tokens.acquire(self.call) if call.route.authorized else None
+            if call.route.authorized:
+                token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
             started_at = time.time()
             try:
-                return await once(_request(call, token, source, progress), attempt.in_doubt)
+                result = await once(_request(call, token, source, progress), attempt.in_doubt)
             except WxAssetError as error:
                 failure = _without_secrets(error, call, token)
+            else:
+                self.quota.refill(attempt.cost)
+                return result
             attempt = evolve(
                 attempt,
                 elapsed=time.monotonic() - begun,
                 resendable=(source is None or source.replayable) and (sink is None or sink.replayable),
+                harmless=source is not None and upload is None and self.uploads.unlisted == "resend",
+                next_minute=60 - started_at % 60,
+                quota=self.quota.left,
                 chance=random.random(),  # noqa: S311 - spreads waits; nothing is kept secret by it
             )
             if isinstance(failure, TokenRejectedError) and token is not None:
                 self.tokens.reject(token, failure)
             match decide(call.route, failure, attempt, self.policy):
-                case Resend(fresh_token=True):
-                    attempt = evolve(attempt, token_refused=True)
-                case Resend(wait=wait, in_doubt=in_doubt):
-                    attempt = evolve(attempt, number=attempt.number + 1, in_doubt=in_doubt)
-                    await self.sleep(wait)
+                case Resend() as resend:
+                    self.quota.spend(resend.cost)
+                    attempt = attempt.after(resend)
+                    await self.sleep(resend.wait)
                 case AlreadyDone():
+                    self.quota.refill(attempt.cost)
                     done: T = call.reply()
                     return done
-                case OutcomeUnknown() if source is not None:
-                    raise _outcome_unknown(call, source, started_at, failure) from failure
+                case OutcomeUnknown(cost) if source is not None:
+                    lost = _Lost(call, source, started_at, failure)
+                    found: T = await self._find(lost, upload, cost, deadline - time.monotonic())
+                    return found
                 case CannotResend():
                     raise _cannot_resend(failure) from failure
                 case _:
                     raise failure
+
+    async def _find(self, lost: "_Lost", upload: Pending | None, cost: int | None, patience: float) -> Any:
+        """Look for an upload whose reply was lost, and give that reply; else say that its outcome is unknown."""
+        unique = upload is not None and self.uploads.unique_names
+        if upload is not None:
+            upload.begun = lost.started_at
+        if upload is None or self.uploads.reconcile == "raise":
+            raise lost.unknown(unique=unique) from lost.failure
+        if cost is None:
+            raise lost.unknown(Unseen("too much is failing to search the library"), unique=unique) from lost.failure
+        self.quota.spend(cost)
+        search = Search(self._page, self.register, upload, time.time, unique)
+        finding = await search.find(self.uploads.visibility, self.sleep, patience)
+        if not isinstance(finding, Unseen):
+            self.quota.refill(cost)
+        if isinstance(finding, Found):
+            return lost.call.recover(finding.item)
+        raise lost.unknown(finding, unique=unique) from lost.failure
 
     def _max_reply(self, call: Call[Any]) -> int:
         return min(call.route.max_reply, self.limits.max_reply)
@@ -200,19 +325,52 @@ def _without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) 
     return error
 
 
-def _outcome_unknown(call: Call[Any], source: Source, started_at: float, failure: WxAssetError) -> UploadOutcomeUnknown:
-    path = call.route.path
-    return UploadOutcomeUnknown(
-        f"The upload of {source.filename} to {path} may or may not have happened; it was not sent again."
-        f" ({failure.message})",
-        path,
-        filename=source.filename,
-        type=getattr(call, "media_type", ""),
-        size=source.size,
-        started_at=started_at,
-        ended_at=time.time(),
-        reason=failure.message,
-    )
+@frozen
+class _Lost:
+    """An upload whose reply was lost."""
+
+    call: Any
+    source: Source
+    started_at: float
+    failure: WxAssetError
+
+    def unknown(self, finding: Finding | None = None, *, unique: bool) -> UploadOutcomeUnknown:
+        """Make the error that says so, with all that is needed to find out later."""
+        path, name = self.call.route.path, self.source.filename
+        return UploadOutcomeUnknown(
+            f"The upload of {name} to {path} may or may not have happened; it was not sent again."
+            f" ({self.failure.message}){_said(finding)}",
+            path,
+            filename=name,
+            type=getattr(self.call, "media_type", ""),
+            size=self.source.size,
+            started_at=self.started_at,
+            ended_at=time.time(),
+            reason=self.failure.message,
+            listing=self.call.listing if isinstance(self.call, Upload) else None,
+            unique_name=unique,
+            candidates=finding.media_ids if isinstance(finding, Ambiguous) else (),
+        )
+
+
+def _said(finding: Finding | None) -> str:
+    """Say what a search has shown."""
+    match finding:
+        case Missing():
+            return " The library does not list it, so far."
+        case Ambiguous(media_ids):
+            return f" In the library it may be {' or '.join(media_ids)}."
+        case Unseen(reason):
+            return f" It could not be looked up: {reason}."
+    return ""
+
+
+def _still_unknown(error: UploadOutcomeUnknown, finding: Finding) -> UploadOutcomeUnknown:
+    """Say that a later search has not shown it either."""
+    again = copy.copy(error)
+    again.message = f"The upload of {error.filename} to {error.path} is still in doubt.{_said(finding)}"
+    again.candidates = finding.media_ids if isinstance(finding, Ambiguous) else ()
+    return again
 
 
 def _cannot_resend(failure: WxAssetError) -> SourceError:

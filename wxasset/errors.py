@@ -27,7 +27,7 @@ in English and Chinese.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import define, fields
@@ -37,6 +37,8 @@ from wxasset.hints import HINTS, Hint
 
 if TYPE_CHECKING:
     from wxasset.calls.cloud import DeleteReport
+    from wxasset.calls.material import AddedMaterial
+    from wxasset.session import WxSession
 
 __all__ = [
     "APIError",
@@ -139,9 +141,11 @@ class TransferError(RequestError):
 
     Attributes:
         outcome_unknown: False where it is certain that WeChat never had the whole request.
+        stale: Whether the connection had been kept from an earlier call, and broke before a byte of the answer came.
     """
 
     outcome_unknown: bool = True
+    stale: bool = False
 
 
 class TransferTimeout(TransferError):
@@ -158,12 +162,15 @@ class UploadOutcomeUnknown(RequestError):
     """An upload may or may not have happened: its reply was lost. It was not sent again.
 
     Attributes:
-        filename: The name it was sent under, by which the library can be searched.
+        filename: The name it was sent under, and is listed under.
         type: WeChat's type of the media, such as ``image``.
         size: The number of bytes of the media.
         started_at: Unix time in seconds just before the attempt.
-        ended_at: Unix time in seconds when the reply was given up.
+        ended_at: Unix time in seconds when it was given up.
         reason: What became of the reply.
+        listing: The type under which the library lists it; None where WeChat has no list.
+        unique_name: Whether no other upload has its name.
+        candidates: The ids of materials that may be it, where the search found any.
     """
 
     filename: str
@@ -172,20 +179,49 @@ class UploadOutcomeUnknown(RequestError):
     started_at: float
     ended_at: float
     reason: str
+    listing: str | None = None
+    unique_name: bool = False
+    candidates: tuple[str, ...] = ()
 
     _hint = Hint(
-        "Look for the file name among the newest materials (`iter_materials`) before you upload it again.",
-        "上传结果未知：再次上传前，请先用 `iter_materials` 在最新素材中按文件名查找，避免重复占用额度。",
+        "Before you upload it again, ask `await error.resolve(wx)`, or look for its name with `iter_materials`.",
+        "上传结果未知：再次上传前，请先调用 `await error.resolve(wx)`，"
+        "或用 `iter_materials` 按文件名查找，避免重复占用额度。",
+    )
+    _several: ClassVar[Hint] = Hint(
+        "One of `error.candidates` may be it: look at them, and delete what is too much."
+        " `UploadPolicy(unique_names=True)` tells files of one name apart.",
+        "`error.candidates` 中可能有本次上传的素材，请核对后删除多余的；"
+        "同名文件可用 `UploadPolicy(unique_names=True)` 区分。",
     )
     _unlisted: ClassVar[Hint] = Hint(
-        "WeChat does not list these uploads: upload it again where a second copy does no harm.",
-        "上传结果未知，且微信不提供此类文件的列表：若重复无妨，可再次上传。",
+        "WeChat does not list these uploads: upload it again where a second copy does no harm;"
+        " `UploadPolicy(unlisted='resend')` does that by itself.",
+        "上传结果未知，且微信不提供此类文件的列表：若重复无妨，可再次上传，或设置 `UploadPolicy(unlisted='resend')`。",
     )
 
     @property
     def hint(self) -> Hint:
         """Where to look for it: only the library can be searched."""
-        return self._hint if self.path.endswith("/add_material") else self._unlisted
+        if self.listing is None:
+            return self._unlisted
+        return self._several if self.candidates else self._hint
+
+    def resolve(self, wx: "WxSession") -> "Awaitable[AddedMaterial | None]":
+        """Find out later whether the upload happened; await it. The same as `WxSession.resolve_upload`.
+
+        Args:
+            wx: A session of the same account.
+
+        Returns:
+            The material, or None where the library does not have it.
+
+        Raises:
+            UploadOutcomeUnknown: It cannot be told: several materials may be it, or too many have been added since.
+            UsageError: WeChat has no list of such uploads.
+            WxAssetError: The library could not be listed.
+        """
+        return wx.resolve_upload(self)
 
 
 @define(eq=False, slots=False)
@@ -211,10 +247,12 @@ class HTTPStatusError(ReplyError):
     Attributes:
         status: The HTTP status.
         excerpt: The start of the body, at most 200 characters.
+        retry_after: Seconds after which the server wants to be asked again; None where it does not say.
     """
 
     status: int
     excerpt: str = ""
+    retry_after: float | None = None
 
 
 @define(eq=False, slots=False, kw_only=True)

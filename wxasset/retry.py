@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from attrs import field, frozen, validators
+from attrs import define, evolve, field, frozen, validators
 
 from wxasset.calls.base import Effect, Route
 from wxasset.errors import (
@@ -11,6 +11,7 @@ from wxasset.errors import (
     ConnectError,
     DecodeError,
     HTTPStatusError,
+    RateLimitedError,
     ReplyTooLarge,
     TokenRejectedError,
     TransferError,
@@ -27,10 +28,20 @@ __all__ = [
     "Raise",
     "Resend",
     "RetryPolicy",
+    "RetryQuota",
     "decide",
 ]
 
 _SERVER_ERROR: Final = 500
+_TOO_MANY_REQUESTS: Final = 429
+_MINUTE_QUOTA: Final = 45011
+_LONGEST_ORDER: Final = 120.0  # seconds; a server that wants more patience than this is not waited for
+_SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
+_MOST_STALE: Final = 8  # connections of a pool that a restarted server let go of, tried one after the other
+# The costs and the capacity are botocore's: 500 pay for 35 retries of an outage, or 100 of a throttle.
+_TRANSIENT: Final = 14
+_THROTTLED: Final = 5
+_CAPACITY: Final = 500
 
 
 @frozen(kw_only=True)
@@ -39,15 +50,16 @@ class RetryPolicy:
 
     Attributes:
         attempts: The most attempts of one call; 1 makes none again. The one resend after a refused token comes
-            on top.
-        timeout: No attempt starts later than this many seconds after the first.
+            on top, and so does one in place of a connection that the server had let go of meanwhile.
+        timeout: Seconds that one call may take in all: tokens, attempts, waits, and the search for a lost upload. What
+            its bytes take comes on top, at `Timeouts.min_rate`.
         wait_initial: Seconds before the second attempt; doubled for each further one.
         wait_max: The longest wait in seconds.
         wait_jitter: The share of each wait that is drawn at random, from 0 to 1.
     """
 
     attempts: int = field(default=3, validator=validators.ge(1))
-    timeout: float = field(default=60.0, validator=validators.ge(0))
+    timeout: float = field(default=120.0, validator=validators.gt(0))
     wait_initial: float = field(default=0.5, validator=validators.ge(0))
     wait_max: float = field(default=8.0, validator=validators.ge(0))
     wait_jitter: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
@@ -63,6 +75,29 @@ class RetryPolicy:
         return longest * (1 - self.wait_jitter * chance)
 
 
+@define
+class RetryQuota:
+    """What a session may spend on retries: under an outage it is used up, and every call makes one attempt.
+
+    A failure costs 14 of 500, a throttle 5. A call that succeeds gets back what it spent, and 1 where it spent nothing,
+    as in botocore's standard mode.
+
+    Attributes:
+        left: What is left of it.
+    """
+
+    left: int = _CAPACITY
+
+    def spend(self, cost: int) -> None:
+        """Pay for a retry, which `decide` has found affordable."""
+        self.left -= cost
+
+    def refill(self, cost: int) -> None:
+        """Take back what a call spent that succeeded; 0 where it needed no retry."""
+        if self.left < _CAPACITY:
+            self.left = min(_CAPACITY, self.left + (cost or 1))
+
+
 @frozen(kw_only=True)
 class Attempt:
     """What is known when an attempt has failed.
@@ -73,6 +108,12 @@ class Attempt:
         token_refused: Whether an earlier token of this call was refused.
         in_doubt: Whether an earlier attempt may have taken effect.
         resendable: Whether the body can be sent again.
+        harmless: Whether the caller said that a second copy of a create does no harm.
+        minute_waited: Whether the call has waited for the next minute already.
+        next_minute: Seconds until the next minute of the clock begins.
+        stale: How many stale connections were met before.
+        quota: What the session may still spend on retries.
+        cost: What the call has spent on retries.
         chance: A random number from 0 to 1, for the wait.
     """
 
@@ -81,7 +122,25 @@ class Attempt:
     token_refused: bool = False
     in_doubt: bool = False
     resendable: bool = True
+    harmless: bool = False
+    minute_waited: bool = False
+    next_minute: float = 60.0
+    stale: int = 0
+    quota: int = _CAPACITY
+    cost: int = 0
     chance: float = 0.5
+
+    def after(self, resend: "Resend") -> "Attempt":
+        """Return the next attempt, as it begins."""
+        return evolve(
+            self,
+            number=self.number + (not resend.fresh_token and not resend.stale),
+            token_refused=self.token_refused or resend.fresh_token,
+            in_doubt=resend.in_doubt,
+            minute_waited=self.minute_waited or resend.minute,
+            stale=self.stale + resend.stale,
+            cost=self.cost + resend.cost,
+        )
 
 
 @frozen
@@ -96,7 +155,13 @@ class AlreadyDone:
 
 @frozen
 class OutcomeUnknown:
-    """Tell the caller that a create may have happened."""
+    """Find out whether a create happened, or tell the caller that it may have.
+
+    Attributes:
+        cost: What the session pays for finding out; None where it cannot afford to.
+    """
+
+    cost: int | None = None
 
 
 @frozen
@@ -112,11 +177,17 @@ class Resend:
         wait: Seconds to wait before.
         fresh_token: Whether with another token.
         in_doubt: Whether the failed attempt may have taken effect.
+        stale: Whether it is in place of one on a stale connection, which counts for nothing.
+        minute: Whether the wait is for the next minute.
+        cost: What the session pays for it.
     """
 
     wait: float = 0.0
     fresh_token: bool = False
     in_doubt: bool = False
+    stale: bool = False
+    minute: bool = False
+    cost: int = 0
 
 
 Action = Raise | AlreadyDone | OutcomeUnknown | CannotResend | Resend
@@ -135,6 +206,13 @@ def _never_arrived(error: WxAssetError) -> bool:
     return isinstance(error, ConnectError) or (isinstance(error, TransferError) and not error.outcome_unknown)
 
 
+def _throttled(error: WxAssetError) -> bool:
+    """Tell whether a request was turned away, undone, for coming too soon."""
+    if isinstance(error, HTTPStatusError):
+        return error.status == _TOO_MANY_REQUESTS
+    return isinstance(error, RateLimitedError)
+
+
 def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> Action:
     """Say what follows from a failed attempt.
 
@@ -142,20 +220,23 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
     after...                      READ         DELETE                               CREATE
     ============================  ===========  ===================================  ========================
     nothing (whole) was sent      retry        retry                                retry
+    a throttle                    retry        retry                                retry
     unclear                       retry        retry; "already gone" is a success   the outcome is unknown
+    the same, connection stale    at once      at once; the same                    the outcome is unknown
     the token was refused         one refresh and one resend, for all three
     anything else                 raise        raise                                raise
     ============================  ===========  ===================================  ========================
     """
     if isinstance(error, TokenRejectedError):
         return _after_refusal(route, attempt)
-    if _never_arrived(error):
-        return _again(attempt, policy, in_doubt=False)
-    if _unclear(error):
-        if route.effect is Effect.CREATE:
-            return OutcomeUnknown()
+    unclear = _unclear(error)
+    if unclear and route.effect is Effect.CREATE and not attempt.harmless:
+        return OutcomeUnknown(_TRANSIENT if attempt.quota >= _TRANSIENT else None)
+    if isinstance(error, TransferError) and error.stale and attempt.stale < _MOST_STALE and attempt.resendable:
+        return Resend(stale=True, in_doubt=unclear or attempt.in_doubt)
+    if unclear or _never_arrived(error) or _throttled(error):
         # What is too large stays too large.
-        return Raise() if isinstance(error, ReplyTooLarge) else _again(attempt, policy, in_doubt=True)
+        return Raise() if isinstance(error, ReplyTooLarge) else _again(error, attempt, policy, in_doubt=unclear)
     if attempt.in_doubt and isinstance(error, APIError) and error.errcode in route.gone:
         return AlreadyDone()
     return Raise()
@@ -164,11 +245,22 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
 def _after_refusal(route: Route, attempt: Attempt) -> Action:
     if attempt.token_refused or not route.authorized:
         return Raise()
-    return Resend(fresh_token=True, in_doubt=attempt.in_doubt) if attempt.resendable else CannotResend()
+    if not attempt.resendable:
+        return CannotResend()
+    return Resend(fresh_token=True, in_doubt=attempt.in_doubt)
 
 
-def _again(attempt: Attempt, policy: RetryPolicy, *, in_doubt: bool) -> Action:
-    wait = policy.wait(attempt.number, attempt.chance)
+def _again(error: WxAssetError, attempt: Attempt, policy: RetryPolicy, *, in_doubt: bool) -> Action:
+    minute = isinstance(error, RateLimitedError) and error.errcode == _MINUTE_QUOTA
+    if minute and attempt.minute_waited:
+        return Raise()
+    order = error.retry_after or 0.0 if isinstance(error, HTTPStatusError) else 0.0
+    wait = max(policy.wait(attempt.number, attempt.chance), order)
+    if minute:
+        wait = attempt.next_minute + _SPREAD * attempt.chance
+    cost = _THROTTLED if _throttled(error) else _TRANSIENT
     if attempt.number >= policy.attempts or attempt.elapsed + wait > policy.timeout or not attempt.resendable:
         return Raise()
-    return Resend(wait=wait, in_doubt=in_doubt or attempt.in_doubt)
+    if order > _LONGEST_ORDER or cost > attempt.quota:
+        return Raise()
+    return Resend(wait=wait, in_doubt=in_doubt or attempt.in_doubt, minute=minute, cost=cost)

@@ -1,5 +1,6 @@
 """`WxSession`: one short method for each thing that can be done with an account's media."""
 
+import copy
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
@@ -28,7 +29,8 @@ from wxasset.calls.material import (
 )
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
 from wxasset.engine import Engine
-from wxasset.errors import UsageError, WxAssetError
+from wxasset.errors import UploadOutcomeUnknown, UsageError, WxAssetError
+from wxasset.outcome import UploadPolicy
 from wxasset.retry import RetryPolicy
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
@@ -78,6 +80,7 @@ class WxSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
     ) -> None:
         """Prepare a session; nothing is opened or fetched before the first call.
 
@@ -92,6 +95,7 @@ class WxSession:
             retry: How often, and how patiently, calls are tried.
             timeouts: How long to wait.
             limits: What may be sent and read.
+            uploads: What is done about an upload whose reply was lost.
 
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
@@ -106,7 +110,8 @@ class WxSession:
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
         self._transport = Transport(base_url, timeouts, http, f"wxasset/{__version__}", bare=bare)
-        self._engine = Engine(self._transport, cache, retry, limits)
+        self._engine = Engine(self._transport, cache, retry, limits, uploads)
+        self._owner = True
 
     @classmethod
     def from_env(
@@ -117,6 +122,7 @@ class WxSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
     ) -> Self:
         """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
 
@@ -132,7 +138,40 @@ class WxSession:
             retry=retry,
             timeouts=timeouts,
             limits=limits,
+            uploads=uploads,
         )
+
+    def with_options(
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        limits: Limits | None = None,
+        uploads: UploadPolicy | None = None,
+    ) -> Self:
+        """Return this session with other options, for a call or for many.
+
+        It shares everything else: token, connections, what is known of uploads. It ends with the session that it was
+        made from; closing it does nothing.
+
+        ::
+
+            await wx.with_options(retry=RetryPolicy(attempts=1)).count_materials()
+
+        Args:
+            retry: How often, and how patiently, calls are tried; None leaves it as it is, here and below.
+            limits: What may be sent and read.
+            uploads: What is done about an upload whose reply was lost.
+        """
+        other = copy.copy(self)
+        other._adapt(  # noqa: SLF001 - of its own class
+            retry or self._engine.policy, limits or self._limits, uploads or self._engine.uploads
+        )
+        return other
+
+    def _adapt(self, retry: RetryPolicy, limits: Limits, uploads: UploadPolicy) -> None:
+        self._owner = False
+        self._limits = limits
+        self._engine = self._engine.with_options(retry, limits, uploads)
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,7 +186,9 @@ class WxSession:
 
     async def aclose(self) -> None:
         """Close the connections that were opened here. Later calls raise `UsageError`."""
-        await self._engine.tokens.release(self._engine.call)
+        if not self._owner:
+            return
+        await self._engine.tokens.release(self._engine.exchange)
         await self._transport.aclose()
 
     # Permanent materials
@@ -183,7 +224,8 @@ class WxSession:
 
         Raises:
             SourceError: The media cannot be read, changed, or is not what WeChat documents. Nothing was added.
-            UploadOutcomeUnknown: The reply was lost: the material may be in the library or not.
+            UploadOutcomeUnknown: The reply was lost, and the library does not show for certain what became of the
+                material. Where it does, the result has `reconciled` set.
             APIError: WeChat refused it. Nothing was added.
             RequestError: The network failed before WeChat had all of it. Nothing was added.
         """
@@ -337,6 +379,24 @@ class WxSession:
         """
         reply = await self.call(UploadImage(), media=media, filename=filename, size=size, progress=progress)
         return reply.url
+
+    async def resolve_upload(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
+        """Find out later whether an upload happened whose outcome was unknown; `error.resolve(wx)` is the same.
+
+        The newest materials are searched for its name in the time of the attempt, back to when it was made.
+
+        Args:
+            error: What was raised, also in another process: it pickles.
+
+        Returns:
+            The material, or None where the library does not have it.
+
+        Raises:
+            UploadOutcomeUnknown: It cannot be told: several materials may be it, or too many have been added since.
+            UsageError: WeChat has no list of such uploads.
+            WxAssetError: The library could not be listed.
+        """
+        return await self._engine.resolve(error)
 
     # Temporary media
 

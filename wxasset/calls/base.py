@@ -107,6 +107,22 @@ class Upload(Call[R_co]):
         """What is documented for this endpoint and type; None where nothing is."""
         return self.limits.get(self.media_type)
 
+    @property
+    def listing(self) -> str | None:
+        """The type under which the library lists what this call makes; None where it lists nothing.
+
+        A call that has one gives a reply with a ``media_id``, and can `recover` it from the list.
+        """
+        return None
+
+    def recover(self, item: Any) -> R_co:
+        """Make the reply, which was lost, of what the library lists.
+
+        Args:
+            item: A `MaterialItem`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has a listing, but cannot make a reply of it: {item!r}")
+
     def query(self) -> dict[str, str]:
         """Return the plain fields."""
         return _texts({name: value for name, value in unstructure(self).items() if not isinstance(value, dict)})

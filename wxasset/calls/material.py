@@ -28,6 +28,7 @@ __all__ = [
     "Video",
     "known_type",
     "present",
+    "recovered",
 ]
 
 PAGE: Final = 20  # the most items WeChat gives in one page
@@ -64,10 +65,12 @@ class AddedMaterial:
     Attributes:
         media_id: Its id in the library.
         url: Its address, which works inside Tencent's domains; None where WeChat sends none (voice, video).
+        reconciled: Whether WeChat's reply was lost, and the material found in the library by its name and time.
     """
 
     media_id: str
     url: str | None = field(default=None, converter=_or_none)
+    reconciled: bool = field(default=False, metadata=wire_name())
 
 
 @frozen(kw_only=True)
@@ -95,6 +98,15 @@ class AddMaterial(Upload[AddedMaterial]):
 
     type: str = field(validator=known_type)
     description: Description | None = field(default=None)
+
+    @property
+    def listing(self) -> str:
+        """A thumb is listed among the images (wire reference 2.4)."""
+        return "image" if self.type == "thumb" else self.type
+
+    def recover(self, item: "MaterialItem") -> AddedMaterial:
+        """Take the id and the address from the list."""
+        return recovered(item)
 
     @description.validator
     def _fits_type(self, attribute: "Attribute[Description | None]", value: Description | None) -> None:
@@ -262,6 +274,11 @@ class MaterialItem:
     name: str = ""
     url: str | None = field(default=None, converter=_or_none)
     content: News | None = None
+
+
+def recovered(item: MaterialItem) -> AddedMaterial:
+    """Make the reply to an upload, which was lost, of what the library lists."""
+    return AddedMaterial(media_id=item.media_id, url=item.url, reconciled=True)
 
 
 @frozen(kw_only=True)

@@ -100,10 +100,15 @@ class TokenCache:
         self._quiet_until = 0.0
         self._told = False
 
-    async def acquire(self, exchange: Exchange) -> Token:
+    async def acquire(self, exchange: Exchange, *, patience: float | None = None) -> Token:
         """Return a token that is good for a call; fetch one if need be.
 
+        Args:
+            exchange: How to make the calls that fetch one.
+            patience: Seconds to wait for it, or None; the fetch goes on for others.
+
         Raises:
+            TokenUnavailableError: None came in this time.
             WxAssetError: None can be had. Everybody who waited for the same fetch gets the same error, and so does
                 everybody in the 30 seconds after the source was refused for good.
         """
@@ -116,7 +121,7 @@ class TokenCache:
             if self._refusal is not None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
             flight = self._flight or self._start(exchange)
-            await flight.done.wait()
+            await _within(patience, flight.done)
             if flight.token is not None and flight.token is self._token:
                 return flight.token
             if isinstance(flight.error, WxAssetError):
@@ -230,6 +235,14 @@ class _Counted:
     async def __call__(self, call: Call[R], /) -> R:
         self._count(call)
         return await self.exchange(call)
+
+
+async def _within(patience: float | None, done: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(patience):
+            await done.wait()
+    except TimeoutError:
+        raise TokenUnavailableError(f"No access token came in {patience or 0:.3g} seconds.") from None
 
 
 def _root(exchange: Exchange) -> Exchange:

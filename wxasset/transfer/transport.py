@@ -5,6 +5,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
@@ -102,6 +103,14 @@ class Reply:
     def content_type(self) -> str | None:
         """The media type that the server claims, or None."""
         return self._response.headers.get(hdrs.CONTENT_TYPE)
+
+    @property
+    def date(self) -> float | None:
+        """When the server sent it, by its own clock, in unix seconds; None where it does not say."""
+        try:
+            return parsedate_to_datetime(self._response.headers[hdrs.DATE]).timestamp()
+        except (KeyError, ValueError, OverflowError):
+            return None
 
     @property
     def length(self) -> int | None:

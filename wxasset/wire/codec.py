@@ -26,7 +26,10 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def wire_name(*names: str) -> dict[str, tuple[str, ...]]:
-    """Metadata for an attrs field whose name on the wire differs: `names` are tried in order when reading."""
+    """Metadata for an attrs field whose name on the wire differs: `names` are tried in order when reading.
+
+    Without a name the field is not on the wire at all.
+    """
     return {_WIRE: names}
 
 
@@ -67,10 +70,14 @@ def _as_int(value: object) -> int | None:
     return None
 
 
+def _overrides(fields: "Sequence[attrs.Attribute[Any]]") -> dict[str, Any]:
+    names = {field.name: _wire_names(field) for field in fields}
+    return {name: override(rename=wire[0]) if wire else override(omit=True) for name, wire in names.items()}
+
+
 def _structure_class(cls: type[Any], converter: Converter) -> Any:
     fields = attrs.fields(cls)
-    renamed = {field.name: override(rename=_wire_names(field)[0]) for field in fields}
-    inner = make_dict_structure_fn(cls, converter, **renamed)  # type: ignore[arg-type]  # the values are all overrides
+    inner = make_dict_structure_fn(cls, converter, **_overrides(fields))
     aliases = [names for field in fields if len(names := _wire_names(field)) > 1]
 
     def structure(document: object, _: object) -> Any:
@@ -89,8 +96,7 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
 
 
 def _unstructure_class(cls: type[Any], converter: Converter) -> Any:
-    renamed = {field.name: override(rename=_wire_names(field)[0]) for field in attrs.fields(cls)}
-    inner = make_dict_unstructure_fn(cls, converter, **renamed)  # type: ignore[arg-type]  # as above
+    inner = make_dict_unstructure_fn(cls, converter, **_overrides(attrs.fields(cls)))
 
     def unstructure_present(instance: Any) -> dict[str, Any]:
         return {key: value for key, value in inner(instance).items() if value is not None}

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-__all__ = ["Frame", "frame"]
+__all__ = ["Frame", "frame", "sent_name"]
 
 # The HTML standard's way to write these in a form's file name; the other control characters are treated alike.
 _UNSAFE: Final = re.compile(r'["\x00-\x1f\x7f]')
@@ -30,6 +30,11 @@ class Frame:
     def length(self, size: int) -> int:
         """Return the Content-Length of a body with `size` bytes of media."""
         return len(self.head) + size + len(self.tail)
+
+
+def sent_name(filename: str) -> str:
+    """Return a file name as it goes out, and as WeChat lists it."""
+    return _escape(filename).decode()
 
 
 def _escape(name: str) -> bytes:

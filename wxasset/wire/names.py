@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from wxasset.wire.formats import Format, by_extension
 
-__all__ = ["disposition_filename", "is_attachment", "safe_name", "upload_name"]
+__all__ = ["disposition_filename", "is_attachment", "marked_name", "safe_name", "upload_name"]
 
 _NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the marks of temporary and numbered names
 _EXTENSION_BYTES: Final = 20
@@ -42,6 +42,12 @@ def upload_name(name: str, form: Format | None) -> str:
         return name
     # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG misleads and is replaced.
     return (stem if by_extension(extension) else name) + form.extensions[0]
+
+
+def marked_name(name: str, mark: str) -> str:
+    """Put a mark between a file name and its extension: "poster.jpg" becomes "poster-MARK.jpg"."""
+    stem, extension = os.path.splitext(name)
+    return f"{stem}-{mark}{extension}"
 
 
 def is_attachment(disposition: str) -> bool:
