@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
+from raw_server import Handler, RawServer, reply, reset
 from wxasset import RetryPolicy, Token, TokenCache, UploadPolicy, WxSession
 from wxasset.errors import APIError, ConnectError, WxAssetError
 
@@ -39,7 +39,8 @@ async def operate(wx: WxSession, number: int) -> object:
         case 0:
             return await wx.count_materials()
         case 1:
-            return await wx.del_material("M")
+            await wx.del_material("M")
+            return None
         case 2:
             return await wx.add_material("image", PHOTO, filename=f"{number}.jpg")
         case 3:

@@ -132,11 +132,11 @@ async def test_already_gone_is_an_error_at_the_first_attempt(raw: WxSession, ser
 
 @pytest.mark.parametrize("fault", LOST)
 async def test_a_read_whose_reply_is_lost_is_repeated(raw: WxSession, server: RawServer, fault: str) -> None:
-    """A read is made again, three times in all, and the last error is raised."""
+    """A read is made again, three times in all, and the last error is raised; a kept connection may break for free."""
     server.script = [await and_close(LOST[fault])]
     with pytest.raises((TransferError, HTTPStatusError, DecodeError, BusyError, APIError)):
         await raw.count_materials()
-    assert len(server.requests) == 3
+    assert len(server.requests) == (4 if fault in {"a reset", "a cut header"} else 3)
 
 
 async def test_the_policy_sets_the_number_of_attempts(server: RawServer) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wxasset.transfer.transport import Timeouts
     from wxasset.wire.codec import wire_name
     from wxasset.wire.limits import Limits
+    from wxasset.wire.links import DownloadPolicy
 
 __all__ = [
     "Ack",
@@ -41,6 +42,7 @@ __all__ = [
     "ComponentToken",
     "DeleteReport",
     "Download",
+    "DownloadPolicy",
     "Effect",
     "FailedDelete",
     "FileTokenStore",
@@ -111,6 +113,7 @@ _HOMES: Final = {
     "wxasset.transfer.transport": ("Timeouts",),
     "wxasset.wire.codec": ("wire_name",),
     "wxasset.wire.limits": ("Limits",),
+    "wxasset.wire.links": ("DownloadPolicy",),
 }
 _HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
 

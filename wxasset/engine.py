@@ -11,11 +11,14 @@ import anyio
 from attrs import define, evolve, field, fields, frozen
 
 from wxasset.calls.base import Call, Download, Upload
+from wxasset.calls.links import FetchLink
 from wxasset.calls.material import AddedMaterial, ListMaterials, MaterialPage, recovered
 from wxasset.errors import (
     DecodeError,
     DestinationError,
     Hint,
+    HTTPStatusError,
+    NotAFileError,
     ReplyTooLarge,
     SourceError,
     TokenRejectedError,
@@ -40,11 +43,12 @@ from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Source
-from wxasset.transfer.transport import Reply, Request, Transport
+from wxasset.transfer.transport import Reply, Request, Timeouts, Transport
 from wxasset.transfer.upload import UploadBody
 from wxasset.transfer.writing import Sink
 from wxasset.wire.codec import decode, looks_like_json, reply_or_file
 from wxasset.wire.limits import KIB, Limits
+from wxasset.wire.links import DownloadPolicy
 from wxasset.wire.multipart import frame, sent_name
 from wxasset.wire.names import is_attachment, marked_name
 
@@ -55,6 +59,7 @@ T = TypeVar("T")
 
 _FIRST: Final = Attempt()
 _LATEST: Final = 600.0  # seconds after it was given up in which WeChat may still have carried an upload out
+_RUN_OUT: Final = frozenset({403, 404, 410})  # what a CDN says of a signature that is too old
 _SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a shorter one would spoil the text
 _ENVELOPE: Final = 4 * KIB  # bytes; an error in the clothes of a file is no longer than this
 
@@ -68,6 +73,8 @@ class Engine:
         tokens: Where tokens come from.
         policy: How often, and how patiently, calls are tried.
         limits: What may be sent and read.
+        timeouts: How long to wait.
+        downloads: Which URLs that the server gives may be followed.
         uploads: What is done about an upload whose reply was lost.
         quota: What all calls together may spend on retries.
         register: The uploads under way, and what they own.
@@ -79,6 +86,8 @@ class Engine:
     tokens: TokenCache
     policy: RetryPolicy
     limits: Limits
+    timeouts: Timeouts
+    downloads: DownloadPolicy
     uploads: UploadPolicy
     quota: RetryQuota = field(factory=RetryQuota)
     register: UploadRegister = field(factory=UploadRegister)
@@ -89,9 +98,9 @@ class Engine:
         """Fetch tokens by itself."""
         self.exchange = self.call
 
-    def with_options(self, policy: RetryPolicy, limits: Limits, uploads: UploadPolicy) -> "Engine":
+    def with_options(self, **options: Any) -> "Engine":
         """Return an engine with other options that shares everything else."""
-        other = evolve(self, policy=policy, limits=limits, uploads=uploads)
+        other = evolve(self, **options)
         other.exchange = self.exchange
         return other
 
@@ -178,6 +187,23 @@ class Engine:
 
         return await self._run(call, once, sink=sink)
 
+    async def fetch(self, link: FetchLink, sink: Sink, progress: Progress | None) -> SavedMaterial:
+        """Get the file behind a URL that the server gave into the sink."""
+
+        async def once(request: Request, _: bool) -> SavedMaterial:  # noqa: FBT001 - as above
+            async with self.transport.follow(link.url, self.downloads, request) as reply:
+                answer = await self._tell_apart(link, reply)
+                if not isinstance(answer, FileReply) or answer.is_page:
+                    raise NotAFileError(f"{link.route.path} leads to a page, not to a file.", link.route.path)
+                return await answer.save(sink, progress)
+
+        try:
+            return await self._run(link, once, sink=sink)
+        except HTTPStatusError as error:
+            if error.status in _RUN_OUT:
+                error.message += " It has run out: get the material again for a new one."
+            raise
+
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
         """Make a call that answers with JSON or a file; the file stays open inside the block."""
@@ -199,7 +225,7 @@ class Engine:
     async def _tell_apart(self, call: Download[R], reply: Reply) -> R | FileReply:
         """Read as much of a reply as it takes to know whether it is JSON or a file."""
         attachment = is_attachment(reply.disposition)
-        most = _ENVELOPE if attachment else self._max_reply(call)
+        most = _ENVELOPE if attachment else reply.most(self._max_reply(call))
         head = bytearray()
         while len(head) <= _ENVELOPE and not head.strip() and (chunk := await reply.next_chunk()):
             head += chunk
@@ -215,7 +241,8 @@ class Engine:
             elif not attachment:
                 # Not to be told from an error any more, and an error must not reach a destination.
                 raise ReplyTooLarge(f"{reply.path} answered with more than {most} bytes.", reply.path, limit=most)
-        fallback = str(getattr(call, "media_id", "") or call.route.path.rsplit("/", 1)[-1])
+        fallback = str(getattr(call, "fallback", "") or getattr(call, "media_id", ""))
+        fallback = fallback or call.route.path.rsplit("/", 1)[-1]
         return FileReply(fallback, reply, bytes(head), self.limits.max_download)
 
     async def _run(
@@ -237,7 +264,8 @@ class Engine:
                 token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
             started_at = time.time()
             try:
-                result = await once(_request(call, token, source, progress), attempt.in_doubt)
+                request = _request(call, token, source, progress, timeouts=self.timeouts, deadline=deadline)
+                result = await once(request, attempt.in_doubt)
             except WxAssetError as error:
                 failure = _without_secrets(error, call, token)
             else:
@@ -294,7 +322,15 @@ class Engine:
         return min(call.route.max_reply, self.limits.max_reply)
 
 
-def _request(call: Call[Any], token: Token | None, source: Source | None, progress: Progress | None) -> Request:
+def _request(
+    call: Call[Any],
+    token: Token | None,
+    source: Source | None,
+    progress: Progress | None,
+    *,
+    timeouts: Timeouts,
+    deadline: float,
+) -> Request:
     """Put one attempt together; the body of an upload is a new one each time."""
     query = call.query()
     if token is not None and token.parameter:
@@ -303,7 +339,9 @@ def _request(call: Call[Any], token: Token | None, source: Source | None, progre
     if isinstance(call, Upload) and source is not None:
         around = frame(source.filename, source.content_type, call.form())
         body = UploadBody(frame=around, source=source, progress=progress)
-    return Request(method=call.route.method, path=call.route.path, query=query, body=body)
+    return Request(
+        method=call.route.method, path=call.route.path, query=query, body=body, timeouts=timeouts, deadline=deadline
+    )
 
 
 def _without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -> WxAssetError:

@@ -10,7 +10,7 @@
     │   │   └── TransferTimeout
     │   └── UploadOutcomeUnknown  a create may or may not have happened
     ├── ReplyError                an answer that cannot be used
-    │   ├── HTTPStatusError  DecodeError  TruncatedDownload  ReplyTooLarge  UnsafeURLError
+    │   ├── HTTPStatusError  DecodeError  TruncatedDownload  ReplyTooLarge  UnsafeURLError  NotAFileError
     ├── APIError                  WeChat said no
     │   ├── TokenRejectedError    CredentialError    IPNotAllowedError
     │   ├── PermissionDeniedError BusyError          QuotaExceededError   RateLimitedError
@@ -52,6 +52,7 @@ __all__ = [
     "IPNotAllowedError",
     "InvalidMediaError",
     "MediaNotFoundError",
+    "NotAFileError",
     "PartialDeleteError",
     "PermissionDeniedError",
     "QuotaExceededError",
@@ -300,6 +301,15 @@ class UnsafeURLError(ReplyError):
     _hint = Hint(
         "The address is not a public media host; see `DownloadPolicy`.",
         "该地址不是允许的公网媒体域名，参见 `DownloadPolicy`。",
+    )
+
+
+class NotAFileError(ReplyError):
+    """A link leads to a page of HTML instead of to the file; nothing was saved."""
+
+    _hint = Hint(
+        "WeChat gives some accounts the page on which a video is played: open `video.down_url` in a browser.",
+        "微信对部分账号返回的是视频播放页面而不是文件，请在浏览器中打开 `video.down_url`。",
     )
 
 

@@ -193,12 +193,12 @@ class Resend:
 Action = Raise | AlreadyDone | OutcomeUnknown | CannotResend | Resend
 
 
-def _unclear(error: WxAssetError) -> bool:
+def _unclear(route: Route, error: WxAssetError) -> bool:
     """Tell whether the request may have been carried out although the answer does not say so."""
     if isinstance(error, TransferError):
         return error.outcome_unknown
     if isinstance(error, HTTPStatusError):
-        return error.status >= _SERVER_ERROR
+        return error.status >= _SERVER_ERROR or error.status in route.not_yet
     return isinstance(error, BusyError | DecodeError | ReplyTooLarge | TruncatedDownload)
 
 
@@ -229,10 +229,10 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
     """
     if isinstance(error, TokenRejectedError):
         return _after_refusal(route, attempt)
-    unclear = _unclear(error)
+    unclear = _unclear(route, error)
     if unclear and route.effect is Effect.CREATE and not attempt.harmless:
         return OutcomeUnknown(_TRANSIENT if attempt.quota >= _TRANSIENT else None)
-    if isinstance(error, TransferError) and error.stale and attempt.stale < _MOST_STALE and attempt.resendable:
+    if route.effect is not Effect.CREATE and _stale(error, attempt):
         return Resend(stale=True, in_doubt=unclear or attempt.in_doubt)
     if unclear or _never_arrived(error) or _throttled(error):
         # What is too large stays too large.
@@ -240,6 +240,11 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
     if attempt.in_doubt and isinstance(error, APIError) and error.errcode in route.gone:
         return AlreadyDone()
     return Raise()
+
+
+def _stale(error: WxAssetError, attempt: Attempt) -> bool:
+    """Tell whether it was the connection's fault alone; a body of some size would be no cheap thing to repeat."""
+    return isinstance(error, TransferError) and error.stale and attempt.stale < _MOST_STALE and attempt.resendable
 
 
 def _after_refusal(route: Route, attempt: Attempt) -> Action:

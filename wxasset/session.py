@@ -12,6 +12,7 @@ import anyio
 from wxasset._version import __version__
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.cloud import BatchDeleteFile, DeletedFiles, DeleteReport, batches, report, stops_all
+from wxasset.calls.links import FetchLink
 from wxasset.calls.material import (
     AddedMaterial,
     AddMaterial,
@@ -43,6 +44,7 @@ from wxasset.transfer.source import Media, open_source
 from wxasset.transfer.transport import ClientSession, Timeouts, Transport
 from wxasset.transfer.writing import Sink
 from wxasset.wire.limits import Limits
+from wxasset.wire.links import DownloadPolicy
 
 __all__ = ["ListedType", "MediaType", "WxSession"]
 
@@ -80,6 +82,7 @@ class WxSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
     ) -> None:
         """Prepare a session; nothing is opened or fetched before the first call.
@@ -95,6 +98,7 @@ class WxSession:
             retry: How often, and how patiently, calls are tried.
             timeouts: How long to wait.
             limits: What may be sent and read.
+            downloads: Which URLs that the server gives may be followed.
             uploads: What is done about an upload whose reply was lost.
 
         Raises:
@@ -109,8 +113,8 @@ class WxSession:
         bare = isinstance(cache.source, NoToken)
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
-        self._transport = Transport(base_url, timeouts, http, f"wxasset/{__version__}", bare=bare)
-        self._engine = Engine(self._transport, cache, retry, limits, uploads)
+        self._transport = Transport(base_url, http, f"wxasset/{__version__}", bare=bare)
+        self._engine = Engine(self._transport, cache, retry, limits, timeouts, downloads, uploads)
         self._owner = True
 
     @classmethod
@@ -122,6 +126,7 @@ class WxSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
     ) -> Self:
         """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
@@ -138,6 +143,7 @@ class WxSession:
             retry=retry,
             timeouts=timeouts,
             limits=limits,
+            downloads=downloads,
             uploads=uploads,
         )
 
@@ -145,7 +151,9 @@ class WxSession:
         self,
         *,
         retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        downloads: DownloadPolicy | None = None,
         uploads: UploadPolicy | None = None,
     ) -> Self:
         """Return this session with other options, for a call or for many.
@@ -159,19 +167,20 @@ class WxSession:
 
         Args:
             retry: How often, and how patiently, calls are tried; None leaves it as it is, here and below.
+            timeouts: How long to wait.
             limits: What may be sent and read.
+            downloads: Which URLs that the server gives may be followed.
             uploads: What is done about an upload whose reply was lost.
         """
+        given = {"policy": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
         other = copy.copy(self)
-        other._adapt(  # noqa: SLF001 - of its own class
-            retry or self._engine.policy, limits or self._limits, uploads or self._engine.uploads
-        )
+        other._adapt({name: value for name, value in given.items() if value is not None})  # noqa: SLF001 - its own class
         return other
 
-    def _adapt(self, retry: RetryPolicy, limits: Limits, uploads: UploadPolicy) -> None:
+    def _adapt(self, options: dict[str, Any]) -> None:
         self._owner = False
-        self._limits = limits
-        self._engine = self._engine.with_options(retry, limits, uploads)
+        self._engine = self._engine.with_options(**options)
+        self._limits = self._engine.limits
 
     async def __aenter__(self) -> Self:
         return self
@@ -285,6 +294,34 @@ class WxSession:
         """
         async with self._engine.open(GetMaterial(media_id=media_id)) as material:
             yield material
+
+    async def download_video(
+        self,
+        video: Video,
+        to: Destination,
+        *,
+        progress: Progress | None = None,
+        fsync: bool = False,
+    ) -> SavedMaterial:
+        """Fetch the film of a video that `get_material` or `get_media` described.
+
+        The address is WeChat's own choice, so it is followed with care: see `DownloadPolicy`. It does not live long.
+        https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
+
+        Args:
+            video: The video.
+            to: As in `get_material`; in a directory the file is called after its title.
+            progress: As in `get_material`.
+            fsync: As in `get_material`.
+
+        Raises:
+            NotAFileError: The address is that of a page on which the video is played. Nothing was saved.
+            UnsafeURLError: The address must not be followed. Nothing was asked for.
+            HTTPStatusError: The address has run out (403, 404): get the material again for a new one.
+            WxAssetError: As in `get_material`.
+        """
+        link = FetchLink(url=video.down_url, fallback=f"{video.title or 'video'}.mp4")
+        return await self._engine.fetch(link, await open_sink(to, fsync=fsync), progress)
 
     async def del_material(self, media_id: str) -> None:
         """Delete a permanent material, also one that was made on the web console. Temporary media have no delete.

@@ -41,6 +41,7 @@ class Route:
         max_reply: The largest JSON reply read, in bytes; `Limits.max_reply` may lower it.
         gone: Codes by which WeChat says that what a DELETE names does not exist: on a repetition, a success, for which
             the reply is made without arguments.
+        not_yet: HTTP statuses by which a READ is told that what it names is not there yet.
     """
 
     path: str
@@ -49,6 +50,7 @@ class Route:
     authorized: bool = True
     max_reply: int = _REPLY
     gone: frozenset[int] = frozenset()
+    not_yet: frozenset[int] = frozenset()
 
 
 @frozen

@@ -1,16 +1,21 @@
 """The network, through aiohttp: the only client module that names it."""
 
+import asyncio
 import ipaddress
+import math
 import os
+import socket
 import ssl
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
 from aiohttp import hdrs, payload
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.abc import AbstractStreamWriter, ResolveResult
+from aiohttp.connector import Connection
 from attrs import define, field, frozen, validators
 from multidict import CIMultiDict
 from yarl import URL
@@ -22,6 +27,7 @@ from wxasset.errors import (
     TransferError,
     TransferTimeout,
     TruncatedDownload,
+    UnsafeURLError,
     UsageError,
     WxAssetError,
 )
@@ -29,13 +35,19 @@ from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.memory import READING
 from wxasset.transfer.upload import Sending, UploadBody, Writer
 from wxasset.wire.codec import excerpt
+from wxasset.wire.limits import KIB
+from wxasset.wire.links import DownloadPolicy, check_link, check_redirect, may_connect
 
 __all__ = ["ClientSession", "Reply", "Request", "Timeouts", "Transport"]
 
 ClientSession: TypeAlias = aiohttp.ClientSession
 
 _OK: Final = 200
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PACKED: Final = 1024 * KIB  # bytes that any packed reply may unpack to
+_DENSITY: Final = 32  # times its size that a larger one may: articles of HTML are packed to a tenth
 _PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
+_KEPT: Final = "_wxasset_kept"
 _API_HOST: Final = "api.weixin.qq.com"
 _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
@@ -44,25 +56,58 @@ _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "
 class Timeouts:
     """How long to wait, in seconds.
 
+    One attempt takes at most `total`, and a second more for each `min_rate` bytes that it sends or receives: so that a
+    peer which gives a byte now and then cannot hold it for ever, and a slow line that moves is not cut.
+
     Attributes:
         connect: For a connection: DNS, TCP and TLS.
-        pool: For a free connection, its making included, or None to wait as long as it takes.
+        pool: For a free connection, its making included, or None to wait as long as the call may take.
         stall: While no byte moves, in either direction.
+        total: For one attempt, apart from what its bytes take.
+        min_rate: Bytes in a second at the least.
     """
 
     connect: float = field(default=10.0, validator=validators.gt(0))
     pool: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
     stall: float = field(default=30.0, validator=validators.gt(0))
+    total: float = field(default=60.0, validator=validators.gt(0))
+    min_rate: int = field(default=8 * KIB, validator=validators.gt(0))
+    _client: aiohttp.ClientTimeout = field(init=False, eq=False, repr=False)
+
+    @_client.default
+    def _make_client(self) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=None, connect=self.pool, sock_connect=self.connect, sock_read=self.stall)
+
+    @property
+    def client(self) -> aiohttp.ClientTimeout:
+        """The same in aiohttp's words, made once."""
+        return self._client
 
 
 @define(kw_only=True, eq=False)
 class Request:
-    """What is sent in one attempt. What may hold a secret is kept out of `repr`."""
+    """What is sent in one attempt. What may hold a secret is kept out of `repr`.
+
+    Attributes:
+        method: GET or POST.
+        path: The API's path.
+        query: The query, the access token included.
+        body: JSON, an upload, or None.
+        timeouts: How long to wait.
+        deadline: When the whole call has to be over, apart from what its bytes take, by `time.monotonic`.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(factory=dict, repr=False)
     body: "bytes | UploadBody | None" = field(default=None, repr=False)
+    timeouts: Timeouts = Timeouts()
+    deadline: float = math.inf
+
+    def limit(self) -> float:
+        """Return when the attempt that begins now has to be over, apart from the bytes that it receives."""
+        size = self.body.size if isinstance(self.body, UploadBody) else 0
+        return min(self.deadline, time.monotonic() + self.timeouts.total) + size / self.timeouts.min_rate
 
 
 class _Payload(payload.Payload):
@@ -88,11 +133,13 @@ class _Payload(payload.Payload):
 class Reply:
     """An answer whose body is still to be read."""
 
-    def __init__(self, path: str, response: aiohttp.ClientResponse) -> None:
-        """Stand for the answer of the API with this path."""
+    def __init__(self, path: str, response: aiohttp.ClientResponse, limit: float, min_rate: int) -> None:
+        """Stand for the answer of the API with this path, which has until `limit` for its first bytes."""
         self.path = path
         self._response = response
         self._received = 0
+        self._limit = limit
+        self._min_rate = min_rate
 
     @property
     def disposition(self) -> str:
@@ -107,10 +154,16 @@ class Reply:
     @property
     def date(self) -> float | None:
         """When the server sent it, by its own clock, in unix seconds; None where it does not say."""
-        try:
-            return parsedate_to_datetime(self._response.headers[hdrs.DATE]).timestamp()
-        except (KeyError, ValueError, OverflowError):
-            return None
+        return _unix_time(self._response.headers.get(hdrs.DATE))
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the server wants to be asked again; None where it does not say."""
+        text = self._response.headers.get(hdrs.RETRY_AFTER, "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        then = _unix_time(text)
+        return None if then is None else max(0.0, then - (self.date or time.time()))
 
     @property
     def length(self) -> int | None:
@@ -131,7 +184,7 @@ class Reply:
 
         Raises:
             TruncatedDownload: It ended before its announced length, or the connection broke.
-            TransferTimeout: Nothing came for `Timeouts.stall` seconds.
+            TransferTimeout: Nothing came for `Timeouts.stall` seconds, or too little in all the time.
         """
         failure: WxAssetError
         try:
@@ -140,6 +193,8 @@ class Reply:
             failure = self._broken(error)
         else:
             self._received += len(chunk)
+            if time.monotonic() > self._limit + self._received / self._min_rate and chunk:
+                raise TransferTimeout(f"{self.path} answers too slowly: {self._received} bytes so far.", self.path)
             return chunk
         # Raised outside of the handler: aiohttp's own error holds the URL, and with it the token.
         raise failure
@@ -156,6 +211,12 @@ class Reply:
             expected=self.length,
         )
 
+    def most(self, limit: int) -> int:
+        """Return how many bytes of JSON to take where `limit` are allowed: what was packed may not be much more."""
+        if hdrs.CONTENT_ENCODING not in self._response.headers:
+            return limit
+        return min(limit, max(_PACKED, _DENSITY * (self._response.content_length or 0)))
+
     async def read(self, limit: int) -> bytes:
         """Read the whole body of a JSON reply.
 
@@ -163,7 +224,7 @@ class Reply:
             ReplyTooLarge: It has more than `limit` bytes.
             TransferError: It broke off.
         """
-        parts, size = [], 0
+        parts, size, limit = [], 0, self.most(limit)
         try:
             while chunk := await self.next_chunk():
                 parts.append(chunk)
@@ -180,32 +241,23 @@ class Reply:
 class Transport:
     """Sends requests to one API host, over connections that are kept."""
 
-    def __init__(
-        self, base_url: str, timeouts: Timeouts, http: ClientSession | None, user_agent: str, *, bare: bool = False
-    ) -> None:
+    def __init__(self, base_url: str, http: ClientSession | None, user_agent: str, *, bare: bool = False) -> None:
         """Prepare; nothing is opened before the first request.
 
         Args:
             base_url: The API host.
-            timeouts: How long to wait.
             http: A session to borrow, or None for one of our own.
             user_agent: What to call ourselves.
             bare: Whether calls carry no token, as inside cloud hosting: WeChat's host may then be spoken to over http.
         """
         self._base = _checked(base_url, bare=bare)
-        self._timeouts = timeouts
         self._borrowed = http
         self._own: ClientSession | None = None
         self._closed = False
         self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._urls: dict[str, URL] = {}
-        self._timeout = aiohttp.ClientTimeout(
-            total=None,  # a large file on a slow line takes its time; what counts is that bytes move
-            connect=timeouts.pool,
-            sock_connect=timeouts.connect,
-            sock_read=timeouts.stall,
-        )
+        self._links: dict[DownloadPolicy, ClientSession] = {}
 
     async def aclose(self) -> None:
         """Close what was opened here; a borrowed session stays as it is."""
@@ -213,6 +265,8 @@ class Transport:
         if self._own is not None:
             await self._own.close()
             self._own = None
+        while self._links:
+            await self._links.popitem()[1].close()
 
     def _session(self) -> ClientSession:
         if self._closed or (self._borrowed is not None and self._borrowed.closed):
@@ -220,7 +274,7 @@ class Transport:
         if self._borrowed is not None:
             return self._borrowed
         if self._own is None:
-            self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            self._own = aiohttp.ClientSession(connector=_Connector(), cookie_jar=aiohttp.DummyCookieJar())
             # aiohttp would repeat a GET by itself, beyond the attempts that the policy allows.
             self._own._retry_connection = False  # noqa: SLF001 - there is no public switch; a test holds it
         return self._own
@@ -234,27 +288,88 @@ class Transport:
             HTTPStatusError: The status is not 200.
             SourceError: The thing to upload failed.
         """
-        return _Exchange(self, request, self._timeouts.stall)
+        return _Exchange(self, request)
 
-    async def respond(self, request: Request, sending: Sending | None) -> aiohttp.ClientResponse:
+    async def respond(self, request: Request, sending: Sending | None, limit: float) -> aiohttp.ClientResponse:
         """Send a request and wait for the head of its answer; `send` makes a reply of it."""
         session = self._session()
         failure: BaseException
+        sent = _Sent(request.query)
         try:
-            return await session.request(
-                request.method,
-                self._url(request.path),
-                data=request.body if sending is None else _Payload(sending),
-                headers=self._json_headers if isinstance(request.body, bytes) else self._headers,
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=self._timeout,
-                # The query holds the secrets. Put on here it stays out of aiohttp's errors, traces and `url`.
-                middlewares=(*getattr(session, "_middlewares", ()), _with_query(request.query)),
-            )
+            async with asyncio.timeout(limit - time.monotonic()):
+                return await session.request(
+                    request.method,
+                    self._url(request.path),
+                    data=request.body if sending is None else _Payload(sending),
+                    headers=self._json_headers if isinstance(request.body, bytes) else self._headers,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=request.timeouts.client,
+                    # The query holds the secrets. Put on here it stays out of aiohttp's errors, traces and `url`.
+                    middlewares=(*getattr(session, "_middlewares", ()), sent),
+                )
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
-            failure = self._translate(error, request, sending)
+            failure = self._translate(error, request, sending, stale=sent.on_kept_connection and _is_break(error))
         raise failure
+
+    @asynccontextmanager
+    async def follow(self, link: str, policy: DownloadPolicy, request: Request) -> AsyncGenerator[Reply, None]:
+        """Get what is behind a URL that the server gave; the reply is open inside the block.
+
+        It is asked for over connections of their own, without cookies, token or anything else of the API's.
+
+        Args:
+            link: The URL.
+            policy: Where it may lead.
+            request: What to call it in errors, and how long to wait.
+
+        Raises:
+            UnsafeURLError: It, or a redirect, leads where it must not.
+            RequestError: It could not be had.
+            HTTPStatusError: The status is not 200.
+        """
+        url, limit = check_link(link, policy, request.path), request.limit()
+        for hop in range(policy.max_redirects + 1):
+            response = await self._get(url, policy, request, limit)
+            try:
+                reply = Reply(request.path, response, limit, request.timeouts.min_rate)
+                if response.status in _REDIRECTS and hop < policy.max_redirects:
+                    url = check_redirect(url, response.headers.get(hdrs.LOCATION), policy, request.path)
+                    continue
+                if response.status != _OK:
+                    await _raise_for_status(reply, response.status)
+                yield reply
+                return
+            finally:
+                response.close()
+
+    async def _get(self, url: URL, policy: DownloadPolicy, request: Request, limit: float) -> aiohttp.ClientResponse:
+        session = self._link_session(policy)
+        failure: BaseException
+        try:
+            async with asyncio.timeout(limit - time.monotonic()):
+                return await session.get(
+                    url, allow_redirects=False, raise_for_status=False, timeout=request.timeouts.client
+                )
+        except _Refused as refusal:
+            failure = UnsafeURLError(f"{url.host} {refusal}.", request.path)
+        except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
+            failure = _broken_link(error, url, request)
+        raise failure
+
+    def _link_session(self, policy: DownloadPolicy) -> ClientSession:
+        if self._closed:
+            raise UsageError("The session is closed: use it inside its `async with`.")
+        session = self._links.get(policy)
+        if session is None:
+            session = self._links[policy] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=_Resolver(policy)),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # A film is not made smaller by it, and what is not packed cannot unpack to more than was sent.
+                headers={**self._headers, hdrs.ACCEPT_ENCODING: "identity"},
+            )
+            session._retry_connection = False  # noqa: SLF001 - as above
+        return session
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
@@ -262,39 +377,43 @@ class Transport:
             url = self._urls[path] = self._base.joinpath(path.lstrip("/"), encoded=True)
         return url
 
-    def _translate(self, error: Exception, request: Request, sending: Sending | None) -> BaseException:
+    def _translate(self, error: Exception, request: Request, sending: Sending | None, *, stale: bool) -> BaseException:
         """Say what happened in our own words, which hold no URL."""
-        path = request.path
+        path, stall = request.path, request.timeouts.stall
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return ConnectError(f"No connection to {self._base.host} for {path}: {_reason(error)}.", path)
         if sending is not None and sending.stalled:
             return TransferTimeout(
-                f"{self._base.host} took no byte of the upload to {path} for {self._timeouts.stall:g} seconds.",
+                f"{self._base.host} took no byte of the upload to {path} for {stall:g} seconds.",
                 path,
                 outcome_unknown=sending.whole,
             )
         if sending is not None and sending.failure is not None:
             return sending.failure
         unknown = sending is None or sending.whole
+        if isinstance(error, aiohttp.ServerTimeoutError):
+            return TransferTimeout(f"{path} did not answer for {stall:g} seconds.", path, unknown)
         if isinstance(error, TimeoutError):
-            return TransferTimeout(f"{path} did not answer for {self._timeouts.stall:g} seconds.", path, unknown)
-        return TransferError(f"The connection to {path} broke: {_reason(error)}.", path, unknown)
+            return TransferTimeout(f"{path} did not answer in the time that the call may take.", path, unknown)
+        return TransferError(f"The connection to {path} broke: {_reason(error)}.", path, unknown, stale)
 
 
 class _Exchange(AbstractAsyncContextManager[Reply]):
     """One request and its answer. Written out: as a generator it would cost each call 3 us more."""
 
-    def __init__(self, transport: Transport, request: Request, stall: float) -> None:
+    def __init__(self, transport: Transport, request: Request) -> None:
         self._transport = transport
         self._request = request
-        self._sending = Sending(request.body, stall) if isinstance(request.body, UploadBody) else None
+        body = request.body
+        self._sending = Sending(body, request.timeouts.stall) if isinstance(body, UploadBody) else None
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> Reply:
         try:
+            limit = self._request.limit()
             with nullcontext() if self._sending is None else READING.take():
-                response = self._response = await self._transport.respond(self._request, self._sending)
-            reply = Reply(self._request.path, response)
+                response = self._response = await self._transport.respond(self._request, self._sending, limit)
+            reply = Reply(self._request.path, response, limit, self._request.timeouts.min_rate)
             if response.status != _OK:
                 await _raise_for_status(reply, response.status)
         except BaseException:
@@ -331,13 +450,75 @@ def _is_near(host: str) -> bool:
     return address.is_loopback or any(address in network for network in _NEAR if network.version == address.version)
 
 
-def _with_query(query: Mapping[str, str]) -> Any:
-    async def put_on(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
-        request.url = request.url.with_query(query)
+class _Sent:
+    """A middleware that puts the query on, and sees which connection a request goes out on."""
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self._query = query
+        self._request: aiohttp.ClientRequest | None = None
+
+    @property
+    def on_kept_connection(self) -> bool:
+        """Whether the connection had served before; False where a borrowed session does not say."""
+        return getattr(self._request, _KEPT, False)
+
+    async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        request.url = request.url.with_query(self._query)
+        self._request = request
         response: aiohttp.ClientResponse = await handler(request)
         return response
 
-    return put_on
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that tells each request whether its connection has served before."""
+
+    async def connect(self, req: aiohttp.ClientRequest, traces: Any, timeout: Any) -> Connection:  # noqa: ASYNC109 - aiohttp's own signature
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        setattr(req, _KEPT, getattr(protocol, _KEPT, False))
+        setattr(protocol, _KEPT, True)
+        return connection
+
+
+class _Refused(Exception):
+    """A name leads to an address that must not be connected to."""
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    """Gives no address that may not be connected to: what a name led to when it was judged does not matter."""
+
+    def __init__(self, policy: DownloadPolicy) -> None:
+        super().__init__()
+        self._policy = policy
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        if not all(may_connect(one["host"], self._policy) for one in found):
+            raise _Refused("is not a public address")
+        return found
+
+
+def _broken_link(error: Exception, url: URL, request: Request) -> WxAssetError:
+    """Say in our own words why nothing came: a link is signed, so that it must not be shown."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return ConnectError(f"No connection to {url.host} for {request.path}: {_reason(error)}.", request.path)
+    if isinstance(error, TimeoutError):
+        return TransferTimeout(f"{url.host} did not answer in time for {request.path}.", request.path)
+    return TransferError(f"The connection to {url.host} for {request.path} broke: {_reason(error)}.", request.path)
+
+
+def _is_break(error: Exception) -> bool:
+    """Tell whether a connection broke, as one does that the server let go of."""
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+
+
+def _unix_time(text: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _reason(error: BaseException) -> str:
@@ -365,6 +546,6 @@ async def _raise_for_status(reply: Reply, status: int) -> None:
     with suppress(WxAssetError):  # the status says enough
         while len(start) < _PEEK and (chunk := await reply.next_chunk()):
             start += chunk
-    raise HTTPStatusError(
-        f"{reply.path} answered with HTTP status {status}.", reply.path, status=status, excerpt=excerpt(start)
-    )
+    said = f"{reply.path} answered with HTTP status {status}"
+    message = f"{said}, a redirect, which is not followed." if status in _REDIRECTS else f"{said}."
+    raise HTTPStatusError(message, reply.path, status=status, excerpt=excerpt(start), retry_after=reply.retry_after)

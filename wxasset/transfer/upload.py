@@ -117,15 +117,21 @@ class Sending:
     async def _send(self, writer: Writer, data: Chunk) -> None:
         """Write a piece, and wait until its memory can be used again."""
         await _put(writer, data)
-        if writer.transport is None or writer.transport.get_write_buffer_size():
+        left = _left(writer)
+        while left:
             try:
                 async with asyncio.timeout(self.stall):
                     await writer.drain()
             except TimeoutError as error:
-                self.stalled = True
-                raise PeerError from error
+                # A slow line needs longer than this for a piece; what counts is that it moves.
+                before, left = left, _left(writer)
+                if left >= before:
+                    self.stalled = True
+                    raise PeerError from error
             except OSError as error:
                 raise PeerError from error
+            else:
+                break
 
 
 @contextmanager
@@ -143,6 +149,11 @@ def _unbuffered(transport: asyncio.Transport | None) -> Iterator[None]:
         yield
     finally:
         transport.set_write_buffer_limits()
+
+
+def _left(writer: Writer) -> int:
+    """Return how many bytes of a piece are still here; 1 where the transport does not say."""
+    return 1 if writer.transport is None else writer.transport.get_write_buffer_size()
 
 
 async def _put(writer: Writer, data: Chunk) -> None:

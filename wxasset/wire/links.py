@@ -1,0 +1,144 @@
+"""Which addresses that a server gives may be followed: judged as parsed, hop by hop, and when connecting. Pure.
+
+A `down_url` comes in a reply, so whoever can forge one could have this machine fetch from its own network.
+"""
+
+import ipaddress
+import re
+from typing import Final
+
+from attrs import field, frozen, validators
+from yarl import URL
+
+from wxasset.errors import UnsafeURLError
+
+__all__ = ["DownloadPolicy", "check_link", "check_redirect", "may_connect"]
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+MEDIA_HOSTS: Final = (
+    # wire reference 2.1, 2.2: where images, films and articles are.
+    "*.qq.com",
+    "*.qpic.cn",
+    "*.qlogo.cn",
+    # wire reference 3.1, 3.2: where cloud files are.
+    "*.myqcloud.com",
+    "*.qcloud.la",
+)
+_NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
+"""What some resolvers take for an IPv4 address: 127.1, 0x7f.1, 0177.0.0.1."""
+_PORTS: Final = {"http": 80, "https": 443}
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_TUNNELS: Final = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
+"""6to4, Teredo, local NAT64 and what was before them: each holds an IPv4 address that a relay would speak to."""
+
+
+@frozen(kw_only=True)
+class DownloadPolicy:
+    """Which URLs that a server gives may be followed.
+
+    Attributes:
+        hosts: Hosts that may be spoken to over plain http, as WeChat's `down_url` has it; "*." stands for whatever is
+            below. Over https any public host may be.
+        allow_private_hosts: Whether private and loopback addresses, plain http and other ports are fine: for tests
+            against a simulator.
+        max_redirects: The most redirects to follow, each judged anew.
+    """
+
+    hosts: tuple[str, ...] = field(default=MEDIA_HOSTS)
+    allow_private_hosts: bool = False
+    max_redirects: int = field(default=3, validator=validators.ge(0))
+
+    def is_media_host(self, host: str) -> bool:
+        """Tell whether a host is one of `hosts`."""
+        return any(
+            host.endswith(pattern[1:].lower()) if pattern.startswith("*.") else host == pattern.lower()
+            for pattern in self.hosts
+        )
+
+
+def check_link(link: str, policy: DownloadPolicy, path: str) -> URL:
+    """Judge a URL before anything is asked about it.
+
+    Args:
+        link: What the server gave.
+        policy: What is allowed.
+        path: What to name in errors: a link is signed, so that its query must not be shown.
+
+    Raises:
+        UnsafeURLError: It must not be followed.
+    """
+    if re.search(r"[\x00-\x20\x7f\\]", link.strip(" ")):
+        raise UnsafeURLError("The server gave an address with blanks, control characters or backslashes.", path)
+    try:
+        url = URL(link.strip(" "))
+        port = url.port
+    except ValueError:
+        raise UnsafeURLError("The server gave an address that is no URL.", path) from None
+    host = (url.host or "").rstrip(".").lower()
+    if url.scheme not in _PORTS or not host:
+        raise UnsafeURLError(f"The server gave an address of the scheme {url.scheme[:20]!r}, not of the web.", path)
+    if url.raw_user is not None or url.raw_password is not None:
+        raise UnsafeURLError(f"The server gave an address at {host} with a user name in it.", path)
+    if not policy.allow_private_hosts:
+        _check_public(url, host, port, policy, path)
+    return url
+
+
+def _check_public(url: URL, host: str, port: int | None, policy: DownloadPolicy, path: str) -> None:
+    if port != _PORTS[url.scheme]:
+        raise UnsafeURLError(f"The server gave an address at {host} with the port {port}.", path)
+    address = _literal(host)
+    if address is not None and not _is_public(address):
+        raise UnsafeURLError(f"The server gave an address at {host}, which is not a public one.", path)
+    if address is None and (
+        "." not in host or host.endswith((".localhost", ".local", ".internal")) or _NUMBER.search(host)
+    ):
+        raise UnsafeURLError(f"The server gave an address at {host}, a host of this network.", path)
+    if url.scheme == "http" and not policy.is_media_host(_names(url, host, address)):
+        raise UnsafeURLError(f"The server gave an address at {host} over plain http, which is not a media host.", path)
+
+
+def _names(url: URL, host: str, address: IPAddress | None) -> str:
+    """Say which host answers: `http://ADDRESS/vweixinp.tc.qq.com/...` has it in its path (wire reference 2.2)."""
+    return host if address is None else url.raw_path.lstrip("/").partition("/")[0].lower()
+
+
+def _literal(host: str) -> IPAddress | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, path: str) -> URL:
+    """Judge where a redirect leads.
+
+    Raises:
+        UnsafeURLError: It must not be followed.
+    """
+    try:
+        target = before.join(URL(location or ""))
+    except ValueError:
+        raise UnsafeURLError("A redirect leads to an address that is no URL.", path) from None
+    url = check_link(str(target) if location else "", policy, path)
+    if before.scheme == "https" and url.scheme != "https":
+        raise UnsafeURLError(f"A redirect leads from https to plain http at {url.host}.", path)
+    return url
+
+
+def may_connect(address: str, policy: DownloadPolicy) -> bool:
+    """Tell whether an address that a name was resolved to may be connected to."""
+    known = _literal(address)
+    return policy.allow_private_hosts or (known is not None and "%" not in address and _is_public(known))
+
+
+def _is_public(address: IPAddress) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return _is_public(address.ipv4_mapped)
+        if address in _NAT64:  # how a network without IPv4 reaches a public host that has nothing else
+            return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.scope_id is not None or any(address in tunnel for tunnel in _TUNNELS):
+            return False
+    return address.is_global and not address.is_multicast
