@@ -22,6 +22,7 @@ from wxasset.errors import (
     InvalidMediaError,
     IPNotAllowedError,
     MediaNotFoundError,
+    NotAFileError,
     PartialDeleteError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -61,6 +62,7 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     TruncatedDownload: ReplyError,
     ReplyTooLarge: ReplyError,
     UnsafeURLError: ReplyError,
+    NotAFileError: ReplyError,
     APIError: WxAssetError,
     TokenRejectedError: APIError,
     CredentialError: APIError,
@@ -115,6 +117,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     TruncatedDownload("Cut.", PATH, received=1, expected=2),
     ReplyTooLarge("Large.", PATH, limit=3),
     UnsafeURLError("Private.", PATH),
+    NotAFileError("A page.", PATH),
     *(
         cls(errcode=7, errmsg="不行", rid="617682e0-09059ac5-34a8e2ea", path=PATH)
         for cls, parent in PARENTS.items()
