@@ -13,6 +13,7 @@ nox.needs_version = ">=2025.5.1"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
+CO_WECHAT_API = "co-wechat-api@3.11.0"  # from npm, so that no dependency group can name it
 EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
 
 
@@ -106,6 +107,16 @@ def property_(session: nox.Session) -> None:
     """Hold the token cache to its model for 2,000 examples; the tests do so for 200."""
     install(session)
     session.run("pytest", "tests/test_token_machine.py", *session.posargs, env={"WXASSET_EXAMPLES": "2000"})
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Let wechatpy, WeRoBot and co-wechat-api, all unmodified, go a material round against `wxasset simulate`."""
+    install(session, *group("interop"))
+    directory = Path(session.create_tmp()).resolve()
+    session.run("npm", "install", "--silent", "--no-save", "--prefix", str(directory), CO_WECHAT_API)
+    paths = {"PYTHONPATH": str(Path("tests/interop").resolve()), "NODE_PATH": str(directory / "node_modules")}
+    session.run("python", "tests/interop/interop.py", env=paths)
 
 
 @nox.session

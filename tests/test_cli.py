@@ -13,6 +13,7 @@ from pathlib import Path
 from unicodedata import east_asian_width
 
 import anyio
+import httpx
 import pytest
 from aiohttp import web
 from anyio import to_thread
@@ -438,6 +439,20 @@ async def test_simulate_takes_an_appid_and_a_secret(tmp_path: Path) -> None:
         assert told["WXASSET_SECRET"] == f"\"$(cat '{file}')\""
         async with WxSession("wx-mine", "s3cr3t", base_url=told["WXASSET_BASE_URL"]) as wx:
             assert (await wx.count_materials()).image == 0
+
+
+@pytest.mark.parametrize(("arguments", "errcode"), [((), 41005), (("--description-in-query",), None)])
+async def test_simulate_takes_a_description_from_the_query(arguments: tuple[str, ...], errcode: int | None) -> None:
+    """The description of a video counts where wechatpy puts it, in the query, only with the option for it."""
+    video = {"media": ("v.mp4", b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00")}
+    described = {"type": "video", "description": '{"title":"t","introduction":"i"}'}
+    with simulating(*arguments) as (_, told):
+        async with httpx.AsyncClient(base_url=told["WXASSET_BASE_URL"] + "/cgi-bin") as client:
+            who = {"appid": told["WXASSET_APPID"], "secret": told["WXASSET_SECRET"]}
+            token = (await client.get("/token", params={"grant_type": "client_credential", **who})).json()
+            described["access_token"] = token["access_token"]
+            added = (await client.post("/material/add_material", params=described, files=video)).json()
+    assert added.get("errcode") == errcode
 
 
 def test_simulate_says_that_a_port_is_taken() -> None:

@@ -22,7 +22,7 @@ from wxasset.cli.judge import Outcome
 from wxasset.cli.plan import SAMPLES
 from wxasset.cli.signals import run_in_event_loop
 from wxasset.errors import UsageError, WxAssetError
-from wxasset.simulator import Simulator
+from wxasset.simulator import Simulator, SimulatorOptions
 
 __all__ = ["app", "run"]
 
@@ -95,6 +95,7 @@ def simulate_command(
     host: str = "127.0.0.1",
     appid: str | None = None,
     secret_file: Path | None = None,
+    description_in_query: Annotated[bool, _Flag] = False,
 ) -> int:
     """Serve the simulator until Ctrl-C or SIGTERM. It keeps everything in memory.
 
@@ -103,9 +104,11 @@ def simulate_command(
         host: The address to listen on. Whoever can reach it can use the simulator.
         appid: The appid it knows; its own by default.
         secret_file: A file with the secret that goes with the appid; its own, which is no secret, by default.
+        description_in_query: Take the description of a video from the query, where wechatpy sends it.
     """
     secret = simulate.read_secret(secret_file) if secret_file else None
-    sim = Simulator(host=host, port=port, appid=appid, secret=secret)
+    options = SimulatorOptions(description_in_query=description_in_query)
+    sim = Simulator(host=host, port=port, appid=appid, secret=secret, options=options)
 
     def ready() -> None:
         output = view.output_console()
