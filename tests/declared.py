@@ -54,3 +54,17 @@ class MakeDraft(Call[Ack]):
     route: ClassVar[Route] = Route(path="/cgi-bin/draft/add", effect=Effect.CREATE)
 
     title: str
+
+
+@frozen(kw_only=True)
+class Images:
+    """A part of what WeChat counts."""
+
+    image_count: int
+
+
+@frozen(kw_only=True)
+class CountImages(Call[Images]):
+    """An endpoint that the simulator knows as well."""
+
+    route: ClassVar[Route] = Route(path="/cgi-bin/material/get_materialcount", effect=Effect.READ, method="GET")
