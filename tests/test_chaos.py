@@ -170,9 +170,10 @@ async def test_a_download_over_a_line_that_breaks_is_whole_or_not_there(
     kind: str, way: Way, before: bytes | None, tmp_path: Path, photo: bytes
 ) -> None:
     """Broken after any number of bytes, a download is whole or a typed error, with the destination as it was."""
+    content = photo + bytes(600_000)  # more than is collected for one write
     async with Simulator() as sim:
         async with WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
-            media_id = (await wx.add_material("image", photo)).media_id
+            media_id = (await wx.add_material("image", content)).media_id
         to = tmp_path / "out.jpg"
 
         async def download(wx: WxSession) -> Any:
@@ -190,7 +191,7 @@ async def test_a_download_over_a_line_that_breaks_is_whole_or_not_there(
                     failed += 1
                     assert (to.read_bytes() if to.exists() else None) == before
                 else:
-                    assert to.read_bytes() == photo
+                    assert to.read_bytes() == content
             assert set(tmp_path.iterdir()) <= {to}, f"{kind} after {count} bytes {way}"
     # Where only one connection breaks, a read is made again over the next.
     assert failed if kind == "each connection reset" else not failed
