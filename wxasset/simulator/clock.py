@@ -1,6 +1,21 @@
-"""The simulator's own clock: a source of unix seconds plus what tests have added to it."""
+"""The simulator's own clock, and the days and months by which WeChat counts."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+# A day of quotas begins at midnight in Shenzhen. Chosen: the documentation says "a day" and no more (0.7).
+_CHINA_STANDARD_TIME = timezone(timedelta(hours=8))
+
+
+def day_of(now: float) -> int:
+    """The number of the day of China Standard Time that a unix time is in."""
+    return datetime.fromtimestamp(now, _CHINA_STANDARD_TIME).toordinal()
+
+
+def month_of(now: float) -> int:
+    """The number of the month of China Standard Time that a unix time is in."""
+    moment = datetime.fromtimestamp(now, _CHINA_STANDARD_TIME)
+    return moment.year * 12 + moment.month
 
 
 class Clock:

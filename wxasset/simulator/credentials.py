@@ -1,4 +1,4 @@
-"""The two token endpoints (wire reference 1.1, 1.2)."""
+"""The two token endpoints of an account (wire reference 1.1, 1.2)."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from wxasset.simulator.tokens import IssuedToken
 
 def token(account: Account, request: ApiRequest) -> Document:
     """GET /cgi-bin/token: always a new token."""
-    _check_credentials(account, request.query, request.remote)
+    _check_credentials(account, request.query, request)
     return _reply(account, account.tokens.plain())
 
 
@@ -20,12 +20,15 @@ def stable_token(account: Account, request: ApiRequest) -> Document:
     force_refresh = document.get("force_refresh", False)
     if not isinstance(force_refresh, bool):
         raise ApiError(47001)
-    _check_credentials(account, document, request.remote)
+    _check_credentials(account, document, request)
     return _reply(account, account.tokens.stable(force_refresh=force_refresh, options=account.options))
 
 
-def _check_credentials(account: Account, given: Mapping[str, object], remote: str) -> None:
-    """Missing before wrong, then in the order one live tester inferred: appid, secret, address (0.5)."""
+def _check_credentials(account: Account, given: Mapping[str, object], request: ApiRequest) -> None:
+    """Missing before wrong, then in the order one live tester inferred: appid, secret, address (0.5).
+
+    The quota comes last. Chosen: who cannot name the secret cannot use the quota up either.
+    """
     if given.get("grant_type") != "client_credential":
         raise ApiError(40002)
     appid = required_text(given, "appid", missing=41002)
@@ -34,9 +37,12 @@ def _check_credentials(account: Account, given: Mapping[str, object], remote: st
         raise ApiError(40013)
     if secret != account.secret:
         raise ApiError(40125)
+    if account.options.token_refusal is not None:
+        raise ApiError(account.options.token_refusal)
     allowed = account.options.allowed_addresses
-    if allowed is not None and remote not in allowed:
-        raise ApiError(40164, address=remote)
+    if allowed is not None and request.remote not in allowed:
+        raise ApiError(40164, address=request.remote)
+    account.quotas.spend(request.path, account.options)
 
 
 def _reply(account: Account, issued: IssuedToken) -> Document:

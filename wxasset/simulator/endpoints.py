@@ -1,57 +1,103 @@
-"""The table of endpoints: which path takes which method, needs a token, and is answered by whom."""
+"""The table of endpoints: what each takes and wants, and what its answers rest on."""
 
-from collections.abc import Callable
+from collections.abc import Collection
+from functools import partial
 
-from attrs import frozen
+from attrs import evolve
 
-from wxasset.simulator import cloud, credentials, materials, media
+from wxasset.simulator import cloud, component, credentials, materials, media, openapi
+from wxasset.simulator.admission import Endpoint, admit, comes_from_hosting
 from wxasset.simulator.replies import ApiError, Document, RawReply
 from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state import Account
 
-Handler = Callable[[Account, ApiRequest], Document | RawReply]
+
+def _paths() -> Collection[str]:
+    return ENDPOINTS
+
 
 _GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
+_get = partial(Endpoint, methods=_GET)
+_post = partial(Endpoint, methods=_POST)
+_quotas = openapi.Quotas(_paths)
 
+# Wire reference 1.3: the permission sets that open an endpoint to a third-party platform.
+_LIBRARY = frozenset({11, 100})
+_MATERIAL = frozenset({3, 11, 18, 30, 31, 100})
+_MEDIA = frozenset({1, 3, 8, 9, 11, 19, 30, 31, 100})
+_JSSDK = frozenset({1, 8, 9, 11, 100})
+_ARTICLE_IMAGE = frozenset({1, 8, 9, 11, 18, 37, 100})
+_CLOUD = frozenset({49, 64})
 
-@frozen
-class Endpoint:
-    """One endpoint of the API."""
-
-    methods: frozenset[str]
-    handler: Handler
-    needs_token: bool = True
-
-    def check_method(self, method: str) -> None:
-        """Judge the method of a request.
-
-        Raises:
-            ApiError: 43001 where GET is wanted, 43002 where POST is.
-        """
-        if method not in self.methods:
-            raise ApiError(43001 if "GET" in self.methods else 43002)
-
+_TOKENS = {
+    "/cgi-bin/token": _get(
+        handler=credentials.token, evidence="documented (1.1, 0.5)", credential="none", issues_token=True
+    ),
+    "/cgi-bin/stable_token": _post(
+        handler=credentials.stable_token, evidence="documented (1.2)", credential="none", issues_token=True
+    ),
+    "/cgi-bin/component/api_component_token": _post(
+        handler=component.component_token, evidence="documented (1.3)", credential="none", issues_token=True
+    ),
+    "/cgi-bin/component/api_authorizer_token": _post(
+        handler=component.authorizer_token, evidence="documented (1.3)", credential="component", issues_token=True
+    ),
+}
+_DIAGNOSIS = {
+    "/cgi-bin/clear_quota": _post(handler=openapi.clear_quota, evidence="documented (1.4)"),
+    "/cgi-bin/clear_quota/v2": _post(handler=openapi.clear_quota_v2, evidence="documented (1.4)", credential="none"),
+    "/cgi-bin/openapi/quota/get": _post(handler=_quotas.get, evidence="documented (1.4)"),
+    "/cgi-bin/openapi/quota/clear": _post(handler=_quotas.clear, evidence="documented (1.4)"),
+    "/cgi-bin/openapi/rid/get": _post(handler=openapi.find_rid, evidence="documented (1.4)"),
+    "/cgi-bin/get_api_domain_ip": _get(handler=openapi.addresses, evidence="documented (1.4)"),
+    "/cgi-bin/getcallbackip": _get(handler=openapi.addresses, evidence="documented (1.4)"),
+    "/cgi-bin/callback/check": _post(handler=openapi.check_callback, evidence="documented (1.4)"),
+}
+_in_library = partial(Endpoint, audience="official_account", permission_sets=_LIBRARY)
+_MATERIALS = {
+    "/cgi-bin/material/add_material": _in_library(methods=_POST, handler=materials.add, evidence="observed (2.1, 4.2)"),
+    "/cgi-bin/material/get_material": _post(
+        handler=materials.get, evidence="observed (2.2)", permission_sets=_MATERIAL
+    ),
+    "/cgi-bin/material/del_material": _in_library(methods=_POST, handler=materials.delete, evidence="documented (2.3)"),
+    # Several SDKs call this one by POST without trouble (0.5).
+    "/cgi-bin/material/get_materialcount": _in_library(
+        methods=_GET | _POST, handler=materials.count, evidence="observed (2.4, 0.5)"
+    ),
+    "/cgi-bin/material/batchget_material": _in_library(
+        methods=_POST, handler=materials.list_page, evidence="observed (2.5)"
+    ),
+    "/cgi-bin/media/uploadimg": _post(
+        handler=media.upload_image, evidence="documented (2.6)", permission_sets=_ARTICLE_IMAGE
+    ),
+    "/cgi-bin/media/upload": _post(handler=media.upload, evidence="observed (2.7)", permission_sets=_MEDIA),
+    "/cgi-bin/media/get": _get(handler=media.get, evidence="documented (2.8, 0.4)", permission_sets=_MEDIA),
+    "/cgi-bin/media/get/jssdk": _get(
+        handler=media.get_jssdk, evidence="documented (2.9)", audience="verified", permission_sets=_JSSDK
+    ),
+}
+_CLOUD_FILES = {
+    "/tcb/batchdeletefile": _post(handler=cloud.delete_files, evidence="documented (3.3, 3.4)", permission_sets=_CLOUD),
+    "/tcb/batchdownloadfile": _post(handler=cloud.file_links, evidence="documented (3.2, 3.4)", permission_sets=_CLOUD),
+}
+# The same calls, with the token of a third-party platform (3).
+_COMPONENT_CLOUD_FILES = {
+    path.replace("/tcb/", "/componenttcb/"): evolve(endpoint, credential="component")
+    for path, endpoint in _CLOUD_FILES.items()
+}
 
 ENDPOINTS: dict[str, Endpoint] = {
-    "/cgi-bin/token": Endpoint(_GET, credentials.token, needs_token=False),
-    "/cgi-bin/stable_token": Endpoint(_POST, credentials.stable_token, needs_token=False),
-    "/cgi-bin/material/add_material": Endpoint(_POST, materials.add),
-    "/cgi-bin/material/get_material": Endpoint(_POST, materials.get),
-    "/cgi-bin/material/del_material": Endpoint(_POST, materials.delete),
-    # Several SDKs call this one by POST without trouble (wire reference 0.5).
-    "/cgi-bin/material/get_materialcount": Endpoint(_GET | _POST, materials.count),
-    "/cgi-bin/material/batchget_material": Endpoint(_POST, materials.list_page),
-    "/cgi-bin/media/uploadimg": Endpoint(_POST, media.upload_image),
-    "/cgi-bin/media/upload": Endpoint(_POST, media.upload),
-    "/cgi-bin/media/get": Endpoint(_GET, media.get),
-    "/tcb/batchdeletefile": Endpoint(_POST, cloud.delete_files),
-    "/tcb/batchdownloadfile": Endpoint(_POST, cloud.file_links),
+    **_TOKENS,
+    **_DIAGNOSIS,
+    **_MATERIALS,
+    **_CLOUD_FILES,
+    **_COMPONENT_CLOUD_FILES,
 }
 
 
 def answer(account: Account, request: ApiRequest) -> Document | RawReply:
-    """Validate and answer a complete request, in the order of wire reference 0.5: path, method, token, body.
+    """Validate and answer a complete request, in the order of 0.5: path, method, token, permission, quota, body.
 
     Raises:
         ApiError: Any of the service's refusals.
@@ -61,13 +107,18 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
     endpoint = ENDPOINTS.get(request.path)
     if endpoint is None:
         raise ApiError(40066)
-    endpoint.check_method(request.method)
-    if endpoint.needs_token:
-        account.tokens.check(request.query.get("access_token"))
+    admit(account, endpoint, request)
     return endpoint.handler(account, request)
 
 
+def extra_headers(account: Account, request: ApiRequest) -> dict[str, str]:
+    """What a reply through cloud hosting carries besides; documented, the form of the value chosen (1.6)."""
+    if request.path not in ENDPOINTS or not comes_from_hosting(account, request):
+        return {}
+    return {"x-openapi-seqid": account.identifiers.sequence_id()}
+
+
 def is_token_endpoint(path: str) -> bool:
-    """Whether a path is one of the two that hand out tokens."""
+    """Whether a path is one of those that hand out tokens."""
     endpoint = ENDPOINTS.get(path)
-    return endpoint is not None and not endpoint.needs_token
+    return endpoint is not None and endpoint.issues_token

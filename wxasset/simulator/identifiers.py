@@ -21,11 +21,17 @@ class Identifiers:
         account = _source(seed, "account")
         self.appid: str = "wx" + "".join(account.choices(_HEX, k=16))
         self.secret: str = "".join(account.choices(_HEX, k=32))
+        platform = _source(seed, "platform")
+        self.component_appid: str = "wx" + "".join(platform.choices(_HEX, k=16))
+        self.component_appsecret: str = "".join(platform.choices(_HEX, k=32))
         self._account_prefix = "".join(account.choices(_ALPHABET, k=_ACCOUNT_PREFIX_LENGTH))
         self._media = _source(seed, "media")
         self._tokens = _source(seed, "tokens")
         self._links = _source(seed, "links")
         self._marks = _source(seed, "marks")
+        self._platform = platform
+        self._storage = _source(seed, "storage")
+        self._sequence = _source(seed, "sequence")
 
     def media_id(self) -> str:
         """An id of a permanent material: 64 characters, the first 21 common to the account."""
@@ -45,6 +51,22 @@ class Identifiers:
     def link_part(self, length: int) -> str:
         """A part of a URL that cannot be guessed: letters and digits."""
         return "".join(self._links.choices(_ALPHABET[:-2], k=length))
+
+    def ticket(self) -> str:
+        """A ticket as WeChat pushes it to a third-party platform, for example `ticket@@@Xk3...`."""
+        return "ticket@@@" + "".join(self._platform.choices(_ALPHABET, k=86))
+
+    def refresh_token(self) -> str:
+        """What an authorization is kept up with, for example `refreshtoken@@@rXyDP5mf...` (wire reference 1.3)."""
+        return "refreshtoken@@@" + "".join(self._platform.choices(_ALPHABET, k=43))
+
+    def storage_part(self, length: int) -> str:
+        """A part of what an upload to cloud storage is signed with: letters and digits."""
+        return "".join(self._storage.choices(_ALPHABET[:-2], k=length))
+
+    def sequence_id(self) -> str:
+        """What a reply through cloud hosting carries in x-openapi-seqid; its form is not known."""
+        return "".join(self._sequence.choices(_HEX, k=32))
 
     def rid(self, now: float) -> str:
         """The request id in an error text: the time in hex and two more groups (wire reference 0.3)."""

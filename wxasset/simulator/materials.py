@@ -44,6 +44,8 @@ def get(account: Account, request: ApiRequest) -> Document | RawReply:
         return {"news_item": [article_document(article) for article in material.articles]}
     options = account.options
     if material.type == "video":
+        if account.clock.now() < material.update_time + options.transcoding_seconds:
+            raise ApiError(46007)
         link = account.links.video(material.content, options.video_link, options.video_link_seconds)
         return {"title": material.title, "description": material.introduction, "down_url": link}
     if options.headers == "2016":
@@ -54,7 +56,10 @@ def get(account: Account, request: ApiRequest) -> Document | RawReply:
 
 def delete(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/material/del_material."""
-    del account.materials[_named(account, json_body(request)).media_id]
+    material = _named(account, json_body(request))
+    if material.media_id in account.materials_in_use:
+        raise ApiError(account.materials_in_use[material.media_id])
+    del account.materials[material.media_id]
     return {"errcode": 0, "errmsg": "ok"}
 
 

@@ -1,10 +1,12 @@
-"""Temporary media and the images of article bodies (wire reference 2.6 to 2.8)."""
+"""Temporary media and the images of article bodies (wire reference 2.6 to 2.9)."""
 
 from wxasset.simulator import formats
 from wxasset.simulator.replies import ApiError, Document, RawReply
 from wxasset.simulator.requests import ApiRequest, required_text
 from wxasset.simulator.state import Account, TemporaryMedia
 from wxasset.simulator.uploads import attachment, read_form, upload_type
+
+_SPEEX = "voice/speex"
 
 
 def upload_image(account: Account, request: ApiRequest) -> Document:
@@ -38,13 +40,32 @@ def upload(account: Account, request: ApiRequest) -> Document:
 
 def get(account: Account, request: ApiRequest) -> Document | RawReply:
     """GET /cgi-bin/media/get: bytes with the headers of the official sample, for a video an address."""
-    media_id = required_text(request.query, "media_id", missing=41006)
-    medium = account.temporary_media.get(media_id)
+    medium = _named(account, request)
     options = account.options
-    if medium is None or account.clock.now() >= medium.created_at + options.temporary_seconds:
-        raise ApiError(40007)
+    if medium.content_type == _SPEEX:
+        raise ApiError(40007)  # chosen: the service converts it to AMR, which the simulator cannot
     if medium.type == "video":
         return {"video_url": account.links.video(medium.content, options.video_link, options.video_link_seconds)}
+    return _file(medium)
+
+
+def get_jssdk(account: Account, request: ApiRequest) -> Document | RawReply:
+    """GET /cgi-bin/media/get/jssdk: a voice that a web page has recorded; 40007 for any other is chosen."""
+    medium = _named(account, request)
+    if medium.content_type != _SPEEX:
+        raise ApiError(40007)
+    return _file(medium)
+
+
+def _named(account: Account, request: ApiRequest) -> TemporaryMedia:
+    """The medium that a request names: 41006 without an id, 40007 for one that is unknown or has timed out."""
+    medium = account.temporary_media.get(required_text(request.query, "media_id", missing=41006))
+    if medium is None or account.clock.now() >= medium.created_at + account.options.temporary_seconds:
+        raise ApiError(40007)
+    return medium
+
+
+def _file(medium: TemporaryMedia) -> RawReply:
     headers = {
         "Content-Type": medium.content_type,
         "Content-disposition": attachment(f"{medium.media_id}.{medium.extension}"),

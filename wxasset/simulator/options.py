@@ -1,9 +1,12 @@
 """Switches of the simulator, each labelled with the kind of evidence behind its default."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, in_
+from attrs.validators import and_, deep_mapping, ge, gt, in_, instance_of, matches_re, optional
+
+_limits = deep_mapping(and_(instance_of(str), matches_re(r"/.+")), and_(instance_of(int), ge(0)))
 
 
 @frozen(kw_only=True)
@@ -36,6 +39,28 @@ class SimulatorOptions:
         force_refresh_interval: Seconds between two forced refreshes of the stable token. Documented (1.2).
         force_refreshes_per_day: Forced refreshes in one day of China Standard Time. Documented (1.2); what a
             throttled one answers, the unchanged token, is chosen.
+        daily_limits: Calls of an endpoint in one day of China Standard Time, by its path; beyond them 45009. What is
+            not named keeps its default. Documented: 2,000 for token, 500,000 for stable_token, 100,000 for
+            media/upload, 200,000 for media/get (0.7). Chosen: no limit for any other; for material/* one source
+            names about 1,000 a day, which nobody has confirmed and which would end a long test.
+        minute_limits: The same for one minute; beyond them 45011. Documented: 10,000 for stable_token (0.7).
+        account_kind: "official_account" or "mini_program", which gets 48001 for the library. Documented (2).
+        verified: Whether the account is; without that media/get/jssdk answers 48001. Documented (2).
+        unauthorized_paths: Endpoints that answer 48001. Observed for accounts without a privilege (2).
+        permission_sets: Numbers of the permission sets that the account has granted to the third-party platform; an
+            endpoint of other sets answers 61007 to the platform's token. None grants all. Documented (1.3).
+        rotate_refresh_token: Let each authorizer token bring a new refresh token, whose use ends those before it.
+            Chosen: the documentation asks to store it on every reply (1.3).
+        token_refusal: What the token endpoints answer to right credentials: 50004 or 50007 (account frozen), 40243
+            (secret frozen), 89501, 89503, 89506 or 89507 (an administrator has yet to confirm, or has refused, the
+            address). Documented; that it comes before the whitelist is chosen (1.1).
+        transcoding_seconds: Time after its upload for which get_material answers 46007 for a video. The code is
+            documented, the default 0 chosen (2.2, 4.9).
+        longest_voice: Playing time of a voice in seconds; 45007 beyond. Documented (2.1, 2.7); that a fraction
+            counts, and that a voice whose playing time cannot be read passes, is chosen.
+        cloud_hosting: Paths listed in the console of WeChat cloud hosting: they need no token, and a
+            cloudbase_access_token works for them alone. Documented (1.6); chosen: others answer 41001 without and
+            48001 with such a token. With None nothing comes from cloud hosting but its tokens, good for every path.
     """
 
     headers: Literal["modern", "2016"] = field(default="modern", validator=in_(("modern", "2016")))
@@ -55,3 +80,18 @@ class SimulatorOptions:
     missing_file_status: int = -503003
     force_refresh_interval: float = field(default=30, validator=ge(0))
     force_refreshes_per_day: int = field(default=20, validator=ge(0))
+    daily_limits: Mapping[str, int] = field(factory=dict, validator=_limits)
+    minute_limits: Mapping[str, int] = field(factory=dict, validator=_limits)
+    account_kind: Literal["official_account", "mini_program"] = field(
+        default="official_account", validator=in_(("official_account", "mini_program"))
+    )
+    verified: bool = True
+    unauthorized_paths: frozenset[str] = frozenset()
+    permission_sets: frozenset[int] | None = None
+    rotate_refresh_token: bool = True
+    token_refusal: int | None = field(
+        default=None, validator=optional(in_((40243, 50004, 50007, 89501, 89503, 89506, 89507)))
+    )
+    transcoding_seconds: float = field(default=0, validator=ge(0))
+    longest_voice: float = field(default=60, validator=gt(0))
+    cloud_hosting: frozenset[str] | None = None

@@ -1,10 +1,11 @@
 """What goes back on the wire: documents, files, and the exact wording of errors."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from enum import Enum
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from wxasset.simulator.identifiers import Identifiers
 
@@ -22,10 +23,8 @@ class _Suffix(Enum):
     HINT_AND_RID = " hint: [{hint}] rid: {rid}"
 
 
-_INVALID_CREDENTIAL = (
-    "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, "
-    "more details at https://mmbizurl.cn/s/JtxxFh33r"
-)
+STABLE_INSTEAD = ", could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"
+_INVALID_CREDENTIAL = "invalid credential, access_token is invalid or not latest" + STABLE_INSTEAD
 # Captured replies where there are any, else the service's own table of codes. The spelling is the service's.
 _WORDING: dict[int, tuple[str, _Suffix]] = {
     40001: (_INVALID_CREDENTIAL, _Suffix.RID),
@@ -56,6 +55,39 @@ _WORDING: dict[int, tuple[str, _Suffix]] = {
     45001: ("media size out of limit", _Suffix.HINT_AND_RID),
     45074: ("material list size out of limit, you  should delete the useless material", _Suffix.HINT_AND_RID),
     47001: ("data format error", _Suffix.HINT_AND_RID),
+    40201: ("invalid check url", _Suffix.RID),
+    40202: ("invalid check action", _Suffix.RID),
+    40203: ("invalid check operator", _Suffix.RID),
+    40243: ("AppSecret 已被冻结，请解冻后再次调用", _Suffix.RID),
+    45007: ("playtime out of limit", _Suffix.HINT_AND_RID),
+    45009: ("reach max api daily quota limit{more}", _Suffix.RID),
+    45011: ("api minute-quota reach limit, must slower, retry next minute", _Suffix.RID),
+    45060: ("media is applied in ivr or menu, can not be deleted", _Suffix.HINT_AND_RID),
+    46007: ("file being transcoded, please try later", _Suffix.HINT_AND_RID),
+    48001: ("api unauthorized", _Suffix.HINT_AND_RID),
+    48005: ("forbid to delete material used by auto-reply or menu", _Suffix.HINT_AND_RID),
+    48006: ("forbid to clear quota because of reaching the limit", _Suffix.RID),
+    50004: ("user not allow to use accesstoken, maybe for punishment", _Suffix.RID),
+    50007: ("账号已冻结", _Suffix.RID),
+    61003: ("component is not authorized by this account", _Suffix.RID),
+    61004: ("access clientip is not registered", _Suffix.RID),
+    61005: ("component ticket is expired", _Suffix.RID),
+    61006: ("component ticket is invalid", _Suffix.RID),
+    61007: ("api is unauthorized to component", _Suffix.RID),
+    61011: ("invalid component", _Suffix.RID),
+    61014: ("must use component token for component api", _Suffix.RID),
+    61015: ("must use biz account token for not component api", _Suffix.RID),
+    61023: ("refresh_token is invalid", _Suffix.RID),
+    76001: ("rid not found", _Suffix.RID),
+    76002: ("rid is error", _Suffix.RID),
+    76003: ("could not query this rid,no permission", _Suffix.RID),
+    76004: ("rid time is error", _Suffix.RID),
+    76021: ("cgi_path not found, please check", _Suffix.RID),
+    76022: ("could not use this cgi_path，no permission", _Suffix.RID),
+    89501: ("公众号有未处理的确认请求，请稍候重试", _Suffix.RID),
+    89503: ("此次调用需要管理员确认，请耐心等候", _Suffix.RID),
+    89506: ("该IP调用求请求已被公众号管理员拒绝，请24小时后再试，建议调用前与管理员沟通确认", _Suffix.RID),
+    89507: ("该IP调用求请求已被公众号管理员拒绝，请1小时后再试，建议调用前与管理员沟通确认", _Suffix.RID),
     -501007: ("INVALID_PARAM", _Suffix.RID),
 }
 
@@ -79,11 +111,16 @@ class RawReply:
     close: bool = False
 
 
+def with_headers(reply: RawReply, headers: Mapping[str, str]) -> RawReply:
+    """The same reply with more headers."""
+    return evolve(reply, headers={**reply.headers, **headers}) if headers else reply
+
+
 def error_document(error: ApiError, identifiers: Identifiers, now: float) -> dict[str, object]:
     """The JSON document of a refusal, with a hint and a request id of its own."""
     wording, suffix = _WORDING[error.errcode]
     end = suffix.value.format(hint=identifiers.hint(), rid=identifiers.rid(now))
-    return {"errcode": error.errcode, "errmsg": wording.format(**error.details) + end}
+    return {"errcode": error.errcode, "errmsg": wording.format_map(defaultdict(str, error.details)) + end}
 
 
 def encode(document: Document) -> bytes:

@@ -10,10 +10,28 @@ from wxasset.simulator.replies import ApiError
 
 # A backslash and what it escapes, taken together so that `\\u4e2d` is not mistaken for an escape.
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_SECRET_PARAMETERS = frozenset(
-    {"access_token", "cloudbase_access_token", "component_access_token", "secret", "appsecret", "vkey", "sign", "sn"}
+TOKEN_PARAMETERS = ("access_token", "cloudbase_access_token", "component_access_token")
+SECRET_PARAMETERS = frozenset(
+    {
+        *TOKEN_PARAMETERS,
+        *(
+            "authorizer_refresh_token",
+            "secret",
+            "appsecret",
+            "component_appsecret",
+            "component_verify_ticket",
+            "vkey",
+            "sign",
+            "sn",
+        ),
+    }
 )
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_SECRET_HEADERS = frozenset(
+    {
+        *("authorization", "cookie", "proxy-authorization"),
+        *("x-wx-cloudbase-access-token", "x-wx-from-cloudbase-access-token"),
+    }
+)
 _HIDDEN = "***"
 
 
@@ -36,7 +54,7 @@ class ApiRequest:
 
 def hide_secrets(query: Mapping[str, str]) -> dict[str, str]:
     """The query with tokens, secrets and signatures replaced by `***`."""
-    return {name: _HIDDEN if name in _SECRET_PARAMETERS else value for name, value in query.items()}
+    return {name: _HIDDEN if name in SECRET_PARAMETERS else value for name, value in query.items()}
 
 
 def hide_secret_headers(headers: Mapping[str, str]) -> dict[str, str]:

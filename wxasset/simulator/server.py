@@ -8,12 +8,13 @@ from typing import Self
 
 from aiohttp import web
 
+from wxasset.simulator.backstage import Backstage
 from wxasset.simulator.clock import Clock
-from wxasset.simulator.endpoints import answer, is_token_endpoint
+from wxasset.simulator.endpoints import answer, extra_headers, is_token_endpoint
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.links import LinkTable
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.replies import ApiError, RawReply, ReplyWriter, error_document
+from wxasset.simulator.replies import ApiError, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.requests import ApiRequest, hide_secret_headers, hide_secrets
 from wxasset.simulator.state import Account, Article, JournalEntry, Material, TemporaryMedia
 from wxasset.simulator.tokens import TokenOffice
@@ -23,7 +24,7 @@ _BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
 _SHUTDOWN_SECONDS = 0.05
 
 
-class Simulator:
+class Simulator(Backstage):
     """A strict double of api.weixin.qq.com on a free port of the loopback interface.
 
     Used as `async with Simulator() as simulator:`, or with `start()` and `close()`. It listens on another interface
@@ -216,7 +217,7 @@ class Simulator:
             body_size=body_size,
             status=status,
             errcode=errcode,
-            token=self._account.tokens.number(http.query.get("access_token")),
+            token=self._account.token_number(http.query),
             at=self._account.clock.now(),
         )
         self.journal.append(entry)
@@ -224,14 +225,16 @@ class Simulator:
     def _answer(self, request: ApiRequest) -> tuple[RawReply, int | None]:
         """The reply to a complete request, and the code in it if it is JSON."""
         self.token_calls += is_token_endpoint(request.path)
+        errcode: int | None = 0
         try:
             answered = answer(self._account, request)
         except ApiError as error:
-            document = error_document(error, self._account.identifiers, self._account.clock.now())
-            return self._writer.document(document), error.errcode
+            answered, errcode = self._account.refuse(error, request), error.errcode
         if isinstance(answered, RawReply):
-            return answered, None
-        return self._writer.document(answered), 0
+            reply, errcode = answered, None
+        else:
+            reply = self._writer.document(answered)
+        return with_headers(reply, extra_headers(self._account, request)), errcode
 
 
 def _api_request(http: web.Request, body: bytes) -> ApiRequest:

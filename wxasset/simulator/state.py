@@ -1,7 +1,7 @@
 """What the simulated account holds: its library, its temporary media, its cloud files, and the journal."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import Factory, asdict, define, field, frozen
 
@@ -9,6 +9,11 @@ from wxasset.simulator.clock import Clock
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.links import LinkTable
 from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.platform import Platform
+from wxasset.simulator.quotas import QuotaOffice
+from wxasset.simulator.refusals import RefusalBook
+from wxasset.simulator.replies import ApiError, Document, error_document
+from wxasset.simulator.requests import TOKEN_PARAMETERS, ApiRequest
 from wxasset.simulator.tokens import TokenOffice
 
 _CLOUD_APPID = "1258717764"  # the number of the storage account in WeChat's own samples (wire reference 3.1)
@@ -131,6 +136,20 @@ class Account:
     temporary_media: dict[str, TemporaryMedia] = Factory(dict)
     cloud_files: dict[str, bytes] = Factory(dict)
     article_images: dict[str, bytes] = Factory(dict)
+    materials_in_use: dict[str, int] = Factory(dict)
+    quotas: QuotaOffice = field(default=Factory(lambda self: QuotaOffice(self.clock), takes_self=True))
+    refusals: RefusalBook = field(default=Factory(lambda self: RefusalBook(self.clock), takes_self=True))
+    platform: Platform = field(default=Factory(lambda self: Platform(self.clock, self.identifiers), takes_self=True))
+
+    def refuse(self, error: ApiError, request: ApiRequest) -> Document:
+        """The document of a refusal, which is remembered under its request id."""
+        document = error_document(error, self.identifiers, self.clock.now())
+        self.refusals.enter(error, document, request)
+        return document
+
+    def token_number(self, query: Mapping[str, str]) -> int | None:
+        """The number of the token in a query, by whichever name it goes; None for none or an unknown one."""
+        return self.tokens.number(next((query[name] for name in TOKEN_PARAMETERS if query.get(name)), None))
 
     def add_news(self, articles: Sequence[Article]) -> str:
         """Put a news material in the library and return its media_id."""

@@ -1,0 +1,100 @@
+"""Who is let in: an endpoint's method, token, permission and quota, before anything is read (wire reference 0.5)."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from attrs import field, frozen
+from attrs.validators import matches_re
+
+from wxasset.simulator.replies import ApiError, Document, RawReply
+from wxasset.simulator.requests import ApiRequest
+from wxasset.simulator.state import Account
+from wxasset.simulator.tokens import IssuedToken
+
+Handler = Callable[[Account, ApiRequest], Document | RawReply]
+
+
+@frozen(kw_only=True)
+class Endpoint:
+    """One endpoint of the API.
+
+    Attributes:
+        methods: The HTTP methods it takes.
+        handler: What answers it.
+        evidence: What its replies rest on, with the sections of the wire reference: "documented" by WeChat,
+            "observed" in captures or several codebases, or "chosen".
+        credential: The token it wants: the account's, the platform's, or none.
+        issues_token: Whether it hands out tokens.
+        audience: The accounts that may use it: "any", "official_account", or a "verified" one of those.
+        permission_sets: Any of these sets opens it to a third-party platform (1.3); none where it is open anyway.
+    """
+
+    methods: frozenset[str]
+    handler: Handler
+    evidence: str = field(validator=matches_re(r"(documented|observed|chosen) \(\d(\.\d+)?(, \d(\.\d+)?)*\)"))
+    credential: Literal["account", "component", "none"] = "account"
+    issues_token: bool = False
+    audience: Literal["any", "official_account", "verified"] = "any"
+    permission_sets: frozenset[int] = frozenset()
+
+
+def admit(account: Account, endpoint: Endpoint, request: ApiRequest) -> None:
+    """Judge all of a request but its body: method, token, permission, quota, in the chosen order of 0.5.
+
+    Raises:
+        ApiError: The first thing that is wrong.
+    """
+    if request.method not in endpoint.methods:
+        raise ApiError(43001 if "GET" in endpoint.methods else 43002)
+    if endpoint.credential == "none":
+        return  # its handler judges the credentials in its body, and then the quota
+    token = _token(account, endpoint, request)
+    _check_permission(account, endpoint, request.path, token)
+    account.quotas.spend(request.path, account.options)
+
+
+def comes_from_hosting(account: Account, request: ApiRequest) -> bool:
+    """Whether a request needs no token: cloud hosting sent it and its path is listed there (1.6)."""
+    listed = account.options.cloud_hosting
+    named = request.query.get("access_token") or request.query.get("cloudbase_access_token")
+    return listed is not None and request.path in listed and not named
+
+
+def _token(account: Account, endpoint: Endpoint, request: ApiRequest) -> IssuedToken | None:
+    """The token of a request, or None where it needs none."""
+    query = request.query
+    if endpoint.credential == "component":
+        # The documentation has one name in the query, curl logs and every SDK the other (1.3).
+        token = account.tokens.check(query.get("component_access_token") or query.get("access_token"))
+        if token.kind != "component":
+            raise ApiError(61014)
+        return token
+    if comes_from_hosting(account, request):
+        return None
+    pushed = None if query.get("access_token") else query.get("cloudbase_access_token")
+    token = account.tokens.check(pushed or query.get("access_token"))
+    if token.kind == "component":
+        raise ApiError(61015)
+    if (token.kind == "cloudbase") != bool(pushed):
+        raise ApiError(40001)  # chosen: each kind of token has its own name in the query (1.6)
+    return token
+
+
+def _check_permission(account: Account, endpoint: Endpoint, path: str, token: IssuedToken | None) -> None:
+    """48001 for what the account may not call, 61007 for what it has not granted to the platform."""
+    options = account.options
+    mini_program = options.account_kind == "mini_program"
+    barred = {
+        "any": False,
+        "official_account": mini_program,
+        "verified": mini_program or not options.verified,
+    }[endpoint.audience]
+    unlisted = options.cloud_hosting is not None and path not in options.cloud_hosting
+    pushed = token is not None and token.kind == "cloudbase"
+    if barred or path in options.unauthorized_paths or (pushed and unlisted):
+        raise ApiError(48001)
+    granted = options.permission_sets
+    if granted is None or token is None or token.kind != "authorizer" or not endpoint.permission_sets:
+        return
+    if not granted & endpoint.permission_sets:
+        raise ApiError(61007)

@@ -1,0 +1,96 @@
+"""Quotas, diagnosis and addresses (wire reference 1.4)."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from wxasset.simulator.quotas import daily_limit, minute_limit
+from wxasset.simulator.replies import ApiError, Document
+from wxasset.simulator.requests import ApiRequest, json_body, required_text
+from wxasset.simulator.state import Account
+
+_OK: Document = {"errcode": 0, "errmsg": "ok"}
+_ADDRESSES = ["101.89.47.18", "101.91.34.103"]  # those of the official sample
+_CHECKS = {"dns": ("dns",), "ping": ("ping",), "all": ("dns", "ping")}
+_OPERATORS = ("CHINANET", "UNICOM", "CAP", "DEFAULT")
+_COMPONENT = "/cgi-bin/component/"
+
+
+def clear_quota(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/clear_quota: the day's counts of all endpoints start again."""
+    _check_appid(account, json_body(request))
+    account.quotas.clear()
+    return _OK
+
+
+def clear_quota_v2(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/clear_quota/v2: the same without a token.
+
+    The official table puts the credentials in the body and its sample in the query, so either will do.
+    """
+    given = json_body(request) if request.body else request.query
+    _check_appid(account, given)
+    if required_text(given, "appsecret", missing=41004) != account.secret:
+        raise ApiError(40125)  # the page does not list it; chosen as what the token endpoints answer
+    account.quotas.clear()
+    return _OK
+
+
+class Quotas:
+    """The two endpoints that are asked about one other endpoint, out of those in `paths`."""
+
+    def __init__(self, paths: Callable[[], Collection[str]]) -> None:
+        self._paths = paths
+
+    def get(self, account: Account, request: ApiRequest) -> Document:
+        """POST /cgi-bin/openapi/quota/get; what has no limit shows 0 as its limit, as in the official sample."""
+        path = self._named(request)
+        used = account.quotas.used(path)
+        limit = daily_limit(path, account.options) or 0
+        quota = {"daily_limit": limit, "used": used, "remain": max(0, limit - used)}
+        by_minute = minute_limit(path, account.options)
+        rate = {} if by_minute is None else {"rate_limit": {"call_count": by_minute, "refresh_second": 60}}
+        return {**_OK, "quota": quota, **rate}
+
+    def clear(self, account: Account, request: ApiRequest) -> Document:
+        """POST /cgi-bin/openapi/quota/clear."""
+        account.quotas.clear(self._named(request))
+        return _OK
+
+    def _named(self, request: ApiRequest) -> str:
+        """The path that a request asks about: 76021 for an unknown one, 76022 for one of the platform's."""
+        path = json_body(request).get("cgi_path")
+        if not isinstance(path, str) or path not in self._paths():
+            raise ApiError(76021)
+        if path.startswith(_COMPONENT):
+            raise ApiError(76022)
+        return path
+
+
+def find_rid(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/openapi/rid/get."""
+    return {**_OK, "request": account.refusals.find(json_body(request).get("rid"))}
+
+
+def addresses(_account: Account, _request: ApiRequest) -> Document:
+    """GET /cgi-bin/get_api_domain_ip and /cgi-bin/getcallbackip."""
+    return {"ip_list": _ADDRESSES}
+
+
+def check_callback(_account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/callback/check; codes are those of the service's table, the findings made up."""
+    document = json_body(request)
+    checks = _CHECKS.get(str(document.get("action")))
+    operator = document.get("check_operator", "DEFAULT")
+    if checks is None:
+        raise ApiError(40202)
+    if operator not in _OPERATORS:
+        raise ApiError(40203)
+    found: dict[str, object] = {
+        "dns": [{"ip": _ADDRESSES[0], "real_operator": "UNICOM"}],
+        "ping": [{"ip": _ADDRESSES[0], "from_operator": operator, "package_loss": "0%", "time": "23.079ms"}],
+    }
+    return {check: found[check] for check in checks}
+
+
+def _check_appid(account: Account, given: Mapping[str, object]) -> None:
+    if required_text(given, "appid", missing=41002) != account.appid:
+        raise ApiError(40013)

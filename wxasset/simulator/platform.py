@@ -1,0 +1,73 @@
+"""What a third-party platform holds: its tickets, and the account's authorization (wire reference 1.3)."""
+
+from attrs import define, field
+
+from wxasset.simulator.clock import Clock
+from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.replies import ApiError
+
+_TICKET_LIFE = 12 * 3_600  # documented
+
+
+@define
+class Platform:
+    """The platform that the account has authorized.
+
+    Attributes:
+        appid: The platform's appid.
+        secret: Its secret.
+    """
+
+    _clock: Clock
+    _identifiers: Identifiers
+    appid: str = ""
+    secret: str = field(default="", repr=False)
+    _tickets: dict[str, float] = field(factory=dict, repr=False)
+    _refresh_tokens: list[str] = field(factory=list, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.appid = self.appid or self._identifiers.component_appid
+        self.secret = self.secret or self._identifiers.component_appsecret
+        self.authorize()
+
+    @property
+    def refresh_token(self) -> str:
+        """The newest refresh token."""
+        return self._refresh_tokens[-1]
+
+    def push_ticket(self) -> str:
+        """Make a ticket; the earlier ones keep their 12 hours."""
+        ticket = self._identifiers.ticket()
+        self._tickets[ticket] = self._clock.now() + _TICKET_LIFE
+        return ticket
+
+    def check_ticket(self, ticket: object) -> None:
+        """Judge a ticket.
+
+        Raises:
+            ApiError: 61006 for one that was never pushed, 61005 for one of more than 12 hours.
+        """
+        if not isinstance(ticket, str) or ticket not in self._tickets:
+            raise ApiError(61006)
+        if self._clock.now() >= self._tickets[ticket]:
+            raise ApiError(61005)
+
+    def authorize(self) -> str:
+        """Let the account authorize the platform anew, which ends the refresh tokens before."""
+        self._refresh_tokens[:] = [self._identifiers.refresh_token()]
+        return self.refresh_token
+
+    def refresh(self, given: object, *, rotate: bool) -> str:
+        """Take a refresh token and return the next.
+
+        A token works until one that came later has been used: a reply that got lost harms nobody.
+
+        Raises:
+            ApiError: 61023, it is not in force.
+        """
+        if given not in self._refresh_tokens:
+            raise ApiError(61023)
+        del self._refresh_tokens[: self._refresh_tokens.index(str(given))]
+        if rotate:
+            self._refresh_tokens.append(self._identifiers.refresh_token())
+        return self.refresh_token

@@ -1,0 +1,88 @@
+"""What is remembered of each refusal, so that its request id can be looked up (wire reference 1.4)."""
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from wxasset.simulator.clock import Clock
+from wxasset.simulator.replies import ApiError, Document, encode
+from wxasset.simulator.requests import SECRET_PARAMETERS, ApiRequest
+
+_RID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}")
+_LIFE = 7 * 86_400  # documented (1.4)
+_MOST = 10_000  # so that a long run does not fill the memory; the oldest go first
+_SHOWN = 6  # characters of a token that the official sample shows: `access_token=50_Im7xxxx`
+# Chosen: a rid belongs to another account where the request named one, so that 76003 can be met at all.
+_FOREIGN = frozenset({40013, 61011})
+# The simulator does not measure itself, so that runs repeat; this is the number of the official sample.
+_COST_IN_MS = 30
+
+
+@frozen
+class _Refusal:
+    document: Document
+    foreign: bool
+
+
+class RefusalBook:
+    """Remembers refusals by their request ids."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._refusals: OrderedDict[str, _Refusal] = OrderedDict()
+
+    def enter(self, error: ApiError, document: Document, request: ApiRequest) -> None:
+        """Remember a refusal under the request id at the end of its text."""
+        found = _RID.search(str(document["errmsg"]))
+        if found is None:
+            return
+        shown = {
+            "invoke_time": int(found[1], 16),
+            "cost_in_ms": _COST_IN_MS,
+            "request_url": "&".join(f"{name}={_shortened(name, value)}" for name, value in request.query.items()),
+            "request_body": _readable(request),
+            "response_body": encode(document).decode("utf-8", "replace"),
+            "client_ip": request.remote,
+        }
+        self._refusals[found[0]] = _Refusal(shown, error.errcode in _FOREIGN)
+        if len(self._refusals) > _MOST:
+            self._refusals.popitem(last=False)
+
+    def find(self, rid: object) -> Document:
+        """What is remembered of a request id. That its age is judged before anything else of it is chosen.
+
+        Raises:
+            ApiError: 76002 for what is none, 76004 for one of more than 7 days, 76001 for an unknown one, 76003 for
+                one of another account.
+        """
+        match = _RID.fullmatch(rid) if isinstance(rid, str) else None
+        if match is None:
+            raise ApiError(76002)
+        if self._clock.now() - int(match[1], 16) > _LIFE:
+            raise ApiError(76004)
+        refusal = self._refusals.get(match[0])
+        if refusal is None:
+            raise ApiError(76001)
+        if refusal.foreign:
+            raise ApiError(76003)
+        return refusal.document
+
+
+def _shortened(name: str, value: object) -> object:
+    """A value as it may be shown: of a secret no more than its beginning."""
+    return f"{str(value)[:_SHOWN]}xxxx" if name in SECRET_PARAMETERS else value
+
+
+def _readable(request: ApiRequest) -> str:
+    """A JSON body without its secrets; nothing of another. Chosen: the official sample has an empty body."""
+    try:
+        document: object = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(document, Mapping):
+        return ""
+    shown = {name: _shortened(name, value) for name, value in document.items()}
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
