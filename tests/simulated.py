@@ -1,5 +1,6 @@
 """What the tests of the simulator share: one request at a time, with every byte of its reply."""
 
+import io
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +25,7 @@ class Answer:
     """A complete reply."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]  # names in any case find their value
     body: bytes
 
     @property
@@ -59,11 +60,11 @@ async def call(  # what a request is made of
             method or ("POST" if content else "GET"),
             URL(url, encoded=True),
             params={**(query or {}), **more} or None,
-            data=content or None,
+            data=io.BytesIO(content) if content else None,
             headers=labelled,
         ) as reply,
     ):
-        return Answer(reply.status, dict(reply.headers), await reply.read())
+        return Answer(reply.status, reply.headers, await reply.read())
 
 
 async def token_of(sim: Simulator) -> str:

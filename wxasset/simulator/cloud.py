@@ -1,11 +1,31 @@
-"""Cloud storage: calls that answer for each file (wire reference 3.2 to 3.5)."""
+"""Cloud storage: leave to upload, and calls that answer for each file (wire reference 3.1 to 3.5)."""
 
+from wxasset.simulator.grants import address
 from wxasset.simulator.replies import ApiError, Document
 from wxasset.simulator.requests import ApiRequest, json_body, required_text, whole_number
 from wxasset.simulator.state import Account, env_of
 
 _MOST_FILES = 50
 _EXCEED_AUTHORITY = -503002
+
+
+def grant_upload(account: Account, request: ApiRequest) -> Document:
+    """POST /tcb/uploadfile: where and with what to upload; the file exists when that is done."""
+    document = json_body(request)
+    env = required_text(document, "env", missing=40101)
+    path = required_text(document, "path", missing=40101)
+    if path.startswith("/") or path.endswith("/"):
+        raise ApiError(40097)  # chosen: the samples have none, and the ids would not be well formed
+    grant = account.uploads.grant(env, path)
+    return {
+        "errcode": 0,
+        "errmsg": "ok",
+        "url": address(account.links.base_url, grant),
+        "token": grant.token,
+        "authorization": grant.authorization,
+        "file_id": grant.file_id,
+        "cos_file_id": grant.cos_file_id,
+    }
 
 
 def delete_files(account: Account, request: ApiRequest) -> Document:

@@ -78,6 +78,7 @@ _MATERIALS = {
     ),
 }
 _CLOUD_FILES = {
+    "/tcb/uploadfile": _post(handler=cloud.grant_upload, evidence="documented (3.1)", permission_sets=_CLOUD),
     "/tcb/batchdeletefile": _post(handler=cloud.delete_files, evidence="documented (3.3, 3.4)", permission_sets=_CLOUD),
     "/tcb/batchdownloadfile": _post(handler=cloud.file_links, evidence="documented (3.2, 3.4)", permission_sets=_CLOUD),
 }

@@ -5,6 +5,7 @@ import re
 from attrs import field, frozen
 from attrs.validators import in_
 
+from wxasset.simulator import durations
 from wxasset.simulator.replies import ApiError
 
 
@@ -93,6 +94,16 @@ ARTICLE_IMAGE = Limit(frozenset({"jpeg", "png"}), 1, "M", 40009, inclusive=False
 def sniff(content: bytes) -> Format | None:
     """The format the first bytes announce, or None if it is not one of the service's."""
     return next((format_ for signature, format_ in _SIGNATURES if signature.match(content)), None)
+
+
+def check_playtime(found: Format, content: bytes, longest: float) -> None:
+    """Judge how long a voice plays; one that does not tell passes.
+
+    Raises:
+        ApiError: 45007.
+    """
+    if found.kind == "voice" and (durations.seconds(content, found.name) or 0) > longest:
+        raise ApiError(45007)
 
 
 def check_file(filename: str, content: bytes, limit: Limit, kilobyte: int) -> Format:

@@ -7,6 +7,7 @@ from attrs import field, frozen
 
 from wxasset.simulator.clock import Clock
 from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.ranges import etag_of, serve_bytes
 from wxasset.simulator.replies import RawReply
 from wxasset.simulator.requests import ApiRequest
 
@@ -21,6 +22,7 @@ class _Link:
     content: bytes = field(repr=False)
     content_type: str
     expires_at: float
+    etag: str
 
 
 class LinkTable:
@@ -52,16 +54,19 @@ class LinkTable:
         return path.startswith(_PREFIXES)
 
     def serve(self, request: ApiRequest) -> RawReply:
-        """The bytes behind a link; 403 for a wrong signature or one that has run out, 405 for a wrong method."""
+        """The bytes behind a link; 403 for a wrong signature or one that has run out, 405 for a wrong method.
+
+        Parts are documented for cloud files, as COS serves them; that videos come in parts too is chosen.
+        """
         if request.method not in ("GET", "HEAD"):
             return RawReply(status=405, headers={"Allow": "GET, HEAD"})
         keys = (request.query.get(name, "") for name in ("vkey", "sign", "sn"))
         link = next((self._links[request.path, key] for key in keys if (request.path, key) in self._links), None)
         if link is None or self._clock.now() >= link.expires_at:
             return RawReply(status=403)
-        return RawReply(headers={"Content-Type": link.content_type}, body=link.content)
+        return serve_bytes(link.content, link.content_type, link.etag, request.headers)
 
     def _keep(self, path: str, content: bytes, content_type: str, seconds: float) -> str:
         key = self._identifiers.link_part(64)
-        self._links[path, key] = _Link(content, content_type, self._clock.now() + seconds)
+        self._links[path, key] = _Link(content, content_type, self._clock.now() + seconds, etag_of(content))
         return key

@@ -20,6 +20,7 @@ def add(account: Account, request: ApiRequest) -> Document:
     filename, content = form.file("media")
     limit = formats.PERMANENT[media_type]
     found = formats.check_file(filename, content, limit, account.options.kilobyte)
+    formats.check_playtime(found, content, account.options.longest_voice)
     title, introduction = _description(account, request, form) if media_type == "video" else ("", "")
     _check_room(account, media_type)
     material = Material(

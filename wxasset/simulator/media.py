@@ -24,6 +24,7 @@ def upload(account: Account, request: ApiRequest) -> Document:
     media_type = upload_type(request, form)
     filename, content = form.file(None)
     found = formats.check_file(filename, content, formats.TEMPORARY[media_type], account.options.kilobyte)
+    formats.check_playtime(found, content, account.options.longest_voice)
     medium = TemporaryMedia(
         media_id=account.identifiers.temporary_media_id(),
         type=media_type,

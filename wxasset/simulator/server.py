@@ -8,6 +8,7 @@ from typing import Self
 
 from aiohttp import web
 
+from wxasset.simulator import storage
 from wxasset.simulator.backstage import Backstage
 from wxasset.simulator.clock import Clock
 from wxasset.simulator.endpoints import answer, extra_headers, is_token_endpoint
@@ -194,18 +195,22 @@ class Simulator(Backstage):
 
     async def _serve(self, http: web.Request) -> web.Response:
         """Take one request in, answer it, and enter it in the journal however it ends."""
-        body, status, errcode = b"", None, None
+        size, status, errcode = 0, None, None
         try:
-            reply = _refuse_transport(http)
-            if reply is None:
+            if storage.owns(http.path):
+                reply, size = await storage.receive(self._account, http)
+            elif (refusal := _refuse_transport(http)) is not None:
+                reply = refusal
+            else:
                 # A body shorter than announced keeps this waiting: no answer, as from the service (4.1).
                 body = await http.read()
+                size = len(body)
                 reply, errcode = self._answer(_api_request(http, body))
             status = reply.status
         except ConnectionError:
             reply = RawReply(close=True)  # nobody is there to read it
         finally:
-            self._record(http, len(body), status, errcode)
+            self._record(http, size, status, errcode)
         return _http_response(reply)
 
     def _record(self, http: web.Request, body_size: int, status: int | None, errcode: int | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from attrs import Factory, asdict, define, field, frozen
 
 from wxasset.simulator.clock import Clock
+from wxasset.simulator.grants import UploadDesk, file_id
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.links import LinkTable
 from wxasset.simulator.options import SimulatorOptions
@@ -16,7 +17,6 @@ from wxasset.simulator.replies import ApiError, Document, error_document
 from wxasset.simulator.requests import TOKEN_PARAMETERS, ApiRequest
 from wxasset.simulator.tokens import TokenOffice
 
-_CLOUD_APPID = "1258717764"  # the number of the storage account in WeChat's own samples (wire reference 3.1)
 _FILE_ID = re.compile(r"cloud://([^./]+)\.[^/]+/.+", re.DOTALL)
 
 
@@ -139,6 +139,7 @@ class Account:
     materials_in_use: dict[str, int] = Factory(dict)
     quotas: QuotaOffice = field(default=Factory(lambda self: QuotaOffice(self.clock), takes_self=True))
     refusals: RefusalBook = field(default=Factory(lambda self: RefusalBook(self.clock), takes_self=True))
+    uploads: UploadDesk = field(default=Factory(lambda self: UploadDesk(self.clock, self.identifiers), takes_self=True))
     platform: Platform = field(default=Factory(lambda self: Platform(self.clock, self.identifiers), takes_self=True))
 
     def refuse(self, error: ApiError, request: ApiRequest) -> Document:
@@ -161,7 +162,7 @@ class Account:
 
     def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
         """Put a file in cloud storage and return its file id (wire reference 3.1)."""
-        fileid = f"cloud://{env}.7465-{env}-{_CLOUD_APPID}/{path}"
+        fileid = file_id(env, path)
         self.cloud_files[fileid] = content
         return fileid
 

@@ -1,0 +1,92 @@
+"""Who may upload what to cloud storage, and for how long (wire reference 3.1)."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from wxasset.simulator.clock import Clock
+from wxasset.simulator.identifiers import Identifiers
+
+PREFIX = "/cos.ap-shanghai.myqcloud.com/"
+STORAGE_ACCOUNT = "1258717764"  # the number of the storage account in WeChat's own samples
+_LIFE = 900  # documented: the span of q-sign-time
+
+
+class CosError(Exception):
+    """A refusal in the words of COS: an HTTP status, a code and a message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+@frozen(kw_only=True)
+class Grant:
+    """The leave to upload one file; its id is known before the file exists."""
+
+    path: str
+    key: str
+    file_id: str
+    authorization: str = field(repr=False)
+    token: str = field(repr=False)
+    cos_file_id: str = field(repr=False)
+    expires_at: float
+
+
+class UploadDesk:
+    """Grants uploads and finds the grant of a form."""
+
+    def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
+        self._clock = clock
+        self._identifiers = identifiers
+        self._grants: dict[str, Grant] = {}
+
+    def grant(self, env: str, key: str) -> Grant:
+        """Grant one upload for 900 seconds."""
+        now, draw = int(self._clock.now()), self._identifiers.storage_part
+        span = f"{now};{now + _LIFE}"
+        grant = Grant(
+            path=f"{PREFIX}7465-{env}-{STORAGE_ACCOUNT}/{key}",
+            key=key,
+            file_id=file_id(env, key),
+            authorization=(
+                f"q-sign-algorithm=sha1&q-ak=AKID{draw(32)}&q-sign-time={span}&q-key-time={span}"
+                f"&q-header-list=&q-url-param-list=&q-signature={draw(40)}"
+            ),
+            token=draw(120),
+            cos_file_id=f"{draw(86)}==",
+            expires_at=now + _LIFE,
+        )
+        self._grants[grant.authorization] = grant
+        return grant
+
+    def find(self, path: str, fields: Mapping[str, str]) -> Grant:
+        """The grant that a form is sent under. The codes are those of COS, their order is chosen.
+
+        Raises:
+            CosError: 403 for a signature, a token or a name that does not fit, or one that has run out; 400 without a
+                key.
+        """
+        if "key" not in fields:
+            raise CosError(400, "InvalidArgument", "Bucket POST must contain a field named 'key'.")
+        grant = self._grants.get(fields.get("Signature", ""))
+        if grant is None or fields.get("x-cos-security-token") != grant.token:
+            raise CosError(403, "AccessDenied", "Access Denied.")
+        if self._clock.now() >= grant.expires_at:
+            raise CosError(403, "AccessDenied", "Request has expired")
+        if (path, fields["key"], fields.get("x-cos-meta-fileid")) != (grant.path, grant.key, grant.cos_file_id):
+            raise CosError(403, "SignatureDoesNotMatch", "The Signature you specified is invalid.")
+        return grant
+
+
+def file_id(env: str, key: str) -> str:
+    """The id of a file in cloud storage."""
+    return f"cloud://{env}.7465-{env}-{STORAGE_ACCOUNT}/{key}"
+
+
+def address(base_url: str, grant: Grant) -> str:
+    """Where to send the form."""
+    return base_url + quote(grant.path)

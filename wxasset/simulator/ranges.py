@@ -1,0 +1,36 @@
+"""Bytes behind a link, whole or in part, as object storage serves them (RFC 9110, section 14)."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from wxasset.simulator.replies import RawReply
+
+_RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
+
+
+def etag_of(content: bytes) -> str:
+    """The ETag of an object: its MD5 in quotes, as COS documents it for uploads in one piece."""
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+
+
+def serve_bytes(content: bytes, content_type: str, etag: str, headers: Mapping[str, str]) -> RawReply:
+    """The bytes that a request asks for: 200, 206 for one range, 416 for a range beyond the end.
+
+    Of several ranges, and where If-Range names another ETag, everything is sent.
+    """
+    answer = {"Content-Type": content_type, "Accept-Ranges": "bytes", "ETag": etag}
+    match = _RANGE.fullmatch(headers.get("Range", "").strip())
+    if match is None or headers.get("If-Range", etag) != etag:
+        return RawReply(headers=answer, body=content)
+    size = len(content)
+    if match[3] is None:
+        start, end = int(match[1]), min(int(match[2] or size), size - 1)
+        if match[2] and int(match[2]) < start:
+            return RawReply(headers=answer, body=content)  # no range at all
+    else:
+        start, end = max(0, size - int(match[3])), size - 1
+    if start > end:
+        return RawReply(status=416, headers={**answer, "Content-Range": f"bytes */{size}"})
+    part = {**answer, "Content-Range": f"bytes {start}-{end}/{size}"}
+    return RawReply(status=206, headers=part, body=content[start : end + 1])

@@ -1,0 +1,138 @@
+"""Uploads to cloud storage: what tcb/uploadfile grants, and the form that COS takes (wire reference 3.1).
+
+A form is read piece by piece and its file is held in memory once, whatever its size.
+"""
+
+import io
+import re
+
+from aiohttp import web
+
+from wxasset.simulator.grants import PREFIX, CosError
+from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.multipart import boundary_of
+from wxasset.simulator.ranges import etag_of
+from wxasset.simulator.replies import ApiError, RawReply
+from wxasset.simulator.state import Account
+
+_LARGEST = 5 * 1024**3  # documented by COS for a form
+_LARGEST_HEAD = 64 * 1024  # of what is not the file; chosen, the fields have less than 4 KB
+_FILE = re.compile(rb'content-disposition:\s*form-data;\s*name="([^"]*)"', re.IGNORECASE)
+_ERROR = (
+    "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>{code}</Code>\n\t<Message>{message}</Message>\n"
+    "\t<RequestId>{request_id}</RequestId>\n</Error>\n"
+)
+
+
+def _malformed() -> CosError:
+    # Seen by many who used tcb/uploadfile.
+    return CosError(
+        400, "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data."
+    )
+
+
+class FormReader:
+    """Takes a form in pieces: fields, and the file last."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\r\n--" + boundary
+        self._pending = bytearray(b"\r\n")
+        self._file: io.BytesIO | None = None
+        self._ended = False
+        self.fields: dict[str, str] = {}
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            CosError: It cannot be part of such a form.
+        """
+        self._pending += chunk
+        while self._file is None and self._field():
+            pass
+        if self._file is not None and not self._ended:
+            self._more(self._file)
+        elif len(self._pending) > _LARGEST_HEAD:
+            raise _malformed()
+
+    def file(self) -> bytes:
+        """The bytes of the file, once everything has been fed.
+
+        Raises:
+            CosError: There is no file, it is not the last field, or the form has no end.
+        """
+        if self._file is None or bytes(self._pending) not in (self._delimiter + b"--", self._delimiter + b"--\r\n"):
+            raise _malformed()
+        return self._file.getvalue()  # CPython hands its buffer out without a copy
+
+    def _field(self) -> bool:
+        """Take one field off what is pending, or the headers of the file; say whether there may be more."""
+        head = len(self._delimiter) + 2
+        end = self._pending.find(b"\r\n\r\n", head)
+        if end < 0:
+            return False
+        name = _FILE.search(self._pending, head, end)
+        if name is None or self._pending[:head] != self._delimiter + b"\r\n":
+            raise _malformed()
+        if name[1] == b"file":
+            self._file = io.BytesIO()
+            del self._pending[: end + 4]
+            return False
+        last = self._pending.find(self._delimiter, end + 4)
+        if last < 0:
+            return False
+        self.fields[name[1].decode("utf-8", "replace")] = self._pending[end + 4 : last].decode("utf-8", "replace")
+        del self._pending[:last]
+        return True
+
+    def _more(self, file: io.BytesIO) -> None:
+        """Move to the file what cannot be the delimiter that ends it."""
+        end = self._pending.find(self._delimiter)
+        self._ended = end >= 0
+        sure = end if self._ended else max(0, len(self._pending) - len(self._delimiter) + 1)
+        file.write(memoryview(self._pending)[:sure].tobytes())
+        del self._pending[:sure]
+
+
+def owns(path: str) -> bool:
+    """Whether a path belongs to object storage rather than to the API."""
+    return path.startswith(PREFIX)
+
+
+async def receive(account: Account, http: web.Request) -> tuple[RawReply, int]:
+    """Take a form in, and say 204 or what is wrong with it in XML; with the bytes of the body that were read."""
+    size = 0
+    try:
+        form = FormReader(_boundary(http))
+        async for chunk in http.content.iter_any():
+            size += len(chunk)
+            form.feed(chunk)
+        content = form.file()
+        grant = account.uploads.find(http.path, form.fields)
+    except CosError as error:
+        return _refusal(error, account.identifiers), size
+    account.cloud_files[grant.file_id] = content
+    return RawReply(status=204, headers={"ETag": etag_of(content)}), size
+
+
+def _boundary(http: web.Request) -> bytes:
+    """Judge the head of a request, in an order that is chosen.
+
+    Raises:
+        CosError: 405, 411, 400 EntityTooLarge or MalformedPOSTRequest: codes of the table of COS.
+    """
+    if http.method != "POST":
+        raise CosError(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+    if http.content_length is None:
+        raise CosError(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+    if http.content_length > _LARGEST:
+        raise CosError(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size.")
+    try:
+        return boundary_of(http.headers.get("Content-Type"), accept_quoted=True)
+    except ApiError:
+        raise _malformed() from None
+
+
+def _refusal(error: CosError, identifiers: Identifiers) -> RawReply:
+    text = _ERROR.format(code=error.code, message=error.message, request_id=identifiers.storage_part(40))
+    return RawReply(status=error.status, headers={"Content-Type": "application/xml"}, body=text.encode(), close=True)
