@@ -71,6 +71,14 @@ async def test_the_platform_is_judged(sim: Simulator, changes: dict[str, str], c
     assert (await component(sim, **changes)).errcode == code
 
 
+async def test_the_tokens_of_a_platform_have_a_quota(sim: Simulator) -> None:
+    """Both endpoints count their calls, where an option limits them."""
+    token = await platform_token(sim)
+    sim.options = SimulatorOptions(daily_limits={COMPONENT: 2, AUTHORIZER: 1})
+    assert [(await component(sim)).errcode for _ in range(2)] == [0, 45009]
+    assert [(await authorizer(sim, token)).errcode for _ in range(2)] == [0, 45009]
+
+
 async def test_a_ticket_lives_for_twelve_hours(sim: Simulator) -> None:
     """After that it is 61005, also where a newer one has been pushed."""
     ticket = sim.push_verify_ticket()

@@ -9,6 +9,10 @@ from attrs import evolve
 
 from simulated import ADD, COUNT, GET, PNG, START, call, token_of, upload
 from wxasset.simulator import Simulator, SimulatorOptions
+from wxasset.simulator.clock import Clock
+from wxasset.simulator.refusals import RefusalBook
+from wxasset.simulator.replies import ApiError
+from wxasset.simulator.requests import ApiRequest
 
 TOKEN = "/cgi-bin/token"
 STABLE = "/cgi-bin/stable_token"
@@ -212,6 +216,19 @@ async def test_the_request_id_of_another_account_is_not_told(sim: Simulator) -> 
     asked = {"rid": rid[0]}
     answer = await call(sim, "/cgi-bin/openapi/rid/get", asked, access_token=await token_of(sim))
     assert answer.errcode == 76003
+
+
+def test_not_every_refusal_is_remembered() -> None:
+    """The newest 10,000 are, so that a long run does not fill the memory."""
+    book = RefusalBook(Clock(lambda: START))
+    request = ApiRequest("GET", COUNT, {}, {}, b"", "127.0.0.1")
+    for number in range(10_001):
+        text = f"system error rid: {int(START):08x}-00000000-{number:08x}"
+        book.enter(ApiError(40001), {"errcode": 40001, "errmsg": text}, request)
+    assert book.find(f"{int(START):08x}-00000000-00000001")
+    with pytest.raises(ApiError) as caught:
+        book.find(f"{int(START):08x}-00000000-00000000")
+    assert caught.value.errcode == 76001
 
 
 async def test_addresses_and_callbacks(sim: Simulator) -> None:

@@ -1,13 +1,17 @@
 """Uploads to the simulator's cloud storage, and downloads of parts."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from simulated import MP4, START, UPLOAD, Answer, call, token_of, upload
 from wxasset.simulator import Simulator
+from wxasset.simulator.storage import FormReader
 
 ENV = "test2-4a89da"
 PATH = "这/is/a path.bin"
@@ -131,6 +135,41 @@ async def test_storage_has_its_own_rules_of_transport(sim: Simulator) -> None:
     assert (await call(sim, url)).status == 405
     answer = await call(sim, url, body=b"{}")
     assert (answer.status, b"MalformedPOSTRequest" in answer.body) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("header", "refusal"),
+    [
+        ("Transfer-Encoding: chunked", b"411 Length Required MissingContentLength"),
+        (f"Content-Length: {5 * 1024**3 + 1}", b"400 Bad Request EntityTooLarge"),
+    ],
+)
+async def test_storage_judges_the_length_unread(sim: Simulator, header: str, refusal: bytes) -> None:
+    """A form has to announce its length, and of more than 5 GiB nothing is read."""
+    host, port = sim.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        path = (await grant(sim, "p"))["url"].removeprefix(sim.url)
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            answer = await reader.readuntil(b"</Error>")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    found = re.search(rb"HTTP/1.1 (.*?)\r\n.*<Code>(.*)</Code>", answer, re.DOTALL)
+    assert found is not None
+    assert b" ".join(found.groups()) == refusal
+
+
+@given(content=st.lists(st.sampled_from([b"\r", b"\n", b"--", b"b", b"x"])).map(b"".join), step=st.integers(1, 9))
+def test_pieces_of_any_size_make_the_same_form(content: bytes, step: int) -> None:
+    """However a form arrives, its fields and its file are the same."""
+    assume(b"\r\n--b" not in b"\r\n" + content + b"\r\n")
+    body = form({"key": b"a", "file": content})
+    reader = FormReader(b"b")
+    for start in range(0, len(body), step):
+        reader.feed(body[start : start + step])
+    assert (reader.fields, reader.file()) == ({"key": "a"}, content)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def _mp3(content: bytes) -> float | None:
     while frame := _mp3_frame(content, position):
         position += frame[0]
         total += frame[1]
-    return total or None
+    return round(total, 6) or None  # sums of fractions: 60 seconds have to be 60
 
 
 def _mp3_frame(content: bytes, position: int) -> tuple[int, float] | None:
