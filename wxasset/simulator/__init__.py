@@ -9,8 +9,20 @@ async with Simulator() as simulator:
 ```
 """
 
+from wxasset.simulator.faults import Fault, parse_fault
 from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.schedule import FaultRule
 from wxasset.simulator.server import Simulator
 from wxasset.simulator.state import Article, JournalEntry, Material, TemporaryMedia
 
-__all__ = ["Article", "JournalEntry", "Material", "Simulator", "SimulatorOptions", "TemporaryMedia"]
+__all__ = [
+    "Article",
+    "Fault",
+    "FaultRule",
+    "JournalEntry",
+    "Material",
+    "Simulator",
+    "SimulatorOptions",
+    "TemporaryMedia",
+    "parse_fault",
+]

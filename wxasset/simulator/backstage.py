@@ -10,7 +10,9 @@ from wxasset.simulator.state import Account, TemporaryMedia
 class Backstage:
     """The side of the simulator that no request can see."""
 
-    _account: Account
+    @property
+    def _account(self) -> Account:
+        raise NotImplementedError
 
     @property
     def component_appid(self) -> str:

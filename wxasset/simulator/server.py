@@ -1,35 +1,41 @@
-"""The simulator itself: its lifetime, what tests may look at, and the way of a request through it."""
+"""The simulator itself: its lifetime, what tests may look at, and what they can make happen."""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
 from wxasset.simulator import storage
+from wxasset.simulator.background import BackgroundLoop
 from wxasset.simulator.backstage import Backstage
 from wxasset.simulator.clock import Clock
-from wxasset.simulator.endpoints import answer, extra_headers, is_token_endpoint
+from wxasset.simulator.control import PREFIX, Control, is_loopback
+from wxasset.simulator.endpoints import ENDPOINTS
+from wxasset.simulator.exchange import BODY_CAP, Desk, Exchange
+from wxasset.simulator.faults import Fault
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.links import LinkTable
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.replies import ApiError, RawReply, ReplyWriter, with_headers
-from wxasset.simulator.requests import ApiRequest, hide_secret_headers, hide_secrets
+from wxasset.simulator.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.state import Account, Article, JournalEntry, Material, TemporaryMedia
 from wxasset.simulator.tokens import TokenOffice
 
-_BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
 # A request still waiting for the rest of its body is what can be under way at the end; it waits in vain.
 _SHUTDOWN_SECONDS = 0.05
+# Those that stalled are told to stop and have nothing left to do; this only keeps a mistake from hanging.
+_STOP_SECONDS = 5.0
 
 
 class Simulator(Backstage):
     """A strict double of api.weixin.qq.com on a free port of the loopback interface.
 
-    Used as `async with Simulator() as simulator:`, or with `start()` and `close()`. It listens on another interface
-    only if `host` says so. What it holds survives `close()`.
+    Used as `async with Simulator() as simulator:`, or with `start()` and `close()`. As `with Simulator() as simulator:`
+    it runs in a thread of its own, for tests that have no event loop or block it. Its methods and properties, `start`
+    and `close` aside, may be used from any thread. It listens on another interface only if `host` says so. What it
+    holds survives `close()`.
 
     Args:
         host: Address to listen on.
@@ -40,6 +46,7 @@ class Simulator(Backstage):
         expires_in: Life of a token in seconds (wire reference 1.1).
         clock: Returns the time in unix seconds; None is the system's clock.
         options: Switches of the service's behaviour; None takes every default. Can be replaced at any time.
+        control: Whether it is controlled over HTTP below `/_sim/`; None allows it on loopback alone.
     """
 
     def __init__(
@@ -53,14 +60,16 @@ class Simulator(Backstage):
         expires_in: int = 7200,
         clock: Callable[[], float] | None = None,
         options: SimulatorOptions | None = None,
+        control: bool | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
-        self._writer = ReplyWriter()
+        self._background: BackgroundLoop | None = None
+        self._seed = seed
         identifiers = Identifiers(seed)
         own_clock = Clock(clock or time.time)
-        self._account = Account(
+        account = Account(
             appid=appid or identifiers.appid,
             secret=secret or identifiers.secret,
             options=options or SimulatorOptions(),
@@ -69,8 +78,28 @@ class Simulator(Backstage):
             tokens=TokenOffice(own_clock, identifiers.access_token, expires_in),
             links=LinkTable(own_clock, identifiers),
         )
-        self.journal: list[JournalEntry] = []
-        self.token_calls: int = 0
+        schedule = FaultSchedule(ENDPOINTS, self._is_link)
+        self._desk = Desk(account=account, schedule=schedule)
+        self._controllable = is_loopback(host) if control is None else control
+        self._control = Control(self, self._desk, allowed=self._controllable, any_host=control is True)
+
+    def __enter__(self) -> Self:
+        background = BackgroundLoop()
+        try:
+            background.run(self.start)
+        except BaseException:
+            background.stop()
+            raise
+        self._background = background
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        background, self._background = self._background, None
+        if background is not None:
+            background.run(self.close)
+            background.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -90,8 +119,9 @@ class Simulator(Backstage):
         """
         if self._runner is not None:
             raise RuntimeError("the simulator is running already")
+        self._desk.closing = asyncio.Event()
         # One byte more than the cap, so that what is refused here is refused by its announced length alone.
-        application = web.Application(client_max_size=_BODY_CAP + 1)
+        application = web.Application(client_max_size=BODY_CAP + 1)
         application.router.add_route("*", "/{path:.*}", self._serve)
         # Bodies are judged as they came: one that is compressed is not unpacked.
         self._runner = web.AppRunner(
@@ -111,9 +141,31 @@ class Simulator(Backstage):
         """Stop listening and drop every connection; does nothing if it is not running."""
         runner, self._runner = self._runner, None
         if runner is not None:
+            self._desk.closing.set()
             await runner.cleanup()
+            if self._desk.active:
+                await asyncio.wait(self._desk.active, timeout=_STOP_SECONDS)
             # Transports tell their sockets to close in the next turn of the loop.
             await asyncio.sleep(0)
+
+    @property
+    def _account(self) -> Account:
+        return self._desk.account
+
+    @property
+    def journal(self) -> list[JournalEntry]:
+        """Every request so far, in the order of their answers; one that stalls stands there already, and may change."""
+        return self._desk.journal
+
+    @property
+    def token_calls(self) -> int:
+        """Requests to the token endpoints so far."""
+        return self._desk.token_calls
+
+    @property
+    def controllable(self) -> bool:
+        """Whether it is controlled over HTTP below `/_sim/`."""
+        return self._controllable
 
     @property
     def url(self) -> str:
@@ -193,75 +245,69 @@ class Simulator(Backstage):
         """
         self._account.clock.advance(seconds)
 
+    def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule:
+        """Let requests meet a fault; `wxasset.simulator.faults` lists the words.
+
+        Rules are used in their order: a request gets the fault of the first one for it that is not used up.
+
+        Args:
+            endpoint: The last part of a path ("add_material"), a whole path, "link" for the addresses of videos and
+                cloud files, or "*" for all of them.
+            fault: The words, for example "reset-after-commit".
+            times: How many requests meet it; None for all until `reset` or `clear_faults`.
+            after: How many requests for it pass before.
+
+        Raises:
+            ValueError: The endpoint or the fault is not known; the message names those that are.
+        """
+        return self._desk.schedule.add(endpoint, fault, times=times, after=after)
+
+    @property
+    def faults(self) -> tuple[FaultRule, ...]:
+        """The rules in their order, used up or not."""
+        return self._desk.schedule.rules
+
+    @property
+    def unused_faults(self) -> tuple[FaultRule, ...]:
+        """The rules that fewer requests met than were asked for; of those without end, the ones that none met."""
+        return tuple(rule for rule in self.faults if rule.unused)
+
+    def clear_faults(self) -> None:
+        """Forget all rules."""
+        self._desk.schedule.clear()
+
+    def reset(self) -> None:
+        """Empty library, media, cloud files, links, journal and faults, and draw ids from the seed anew.
+
+        Tokens, appid, secret, options and the clock stay, so that a client that is in use goes on; tokens that are
+        issued later differ from those there were.
+        """
+        desk = self._desk
+        with desk.lock:
+            old, identifiers = desk.account, Identifiers(self._seed)
+            links = LinkTable(old.clock, identifiers)
+            links.base_url = old.links.base_url
+            desk.account = Account(
+                appid=old.appid,
+                secret=old.secret,
+                options=old.options,
+                clock=old.clock,
+                identifiers=identifiers,
+                tokens=old.tokens,
+                links=links,
+            )
+            desk.schedule.clear()
+            desk.journal.clear()
+            desk.token_calls = 0
+
+    def _is_link(self, path: str) -> bool:
+        return self._account.links.owns(path) or storage.owns(path)
+
     async def _serve(self, http: web.Request) -> web.Response:
-        """Take one request in, answer it, and enter it in the journal however it ends."""
-        size, status, errcode = 0, None, None
-        try:
-            if storage.owns(http.path):
-                reply, size = await storage.receive(self._account, http)
-            elif (refusal := _refuse_transport(http)) is not None:
-                reply = refusal
-            else:
-                # A body shorter than announced keeps this waiting: no answer, as from the service (4.1).
-                body = await http.read()
-                size = len(body)
-                reply, errcode = self._answer(_api_request(http, body))
-            status = reply.status
-        except ConnectionError:
-            reply = RawReply(close=True)  # nobody is there to read it
-        finally:
-            self._record(http, size, status, errcode)
-        return _http_response(reply)
-
-    def _record(self, http: web.Request, body_size: int, status: int | None, errcode: int | None) -> None:
-        entry = JournalEntry(
-            method=http.method,
-            path=http.path,
-            query=hide_secrets(_first_values(http.query)),
-            headers=hide_secret_headers(_first_values(http.headers)),
-            body_size=body_size,
-            status=status,
-            errcode=errcode,
-            token=self._account.token_number(http.query),
-            at=self._account.clock.now(),
-        )
-        self.journal.append(entry)
-
-    def _answer(self, request: ApiRequest) -> tuple[RawReply, int | None]:
-        """The reply to a complete request, and the code in it if it is JSON."""
-        self.token_calls += is_token_endpoint(request.path)
-        errcode: int | None = 0
-        try:
-            answered = answer(self._account, request)
-        except ApiError as error:
-            answered, errcode = self._account.refuse(error, request), error.errcode
-        if isinstance(answered, RawReply):
-            reply, errcode = answered, None
-        else:
-            reply = self._writer.document(answered)
-        return with_headers(reply, extra_headers(self._account, request)), errcode
-
-
-def _api_request(http: web.Request, body: bytes) -> ApiRequest:
-    return ApiRequest(http.method, http.path, _first_values(http.query), http.headers, body, http.remote or "")
-
-
-def _refuse_transport(http: web.Request) -> RawReply | None:
-    """412 for a body without a length (wire reference 4.1), 413 for one of more than 32 MiB; both without a text."""
-    if "chunked" in http.headers.get("Transfer-Encoding", "").lower():
-        return RawReply(status=412, close=True)
-    if (http.content_length or 0) > _BODY_CAP:
-        return RawReply(status=413, close=True)
-    return None
-
-
-def _http_response(reply: RawReply) -> web.Response:
-    response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
-    if reply.close:
-        response.force_close()
-    return response
-
-
-def _first_values(pairs: Mapping[str, str]) -> dict[str, str]:
-    """A plain dict of a multidict; of a name given twice it keeps the first value."""
-    return {name: pairs[name] for name in pairs}
+        if http.path.startswith(PREFIX):
+            return await self._control.serve(http)
+        task: asyncio.Task[object] | None = asyncio.current_task()
+        if task is not None:
+            self._desk.active.add(task)
+            task.add_done_callback(self._desk.active.discard)
+        return await Exchange(self._desk, http).serve()

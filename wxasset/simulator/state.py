@@ -108,6 +108,9 @@ class JournalEntry:
         errcode: The code in a JSON answer, 0 for success; None where the answer was not JSON.
         token: The number of the token the request carried, in the order of issue; None for none or an unknown one.
         at: When the answer was ready, in unix seconds of the simulator's clock.
+        fault: The words of the fault it met, or None.
+        committed: Whether it was carried out with success, whatever the client got to know of it.
+        created: The media_id, file id or address that it made, or None.
     """
 
     method: str
@@ -119,6 +122,9 @@ class JournalEntry:
     errcode: int | None
     token: int | None
     at: float
+    fault: str | None = None
+    committed: bool = False
+    created: str | None = None
 
 
 @define(kw_only=True)
@@ -136,6 +142,7 @@ class Account:
     temporary_media: dict[str, TemporaryMedia] = Factory(dict)
     cloud_files: dict[str, bytes] = Factory(dict)
     article_images: dict[str, bytes] = Factory(dict)
+    hidden_until: dict[str, float] = Factory(dict)
     materials_in_use: dict[str, int] = Factory(dict)
     quotas: QuotaOffice = field(default=Factory(lambda self: QuotaOffice(self.clock), takes_self=True))
     refusals: RefusalBook = field(default=Factory(lambda self: RefusalBook(self.clock), takes_self=True))
@@ -168,7 +175,9 @@ class Account:
 
     def listed(self, kind: str) -> list[Material]:
         """The materials listed under a type, newest first."""
-        return [material for material in reversed(self.materials.values()) if material.listed_as == kind]
+        listed = [material for material in reversed(self.materials.values()) if material.listed_as == kind]
+        now = self.clock.now()
+        return [material for material in listed if now >= self.hidden_until.get(material.media_id, now)]
 
 
 def env_of(fileid: str) -> str | None:

@@ -1,0 +1,212 @@
+"""Control of a running simulator over HTTP, for programs in any language: everything below `/_sim/`.
+
+| request | does |
+|---|---|
+| `POST /_sim/faults` `{"endpoint", "fault", "times": 1, "after": 0}` | sets a rule, answers `{"id"}`; null is no end |
+| `GET /_sim/faults` | the rules with what is left of them |
+| `DELETE /_sim/faults` | forgets the rules |
+| `GET /_sim/journal?since=N` | the requests from the Nth on, counted from 0 |
+| `POST /_sim/reset` `{}` | empties library, journal and rules |
+| `POST /_sim/advance` `{"seconds"}` | moves the clock |
+| `GET /_sim/state` | what is in the library, and how much |
+
+Answers are JSON; a mistake is answered with `{"error"}` and a status from 400 up. There is no token: whoever reaches
+the simulator controls it. That is why it is on by default for loopback alone, and why what a browser sends for another
+site is refused.
+"""
+
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from aiohttp import web
+from attrs import asdict
+
+from wxasset.simulator.exchange import Desk
+from wxasset.simulator.faults import Fault
+from wxasset.simulator.schedule import FaultRule
+
+__all__ = ["PREFIX", "Control", "is_loopback"]
+
+PREFIX = "/_sim/"
+_MOST_DIGITS = 15
+_MOST_SECONDS = 1e9  # 30 years; beyond some thousands of them no date can be written
+_Reply = Mapping[str, object] | list[dict[str, object]]
+
+
+class _Controlled(Protocol):
+    """What the simulator has for this."""
+
+    def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule: ...
+
+    def clear_faults(self) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def advance(self, seconds: float) -> None: ...
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is this machine's own alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Control:
+    """Answers what is asked below `/_sim/`."""
+
+    def __init__(self, simulator: _Controlled, desk: Desk, *, allowed: bool, any_host: bool) -> None:
+        """Control a simulator.
+
+        Args:
+            simulator: The simulator.
+            desk: What it works on.
+            allowed: Whether to answer at all.
+            any_host: Whether it may be spoken to by any name. A name that is resolved anew can lead a browser here.
+        """
+        self._simulator = simulator
+        self._desk = desk
+        self._allowed = allowed
+        self._any_host = any_host
+        self._routes: dict[tuple[str, str], Callable[[web.Request, Mapping[str, object]], _Reply]] = {
+            ("POST", "faults"): self._add_fault,
+            ("GET", "faults"): lambda _http, _document: [_rule(rule) for rule in desk.schedule.rules],
+            ("DELETE", "faults"): lambda _http, _document: self._done(simulator.clear_faults),
+            ("GET", "journal"): self._journal,
+            ("POST", "reset"): lambda _http, _document: self._done(simulator.reset),
+            ("POST", "advance"): self._advance,
+            ("GET", "state"): lambda _http, _document: self._state(),
+        }
+
+    async def serve(self, http: web.Request) -> web.Response:
+        """Answer one request."""
+        try:
+            self._check_sender(http)
+            route = self._route(http)
+            document = await _document(http) if http.method == "POST" else {}
+            return web.json_response(route(http, document))
+        except _Refused as error:
+            return web.json_response({"error": str(error)}, status=error.status)
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=400)
+
+    def _route(self, http: web.Request) -> Callable[[web.Request, Mapping[str, object]], _Reply]:
+        name = http.path.removeprefix(PREFIX)
+        if name not in {known for _, known in self._routes}:
+            raise _Refused(404, f"there is no {http.path}")
+        route = self._routes.get((http.method, name))
+        if route is None:
+            raise _Refused(405, f"{http.path} does not take {http.method}")
+        return route
+
+    def _check_sender(self, http: web.Request) -> None:
+        if not self._allowed:
+            raise _Refused(403, "this simulator is not controlled over HTTP: it listens beyond loopback, see control=")
+        origin = http.headers.get("Origin")
+        if origin is not None and origin != f"http://{http.host}":
+            raise _Refused(403, "pages of other sites do not control this simulator")
+        name = http.url.host or ""
+        if not self._any_host and not is_loopback(name):
+            raise _Refused(403, "the Host header names something else than loopback")
+
+    def _add_fault(self, _http: web.Request, document: Mapping[str, object]) -> _Reply:
+        unknown = set(document) - {"endpoint", "fault", "times", "after"}
+        if unknown:
+            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
+        endpoint, fault, times, after = (document.get(name) for name in ("endpoint", "fault", "times", "after"))
+        if not isinstance(endpoint, str) or not isinstance(fault, str):
+            raise ValueError("endpoint and fault are texts, and have to be there")  # noqa: TRY004 - one error for bad input
+        if "times" not in document:
+            times = 1
+        if times is not None and not isinstance(times, int):
+            raise ValueError("times is a whole number, or null for all requests")
+        if not isinstance(after, int | None):
+            raise ValueError("after is a whole number")  # noqa: TRY004 - one error for bad input
+        return {"id": self._simulator.fail(endpoint, fault, times=times, after=after or 0).id}
+
+    def _journal(self, http: web.Request, _document: Mapping[str, object]) -> _Reply:
+        since = http.query.get("since", "0")
+        if not (since.isascii() and since.isdigit() and len(since) <= _MOST_DIGITS):
+            raise ValueError("since is a whole number from 0")
+        return [asdict(entry) for entry in self._desk.journal[int(since) :]]
+
+    def _advance(self, _http: web.Request, document: Mapping[str, object]) -> _Reply:
+        seconds = document.get("seconds")
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= _MOST_SECONDS:
+            raise ValueError(f"seconds is a number from 0 to {_MOST_SECONDS:g}")
+        self._simulator.advance(seconds)
+        return {"now": self._desk.account.clock.now()}
+
+    def _state(self) -> _Reply:
+        account = self._desk.account
+        materials = [
+            {
+                "media_id": one.media_id,
+                "type": one.type,
+                "filename": _printable(one.filename),
+                "title": _printable(one.title),
+                "size": len(one.content),
+                "update_time": one.update_time,
+            }
+            for one in list(account.materials.values())
+        ]
+        media = [
+            {"media_id": one.media_id, "type": one.type, "filename": _printable(one.filename), "size": len(one.content)}
+            for one in list(account.temporary_media.values())
+        ]
+        kinds = ("voice", "video", "image", "news")
+        return {
+            "now": account.clock.now(),
+            "token_calls": self._desk.token_calls,
+            "counts": {kind: len(account.listed(kind)) for kind in kinds},
+            "materials": materials,
+            "temporary_media": media,
+            "cloud_files": [{"fileid": name, "size": len(data)} for name, data in list(account.cloud_files.items())],
+            "article_images": [{"url": url, "size": len(data)} for url, data in list(account.article_images.items())],
+        }
+
+    @staticmethod
+    def _done(act: Callable[[], None]) -> _Reply:
+        act()
+        return {}
+
+
+async def _document(http: web.Request) -> Mapping[str, object]:
+    """The JSON object in a POST. A page of another site cannot send this label without being asked about it first."""
+    if http.content_type != "application/json":
+        raise _Refused(415, "Content-Type has to be application/json")
+    try:
+        document = json.loads(await http.read() or b"{}")
+    except (ValueError, RecursionError):
+        raise ValueError("the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise ValueError("the body is not a JSON object")  # noqa: TRY004 - one error for bad input
+    return document
+
+
+def _rule(rule: FaultRule) -> dict[str, object]:
+    return {
+        "id": rule.id,
+        "endpoint": rule.endpoint,
+        "fault": str(rule.fault),
+        "times": rule.times,
+        "after": rule.after,
+        "used": rule.used,
+        "remaining": rule.remaining,
+    }
+
+
+def _printable(text: str) -> str:
+    """A name that may hold bytes that are not UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

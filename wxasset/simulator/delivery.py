@@ -1,0 +1,176 @@
+"""The ways of an answer over the wire that a web server would not take: resets, cuts, stalls, trickles."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterator
+from email.utils import formatdate
+from http import HTTPStatus
+
+from aiohttp import web
+
+from wxasset.simulator.faults import Fault
+from wxasset.simulator.replies import RawReply
+from wxasset.simulator.words import (
+    Break,
+    BreakUpload,
+    CutReply,
+    Instead,
+    ReturnEarly,
+    SlowHead,
+    StallBody,
+    Trickle,
+    WrongLength,
+)
+
+__all__ = ["HOLD_SECONDS", "deliver", "http_date", "is_plain"]
+
+Pause = Callable[[float], Awaitable[None]]
+
+HOLD_SECONDS: float = 1.0
+"""How long a connection that was closed over an unread body stays before the kernel resets it: a client that looks
+finds the end, or the early answer, before that."""
+_PIECE = 64 * 1024
+_ENOUGH_WAITING = 256 * 1024  # bytes in the transport's buffer above which writing waits
+_LOOK_SECONDS = 0.005  # between two looks at that buffer: aiohttp keeps the transport's own flow control to itself
+_GREETING = b"SSH-2.0-OpenSSH_9.6\r\n"
+_PHRASES = {one.value: one.phrase for one in HTTPStatus}
+_SENDING = (Break, BreakUpload, ReturnEarly, StallBody, Trickle, SlowHead, CutReply, WrongLength)
+
+
+def is_plain(fault: Fault) -> bool:
+    """Whether the answer goes out as any other does."""
+    special = any(isinstance(word, _SENDING) for word in fault.words)
+    return not special and Instead("not-http") not in fault.words
+
+
+def http_date(now: float) -> str:
+    """The value of a Date header."""
+    return formatdate(now, usegmt=True)
+
+
+async def deliver(http: web.Request, fault: Fault, reply: RawReply, pause: Pause) -> None:
+    """Send an answer as a fault says, and end the connection.
+
+    Args:
+        http: The request; nothing of an answer was sent yet.
+        fault: One that is not plain.
+        reply: The answer, as far as the fault has one.
+        pause: Waits for so many seconds of real time.
+
+    Raises:
+        ConnectionError: The client has gone, or the simulator closes.
+    """
+    line = _Line(http, pause)
+    word = next((one for one in fault.words if isinstance(one, (*_SENDING, Instead))), None)
+    match word:
+        case Break(reset=True) | BreakUpload(how="reset"):
+            await line.reset()
+        case Break():
+            line.close()
+        case BreakUpload():
+            await line.close_unread()
+        case ReturnEarly():
+            await line.send(_head(reply, close=True) + reply.body)
+            await line.close_unread()
+        case Instead():
+            await line.send(_GREETING)
+            line.close()
+        case _:
+            await _send_oddly(line, http, fault, reply)
+
+
+async def _send_oddly(line: "_Line", http: web.Request, fault: Fault, reply: RawReply) -> None:
+    body = b"" if http.method == "HEAD" else reply.body
+    word = next(one for one in fault.words if isinstance(one, _SENDING))
+    match word:
+        case StallBody(milliseconds=milliseconds, after=after):
+            await line.send(_head(reply, close=True) + body[:after])
+            await line.wait(milliseconds)
+            await line.send(body[after:])
+        case Trickle(size=size, milliseconds=milliseconds):
+            await line.send(_head(reply, close=True))
+            await line.trickle(body, size, milliseconds)
+        case SlowHead(milliseconds=milliseconds):
+            await line.trickle(_head(reply, close=True), 1, milliseconds)
+            await line.send(body)
+        case CutReply(how="chunked-cut", after=after):
+            sent = body[:after]
+            chunk = f"{len(sent):x}\r\n".encode() + sent + b"\r\n" if sent else b""
+            await line.send(_head(reply, {"Transfer-Encoding": "chunked"}) + chunk)
+        case CutReply(how=how, after=after):
+            length = max(1, len(reply.body))
+            await line.send(_head(reply, {"Content-Length": str(length)}) + body[: min(after, length - 1)])
+            if how == "reset-reply":
+                await line.reset()
+                return
+        case WrongLength(by=by):
+            await line.send(_head(reply, {"Content-Length": str(max(0, len(reply.body) + by))}) + body)
+        case _:
+            raise AssertionError(word)
+    line.close()
+
+
+def _head(reply: RawReply, framing: dict[str, str] | None = None, *, close: bool = False) -> bytes:
+    """The head of an answer; by default it announces the length of the body."""
+    headers = {**reply.headers, **(framing or {"Content-Length": str(len(reply.body))})}
+    if close:
+        headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, '')}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+class _Line:
+    """The connection of a request, below the web server."""
+
+    def __init__(self, http: web.Request, pause: Pause) -> None:
+        transport = http.transport
+        if transport is None or not isinstance(transport, asyncio.Transport):
+            raise ConnectionResetError("the client has gone")
+        self._transport = transport
+        self._pause = pause
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes, no faster than they are taken."""
+        for piece in _pieces(data, _PIECE):
+            while self._transport.get_write_buffer_size() > _ENOUGH_WAITING and not self._transport.is_closing():
+                await self._pause(_LOOK_SECONDS)
+            if self._transport.is_closing():
+                raise ConnectionResetError("the client has gone")
+            self._transport.write(piece)
+
+    async def wait(self, milliseconds: int) -> None:
+        """Wait, while what was sent goes out."""
+        await self._pause(milliseconds / 1000)
+
+    async def trickle(self, data: bytes, size: int, milliseconds: int) -> None:
+        """Send a piece, wait, send the next one."""
+        for number, piece in enumerate(_pieces(data, size)):
+            if number:
+                await self.wait(milliseconds)
+            await self.send(piece)
+
+    async def reset(self) -> None:
+        """End with RST, when what was sent is out."""
+        while self._transport.get_write_buffer_size() and not self._transport.is_closing():
+            await self._pause(_LOOK_SECONDS)
+        linger = struct.pack("ii", 1, 0)
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._transport.abort()
+
+    def close(self) -> None:
+        """End with FIN, after what was sent."""
+        self._transport.close()
+
+    async def close_unread(self) -> None:
+        """End with FIN over a body that nobody reads: closed at once, the kernel would send RST."""
+        if self._transport.is_closing():
+            return
+        self._transport.write_eof()
+        self._transport.pause_reading()
+        await self._pause(HOLD_SECONDS)
+        self._transport.abort()
+
+
+def _pieces(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[start : start + size] for start in range(0, len(data), size))

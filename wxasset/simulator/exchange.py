@@ -1,0 +1,256 @@
+"""One request on its way through the simulator: read, fault, answer, journal, delivery."""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from attrs import Factory, define, evolve
+
+from wxasset.simulator import storage
+from wxasset.simulator.delivery import deliver, http_date, is_plain
+from wxasset.simulator.endpoints import answer, extra_headers, is_token_endpoint
+from wxasset.simulator.faults import NO_FAULT, Fault
+from wxasset.simulator.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
+from wxasset.simulator.requests import ApiRequest, hide_secret_headers, hide_secrets
+from wxasset.simulator.schedule import FaultSchedule
+from wxasset.simulator.spoiling import headers_of, instead_of_commit, page, refusal, spoil_document
+from wxasset.simulator.state import Account, JournalEntry
+from wxasset.simulator.words import Break, BreakUpload, Hide, Refusal, ReturnEarly, Stall, Tokens
+
+__all__ = ["BODY_CAP", "Desk", "Exchange"]
+
+BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
+_PIECE = 64 * 1024
+_FAILED = 400
+
+
+@define(kw_only=True, eq=False)
+class Desk:
+    """What all requests share.
+
+    Attributes:
+        account: What the handlers work on; another one after a reset.
+        schedule: The faults.
+        journal: The requests so far.
+        writer: Makes replies of documents.
+        token_calls: Requests to the token endpoints so far.
+        lock: Held while state changes, as tests may look and act from another thread.
+        closing: Set when the simulator closes: whoever waits then stops.
+        active: The requests under way.
+    """
+
+    account: Account
+    schedule: FaultSchedule
+    journal: list[JournalEntry] = Factory(list)
+    writer: ReplyWriter = Factory(ReplyWriter)
+    token_calls: int = 0
+    lock: threading.RLock = Factory(threading.RLock)
+    closing: asyncio.Event = Factory(asyncio.Event)
+    active: set["asyncio.Task[object]"] = Factory(set)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait in real time.
+
+        Raises:
+            ConnectionError: The simulator closes meanwhile.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
+        except TimeoutError:
+            return
+        raise ConnectionAbortedError("the simulator closes")
+
+
+@define(eq=False)
+class Exchange:
+    """One request and what becomes of it."""
+
+    desk: Desk
+    http: web.Request
+    fault: Fault = NO_FAULT
+    body_size: int = 0
+    status: int | None = None
+    errcode: int | None = None
+    committed: bool = False
+    created: str | None = None
+    _entry: JournalEntry | None = None
+
+    async def serve(self) -> web.Response:
+        """Take the request in, answer it, and enter it in the journal however it ends."""
+        try:
+            reply = await self._reply()
+            self._record()
+            reply = evolve(reply, headers={"Date": http_date(self.desk.account.clock.now()), **reply.headers})
+            await self._stall(before_commit=False)
+            if is_plain(self.fault):
+                return _http_response(reply)
+            await deliver(self.http, self.fault, reply, self.desk.pause)
+        except ConnectionError:
+            if self.http.transport is not None:
+                self.http.transport.abort()
+        finally:
+            if self._entry is None:
+                self._record()
+        return _http_response(RawReply(close=True))  # nobody is there to read it
+
+    async def _reply(self) -> RawReply:
+        stored = storage.owns(self.http.path)
+        refused = None if stored else _refuse_transport(self.http)
+        if refused is not None:
+            self.status = refused.status
+            return refused
+        self.fault = self.desk.schedule.take(self.http.path)
+        early = self.fault.find(BreakUpload) or self.fault.find(ReturnEarly)
+        if early is not None:
+            await self._read_part(early.after)
+            reply = page(early.status) if isinstance(early, ReturnEarly) else RawReply()
+        elif stored:
+            await self._stall(before_commit=True)
+            reply = await self._store()
+        else:
+            # A body shorter than announced keeps this waiting: no answer, as from the service (4.1).
+            body = await self.http.read()
+            self.body_size = len(body)
+            await self._stall(before_commit=True)
+            reply = await self._answer(_api_request(self.http, body))
+        ending = self.fault.find(Break) or self.fault.find(BreakUpload)
+        self.status = None if ending else reply.status
+        self.errcode = None if ending else self.errcode
+        return with_headers(reply, headers_of(self.fault))
+
+    async def _read_part(self, size: int) -> None:
+        """Read so much of the body, or all if there is less."""
+        while self.body_size < size:
+            piece = await self.http.content.read(min(_PIECE, size - self.body_size))
+            if not piece:
+                return
+            self.body_size += len(piece)
+
+    async def _stall(self, *, before_commit: bool) -> None:
+        word = self.fault.find(Stall)
+        if word is not None and word.before_commit is before_commit:
+            self._record()
+            await self.desk.pause(word.milliseconds / 1000)
+
+    async def _answer(self, request: ApiRequest) -> RawReply:
+        """What is answered to a complete request, by its fault or by the service."""
+        account = self.desk.account
+        self.desk.token_calls += is_token_endpoint(request.path)
+        condemned = self.fault.find(Tokens)
+        if condemned is not None and condemned.verdict != "malformed":
+            account.tokens.condemn(condemned.errcode)
+        instead = instead_of_commit(self.fault, account.links.base_url)
+        if isinstance(instead, RawReply):
+            return instead
+        if instead is not None:
+            return self._document(refusal(account, instead, request), instead)
+        broken = self.fault.find(Break)
+        if broken is not None and not broken.committed:
+            return RawReply()
+        document, reply = self._commit(request)
+        refused = self.fault.find(Refusal)
+        if refused is not None:
+            return self._document(refusal(account, refused.errcode, request), refused.errcode)
+        spoilt = await spoil_document(self.fault, document, self.desk.writer.document)
+        if spoilt is not None:
+            self.errcode = None
+        return with_headers(spoilt or reply, extra_headers(account, request))
+
+    async def _store(self) -> RawReply:
+        """What is answered to a form with a file for cloud storage, whose body is read as it comes."""
+        account, broken = self.desk.account, self.fault.find(Break)
+        instead = instead_of_commit(self.fault, account.links.base_url)
+        if isinstance(instead, RawReply):
+            return instead
+        if broken is not None and not broken.committed:
+            return RawReply()
+        reply, self.body_size = await storage.receive(account, self.http)
+        self.committed = reply.status < _FAILED
+        self.created = next(reversed(account.cloud_files)) if self.committed else None
+        return reply
+
+    def _commit(self, request: ApiRequest) -> tuple[Document | None, RawReply]:
+        """Let the service answer, and note what it made."""
+        with self.desk.lock:
+            account = self.desk.account
+            shelves: tuple[dict[str, Any], ...] = (
+                account.materials,
+                account.temporary_media,
+                account.cloud_files,
+                account.article_images,
+            )
+            sizes = [len(shelf) for shelf in shelves]
+            try:
+                answered = answer(account, request)
+            except ApiError as error:
+                document = account.refuse(error, request)
+                return document, self._document(document, error.errcode)
+            for shelf, size in zip(shelves, sizes, strict=True):
+                if len(shelf) > size:
+                    self.created = next(reversed(shelf))
+            hide = self.fault.find(Hide)
+            if hide is not None and self.created is not None:
+                account.hidden_until[self.created] = account.clock.now() + hide.milliseconds / 1000
+        if isinstance(answered, RawReply):
+            self.committed = answered.status < _FAILED
+            return None, answered
+        self.committed = True
+        return answered, self._document(answered, 0)
+
+    def _document(self, document: Document, errcode: int) -> RawReply:
+        self.errcode = errcode
+        return self.desk.writer.document(document)
+
+    def _record(self) -> None:
+        """Enter the request in the journal, or bring its entry up to date."""
+        http, account, journal = self.http, self.desk.account, self.desk.journal
+        entry = JournalEntry(
+            method=http.method,
+            path=http.path,
+            query=hide_secrets(_first_values(http.query)),
+            headers=hide_secret_headers(_first_values(http.headers)),
+            body_size=self.body_size,
+            status=self.status,
+            errcode=self.errcode,
+            token=account.token_number(http.query),
+            at=account.clock.now(),
+            fault=str(self.fault) or None,
+            committed=self.committed,
+            created=self.created,
+        )
+        earlier, self._entry = self._entry, entry
+        with self.desk.lock:
+            for index in range(len(journal) - 1, -1, -1):
+                if journal[index] is earlier:
+                    journal[index] = entry
+                    return
+            if earlier is None:
+                journal.append(entry)
+
+
+def _api_request(http: web.Request, body: bytes) -> ApiRequest:
+    return ApiRequest(http.method, http.path, _first_values(http.query), http.headers, body, http.remote or "")
+
+
+def _refuse_transport(http: web.Request) -> RawReply | None:
+    """412 for a body without a length (wire reference 4.1), 413 for one of more than 32 MiB; both without a text."""
+    if "chunked" in http.headers.get("Transfer-Encoding", "").lower():
+        return RawReply(status=412, close=True)
+    if (http.content_length or 0) > BODY_CAP:
+        return RawReply(status=413, close=True)
+    return None
+
+
+def _http_response(reply: RawReply) -> web.Response:
+    response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+    if reply.close:
+        response.force_close()
+    return response
+
+
+def _first_values(pairs: Mapping[str, str]) -> dict[str, str]:
+    """A plain dict of a multidict; of a name given twice it keeps the first value."""
+    return {name: pairs[name] for name in pairs}

@@ -1,0 +1,173 @@
+"""The language of faults: what a test can make go wrong, in words.
+
+A fault is one word, or several with commas between them: `hide-2s,reset-after-commit`. "Commit" means that the request
+was carried out and its effect stands. Sizes are bytes, or `K` (1024) and `M`; durations are `ms` or `s`.
+
+| word | what happens | the request is carried out |
+|---|---|---|
+| `errcode:-1` | this code is answered | no |
+| `errcode-after-commit:-1` | this code is answered | yes |
+| `status:503` | this HTTP status, with a gateway's page | no |
+| `status-after-commit:502` | the same | yes |
+| `retry-after:30` | a Retry-After header; a 503 where no other word says what is answered | no, if alone |
+| `reset-before-commit` | RST when the whole request was read | no |
+| `reset-after-commit` | RST instead of the answer | yes |
+| `close-before-commit` | FIN when the whole request was read | no |
+| `close-before-reply` | FIN instead of the answer | yes |
+| `reset-after-64K` | RST when so much of the request body was read (or all, if there is less) | no |
+| `close-after-64K` | FIN then; the rest stays unread | no |
+| `return-503-after-64K` | this status then, and FIN; the rest stays unread | no |
+| `stall-30s` | the answer comes so much later | yes, before the stall |
+| `stall-30s-before-commit` | the same | yes, after the stall, even if the client has left |
+| `stall-30s-after-8K` | the rest of the answer's body comes so much later | yes |
+| `delay-200ms` | as `stall`, for what is meant to succeed | yes |
+| `trickle-1B-every-100ms` | the body of the answer, so slowly | yes |
+| `slow-head-100ms` | a byte of the answer's head in each such time | yes |
+| `cut-reply-after-100` | all is announced, so much of the body is sent (always less than all), FIN | yes |
+| `reset-reply-after-100` | the same with RST | yes |
+| `chunked-cut-after-100` | the same in chunks, without the last one | yes |
+| `wrong-length:10` | a Content-Length so much too large and FIN, or too small if negative | yes |
+| `revoke-token` | every token so far is refused with 40001, this request's too | if it needs no token |
+| `expire-token` | the same with 42001 | if it needs no token |
+| `malformed-token` | this request is refused with 40014 | no |
+| `redirect:307` | a redirect to `/redirected` of the simulator, whose visit the journal shows | no |
+| `redirect:302:http://...` | a redirect to that address | no |
+| `html`, `html-after-commit` | HTTP 200 with a gateway's page | no; yes |
+| `empty-after-commit` | HTTP 200 without a body | yes |
+| `garbage-after-commit` | the first half of a JSON document | yes |
+| `not-http` | the greeting of another protocol | yes |
+| `control-characters` | texts of the JSON answer hold raw control characters | yes |
+| `invalid-utf8` | texts of the JSON answer hold bytes that are not UTF-8 | yes |
+| `deep-json:100000` | JSON with so many arrays in each other | yes |
+| `long-errcode:5000` | an errcode of so many digits | yes |
+| `gzip-bomb:100M` | JSON that unpacks to so many bytes | yes |
+| `huge-reply:64M` | JSON with a text of so many bytes | yes |
+| `hide-2s` | what is made does not appear in lists and counts for so long, by the simulator's clock | yes |
+
+What is carried out may still be refused, for example for its token; the journal says whether it was.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+from attrs import frozen
+
+from wxasset.simulator.words import (
+    BREAKS,
+    UNITS,
+    Bomb,
+    Break,
+    BreakUpload,
+    CutReply,
+    Hide,
+    Instead,
+    Redirect,
+    Refusal,
+    RetryAfter,
+    ReturnEarly,
+    SlowHead,
+    Spoil,
+    Stall,
+    StallBody,
+    Status,
+    Tokens,
+    Trickle,
+    Word,
+    WrongLength,
+)
+
+__all__ = ["NO_FAULT", "Fault", "parse_fault"]
+
+W = TypeVar("W")
+
+
+@frozen
+class Fault:
+    """Words that go together.
+
+    Raises:
+        ValueError: Two words decide the same thing.
+    """
+
+    words: tuple[Word, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        decided: dict[str, Word] = {}
+        for word in self.words:
+            for matter in sorted(word.decides):
+                if matter in decided:
+                    raise ValueError(f"{decided[matter]} and {word} cannot stand together: both decide {matter}")
+                decided[matter] = word
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.words))
+
+    def find(self, kind: type[W]) -> W | None:
+        """The word of this kind, or None."""
+        return next((word for word in self.words if isinstance(word, kind)), None)
+
+
+NO_FAULT: Fault = Fault()
+
+
+def _size(text: str) -> int:
+    number = text.rstrip("BKM")
+    return int(number) * UNITS[text[len(number) :]]
+
+
+def _time(text: str) -> int:
+    return int(text.removesuffix("ms")) if text.endswith("ms") else int(text.removesuffix("s")) * 1000
+
+
+# Twelve digits are more than any bound, and few enough for int().
+_NUMBER, _SIGNED = r"([0-9]{1,12})", r"(-?[0-9]{1,12})"
+_SIZE, _TIME = r"([0-9]{1,12}[BKM]?)", r"([0-9]{1,12}m?s)"
+_LOCATION = r"([!-+\--~]+)"  # printable ASCII without blanks and commas: nothing that would end a header or a word
+_Maker: TypeAlias = Callable[..., Word]
+_GRAMMAR: tuple[tuple[str, _Maker], ...] = (
+    (f"errcode:{_SIGNED}", lambda number: Refusal(int(number))),
+    (f"errcode-after-commit:{_SIGNED}", lambda number: Refusal(int(number), committed=True)),
+    (f"status:{_NUMBER}", lambda number: Status(int(number))),
+    (f"status-after-commit:{_NUMBER}", lambda number: Status(int(number), committed=True)),
+    (f"retry-after:{_NUMBER}", lambda number: RetryAfter(int(number))),
+    (f"({'|'.join(BREAKS)})", Break),
+    (f"(reset|close)-after-{_SIZE}", lambda how, size: BreakUpload(how, _size(size))),
+    (f"return-{_NUMBER}-after-{_SIZE}", lambda status, size: ReturnEarly(int(status), _size(size))),
+    (f"(stall|delay)-{_TIME}", lambda word, time: Stall(_time(time), word=word)),
+    (f"stall-{_TIME}-before-commit", lambda time: Stall(_time(time), before_commit=True)),
+    (f"stall-{_TIME}-after-{_SIZE}", lambda time, size: StallBody(_time(time), _size(size))),
+    (f"trickle-{_SIZE}-every-{_TIME}", lambda size, time: Trickle(_size(size), _time(time))),
+    (f"slow-head-{_TIME}", lambda time: SlowHead(_time(time))),
+    (f"(cut-reply|reset-reply|chunked-cut)-after-{_SIZE}", lambda how, size: CutReply(how, _size(size))),
+    (f"wrong-length:{_SIGNED}", lambda number: WrongLength(int(number))),
+    ("(revoke|expire|malformed)-token", Tokens),
+    (f"redirect:{_NUMBER}", lambda status: Redirect(int(status))),
+    (f"redirect:{_NUMBER}:{_LOCATION}", lambda status, location: Redirect(int(status), location)),
+    ("(html|html-after-commit|empty-after-commit|garbage-after-commit|not-http)", Instead),
+    ("(control-characters|invalid-utf8)", Spoil),
+    (f"(deep-json|long-errcode):{_NUMBER}", lambda kind, number: Bomb(kind, int(number))),
+    (f"(gzip-bomb|huge-reply):{_SIZE}", lambda kind, size: Bomb(kind, _size(size))),
+    (f"hide-{_TIME}", lambda time: Hide(_time(time))),
+)
+_PATTERNS = tuple((re.compile(pattern), make) for pattern, make in _GRAMMAR)
+_EXAMPLES = re.findall(r"^\| (`[^|]*`) \|", __doc__ or "", re.MULTILINE)  # `python -OO` has none
+
+
+def parse_fault(text: str) -> Fault:
+    """Read a fault.
+
+    Raises:
+        ValueError: It is not in the language; the message says why, and names the words there are.
+    """
+    try:
+        return Fault(tuple(_word(part.strip()) for part in text.split(",")))
+    except ValueError as error:
+        raise ValueError(f"{text[:80]!r} is not a fault: {error}") from None
+
+
+def _word(text: str) -> Word:
+    for pattern, make in _PATTERNS:
+        if match := pattern.fullmatch(text):
+            return make(*match.groups())
+    raise ValueError(f"unknown word {text[:80]!r}; known are {', '.join(_EXAMPLES).replace('`', '')}")

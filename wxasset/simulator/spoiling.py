@@ -1,0 +1,171 @@
+"""What an answer becomes by a fault: gateways' pages, half documents, bombs."""
+
+import asyncio
+import gzip
+import io
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+
+from attrs import evolve
+
+from wxasset.simulator.faults import Fault
+from wxasset.simulator.replies import ApiError, Document, RawReply
+from wxasset.simulator.requests import ApiRequest
+from wxasset.simulator.state import Account
+from wxasset.simulator.words import Bomb, Instead, Redirect, Refusal, RetryAfter, ReturnEarly, Spoil, Status, Tokens
+
+__all__ = ["REDIRECTED", "headers_of", "instead_of_commit", "page", "refusal", "spoil_document", "without_answer"]
+
+REDIRECTED = "/redirected"
+_BODILESS = (204, 304)
+_HTML = {"Content-Type": "text/html"}
+_JSON = {"Content-Type": "application/json; encoding=utf-8"}
+# The wordings of errcodes.csv for what the simulator itself never answers.
+_WORDING = {
+    -1: "system error",
+    45009: "reach max api daily quota limit",
+    45011: "api minute-quota reach limit, must slower, retry next minute",
+    48001: "api unauthorized",
+}
+_BLOCK = 1 << 20
+# A character for private use marks where the bytes go that JSON cannot hold; nobody's texts have it.
+_MARK = "\uf8ff"
+_DIRT = {"control-characters": b"\x01\x08\x0b\x1f", "invalid-utf8": b"\xff\xc3\x28\xed\xa0\x80"}
+_KEPT = ("id", "url", "token", "type")  # ids, addresses and tokens stay usable
+
+
+def page(status: int) -> RawReply:
+    """An HTTP status with a gateway's page."""
+    if status in _BODILESS:
+        return RawReply(status=status)
+    known = {one.value: one.phrase for one in HTTPStatus}
+    title = f"{status} {known.get(status, '')}".rstrip()
+    body = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n"
+    )
+    return RawReply(status=status, headers=_HTML, body=body.encode() + b"</html>\r\n")
+
+
+def refusal(account: Account, errcode: int, request: ApiRequest) -> Document:
+    """The document of any code, in the service's words where the simulator knows them."""
+    try:
+        return account.refuse(ApiError(errcode, address=request.remote), request)
+    except KeyError:
+        rid = account.identifiers.rid(account.clock.now())
+        return {"errcode": errcode, "errmsg": f"{_WORDING.get(errcode, 'simulated error')} rid: {rid}"}
+
+
+def instead_of_commit(  # noqa: PLR0911 - one for each word
+    fault: Fault, base_url: str
+) -> RawReply | int | None:
+    """What is answered without carrying the request out: a reply, or a code; None if it is carried out."""
+    for word in fault.words:
+        match word:
+            case Refusal(errcode=errcode, committed=False):
+                return errcode
+            case Tokens(verdict="malformed"):
+                return word.errcode
+            case Status(status=status, committed=False) | ReturnEarly(status=status):
+                return page(status)
+            case Redirect(status=status, location=location):
+                return evolve(page(status), headers={**_HTML, "Location": location or base_url + REDIRECTED})
+            case Instead(committed=False):
+                return evolve(page(502), status=200)
+            case _:
+                pass
+    if fault.find(RetryAfter) and without_answer(fault):
+        return page(503)
+    return None
+
+
+def without_answer(fault: Fault) -> bool:
+    """Whether no word of it says what is answered."""
+    return not any("the answer" in word.decides for word in fault.words)
+
+
+def headers_of(fault: Fault) -> dict[str, str]:
+    """The headers that a fault adds."""
+    wait = fault.find(RetryAfter)
+    return {} if wait is None else {"Retry-After": str(wait.seconds)}
+
+
+async def spoil_document(  # noqa: PLR0911 - one for each word
+    fault: Fault, document: Document | None, write: Callable[[Document], RawReply]
+) -> RawReply | None:
+    """What comes in the place of the answer of a request that was carried out; None for the answer itself.
+
+    Args:
+        fault: The fault.
+        document: The answer, where it is a document.
+        write: Makes a reply of a document.
+    """
+    for word in fault.words:
+        match word:
+            case Status(status=status):
+                return page(status)
+            case Instead(text="html-after-commit"):
+                return evolve(page(502), status=200)
+            case Instead(text="empty-after-commit"):
+                return RawReply()
+            case Instead(text="garbage-after-commit"):
+                whole = write(document or {"errcode": 0, "errmsg": "ok"})
+                return evolve(whole, body=whole.body[: len(whole.body) // 2])
+            case Bomb():
+                return await _bomb(word)
+            case Spoil(text=text) if document is not None:
+                whole = write({"errmsg": "ok" + _MARK, **_marked(document)})
+                return evolve(whole, body=whole.body.replace(_MARK.encode(), _DIRT[text]))
+            case _:
+                pass
+    return None
+
+
+def _marked(document: Document) -> dict[str, object]:
+    return {key: value if key.endswith(_KEPT) else _mark(value) for key, value in document.items()}
+
+
+def _mark(value: object) -> object:
+    match value:
+        case str():
+            return value + _MARK
+        case dict():
+            return _marked(value)
+        case list():
+            return [_mark(one) for one in value]
+        case _:
+            return value
+
+
+async def _bomb(word: Bomb) -> RawReply:
+    amount = word.amount
+    match word.kind:
+        case "deep-json":
+            return RawReply(headers=_JSON, body=b'{"errcode":0,"item":' + b"[" * amount + b"]" * amount + b"}")
+        case "long-errcode":
+            return RawReply(headers=_JSON, body=b'{"errcode":' + b"9" * amount + b',"errmsg":"system error"}')
+        case "gzip-bomb":
+            body = await asyncio.to_thread(_packed, amount)
+            return RawReply(headers={**_JSON, "Content-Encoding": "gzip"}, body=body)
+        case _:
+            head, tail = _around_text()
+            return RawReply(headers=_JSON, body=head + b"x" * (amount - len(head + tail)) + tail)
+
+
+def _around_text() -> tuple[bytes, bytes]:
+    head, tail = json.dumps({"errcode": 0, "errmsg": _MARK}, ensure_ascii=False).encode().split(_MARK.encode())
+    return head, tail
+
+
+def _packed(amount: int) -> bytes:
+    """A JSON text of `amount` bytes as one gzip member, without its being in memory at once."""
+    head, tail = _around_text()
+    left = max(0, amount - len(head + tail))
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
+        file.write(head)
+        while left:
+            file.write(b"0" * min(_BLOCK, left))
+            left -= min(_BLOCK, left)
+        file.write(tail)
+    return packed.getvalue()
