@@ -46,7 +46,7 @@ from wxasset.transfer.source import Source
 from wxasset.transfer.transport import Reply, Request, Timeouts, Transport
 from wxasset.transfer.upload import UploadBody
 from wxasset.transfer.writing import Sink
-from wxasset.wire.codec import decode, looks_like_json, reply_or_file
+from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
 from wxasset.wire.limits import KIB, Limits
 from wxasset.wire.links import DownloadPolicy
 from wxasset.wire.multipart import frame, sent_name
@@ -193,8 +193,8 @@ class Engine:
         async def once(request: Request, _: bool) -> SavedMaterial:  # noqa: FBT001 - as above
             async with self.transport.follow(link.url, self.downloads, request) as reply:
                 answer = await self._tell_apart(link, reply)
-                if not isinstance(answer, FileReply) or answer.is_page:
-                    raise NotAFileError(f"{link.route.path} leads to a page, not to a file.", link.route.path)
+                if not isinstance(answer, FileReply):
+                    raise _not_a_file(reply.path)
                 return await answer.save(sink, progress)
 
         try:
@@ -241,6 +241,10 @@ class Engine:
             elif not attachment:
                 # Not to be told from an error any more, and an error must not reach a destination.
                 raise ReplyTooLarge(f"{reply.path} answered with more than {most} bytes.", reply.path, limit=most)
+        if not attachment and looks_like_page(head):
+            if isinstance(call, FetchLink):
+                raise _not_a_file(reply.path)
+            raise DecodeError(f"{reply.path} answered with a page of HTML or XML.", reply.path, excerpt=excerpt(bytes(head)))
         fallback = str(getattr(call, "fallback", "") or getattr(call, "media_id", ""))
         fallback = fallback or call.route.path.rsplit("/", 1)[-1]
         return FileReply(fallback, reply, bytes(head), self.limits.max_download)
@@ -409,6 +413,10 @@ def _still_unknown(error: UploadOutcomeUnknown, finding: Finding) -> UploadOutco
     again.message = f"The upload of {error.filename} to {error.path} is still in doubt.{_said(finding)}"
     again.candidates = finding.media_ids if isinstance(finding, Ambiguous) else ()
     return again
+
+
+def _not_a_file(path: str) -> NotAFileError:
+    return NotAFileError(f"{path} leads to a page, not to a file.", path)
 
 
 def _cannot_resend(failure: WxAssetError) -> SourceError:

@@ -1,9 +1,7 @@
 """Files on their way from a reply to wherever they go."""
 
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
 
 from attrs import define, field, frozen
 
@@ -17,9 +15,6 @@ from wxasset.wire.limits import MIB
 from wxasset.wire.names import disposition_filename, safe_name
 
 __all__ = ["FileReply", "MaterialStream", "SavedMaterial"]
-
-# Its first tag, perhaps behind a byte order mark; wire reference 2.2 has such pages.
-_PAGE: Final = re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<[a-z!?]")
 
 
 @frozen(kw_only=True)
@@ -72,11 +67,6 @@ class FileReply:
     def content_type(self) -> str | None:
         """The media type that WeChat claims."""
         return self._reply.content_type
-
-    @property
-    def is_page(self) -> bool:
-        """Whether it is a page of HTML, whatever it is claimed to be; no file that WeChat keeps begins like one."""
-        return _PAGE.match(self._start) is not None
 
     @property
     def length(self) -> int | None:

@@ -13,7 +13,17 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from wxasset.errors import DecodeError, api_error
 
-__all__ = ["decode", "dumps", "excerpt", "looks_like_json", "parse", "reply_or_file", "unstructure", "wire_name"]
+__all__ = [
+    "decode",
+    "dumps",
+    "excerpt",
+    "looks_like_json",
+    "looks_like_page",
+    "parse",
+    "reply_or_file",
+    "unstructure",
+    "wire_name",
+]
 
 R = TypeVar("R")
 
@@ -21,6 +31,7 @@ _WIRE: Final = "wxasset.wire"
 _EXCERPT: Final = 200  # characters; enough for a gateway's headline
 _ENVELOPE: Final = frozenset({"errcode", "errmsg", "rid"})
 _BOM: Final = b"\xef\xbb\xbf"
+_TAG: Final = re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<[a-z!?]")
 _DECODER: Final = json.JSONDecoder(strict=False)  # json.loads would make one for each reply
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -158,6 +169,11 @@ def excerpt(body: bytes) -> str:
 def looks_like_json(head: bytes | bytearray) -> bool:
     """Tell whether a body that starts so may be a JSON object. No media format starts so."""
     return head.removeprefix(_BOM).lstrip(b" \t\r\n").startswith(b"{")
+
+
+def looks_like_page(head: bytes | bytearray) -> bool:
+    """Tell whether a body that starts so is HTML or XML, whatever it is claimed to be. No media format starts so."""
+    return _TAG.match(head) is not None
 
 
 def _loads(body: bytes) -> object:

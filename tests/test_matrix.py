@@ -1,0 +1,299 @@
+"""Every operation meets every fault, and ends as it should: the matrix, as data.
+
+A fault comes once, when the operation's own request is answered. The columns say what a caller sees of it:
+
+* READ, DELETE: `ok`, the operation was repeated and did what was asked for; or the error.
+* ADD: `ok`; `found`, the reply was lost and the material found in the library; `unknown`, it is not there, so far.
+* COPY (article images and temporary media, which nothing lists): `ok`, `unknown`, or the error.
+
+The simulator is the judge: what ended well is there, exactly once; what is unknown is there at most once.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from wxasset import (
+    DownloadPolicy,
+    RetryPolicy,
+    SavedMaterial,
+    Timeouts,
+    UploadOutcomeUnknown,
+    UploadPolicy,
+    Video,
+    WxAssetError,
+    WxSession,
+)
+from wxasset.simulator import Simulator
+
+OK, FOUND, UNKNOWN = "ok", "found", "unknown"
+READ, DELETE, ADD, COPY = range(4)
+
+# The body of an upload is small: by the time a server breaks off, all of it may have been handed over.
+EITHER = "ok or unknown"
+
+FAULTS: dict[str, tuple[str, str, str, str]] = {
+    # fault: READ, DELETE, ADD, COPY
+    "errcode:-1": (OK, OK, UNKNOWN, UNKNOWN),
+    "errcode-after-commit:-1": (OK, OK, FOUND, UNKNOWN),
+    "errcode:45009": ("QuotaExceededError",) * 4,
+    "errcode:45011": (OK, OK, OK, OK),
+    "errcode:48001": ("PermissionDeniedError",) * 4,
+    "errcode:40164": ("IPNotAllowedError",) * 4,
+    "errcode:99999": ("APIError",) * 4,
+    "status:503": (OK, OK, UNKNOWN, UNKNOWN),
+    "status:404": ("HTTPStatusError",) * 4,
+    "status:429": (OK, OK, OK, OK),
+    "status-after-commit:502": (OK, OK, FOUND, UNKNOWN),
+    "retry-after:1": (OK, OK, UNKNOWN, UNKNOWN),
+    "status:429,retry-after:1": (OK, OK, OK, OK),
+    "status:429,retry-after:121": ("HTTPStatusError",) * 4,
+    "reset-before-commit": (OK, OK, UNKNOWN, UNKNOWN),
+    "reset-after-commit": (OK, OK, FOUND, UNKNOWN),
+    "close-before-commit": (OK, OK, UNKNOWN, UNKNOWN),
+    "close-before-reply": (OK, OK, FOUND, UNKNOWN),
+    "reset-after-1K": (OK, OK, EITHER, EITHER),
+    "close-after-1K": (OK, OK, EITHER, EITHER),
+    "return-503-after-1K": (OK, OK, EITHER, EITHER),
+    "stall-30s": (OK, OK, FOUND, UNKNOWN),
+    "stall-30s-before-commit": (OK, OK, UNKNOWN, UNKNOWN),
+    "stall-30s-after-5": (OK, OK, FOUND, UNKNOWN),
+    "delay-20ms": (OK, OK, OK, OK),
+    "trickle-1K-every-1ms": (OK, OK, OK, OK),
+    "slow-head-1ms": (OK, OK, OK, OK),
+    "cut-reply-after-5": (OK, OK, FOUND, UNKNOWN),
+    "reset-reply-after-5": (OK, OK, FOUND, UNKNOWN),
+    "chunked-cut-after-5": (OK, OK, FOUND, UNKNOWN),
+    "wrong-length:10": (OK, OK, FOUND, UNKNOWN),
+    "revoke-token": (OK, OK, OK, OK),
+    "expire-token": (OK, OK, OK, OK),
+    # The token endpoint gives the same token again, and within 30 seconds of a fetch no refresh is forced.
+    "malformed-token": ("TokenRejectedError",) * 4,
+    "redirect:307": ("HTTPStatusError",) * 4,
+    "redirect:302:http://169.254.169.254/": ("HTTPStatusError",) * 4,
+    "html": (OK, OK, UNKNOWN, UNKNOWN),
+    "html-after-commit": (OK, OK, FOUND, UNKNOWN),
+    "empty-after-commit": (OK, OK, FOUND, UNKNOWN),
+    "garbage-after-commit": (OK, OK, FOUND, UNKNOWN),
+    "not-http": (OK, OK, FOUND, UNKNOWN),
+    "control-characters": (OK, OK, OK, OK),
+    "invalid-utf8": (OK, OK, OK, OK),
+    "deep-json:100000": (OK, OK, FOUND, UNKNOWN),
+    "long-errcode:5000": (OK, OK, FOUND, UNKNOWN),
+    "gzip-bomb:8M": ("ReplyTooLarge", "ReplyTooLarge", FOUND, UNKNOWN),
+}
+
+PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
+
+
+@frozen
+class Operation:
+    """An operation of the face: its endpoint, its column, how it is made and judged."""
+
+    endpoint: str
+    column: int
+    make: Callable[[WxSession, Simulator, Path], Awaitable[Callable[[], Awaitable[Any]]]]
+    judge: Callable[[Simulator, Any], None]
+
+
+def _added(kind: str, **options: Any) -> Operation:
+    async def make(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+        del sim, path
+        media = {"image": PHOTO, "thumb": PHOTO, "voice": b"#!AMR\n" + bytes(1000)}[kind]
+        return lambda: wx.add_material(kind, media, filename=f"mine.{'amr' if kind == 'voice' else 'jpg'}", **options)  # type: ignore[arg-type]
+
+    def judge(sim: Simulator, result: Any) -> None:
+        mine = [one.media_id for one in sim.materials.values() if one.filename.startswith("mine")]
+        assert mine == [result.media_id] if result is not None else len(mine) <= 1
+
+    return Operation("add_material", ADD, make, judge)
+
+
+async def _existing(wx: WxSession) -> str:
+    return (await wx.add_material("image", PHOTO, filename="old.jpg")).media_id
+
+
+async def _get_material(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del sim
+    media_id = await _existing(wx)
+    return lambda: wx.get_material(media_id, to=path / "out.jpg")
+
+
+async def _open_material(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del sim
+    media_id = await _existing(wx)
+
+    async def read() -> Any:
+        async with wx.open_material(media_id) as material:
+            assert not isinstance(material, Video)
+            return await material.save(path / "out.jpg")  # type: ignore[union-attr] # it is a stream
+
+    return read
+
+
+async def _get_media(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del sim
+    media_id = (await wx.upload_media("image", PHOTO)).media_id
+    return lambda: wx.get_media(media_id, to=path / "out.jpg")
+
+
+async def _del_material(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del sim, path
+    media_id = await _existing(wx)
+    return lambda: wx.del_material(media_id)
+
+
+async def _delete_files(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del path
+    fileids = [sim.add_cloud_file("env", f"{number}.jpg", PHOTO) for number in range(3)]
+    return lambda: wx.batch_delete_file("env", fileids)
+
+
+def _plain(
+    name: str, *arguments: Any
+) -> Callable[[WxSession, Simulator, Path], Awaitable[Callable[[], Awaitable[Any]]]]:
+    async def make(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+        del sim, path
+        await _existing(wx)
+        return lambda: getattr(wx, name)(*arguments)
+
+    return make
+
+
+async def _iterate(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del sim, path
+    await _existing(wx)
+
+    async def read() -> Any:
+        return [item.name async for item in wx.iter_materials("image")]
+
+    return read
+
+
+def _saved(_: Simulator, result: Any) -> None:
+    if result is not None:
+        assert isinstance(result, SavedMaterial)
+        assert result.path is not None
+        assert result.path.read_bytes() == PHOTO
+
+
+def _gone(sim: Simulator, result: Any) -> None:
+    if result is not None:
+        assert not sim.materials
+
+
+def _all_gone(sim: Simulator, result: Any) -> None:
+    if result is not None:
+        assert len(result.deleted) == 3
+        assert not sim.cloud_files
+
+
+def _is(expected: Callable[[Any], bool]) -> Callable[[Simulator, Any], None]:
+    def judge(_: Simulator, result: Any) -> None:
+        assert result is None or expected(result)
+
+    return judge
+
+
+def _kept(sim: Simulator, result: Any) -> None:
+    if result is not None:
+        assert result.media_id in sim.temporary_media
+
+
+def _shown(sim: Simulator, result: Any) -> None:
+    if result is not None:
+        assert result in sim.article_images
+
+
+OPERATIONS: dict[str, Operation] = {
+    "add_material image": _added("image"),
+    "add_material thumb": _added("thumb"),
+    "add_material voice": _added("voice"),
+    "upload_image": Operation("uploadimg", COPY, _plain("upload_image", PHOTO), _shown),
+    "upload_media": Operation("/cgi-bin/media/upload", COPY, _plain("upload_media", "image", PHOTO), _kept),
+    "get_material": Operation("get_material", READ, _get_material, _saved),
+    "open_material": Operation("get_material", READ, _open_material, _saved),
+    "get_media": Operation("/cgi-bin/media/get", READ, _get_media, _saved),
+    "del_material": Operation("del_material", DELETE, _del_material, _gone),
+    "batch_delete_file": Operation("/tcb/batchdeletefile", DELETE, _delete_files, _all_gone),
+    "count_materials": Operation("get_materialcount", READ, _plain("count_materials"), _is(lambda one: one.image == 1)),
+    "list_materials": Operation(
+        "batchget_material", READ, _plain("list_materials", "image"), _is(lambda one: len(one.items) == 1)
+    ),
+    "iter_materials": Operation("batchget_material", READ, _iterate, _is(lambda one: len(one) == 1)),
+}
+
+EXCEPTIONS: dict[tuple[str, str], str] = {}
+"""Cells that differ from their column, each with its reason."""
+
+# A stream that is open is the caller's: what breaks while it is read is not made again behind his back.
+for _fault in (
+    "stall-30s-after-5",
+    "cut-reply-after-5",
+    "reset-reply-after-5",
+    "chunked-cut-after-5",
+    "wrong-length:10",
+):
+    EXCEPTIONS["open_material", _fault] = "TruncatedDownload or TransferTimeout"
+for _name in ("get_material", "open_material", "get_media"):
+    EXCEPTIONS[_name, "garbage-after-commit"] = OK
+
+CELLS = [(name, fault) for name in OPERATIONS for fault in FAULTS]
+
+
+@pytest.fixture
+async def session(sim: Simulator) -> AsyncIterator[WxSession]:
+    """A session that gives a stall up soon, and waits for nothing else."""
+    async with WxSession(
+        sim.appid,
+        sim.secret,
+        base_url=sim.url,
+        retry=RetryPolicy(wait_initial=0),
+        timeouts=Timeouts(stall=0.15),
+        uploads=UploadPolicy(visibility=0.01),
+        downloads=DownloadPolicy(allow_private_hosts=True),
+    ) as wx:
+        wx._engine.sleep = _at_once
+        yield wx
+
+
+async def _at_once(_: float) -> None:
+    """Wait for nothing."""
+
+
+async def _outcome(operation: Callable[[], Awaitable[Any]]) -> tuple[str, Any]:
+    """Make an operation; say how it ended, and with what."""
+    try:
+        result = await operation()
+    except UploadOutcomeUnknown:
+        return UNKNOWN, None
+    except WxAssetError as error:
+        return type(error).__name__, None
+    return (FOUND if getattr(result, "reconciled", False) else OK), result if result is not None else True
+
+
+@pytest.mark.parametrize(("name", "fault"), CELLS, ids=[f"{name}-{fault}" for name, fault in CELLS])
+async def test_a_cell(session: WxSession, sim: Simulator, tmp_path: Path, name: str, fault: str) -> None:
+    """The operation ends as the matrix says, the library holds what the caller was told, and no file is half."""
+    operation = OPERATIONS[name]
+    make = await operation.make(session, sim, tmp_path)
+    sim.fail(operation.endpoint, fault)
+    outcome, result = await _outcome(make)
+    expected = EXCEPTIONS.get((name, fault), FAULTS[fault][operation.column])
+    assert outcome in expected.split(" or "), f"{name} under {fault}"
+    operation.judge(sim, result)
+    assert sim.unused_faults == ()
+    if not isinstance(result, SavedMaterial):
+        assert not any(tmp_path.iterdir()), "an incomplete file"
+
+
+def test_the_matrix_is_large_enough(record_testsuite_property: Any) -> None:
+    """Every operation of the face meets at least 20 faults, in 200 cells or more; the count is printed."""
+    record_testsuite_property("matrix", len(CELLS))
+    print(f"matrix: {len(CELLS)} cells, {len(OPERATIONS)} operations x {len(FAULTS)} faults")  # noqa: T201 - asked for
+    assert len(FAULTS) >= 20
+    assert len(CELLS) >= 200
+    assert len(CELLS) == len(OPERATIONS) * len(FAULTS)
