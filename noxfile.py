@@ -120,6 +120,13 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Play 10,000 random schedules of faults, judged by the simulator's journal; the tests play 60."""
+    install(session)
+    session.run("pytest", "-q", "tests/test_schedules.py", *session.posargs, env={"WXASSET_SCHEDULES": "10000"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Compare with what users would pick instead, side by side in one run; see benchmarks/README.md."""
     missing = [program for program in ("nginx", "curl") if shutil.which(program) is None]

@@ -86,6 +86,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "gzip-bomb:8M": ("ReplyTooLarge", "ReplyTooLarge", FOUND, UNKNOWN),
 }
 
+FILM = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(range(256)) * 40
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
 
 
@@ -140,6 +141,14 @@ async def _get_media(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], 
     return lambda: wx.get_media(media_id, to=path / "out.jpg")
 
 
+async def _film(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del sim
+    added = await wx.add_material("video", FILM, filename="old.mp4", title="title")
+    video = await wx.get_material(added.media_id, to=path / "unused")
+    assert isinstance(video, Video)
+    return lambda: wx.download_video(video, to=path / "out.mp4")
+
+
 async def _del_material(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
     del sim, path
     media_id = await _existing(wx)
@@ -177,7 +186,7 @@ def _saved(_: Simulator, result: Any) -> None:
     if result is not None:
         assert isinstance(result, SavedMaterial)
         assert result.path is not None
-        assert result.path.read_bytes() == PHOTO
+        assert result.path.read_bytes() in {PHOTO, FILM}
 
 
 def _gone(sim: Simulator, result: Any) -> None:
@@ -217,6 +226,7 @@ OPERATIONS: dict[str, Operation] = {
     "get_material": Operation("get_material", READ, _get_material, _saved),
     "open_material": Operation("get_material", READ, _open_material, _saved),
     "get_media": Operation("/cgi-bin/media/get", READ, _get_media, _saved),
+    "download_video": Operation("link", READ, _film, _saved),
     "del_material": Operation("del_material", DELETE, _del_material, _gone),
     "batch_delete_file": Operation("/tcb/batchdeletefile", DELETE, _delete_files, _all_gone),
     "count_materials": Operation("get_materialcount", READ, _plain("count_materials"), _is(lambda one: one.image == 1)),
@@ -240,6 +250,14 @@ for _fault in (
     EXCEPTIONS["open_material", _fault] = "TruncatedDownload or TransferTimeout"
 for _name in ("get_material", "open_material", "get_media"):
     EXCEPTIONS[_name, "garbage-after-commit"] = OK
+
+# A film's address is followed: 404 may mean "not yet", redirects are gone along with, and a page is told from a film.
+EXCEPTIONS |= {
+    ("download_video", "status:404"): OK,
+    ("download_video", "redirect:307"): "APIError",
+    ("download_video", "html"): "NotAFileError",
+    ("download_video", "html-after-commit"): "NotAFileError",
+}
 
 CELLS = [(name, fault) for name in OPERATIONS for fault in FAULTS]
 
