@@ -244,7 +244,8 @@ class Engine:
         if not attachment and looks_like_page(head):
             if isinstance(call, FetchLink):
                 raise _not_a_file(reply.path)
-            raise DecodeError(f"{reply.path} answered with a page of HTML or XML.", reply.path, excerpt=excerpt(bytes(head)))
+            start = excerpt(bytes(head))
+            raise DecodeError(f"{reply.path} answered with a page of HTML or XML.", reply.path, excerpt=start)
         fallback = str(getattr(call, "fallback", "") or getattr(call, "media_id", ""))
         fallback = fallback or call.route.path.rsplit("/", 1)[-1]
         return FileReply(fallback, reply, bytes(head), self.limits.max_download)
