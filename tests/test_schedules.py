@@ -33,6 +33,7 @@ FAULTS = (
     "close-before-reply",
     "reset-after-1K",
     "return-503-after-1K",
+    "delay-30ms",
     "stall-30s",
     "stall-30s-after-5",
     "cut-reply-after-5",
@@ -51,7 +52,7 @@ FAULTS = (
     "hide-1s",
     "hide-1s,reset-after-commit",
 )
-ENDPOINTS = ("add_material", "batchget_material", "del_material", "get_material", "stable_token", "*")
+ENDPOINTS = ("add_material", "add_material", "batchget_material", "del_material", "get_material", "stable_token", "*")
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 10
 
 
@@ -87,7 +88,7 @@ SCHEDULES = st.builds(
     Schedule,
     rules=st.lists(RULES, min_size=1, max_size=6),
     steps=st.lists(st.sampled_from(["add", "add", "add", "delete", "get", "list"]), min_size=1, max_size=8),
-    names=st.lists(st.sampled_from(["a.jpg", "b.jpg"]), min_size=8, max_size=8),
+    names=st.lists(st.sampled_from(["a.jpg", "a.jpg", "b.jpg"]), min_size=8, max_size=8),
     together=st.booleans(),
     unique=st.booleans(),
 )
