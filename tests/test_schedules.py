@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from attrs import Factory, define, frozen
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, example, given, note, settings
 from hypothesis import strategies as st
 
 from wxasset import AddedMaterial, RetryPolicy, Timeouts, UploadOutcomeUnknown, UploadPolicy, WxAssetError, WxSession
@@ -91,6 +91,16 @@ SCHEDULES = st.builds(
     names=st.lists(st.sampled_from(["a.jpg", "a.jpg", "b.jpg"]), min_size=8, max_size=8),
     together=st.booleans(),
     unique=st.booleans(),
+)
+
+
+RIVALS = Schedule(
+    # The first is lost before it is made, while the second is made and has no answer yet.
+    rules=[Rule("add_material", "reset-before-commit", 1, 0), Rule("add_material", "delay-30ms", 1, 0)],
+    steps=["add", "add"],
+    names=["a.jpg"] * 8,
+    together=True,
+    unique=False,
 )
 
 
@@ -217,6 +227,7 @@ def test_random_schedules_of_faults(capsys: pytest.CaptureFixture[str]) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(SCHEDULES)
+    @example(RIVALS)
     def play(schedule: Schedule) -> None:
         nonlocal played
         played += 1
