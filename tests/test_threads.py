@@ -77,6 +77,25 @@ async def test_work_that_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatc
     assert done == []
 
 
+async def test_nobody_waits_for_the_end_of_work_that_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever cleans up after cancelled work that no thread had begun is not kept waiting."""
+    monkeypatch.setattr("wxasset.transfer.threads._MOST", 1)
+    go_on = threading.Event()
+    busy = in_background(go_on.wait, 10)
+    job = in_background(pytest.fail)
+    waiting = asyncio.create_task(job.result())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(asyncio.CancelledError):
+        await job.result()
+    await asyncio.wait([cleaning := asyncio.create_task(job.through())], timeout=5)
+    go_on.set()
+    assert cleaning.done()
+    assert await busy.result()
+
+
 async def test_a_thread_that_is_stuck_keeps_nobody_waiting() -> None:
     """While a disk answers nobody, the work for others goes on in more threads."""
     stuck = [threading.Event() for _ in range(5)]

@@ -51,7 +51,10 @@ class Job(Generic[T]):
             try:
                 await self._told
             except asyncio.CancelledError:
-                if not self._withdraw():
+                if self._withdraw():
+                    # It never begins: whoever cleans up after it has nothing to wait for.
+                    self._outcome, self._ended = _raising(asyncio.CancelledError()), True
+                else:
                     await self._stay()
                 raise
         return self._outcome()
