@@ -1,5 +1,6 @@
 """What goes over the socket when something is uploaded: recorded byte for byte by a server of plain sockets."""
 
+import asyncio
 import io
 import os
 import re
@@ -17,6 +18,7 @@ from starlette.datastructures import Headers
 
 from conftest import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
+from suspension import descriptors
 from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
 from wxasset.errors import (
     SourceError,
@@ -24,6 +26,7 @@ from wxasset.errors import (
     TransferTimeout,
     UsageError,
 )
+from wxasset.transfer.files import FileContent
 from wxasset.transfer.progress import Throttle
 
 ADDED = reply({"media_id": "M"})
@@ -805,3 +808,36 @@ async def test_an_upload_that_keeps_breaking_is_given_up(server: RawServer) -> N
             await wx.add_material("image", jpeg(HUGE))
     assert caught.value.outcome_unknown is False
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("kind", ["a path", "a stream without a size"])
+async def test_what_was_opened_for_a_cancelled_upload_is_closed(
+    raw: WxSession, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled in the very moment in which a thread opens a file for it, an upload closes that file."""
+    loop, opening, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    data = jpeg(1_200_000)
+    file = tmp_path / "file.jpg"
+    file.write_bytes(data)
+
+    def slowly(function: Callable[..., Any]) -> Callable[..., Any]:
+        def opened(*arguments: Any) -> Any:
+            loop.call_soon_threadsafe(opening.set)
+            assert go_on.wait(10)
+            return function(*arguments)
+
+        return opened
+
+    if kind == "a path":
+        monkeypatch.setattr(FileContent, "_open", slowly(FileContent._open))
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        monkeypatch.setattr(tempfile, "TemporaryFile", slowly(tempfile.TemporaryFile))
+    upload = asyncio.create_task(raw.add_material("image", file if kind == "a path" else chunks_of(data)))
+    await asyncio.wait_for(opening.wait(), 5)
+    upload.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await upload
+    assert not [name for name in descriptors() if name.startswith(str(tmp_path))]

@@ -62,21 +62,18 @@ class FileContent:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
         """Open the file; it has to be the one that was examined."""
-        descriptor = await in_thread(self._open, name=self.path)
+        opened: list[int] = []  # by the thread itself: what it returns is lost where its caller is cancelled
         try:
-            async with aclosing(read_pages(descriptor, self.identity, 0, self.path)) as chunks:
+            await in_thread(self._open, opened, name=self.path)
+            async with aclosing(read_pages(opened[0], self.identity, 0, self.path)) as chunks:
                 yield chunks
         finally:
-            os.close(descriptor)
+            for descriptor in opened:
+                os.close(descriptor)
 
-    def _open(self) -> int:
-        descriptor = os.open(self.path, _READ)
-        try:
-            self.identity.check(descriptor, self.path)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+    def _open(self, opened: list[int]) -> None:
+        opened.append(os.open(self.path, _READ))
+        self.identity.check(opened[0], self.path)
 
 
 async def examine_file(path: str) -> Content:

@@ -132,22 +132,27 @@ async def spool(chunks: AsyncIterator[Any], most: int) -> Content:
         SourceError: There are more than `most`, the stream fails, or the disk is full.
     """
     memory = bytearray()
-    file: Any = None
+    files: list[Any] = []  # filled by the thread itself: what it returns is lost where its caller is cancelled
     try:
         async with aclosing(_bounded(_checked(chunks), most)) as bounded:
             async for chunk in bounded:
                 memory += chunk
                 if len(memory) >= _SPOOL_MEMORY:
-                    file = file or await in_thread(tempfile.TemporaryFile, name="a temporary file")
-                    await in_thread(file.write, bytes(memory), name="a temporary file")
+                    await in_thread(_spool, files, bytes(memory), name="a temporary file")
                     memory.clear()
-        if file is None:
+        if not files:
             return MemoryContent(bytes(memory))
-        return await in_thread(_finish_spool, file, bytes(memory), name="a temporary file")
+        return await in_thread(_finish_spool, files[0], bytes(memory), name="a temporary file")
     except BaseException:
-        if file is not None:
+        for file in files:
             file.close()
         raise
+
+
+def _spool(files: list[Any], data: bytes) -> None:
+    if not files:
+        files.append(tempfile.TemporaryFile())  # noqa: SIM115 - closed with its content
+    files[0].write(data)
 
 
 def _finish_spool(file: Any, rest: bytes) -> Content:
