@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from attrs import define, field
 from blockbuster import BlockBuster, blockbuster_ctx
 
 import wxasset
@@ -14,6 +15,38 @@ from wxasset.simulator import Simulator
 SAMPLES = Path(wxasset.__file__).parent / "cli" / "samples"
 PATIENT = RetryPolicy(wait_initial=0)
 """Tries as often as the default, without waiting."""
+
+
+@define
+class Points:
+    """At how many points operations were cancelled, to be told at the end of the run."""
+
+    operations: set[str] = field(factory=set)
+    tried: int = 0
+    late: int = 0
+
+    def add(self, operation: str, tried: int, late: int) -> None:
+        """Count the points of an operation, and those at which it ended well because the cancellation came too late."""
+        self.operations.add(operation)
+        self.tried += tried
+        self.late += late
+
+
+POINTS = pytest.StashKey[Points]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of cancellation was tried."""
+    points = terminalreporter.config.stash.get(POINTS, None)
+    if points is not None:
+        tried = f"{points.tried} points in {len(points.operations)} operations"
+        terminalreporter.write_line(f"cancellation: {tried}, {points.late} of them too late to stop it")
+
+
+@pytest.fixture(scope="session")
+def points(request: pytest.FixtureRequest) -> Points:
+    """Where cancellations are counted."""
+    return request.config.stash.setdefault(POINTS, Points())
 
 
 @pytest.fixture(scope="session")
