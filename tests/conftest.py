@@ -21,14 +21,14 @@ PATIENT = RetryPolicy(wait_initial=0)
 class Points:
     """At how many points operations were cancelled, to be told at the end of the run."""
 
-    operations: set[str] = field(factory=set)
+    by_operation: dict[str, int] = field(factory=dict)
     tried: int = 0
     late: int = 0
 
-    def add(self, operation: str, tried: int, late: int) -> None:
-        """Count the points of an operation, and those at which it ended well because the cancellation came too late."""
-        self.operations.add(operation)
-        self.tried += tried
+    def add(self, operation: str, points: int, late: int) -> None:
+        """Count a run over the points of an operation, and those at which the cancellation came too late to stop it."""
+        self.by_operation[operation] = max(points, self.by_operation.get(operation, 0))
+        self.tried += points
         self.late += late
 
 
@@ -37,10 +37,10 @@ POINTS = pytest.StashKey[Points]()
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much of cancellation was tried."""
-    points = terminalreporter.config.stash.get(POINTS, None)
-    if points is not None:
-        tried = f"{points.tried} points in {len(points.operations)} operations"
-        terminalreporter.write_line(f"cancellation: {tried}, {points.late} of them too late to stop it")
+    told = terminalreporter.config.stash.get(POINTS, None)
+    if told is not None:
+        where = f"{sum(told.by_operation.values())} points in {len(told.by_operation)} operations"
+        terminalreporter.write_line(f"cancellation: {where}, {told.tried} times in all, {told.late} times too late")
 
 
 @pytest.fixture(scope="session")
