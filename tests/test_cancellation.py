@@ -18,7 +18,16 @@ from fastapi import UploadFile
 from conftest import PATIENT, Points
 from declared import CountImages
 from suspension import BOUND, Residue, Steps, Strike, complaints
-from wxasset import FileTokenStore, MaterialStream, MemoryTokenStore, TokenStore, WxSession
+from wxasset import (
+    FileTokenStore,
+    MaterialStream,
+    MemoryTokenStore,
+    StableToken,
+    TokenCache,
+    TokenStore,
+    WxSession,
+)
+from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
 
 ENV = "env-1"
@@ -526,3 +535,47 @@ async def test_others_who_wait_for_the_same_token_get_it(sim: Simulator, first: 
                 break
     assert said == []
     assert at > 3
+
+
+STORES: dict[str, Callable[[Path], TokenStore | None]] = {
+    "no store": lambda _: None,
+    "memory": lambda _: MemoryTokenStore(),
+    "file": lambda directory: FileTokenStore(directory / "tokens", wait=BOUND),
+}
+
+
+@pytest.mark.parametrize("kind", STORES)
+async def test_a_session_closed_at_any_point_of_a_fetch_takes_nothing_from_others(
+    sim: Simulator, tmp_path: Path, kind: str
+) -> None:
+    """Closing the session that fetches a token stops the fetch; whoever waits for it gets a token nevertheless.
+
+    The lease of the store is free afterwards, and the closed session's own call ends, in a typed error if not well.
+    """
+    at = stopped = 0
+    with complaints() as said:
+        while True:
+            at += 1
+            before, store, closing = Residue.now(), STORES[kind](tmp_path), list[asyncio.Task[None]]()
+            cache = TokenCache(StableToken(sim.appid, sim.secret), store=store)
+            async with (
+                WxSession(tokens=cache, base_url=sim.url, retry=PATIENT) as other,
+                WxSession(tokens=cache, base_url=sim.url, retry=PATIENT) as wx,
+            ):
+                steps = Steps(at, lambda *_: closing.append(asyncio.create_task(wx.aclose())))  # noqa: B023 - struck in this turn
+                fetching = steps.start(wx.count_materials())
+                await asyncio.sleep(0)
+                waiting = asyncio.create_task(other.count_materials())
+                await asyncio.wait([fetching, waiting, *closing], timeout=BOUND)
+                assert waiting.result().image == 0
+                assert fetching.done()
+                stopped += isinstance(fetching.exception(), WxAssetError)
+                if store is not None and cache._shared is not None:
+                    async with asyncio.timeout(BOUND), store.lease(cache._shared.key):
+                        pass
+            await before.gone(f"closed at {at}")
+            if steps.points < at:
+                break
+            (tmp_path / "tokens").unlink(missing_ok=True)
+    assert said == []
+    assert stopped > 3

@@ -19,6 +19,7 @@ from wxasset.errors import (
     PermissionDeniedError,
     QuotaExceededError,
     TokenUnavailableError,
+    UsageError,
     WxAssetError,
 )
 from wxasset.tokens.sharing import SharedToken
@@ -124,6 +125,8 @@ class TokenCache:
             await _within(patience, flight.done)
             if flight.token is not None and flight.token is self._token:
                 return flight.token
+            if isinstance(flight.error, UsageError) and _root(flight.exchange) != _root(exchange):
+                continue  # that one was made with a session that is closed; ours is not
             if isinstance(flight.error, WxAssetError):
                 # A copy: raising one instance in many tasks would grow one traceback without end.
                 raise copy.copy(flight.error)
