@@ -779,6 +779,8 @@ def test_any_body_is_a_reply_a_file_or_a_typed_error(body: bytes, attachment: bo
     except (APIError, DecodeError) as refused:
         answer = refused
     assert isinstance(answer, APIError | DecodeError | News | Video | None)
+    if isinstance(answer, APIError | DecodeError):
+        assert answer.path == PATH
     assert not (attachment and isinstance(answer, News | Video))
 
 

@@ -153,6 +153,44 @@ async def test_margins_shrink_with_a_short_life(
     assert await cache.acquire(exchange) is not first
 
 
+@pytest.mark.parametrize("life", [LIFE, 100.0])
+@pytest.mark.parametrize(("chance", "early"), [(0.0, 300.0), (0.5, 270.0), (1.0, 240.0)])
+async def test_the_renewal_begins_at_its_second(
+    cache: TokenCache,
+    source: Source,
+    clock: Clock,
+    life: float,
+    chance: float,
+    early: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """300 seconds before its end, less up to 60 at random, or 25 of 100: not sooner, and not later."""
+    monkeypatch.setattr("random.random", lambda: chance)
+    source.life = life
+    first = await cache.acquire(exchange)
+    clock.time += life - min(early, life / 4) - 0.5
+    assert await cache.acquire(exchange) is first
+    await settle()
+    assert source.fetches == 1
+    clock.time += 0.5
+    assert await cache.acquire(exchange) is first
+    await settle()
+    assert source.fetches == 2
+
+
+@pytest.mark.parametrize(("life", "last"), [(LIFE, 60.0), (100.0, 10.0)])
+async def test_a_token_serves_until_its_last_minute_begins(
+    cache: TokenCache, source: Source, clock: Clock, life: float, last: float
+) -> None:
+    """60 seconds before its end, or 10 of 100, a token is given out no longer; half a second before, it still is."""
+    source.life = life
+    first = await cache.acquire(exchange)
+    clock.time += life - last - 0.5
+    assert await cache.acquire(exchange) is first
+    clock.time += 0.5
+    assert await cache.acquire(exchange) is not first
+
+
 async def test_a_failure_in_the_background_is_logged_once(
     cache: TokenCache, source: Source, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,6 +251,24 @@ async def test_a_session_that_is_closed_stops_its_fetch_and_others_go_on(cache: 
     source.gate.set()
     assert (await tasks[1]).value == "token2"
     await cache.release(other)
+
+
+async def test_a_session_is_known_by_its_method(cache: TokenCache, source: Source) -> None:
+    """A session's exchange is a method, which is another object each time that it is looked up."""
+
+    class Session:
+        async def exchange(self, call: Any, /) -> Any:
+            return await exchange(call)
+
+    session = Session()
+    source.gate = asyncio.Event()
+    task = asyncio.create_task(cache.acquire(session.exchange))
+    await settle()
+    task.cancel()
+    await cache.release(Session().exchange)
+    assert source.under_way == 1, "another session's"
+    await cache.release(session.exchange)
+    assert source.under_way == 0
 
 
 async def test_a_session_that_is_closed_stops_the_fetch_of_its_platform_as_well(source: Source) -> None:
@@ -292,6 +348,67 @@ async def test_a_refusal_while_the_old_token_serves_leaves_the_quota_alone(
     assert source.fetches == 2
 
 
+async def test_a_source_that_was_refused_is_asked_again_after_30_seconds(
+    cache: TokenCache, source: Source, clock: Clock
+) -> None:
+    """Half a second before, the refusal is raised again; from then on the source is asked, also by a token in hand."""
+    source.failure = BAD_SECRET
+    for wait in (0.0, 30.0):
+        clock.time += wait
+        with pytest.raises(CredentialError):
+            await cache.acquire(exchange)
+    assert source.fetches == 2
+    clock.time += 29.5
+    with pytest.raises(CredentialError):
+        await cache.acquire(exchange)
+    assert source.fetches == 2
+
+    source.failure = None
+    clock.time += 0.5
+    first = await cache.acquire(exchange)
+    source.failure = BAD_SECRET
+    clock.time += LIFE - 200
+    for wait, fetches in ((0.0, 4), (29.5, 4), (0.5, 5)):
+        clock.time += wait
+        assert await cache.acquire(exchange) is first
+        await settle()
+        assert source.fetches == fetches
+
+
+async def test_calls_of_the_last_30_seconds_count_against_a_refused_token(
+    cache: TokenCache, source: Source, clock: Clock
+) -> None:
+    """However many there were before the refusal, the endpoint rests until fewer than two are 30 seconds old."""
+    source.life = 10.0
+    for _ in range(3):
+        await cache.acquire(exchange)
+        clock.time += 9.5  # in its last tenth
+    assert cache._token is not None
+    cache.reject(cache._token, REFUSED)  # the calls were 28.5, 19 and 9.5 seconds ago
+    clock.time += 10.0
+    with pytest.raises(TokenRejectedError):
+        await cache.acquire(exchange)
+    clock.time += 1.0  # the second is 30 seconds old
+    assert (await cache.acquire(exchange)).value == "token4"
+
+
+async def test_a_late_refusal_does_not_cost_a_token_that_was_fetched_since(cache: TokenCache, source: Source) -> None:
+    """WeChat may issue the same text again; the refusal of the one before is no news about it."""
+
+    class Same(Source):
+        async def fetch(self, exchange: Any, *, previous: Token | None, rejected: bool) -> Token:
+            await source.fetch(exchange, previous=previous, rejected=rejected)
+            return Token(value="same", expires_in=LIFE)
+
+    cache.source = Same()
+    first = await cache.acquire(exchange)
+    cache.reject(first, REFUSED)
+    second = await cache.acquire(exchange)
+    cache.reject(first, REFUSED)
+    assert await cache.acquire(exchange) is second
+    assert source.fetches == 2
+
+
 async def test_tokens_that_are_refused_one_after_the_other_are_held_back(
     cache: TokenCache, source: Source, clock: Clock
 ) -> None:
@@ -311,8 +428,11 @@ async def test_a_rejection_without_an_error_is_held_back_too(cache: TokenCache) 
     """A source that rejects another cache's token gives no error; the cure is named all the same."""
     for _ in range(2):
         cache.reject(await cache.acquire(exchange))
-    with pytest.raises(TokenUnavailableError, match="WeChat refuses each token"):
+    with pytest.raises(TokenUnavailableError, match=r"^WeChat refuses each token .* up to 30 seconds") as caught:
         await cache.acquire(exchange)
+    assert caught.value.hint is not None
+    assert caught.value.hint.english.startswith("See that the appid is that of the account that is called")
+    assert caught.value.hint.chinese.startswith("请确认 appid")
 
 
 async def test_a_source_is_told_what_was_refused(cache: TokenCache, source: Source, clock: Clock) -> None:
@@ -419,6 +539,72 @@ async def test_a_record_holds_no_appid_and_no_secret(store: BrokenStore, clock: 
         token="token1", issued=clock.time, expires=clock.time + LIFE, version=1, mode="classic"
     )
     assert TokenRecord.parse(record.dump()) == record
+
+
+@pytest.mark.parametrize(("life", "last"), [(LIFE, 60.0), (100.0, 10.0)])
+@pytest.mark.parametrize("early", [0.5, 0.0])
+async def test_a_record_serves_until_its_last_minute_begins(
+    store: BrokenStore, clock: Clock, life: float, last: float, early: float
+) -> None:
+    """What another process fetched is taken as long as it would be given out: until 60 seconds, or 10 of 100."""
+    ((one, _), (two, idle)) = caches(2, lambda: Source(life=life), store, clock)
+    await one.acquire(exchange)
+    clock.time += life - last - early
+    token = await two.acquire(exchange)
+    assert (token.expires_in, idle.fetches) == (life, 0 if early else 1)
+
+
+async def test_a_record_is_given_out_no_longer_than_by_who_fetched_it(store: BrokenStore, clock: Clock) -> None:
+    """The time that it has been in the store is time of its life."""
+    ((one, _), (two, idle)) = caches(2, Source, store, clock)
+    await one.acquire(exchange)
+    clock.time += LIFE / 2
+    await two.acquire(exchange)
+    assert idle.fetches == 0
+    clock.time += LIFE / 2 - 60
+    await two.acquire(exchange)
+    assert idle.fetches == 1
+
+
+async def test_a_refused_token_is_not_taken_from_a_store_again(clock: Clock) -> None:
+    """Its record is known by the token's text: most stores give another object each time."""
+
+    class Copies(MemoryTokenStore):
+        async def load(self, key: str) -> TokenRecord | None:
+            record = await super().load(key)
+            return TokenRecord.parse(record.dump()) if record is not None else None
+
+    ((_, source), (two, idle)) = caches(2, Source, copies := Copies(), clock)
+    await TokenCache(source, store=copies, now=clock, clock=clock).acquire(exchange)
+    two.reject(await two.acquire(exchange), REFUSED)
+    assert idle.fetches == 0
+    await two.acquire(exchange)
+    assert idle.seen == [("token1", True)]
+
+
+async def test_a_source_is_told_of_its_own_last_token_first(store: BrokenStore, clock: Clock) -> None:
+    """A new process is told of the token that the store knows; one that has had a token, of that one."""
+    ((one, source), (two, idle)) = caches(2, Source, store, clock)
+    await one.acquire(exchange)
+    clock.time += LIFE
+    await two.acquire(exchange)
+    clock.time += LIFE
+    await one.acquire(exchange)
+    assert (source.seen, idle.seen) == ([(None, False), ("token1", False)], [("token1", False)])
+
+
+async def test_a_source_that_says_nothing_of_others_does_without_the_store(store: BrokenStore, clock: Clock) -> None:
+    """Without `supersedes` a fetch is taken to end nobody's token."""
+
+    class Quiet:
+        account = "own wx1"
+
+        async def fetch(self, exchange: Any, *, previous: Token | None, rejected: bool) -> Token:
+            del exchange, previous, rejected
+            return Token(value="t", expires_in=LIFE)
+
+    store.broken = {"load"}
+    assert (await TokenCache(Quiet(), store=store, now=clock, clock=clock).acquire(exchange)).value == "t"
 
 
 @pytest.mark.parametrize("step", [-10_000.0, 100.0, 10_000.0])
@@ -528,25 +714,3 @@ async def test_tokens_that_belong_to_nobody_are_not_stored(store: BrokenStore, c
     ((one, _),) = caches(1, lambda: Source(account=None), store, clock)
     await one.acquire(exchange)
     assert store._records == {}
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"{}",
-        b'{"token":"","issued":1,"expires":2,"version":1,"mode":"m"}',
-        b'{"token":"t","issued":"1","expires":2,"version":1,"mode":"m"}',
-        b'{"token":"t","issued":1,"expires":2,"version":true,"mode":"m"}',
-        b'{"token":"t","issued":1,"expires":2,"version":1,"mode":"m","refresh_token":5}',
-        b'{"token":"t","issued":1,"expires":2,"version":1,"mode":"m","more":1}',
-        b"[" * 100_000,
-    ],
-)
-def test_what_is_no_record_is_refused_without_being_shown(data: bytes) -> None:
-    """Garbage in a store is a ValueError that shows none of it."""
-    with pytest.raises(ValueError, match=r"^not a token record$") as caught:
-        TokenRecord.parse(data)
-    assert caught.value.__cause__ is None
