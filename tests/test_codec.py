@@ -588,6 +588,35 @@ def test_the_most_demanding_of_a_union_is_asked_first() -> None:
     assert decode(b"{}", ACK_OR_ADDED, PATH) == Ack()
 
 
+@frozen(kw_only=True)
+class Size:
+    """A reply with a pair in it."""
+
+    size: tuple[int, str]
+    depth: int = 0
+
+
+@frozen(kw_only=True)
+class Box:
+    """The same keys, and one more that it needs."""
+
+    size: tuple[int, str]
+    depth: int
+
+
+@pytest.mark.parametrize("union", [Size | Box, Box | Size])
+def test_of_two_that_fit_the_one_that_needs_more_is_meant(union: Any) -> None:
+    """The order in which a union is written does not matter."""
+    assert decode(b'{"size":[1,"m"],"depth":2}', union, PATH) == Box(size=(1, "m"), depth=2)
+    assert decode(b'{"size":[1,"m"]}', union, PATH) == Size(size=(1, "m"))
+
+
+@pytest.mark.parametrize("body", [b'{"size":["m",1]}', b'{"size":[1]}', b'{"size":[1,"m",2]}', b'{"size":["m","m"]}'])
+def test_each_place_of_a_pair_has_its_own_type(body: bytes) -> None:
+    """Only an array of any length is one of equals."""
+    refusal(body, Size)
+
+
 # A reply or a file.
 
 BOTH: Final = (False, True)
