@@ -12,7 +12,15 @@ import pytest
 from chaos_proxy import BlackHole, ChaosProxy, HalfClose, Latency, Refuse, ResetAfter, Slice, Toxic, Way
 from conftest import PATIENT
 from declared import CountImages
-from wxasset import AddedMaterial, MaterialStream, SavedMaterial, Timeouts, UploadOutcomeUnknown, WxSession
+from wxasset import (
+    AddedMaterial,
+    MaterialStream,
+    SavedMaterial,
+    Timeouts,
+    UploadOutcomeUnknown,
+    UploadPolicy,
+    WxSession,
+)
 from wxasset.errors import ConnectError, TransferTimeout, WxAssetError
 from wxasset.simulator import Simulator
 
@@ -20,6 +28,9 @@ STALL = 0.1  # seconds
 STEPS = 24  # points of a sweep over all the bytes of a transfer
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 2  # an image of a size that passes byte by byte in no time
 ENV = "env-1"
+
+
+QUICK = UploadPolicy(visibility=0.05)
 
 
 @asynccontextmanager
@@ -31,7 +42,7 @@ async def behind(
     """A session whose every byte goes through a proxy."""
     async with (
         ChaosProxy(sim.url, *toxics) as proxy,
-        WxSession(sim.appid, sim.secret, base_url=proxy.url, retry=PATIENT, timeouts=timeouts) as wx,
+        WxSession(*(sim.appid, sim.secret), base_url=proxy.url, retry=PATIENT, timeouts=timeouts, uploads=QUICK) as wx,
     ):
         yield wx, proxy
 
