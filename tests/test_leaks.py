@@ -18,7 +18,7 @@ from attrs import define
 from chaos_proxy import ChaosProxy, HalfClose, ResetAfter
 from conftest import PATIENT
 from suspension import BOUND, complaints, descriptors
-from wxasset import MaterialStream, StableToken, TokenCache, UploadOutcomeUnknown, WxSession
+from wxasset import MaterialStream, StableToken, TokenCache, UploadOutcomeUnknown, UploadPolicy, WxSession
 from wxasset.errors import CredentialError, MediaNotFoundError, SourceError, TransferError, TruncatedDownload
 from wxasset.simulator import Simulator, SimulatorOptions
 
@@ -74,6 +74,7 @@ class Stage:
         kept = self.sim.materials[self.media_id]
         for book in (self.sim.journal, self.sim.materials, self.sim.temporary_media, self.sim.article_images):
             book.clear()
+        self.sim._account.refusals._refusals.clear()
         self.sim.materials[self.media_id] = kept
 
 
@@ -238,7 +239,7 @@ async def stage(sim: Simulator, photo: bytes, tmp_path: Path, monkeypatch: pytes
     tokens = TokenCache(StableToken(sim.appid, sim.secret), now=lambda: made.time if made else 0.0)
     async with (
         ChaosProxy(sim.url) as proxy,
-        WxSession(tokens=tokens, base_url=proxy.url, retry=PATIENT) as wx,
+        WxSession(tokens=tokens, base_url=proxy.url, retry=PATIENT, uploads=UploadPolicy(visibility=0)) as wx,
     ):
         made = Stage(sim, proxy, wx, tmp_path, content)
         made.media_id = (await wx.add_material("image", content)).media_id
