@@ -38,6 +38,19 @@ def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
         f"WXASSET_BASE_URL={sim.url}",
         f"WXASSET_APPID={shlex.quote(sim.appid)}",
         f"WXASSET_SECRET={secret}",
+        *_about_faults(sim),
+    ]
+
+
+def _about_faults(sim: Simulator) -> list[str]:
+    """How to make calls fail, where that can be done over HTTP."""
+    if not sim.controllable:
+        return []
+    fault = """'{"endpoint": "add_material", "fault": "reset-after-commit"}'"""
+    return [
+        "# Let calls fail, and see what happened (all words: python -c 'help(\"wxasset.simulator.faults\")'):",
+        f"# curl -H 'Content-Type: application/json' -d {fault} {sim.url}/_sim/faults",
+        f"# curl {sim.url}/_sim/journal",
     ]
 
 

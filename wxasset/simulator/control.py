@@ -124,16 +124,15 @@ class Control:
         unknown = set(document) - {"endpoint", "fault", "times", "after"}
         if unknown:
             raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
-        endpoint, fault, times, after = (document.get(name) for name in ("endpoint", "fault", "times", "after"))
+        endpoint, fault = document.get("endpoint"), document.get("fault")
+        times, after = document.get("times", 1), document.get("after", 0)
         if not isinstance(endpoint, str) or not isinstance(fault, str):
             raise ValueError("endpoint and fault are texts, and have to be there")  # noqa: TRY004 - one error for bad input
-        if "times" not in document:
-            times = 1
         if times is not None and not isinstance(times, int):
             raise ValueError("times is a whole number, or null for all requests")
-        if not isinstance(after, int | None):
+        if not isinstance(after, int):
             raise ValueError("after is a whole number")  # noqa: TRY004 - one error for bad input
-        return {"id": self._simulator.fail(endpoint, fault, times=times, after=after or 0).id}
+        return {"id": self._simulator.fail(endpoint, fault, times=times, after=after).id}
 
     def _journal(self, http: web.Request, _document: Mapping[str, object]) -> _Reply:
         since = http.query.get("since", "0")

@@ -1,0 +1,181 @@
+"""Control of the simulator over HTTP, as a program in another language uses it."""
+
+import asyncio
+import http.client
+import json
+from typing import Any
+
+import pytest
+
+from wxasset import WxSession
+from wxasset.cli.simulate import introduction
+from wxasset.errors import BusyError
+from wxasset.simulator import Simulator
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def ask(
+    sim: Simulator, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
+    """Send a request with a client that knows nothing of wxasset, and give status and document."""
+    address = sim.url.removeprefix("http://").replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - not listened on here
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
+    labelled = headers if headers is not None else JSON if method == "POST" else {}
+
+    def exchange() -> tuple[int, Any]:
+        connection = http.client.HTTPConnection(address, timeout=10)
+        try:
+            connection.request(method, path, sent, labelled)
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read())
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(exchange)
+
+
+async def test_a_fault_is_set_and_met(sim: Simulator, wx: WxSession) -> None:
+    """A rule that is posted works like one of `fail`, is listed with what is left of it, and can be taken back."""
+    rule = {"endpoint": "get_materialcount", "fault": "errcode:-1", "times": None, "after": 1}
+    assert await ask(sim, "POST", "/_sim/faults", rule) == (200, {"id": 1})
+    await wx.count_materials()
+    with pytest.raises(BusyError):
+        await wx.count_materials()
+    used = sim.faults[0].used
+    assert await ask(sim, "GET", "/_sim/faults") == (200, [{"id": 1, **rule, "used": used, "remaining": None}])
+    assert await ask(sim, "DELETE", "/_sim/faults") == (200, {})
+    await wx.count_materials()
+
+
+async def test_a_rule_lasts_for_one_request_by_default(sim: Simulator) -> None:
+    """Without `times` and `after` it is the next request, once."""
+    await ask(sim, "POST", "/_sim/faults", {"endpoint": "*", "fault": "html"})
+    assert (sim.faults[0].times, sim.faults[0].after) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"endpoint": "nothing", "fault": "html"}, "unknown endpoint 'nothing'; known are add_material"),
+        ({"endpoint": "*", "fault": "explode"}, "unknown word 'explode'; known are errcode:-1"),
+        ({"endpoint": "*"}, "have to be there"),
+        ({"endpoint": "*", "fault": 5}, "have to be there"),
+        ({"endpoint": "*", "fault": "html", "times": 0}, "whole number"),
+        ({"endpoint": "*", "fault": "html", "times": "2"}, "whole number"),
+        ({"endpoint": "*", "fault": "html", "after": "2"}, "whole number"),
+        ({"endpoint": "*", "fault": "html", "after": False}, "whole number"),
+        ({"endpoint": "*", "fault": "html", "time": 2}, "unknown fields: time"),
+        ([], "not a JSON object"),
+        (b"{", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+    ],
+)
+async def test_a_mistake_is_a_400_that_says_what_it_was(sim: Simulator, body: object, said: str) -> None:
+    """What `fail` raises is answered as JSON, and so is what is no JSON at all."""
+    status, document = await ask(sim, "POST", "/_sim/faults", body)
+    assert (status, sim.faults) == (400, ())
+    assert said in document["error"]
+
+
+async def test_the_journal_is_read_from_anywhere(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """Entries have the fields of `JournalEntry`; `since` skips those that are known. Control is not among them."""
+    sim.fail("add_material", "delay-1ms")
+    added = await wx.add_material("image", photo, filename="a.jpg")
+    status, entries = await ask(sim, "GET", "/_sim/journal")
+    assert (status, [entry["path"].rpartition("/")[2] for entry in entries]) == (200, ["stable_token", "add_material"])
+    last = entries[-1]
+    assert (last["fault"], last["committed"], last["created"]) == ("delay-1ms", True, added.media_id)
+    assert await ask(sim, "GET", "/_sim/journal?since=1") == (200, entries[1:])
+    assert await ask(sim, "GET", "/_sim/journal?since=9") == (200, [])
+    for wrong in ("-1", "x", "", "9" * 16, "%C2%B2"):
+        assert (await ask(sim, "GET", f"/_sim/journal?since={wrong}"))[0] == 400
+
+
+async def test_the_state_is_what_the_library_holds(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """Materials, media and cloud files are listed with their sizes; a reset empties all of it."""
+    added = await wx.add_material("image", photo, filename="图.jpg")
+    medium = await wx.upload_media("image", photo, filename="b.jpg")
+    url = await wx.upload_image(photo, filename="c.jpg")
+    fileid = sim.add_cloud_file("env", "d.bin", b"1234")
+    status, state = await ask(sim, "GET", "/_sim/state")
+    assert (status, state["counts"]) == (200, {"voice": 0, "video": 0, "image": 1, "news": 0})
+    (material,) = state["materials"]
+    assert (material["media_id"], material["filename"], material["size"]) == (added.media_id, "图.jpg", len(photo))
+    assert [one["media_id"] for one in state["temporary_media"]] == [medium.media_id]
+    assert state["cloud_files"] == [{"fileid": fileid, "size": 4}]
+    assert state["article_images"] == [{"url": url, "size": len(photo)}]
+    assert state["token_calls"] == 1
+    assert await ask(sim, "POST", "/_sim/reset", {}) == (200, {})
+    state = (await ask(sim, "GET", "/_sim/state"))[1]
+    assert not any(state[name] for name in ("materials", "temporary_media", "cloud_files", "article_images"))
+    await wx.count_materials()
+    assert sim.token_calls == 0, "the token still works"
+
+
+async def test_the_clock_is_moved() -> None:
+    """`advance` moves it by so many seconds and tells the time."""
+    async with Simulator(clock=lambda: 1000.0) as sim:
+        assert await ask(sim, "POST", "/_sim/advance", {"seconds": 1.5}) == (200, {"now": 1001.5})
+        for wrong in (-1, "1", True, None, 1e10):
+            assert (await ask(sim, "POST", "/_sim/advance", {"seconds": wrong}))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/_sim/nothing", 404), ("GET", "/_sim/", 404), ("PUT", "/_sim/faults", 405)]
+)
+async def test_other_requests_are_refused(sim: Simulator, method: str, path: str, status: int) -> None:
+    """An unknown path and a wrong method are told apart, in JSON."""
+    assert (await ask(sim, method, path))[0] == status
+
+
+async def test_control_is_out_of_reach_of_faults(sim: Simulator) -> None:
+    """A fault for everything is not one for control, and control does not stand in the journal."""
+    sim.fail("*", "reset-before-commit", times=None)
+    assert (await ask(sim, "GET", "/_sim/state"))[0] == 200
+    assert (sim.journal, sim.faults[0].used) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({**JSON, "Origin": "http://evil.example"}, 403),
+        ({**JSON, "Origin": "null"}, 403),
+        ({**JSON, "Host": "evil.example"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({}, 415),
+        ({"Content-Type": "application/json; charset=utf-8"}, 200),
+        ({**JSON, "Host": "localhost:1"}, 200),
+    ],
+)
+async def test_a_page_of_another_site_controls_nothing(sim: Simulator, headers: dict[str, str], status: int) -> None:
+    """What a browser could be made to send is refused: other origins, names that lead here, simple forms."""
+    rule = {"endpoint": "*", "fault": "html"}
+    assert (await ask(sim, "POST", "/_sim/faults", rule, headers=headers))[0] == status
+    assert len(sim.faults) == (status == 200)
+
+
+async def test_its_own_page_may_control_it(sim: Simulator) -> None:
+    """An Origin that is the simulator's own is no other site."""
+    headers = {**JSON, "Origin": sim.url}
+    assert (await ask(sim, "POST", "/_sim/reset", {}, headers=headers))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "control", "status"),
+    [
+        ("0.0.0.0", None, 403),  # noqa: S104 - the point of the test
+        ("0.0.0.0", True, 200),  # noqa: S104 - the same
+        ("127.0.0.1", False, 403),
+        ("localhost", None, 200),
+    ],
+)
+async def test_control_beyond_loopback_has_to_be_asked_for(host: str, control: bool | None, status: int) -> None:
+    """A simulator that others can reach is not controlled by them unless it was told so; the introduction agrees."""
+    async with Simulator(host=host, control=control) as sim:
+        assert sim.controllable is (status == 200)
+        headers = {"Host": "simulator:8080"} if control else {}
+        assert (await ask(sim, "GET", "/_sim/state", headers=headers))[0] == status
+        said = "\n".join(introduction(sim, None))
+        assert (f"{sim.url}/_sim/faults" in said) is sim.controllable
