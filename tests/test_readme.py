@@ -40,7 +40,8 @@ def blocks() -> list[Block]:
 
 
 BLOCKS = blocks()
-SNIPPETS = [one for one in BLOCKS if one.language == "python" and "asyncio.run(" not in one.text]
+TESTS = [one for one in BLOCKS if one.language == "python" and "def test_" in one.text]
+SNIPPETS = [one for one in BLOCKS if one.language == "python" and "asyncio.run(" not in one.text and one not in TESTS]
 SCRIPTS = [one for one in BLOCKS if one.language == "python" and "asyncio.run(" in one.text]
 SHELL = {one.language: one.text for one in BLOCKS if one.language.startswith("sh ")}
 
@@ -62,8 +63,9 @@ def here(tmp_path: Path, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 def test_every_block_is_run() -> None:
     """There is no block of another kind, which the tests would pass over."""
-    assert len(SNIPPETS) + len(SCRIPTS) + len(SHELL) == len(BLOCKS)
-    assert (len(SCRIPTS), sorted(SHELL)) == (1, ["sh demo", "sh test"])
+    assert len(SNIPPETS) + len(SCRIPTS) + len(TESTS) + len(SHELL) == len(BLOCKS)
+    assert (len(SCRIPTS), len(TESTS), sorted(SHELL)) == (1, 1, ["sh demo", "sh test"])
+    assert len(TESTS[0].text.splitlines()) <= 10, "so has the test"
     assert len(SCRIPTS[0].text.splitlines()) <= 10, "the quick start has ten lines or fewer"
 
 
@@ -122,6 +124,16 @@ async def test_the_quick_start_runs(sim: Simulator, here: Path) -> None:
     assert output.startswith("SavedMaterial(path=")
     assert (here / "copy.png").read_bytes() == (here / "poster.png").read_bytes()
     assert sim.materials == {}
+
+
+async def test_the_test_runs(here: Path) -> None:
+    """The test that users copy passes under pytest, with the plugins that wxasset brings and no others."""
+    (here / "test_app.py").write_text(TESTS[0].text)
+    output = await _program(
+        *(sys.executable, "-W", "error", "-m", "pytest", "--disable-plugin-autoload"),
+        *("-p", "anyio", "-p", "wxasset.pytest_plugin", "test_app.py"),
+    )
+    assert "1 passed" in output
 
 
 async def test_the_demo_command_runs_in_a_fresh_checkout(tmp_path: Path) -> None:

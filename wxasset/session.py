@@ -70,6 +70,8 @@ class WxSession:
     used by any number of its tasks at once.
     """
 
+    _transport_class: type[Transport] = Transport
+
     def __init__(
         self,
         appid: str | None = None,
@@ -113,7 +115,7 @@ class WxSession:
         bare = isinstance(cache.source, NoToken)
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
-        self._transport = Transport(base_url, http, f"wxasset/{__version__}", bare=bare)
+        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare)
         self._engine = Engine(self._transport, cache, retry, limits, timeouts, downloads, uploads)
         self._owner = True
 
