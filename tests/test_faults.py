@@ -246,7 +246,8 @@ async def test_what_is_left_of_a_rule_is_told(sim: Simulator) -> None:
 async def test_a_star_is_every_call_and_link_every_link(sim: Simulator) -> None:
     """`*` includes tokens and links; `link` is what serves the bytes of videos and cloud files, and nothing else."""
     sim.fail("link", "status:503")
-    sim.fail("*", "status:502", times=2, after=1)
+    sim.fail("*", "status:502", times=2, after=2)
+    assert (await exchange(sim, "GET /nowhere HTTP/1.1")).json()["errcode"] == 40066, "a link is something else"
     link = "GET /tcb.qcloud.la/x?sign=y HTTP/1.1"
     assert (await exchange(sim, link)).status == 503
     assert [(await exchange(sim, link)).status for _ in range(2)] == [403, 502]
@@ -546,6 +547,8 @@ async def test_faults_meet_the_refusals_of_the_service_too(sim: Simulator) -> No
     got = await exchange(sim, f"GET {COUNT} HTTP/1.1")
     assert got.body == b'{"e'
     assert await journal(sim) == ("cut-reply-after-3", 200, 41001, False)
+    assert (await exchange(sim, "GET /tcb.qcloud.la/x?sign=y HTTP/1.1")).status == 403
+    assert await journal(sim) == (None, 403, None, False)
 
 
 # What else the simulator tells

@@ -163,11 +163,10 @@ class _Line:
         self._transport.close()
 
     async def close_unread(self) -> None:
-        """End with FIN over a body that nobody reads: closed at once, the kernel would send RST."""
+        """End with FIN over a body that nobody reads (aiohttp stops after two buffers); close alone would send RST."""
         if self._transport.is_closing():
             return
         self._transport.write_eof()
-        self._transport.pause_reading()
         await self._pause(HOLD_SECONDS)
         self._transport.abort()
 
