@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from attrs import define, field
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster
 
 import wxasset
+from blocking import unblocked
 from raw_server import RawServer
 from wxasset import RetryPolicy, WxSession
 from wxasset.simulator import Simulator
@@ -58,7 +59,7 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def blockbuster() -> Iterator[BlockBuster]:
     """Fail a test in which wxasset blocks the event loop."""
-    with blockbuster_ctx(scanned_modules=["wxasset"]) as found:
+    with unblocked() as found:
         yield found
 
 
