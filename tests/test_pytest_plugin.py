@@ -23,10 +23,10 @@ from wxasset import UploadOutcomeUnknown
 
 {mark}
 async def test_lost(wx_simulator, wx_session):
-    wx_simulator.fail("add_material", "reset-after-commit")
+    wx_simulator.fail("add_material", "reset-before-commit")
     with pytest.raises(UploadOutcomeUnknown):
         await wx_session.add_material("image", {photo!r})
-    assert len(wx_simulator.materials) == 1
+    assert not wx_simulator.materials
 """
 SYNCHRONOUS = """
 import asyncio

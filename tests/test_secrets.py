@@ -6,7 +6,9 @@ import pickle
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from conftest import PATIENT
@@ -122,6 +124,34 @@ async def test_where_nobody_answers_no_secret_is_shown(caplog: pytest.LogCapture
         with pytest.raises(WxAssetError) as caught:
             await wx.count_materials()
     check(caught.value, caplog)
+
+
+async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer) -> None:
+    """A `TraceConfig` of a lent client session, as tracing agents set it up, is shown paths without their query."""
+    server.token_script = [token_reply()]
+    server.script = [reply({"errcode": 0, "errmsg": "ok"}), reset]
+    shown: list[str] = []
+
+    async def see(_: object, __: object, params: Any) -> None:
+        shown.append(str(getattr(params, "url", "")) + str(getattr(params, "exception", "")))
+
+    trace = aiohttp.TraceConfig()
+    for signal in (
+        trace.on_request_start,
+        trace.on_request_end,
+        trace.on_request_exception,
+        trace.on_response_chunk_received,
+    ):
+        signal.append(see)
+    async with (
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        WxSession(tokens=ClassicToken("wx1", SECRET), base_url=server.url, http=http, retry=PATIENT) as wx,
+    ):
+        await wx.del_material("M")
+        with pytest.raises(WxAssetError):
+            await wx.del_material("M")
+    assert sum("/cgi-bin/material/del_material" in one for one in shown) >= 5
+    assert "CANARY" not in "".join(shown)
 
 
 def test_a_token_does_not_show_itself() -> None:

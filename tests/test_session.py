@@ -1,10 +1,12 @@
 """The calls of the face, end to end against the simulator."""
 
 import hashlib
+import ssl
 from pathlib import Path
 
 import aiohttp
 import pytest
+import trustme
 
 from conftest import PATIENT
 from raw_server import RawServer, reply
@@ -241,6 +243,25 @@ async def test_a_name_that_does_not_resolve_is_a_connect_error() -> None:
     async with WxSession("wx1", "s3cret", base_url="https://nowhere.invalid", retry=PATIENT) as wx:
         with pytest.raises(ConnectError, match=r"nowhere\.invalid"):
             await wx.count_materials()
+
+
+@pytest.mark.parametrize("fault", ["unknown authority", "other name"])
+async def test_a_certificate_that_proves_nothing_is_a_connect_error(fault: str) -> None:
+    """Where the certificate is nobody's, or another host's, no request is sent and the error says why."""
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1" if fault == "unknown authority" else "example.com").configure_cert(tls)
+    trusting = ssl.create_default_context()
+    if fault == "other name":
+        authority.configure_trust(trusting)
+    async with (
+        RawServer(tls=tls) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as http,
+    ):
+        for given in (None, http) if fault == "unknown authority" else (http,):
+            async with WxSession("wx1", "s", base_url=server.url, http=given, retry=PATIENT) as wx:
+                with pytest.raises(ConnectError, match=r"TLS failed: certificate verify failed"):
+                    await wx.count_materials()
+        assert server.requests == server.token_requests == []
 
 
 async def test_a_borrowed_client_session_is_not_closed(sim: Simulator) -> None:
