@@ -14,6 +14,7 @@ import httpx
 import pytest
 from attrs import frozen
 
+import wxasset
 from wxasset import WxSession
 from wxasset.simulator import Simulator
 
@@ -38,6 +39,10 @@ def blocks() -> list[Block]:
             found.append(Block(section.partition("\n")[0], language, text))
     return found
 
+
+# An import reads files; in a program it comes before the event loop, and here before the watch on it.
+for _name in wxasset.__all__:
+    getattr(wxasset, _name)
 
 BLOCKS = blocks()
 TESTS = [one for one in BLOCKS if one.language == "python" and "def test_" in one.text]

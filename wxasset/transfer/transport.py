@@ -133,12 +133,12 @@ class _Payload(payload.Payload):
 class Reply:
     """An answer whose body is still to be read."""
 
-    def __init__(self, path: str, response: aiohttp.ClientResponse, limit: float, min_rate: int) -> None:
-        """Stand for the answer of the API with this path, which has until `limit` for its first bytes."""
+    def __init__(self, path: str, response: aiohttp.ClientResponse, patience: float, min_rate: int) -> None:
+        """Stand for the answer of the API with this path, of which this many seconds are waited for its first bytes."""
         self.path = path
         self._response = response
         self._received = 0
-        self._limit = limit
+        self._patience = patience
         self._min_rate = min_rate
 
     @property
@@ -187,13 +187,16 @@ class Reply:
             TransferTimeout: Nothing came for `Timeouts.stall` seconds, or too little in all the time.
         """
         failure: WxAssetError
+        begun = time.monotonic()
         try:
             chunk = await self._response.content.readany()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._broken(error)
         else:
             self._received += len(chunk)
-            if time.monotonic() > self._limit + self._received / self._min_rate and chunk:
+            # Time that whoever receives a file takes for himself is not the peer's.
+            self._patience -= time.monotonic() - begun
+            if chunk and self._patience + self._received / self._min_rate < 0:
                 raise TransferTimeout(f"{self.path} answers too slowly: {self._received} bytes so far.", self.path)
             return chunk
         # Raised outside of the handler: aiohttp's own error holds the URL, and with it the token.
@@ -332,7 +335,7 @@ class Transport:
         for hop in range(policy.max_redirects + 1):
             response = await self._get(url, policy, request, limit)
             try:
-                reply = Reply(request.path, response, limit, request.timeouts.min_rate)
+                reply = Reply(request.path, response, limit - time.monotonic(), request.timeouts.min_rate)
                 if response.status in _REDIRECTS and hop < policy.max_redirects:
                     url = check_redirect(url, response.headers.get(hdrs.LOCATION), policy, request.path)
                     continue
@@ -413,7 +416,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
             limit = self._request.limit()
             with nullcontext() if self._sending is None else READING.take():
                 response = self._response = await self._transport.respond(self._request, self._sending, limit)
-            reply = Reply(self._request.path, response, limit, self._request.timeouts.min_rate)
+            reply = Reply(self._request.path, response, limit - time.monotonic(), self._request.timeouts.min_rate)
             if response.status != _OK:
                 await _raise_for_status(reply, response.status)
         except BaseException:
