@@ -3,6 +3,7 @@
 import hashlib
 import ssl
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -382,3 +383,21 @@ def test_missing_credentials_are_named() -> None:
         WxSession()
     with pytest.raises(UsageError, match="secret is missing"):
         WxSession("wx1", "  ")
+
+
+@pytest.mark.parametrize("name", ["retry", "timeouts", "limits", "downloads", "uploads"])
+async def test_an_option_of_another_kind_is_refused_at_once(sim: Simulator, name: str) -> None:
+    """A text or a number in place of a policy is a `UsageError` that names it, before anything is sent."""
+    options: Any = {name: "search"}
+    with pytest.raises(UsageError, match=f"{name}= is a .*; not str"):
+        WxSession(sim.appid, sim.secret, base_url=sim.url, **options)
+    async with WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
+        with pytest.raises(UsageError, match=f"{name}= is a .*; not str"):
+            wx.with_options(**options)
+    assert sim.journal == []
+
+
+async def test_what_is_downloaded_is_a_video(wx: WxSession, tmp_path: Path) -> None:
+    """An address in place of the `Video` is a `UsageError`."""
+    with pytest.raises(UsageError, match="video= is a Video"):
+        await wx.download_video("http://mp.weixin.qq.com/x", tmp_path / "x.mp4")  # type: ignore[arg-type] # the refusal

@@ -71,7 +71,7 @@ class Engine:
     Attributes:
         transport: The network.
         tokens: Where tokens come from.
-        policy: How often, and how patiently, calls are tried.
+        retry: How often, and how patiently, calls are tried.
         limits: What may be sent and read.
         timeouts: How long to wait.
         downloads: Which URLs that the server gives may be followed.
@@ -84,7 +84,7 @@ class Engine:
 
     transport: Transport
     tokens: TokenCache
-    policy: RetryPolicy
+    retry: RetryPolicy
     limits: Limits
     timeouts: Timeouts
     downloads: DownloadPolicy
@@ -261,8 +261,8 @@ class Engine:
         upload: Pending | None = None,
     ) -> T:
         """Make attempts until one succeeds or `decide` says that it is enough."""
-        attempt, begun = _FIRST, time.monotonic()
-        deadline = begun + self.policy.timeout
+        attempt, begun = _FIRST, time.monotonic() + self._sending_time(source)
+        deadline = begun + self.retry.timeout
         token: Token | None = None
         while True:
             if call.route.authorized:
@@ -278,7 +278,7 @@ class Engine:
                 return result
             attempt = evolve(
                 attempt,
-                elapsed=time.monotonic() - begun,
+                elapsed=max(0.0, time.monotonic() - begun),
                 resendable=(source is None or source.replayable) and (sink is None or sink.replayable),
                 harmless=source is not None and upload is None and self.uploads.unlisted == "resend",
                 next_minute=60 - started_at % 60,
@@ -287,7 +287,7 @@ class Engine:
             )
             if isinstance(failure, TokenRejectedError) and token is not None:
                 self.tokens.reject(token, failure)
-            match decide(call.route, failure, attempt, self.policy):
+            match decide(call.route, failure, attempt, self.retry):
                 case Resend() as resend:
                     self.quota.spend(resend.cost)
                     attempt = attempt.after(resend)
@@ -322,6 +322,10 @@ class Engine:
         if isinstance(finding, Found):
             return lost.call.recover(finding.item)
         raise lost.unknown(finding, unique=unique) from lost.failure
+
+    def _sending_time(self, source: Source | None) -> float:
+        """Return the seconds that the bytes of an upload may take, which are not held against its call."""
+        return 0.0 if source is None else source.size / self.timeouts.min_rate
 
     def _max_reply(self, call: Call[Any]) -> int:
         return min(call.route.max_reply, self.limits.max_reply)

@@ -150,11 +150,11 @@ class TransferError(RequestError):
 
 
 class TransferTimeout(TransferError):
-    """No byte moved for `Timeouts.stall` seconds."""
+    """No byte moved for `Timeouts.stall` seconds, or too few for `Timeouts.total` and `Timeouts.min_rate`."""
 
     _hint = Hint(
-        "The peer stalled. Try again, or raise `Timeouts(stall=...)` on a slow line.",
-        "对端无响应。请重试；线路较慢时可调大 `Timeouts(stall=...)`。",
+        "The peer stalled. Try again, or raise `Timeouts(stall=..., total=...)` on a slow line.",
+        "对端无响应。请重试；线路较慢时可调大 `Timeouts(stall=..., total=...)`。",
     )
 
 

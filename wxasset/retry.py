@@ -104,7 +104,7 @@ class Attempt:
 
     Attributes:
         number: Which one it was; counts from 1, without the resend after a refused token.
-        elapsed: Seconds since the first one began.
+        elapsed: Seconds since the first one began, without what the bytes of an upload may take.
         token_refused: Whether an earlier token of this call was refused.
         in_doubt: Whether an earlier attempt may have taken effect.
         resendable: Whether the body can be sent again.

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar, overload
@@ -57,6 +57,21 @@ _HOSTED_URL: Final = (
     "http://api.weixin.qq.com"  # calls without a token are answered over plain http (wire reference 1.6)
 )
 
+_OPTIONS: Final = {
+    "retry": RetryPolicy,
+    "timeouts": Timeouts,
+    "limits": Limits,
+    "downloads": DownloadPolicy,
+    "uploads": UploadPolicy,
+}
+
+
+def _check_options(options: Mapping[str, object]) -> None:
+    """Refuse an option of another kind now, and not in the middle of an upload."""
+    for name, value in options.items():
+        if not isinstance(value, _OPTIONS[name]):
+            raise UsageError(f"{name}= is a {_OPTIONS[name].__name__}; not {type(value).__name__}.")
+
 
 class WxSession:
     """The media of one account, and the one access token that all its calls share.
@@ -106,6 +121,9 @@ class WxSession:
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
         """
+        _check_options(
+            {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
+        )
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
         self._limits = limits
@@ -174,9 +192,11 @@ class WxSession:
             downloads: Which URLs that the server gives may be followed.
             uploads: What is done about an upload whose reply was lost.
         """
-        given = {"policy": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
+        given = {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
+        options = {name: value for name, value in given.items() if value is not None}
+        _check_options(options)
         other = copy.copy(self)
-        other._adapt({name: value for name, value in given.items() if value is not None})  # noqa: SLF001 - its own class
+        other._adapt(options)  # noqa: SLF001 - its own class
         return other
 
     def _adapt(self, options: dict[str, Any]) -> None:
@@ -322,6 +342,8 @@ class WxSession:
             HTTPStatusError: The address has run out (403, 404): get the material again for a new one.
             WxAssetError: As in `get_material`.
         """
+        if not isinstance(video, Video):
+            raise UsageError(f"video= is a Video, as get_material gives it; not {type(video).__name__}.")
         link = FetchLink(url=video.down_url, fallback=f"{video.title or 'video'}.mp4")
         return await self._engine.fetch(link, await open_sink(to, fsync=fsync), progress)
 

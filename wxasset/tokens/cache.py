@@ -245,7 +245,9 @@ async def _within(patience: float | None, done: asyncio.Event) -> None:
         async with asyncio.timeout(patience):
             await done.wait()
     except TimeoutError:
-        raise TokenUnavailableError(f"No access token came in {patience or 0:.3g} seconds.") from None
+        raise TokenUnavailableError(
+            f"No access token came in the {max(patience or 0, 0):.3g} seconds that were left."
+        ) from None
 
 
 def _root(exchange: Exchange) -> Exchange:

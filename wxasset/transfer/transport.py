@@ -31,6 +31,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
+from wxasset.transfer.content import CHUNK
 from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.memory import READING
 from wxasset.transfer.upload import Sending, UploadBody, Writer
@@ -47,6 +48,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PACKED: Final = 1024 * KIB  # bytes that any packed reply may unpack to
 _DENSITY: Final = 32  # times its size that a larger one may: articles of HTML are packed to a tenth
 _PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
+_EVER: Final = 1e9  # seconds; more than uvloop can count is 2**64 milliseconds
 _KEPT: Final = "_wxasset_kept"
 _API_HOST: Final = "api.weixin.qq.com"
 _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
@@ -62,8 +64,10 @@ class Timeouts:
     Attributes:
         connect: For a connection: DNS, TCP and TLS.
         pool: For a free connection, its making included, or None to wait as long as the call may take.
-        stall: While no byte moves, in either direction.
-        total: For one attempt, apart from what its bytes take.
+        stall: While no byte moves, in either direction. The answer to an upload may take as much longer as its last
+            piece, of 256 KiB, takes at `min_rate`: that may be on its way still when all of it was handed over.
+        total: For one attempt, apart from what its bytes take. Time that whoever receives a file takes for himself does
+            not count.
         min_rate: Bytes in a second at the least.
     """
 
@@ -78,10 +82,17 @@ class Timeouts:
     def _make_client(self) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=None, connect=self.pool, sock_connect=self.connect, sock_read=self.stall)
 
-    @property
-    def client(self) -> aiohttp.ClientTimeout:
-        """The same in aiohttp's words, made once."""
-        return self._client
+    def client(self, grace: float) -> aiohttp.ClientTimeout:
+        """Return the same in aiohttp's words, made once but for uploads.
+
+        Args:
+            grace: Seconds by which an answer may be longer in coming than `stall`.
+        """
+        if not grace:
+            return self._client
+        return aiohttp.ClientTimeout(
+            total=None, connect=self.pool, sock_connect=self.connect, sock_read=self.stall + grace
+        )
 
 
 @define(kw_only=True, eq=False)
@@ -94,7 +105,7 @@ class Request:
         query: The query, the access token included.
         body: JSON, an upload, or None.
         timeouts: How long to wait.
-        deadline: When the whole call has to be over, apart from what its bytes take, by `time.monotonic`.
+        deadline: When the whole call has to be over, apart from the bytes that it receives, by `time.monotonic`.
     """
 
     method: str
@@ -107,7 +118,13 @@ class Request:
     def limit(self) -> float:
         """Return when the attempt that begins now has to be over, apart from the bytes that it receives."""
         size = self.body.size if isinstance(self.body, UploadBody) else 0
-        return min(self.deadline, time.monotonic() + self.timeouts.total) + size / self.timeouts.min_rate
+        return min(self.deadline, time.monotonic() + self.timeouts.total + size / self.timeouts.min_rate)
+
+    @property
+    def grace(self) -> float:
+        """The seconds for which an answer may fail to come because the last piece is on its way still."""
+        size = self.body.size if isinstance(self.body, UploadBody) else 0
+        return min(size, CHUNK) / self.timeouts.min_rate
 
 
 class _Payload(payload.Payload):
@@ -187,25 +204,40 @@ class Reply:
             TransferTimeout: Nothing came for `Timeouts.stall` seconds, or too little in all the time.
         """
         failure: WxAssetError
-        begun = time.monotonic()
         try:
-            chunk = await self._response.content.readany()
+            content = self._response.content
+            chunk = content.read_nowait()
+            if not chunk and not content.at_eof():
+                chunk = await self._wait()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._broken(error)
         else:
             self._received += len(chunk)
-            # Time that whoever receives a file takes for himself is not the peer's.
-            self._patience -= time.monotonic() - begun
-            if chunk and self._patience + self._received / self._min_rate < 0:
-                raise TransferTimeout(f"{self.path} answers too slowly: {self._received} bytes so far.", self.path)
             return chunk
         # Raised outside of the handler: aiohttp's own error holds the URL, and with it the token.
         raise failure
 
+    async def _wait(self) -> bytes:
+        """Wait for bytes: only that takes of the patience, and not what is done with them."""
+        content, begun = self._response.content, time.monotonic()
+        # A timer, since what frames or packs a body can trickle in for ever without a byte of it.
+        async with _at_most(self._patience + self._moved / self._min_rate):
+            chunk = await content.readany()
+        self._patience -= time.monotonic() - begun
+        return chunk
+
+    @property
+    def _moved(self) -> int:
+        """How many bytes came over the line: a packed body does not earn time by what it unpacks to."""
+        packed: int | None = self._response.content.total_compressed_bytes
+        return self._received if packed is None else packed
+
     def _broken(self, error: Exception) -> WxAssetError:
         received = self._received
-        if isinstance(error, TimeoutError):
+        if isinstance(error, aiohttp.ServerTimeoutError):
             return TransferTimeout(f"{self.path} stopped answering after {received} bytes.", self.path)
+        if isinstance(error, TimeoutError):
+            return TransferTimeout(f"{self.path} answers too slowly: {received} bytes so far.", self.path)
         length = f" of {self.length}" if self.length is not None else ""
         return TruncatedDownload(
             f"The answer of {self.path} broke off after {received}{length} bytes ({_reason(error)}).",
@@ -277,7 +309,7 @@ class Transport:
         if self._borrowed is not None:
             return self._borrowed
         if self._own is None:
-            self._own = aiohttp.ClientSession(connector=_Connector(), cookie_jar=aiohttp.DummyCookieJar())
+            self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             # aiohttp would repeat a GET by itself, beyond the attempts that the policy allows.
             self._own._retry_connection = False  # noqa: SLF001 - there is no public switch; a test holds it
         return self._own
@@ -299,7 +331,7 @@ class Transport:
         failure: BaseException
         sent = _Sent(request.query)
         try:
-            async with asyncio.timeout(limit - time.monotonic()):
+            async with _at_most(limit - time.monotonic()):
                 return await session.request(
                     request.method,
                     self._url(request.path),
@@ -307,12 +339,16 @@ class Transport:
                     headers=self._json_headers if isinstance(request.body, bytes) else self._headers,
                     allow_redirects=False,
                     raise_for_status=False,
-                    timeout=request.timeouts.client,
+                    timeout=request.timeouts.client(request.grace),
                     # The query holds the secrets. Put on here it stays out of aiohttp's errors, traces and `url`.
                     middlewares=(*getattr(session, "_middlewares", ()), sent),
                 )
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
-            failure = self._translate(error, request, sending, stale=sent.on_kept_connection and _is_break(error))
+            if sent.waiting and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+                where = f"{self._base.host} for {request.path}"
+                failure = ConnectError(f"No connection to {where} in the time that the call may take.", request.path)
+            else:
+                failure = self._translate(error, request, sending, stale=sent.on_kept_connection and _is_break(error))
         raise failure
 
     @asynccontextmanager
@@ -350,9 +386,9 @@ class Transport:
         session = self._link_session(policy)
         failure: BaseException
         try:
-            async with asyncio.timeout(limit - time.monotonic()):
+            async with _at_most(limit - time.monotonic()):
                 return await session.get(
-                    url, allow_redirects=False, raise_for_status=False, timeout=request.timeouts.client
+                    url, allow_redirects=False, raise_for_status=False, timeout=request.timeouts.client(0.0)
                 )
         except _Refused as refusal:
             failure = UnsafeURLError(f"{url.host} {refusal}.", request.path)
@@ -395,7 +431,7 @@ class Transport:
             return sending.failure
         unknown = sending is None or sending.whole
         if isinstance(error, aiohttp.ServerTimeoutError):
-            return TransferTimeout(f"{path} did not answer for {stall:g} seconds.", path, unknown)
+            return TransferTimeout(f"{path} did not answer for {stall + request.grace:g} seconds.", path, unknown)
         if isinstance(error, TimeoutError):
             return TransferTimeout(f"{path} did not answer in the time that the call may take.", path, unknown)
         return TransferError(f"The connection to {path} broke: {_reason(error)}.", path, unknown, stale)
@@ -432,6 +468,11 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
             await self._sending.ended()
 
 
+def _at_most(seconds: float) -> asyncio.Timeout:
+    """Return a timer; none that an event loop could not count, where `Timeouts` are infinite."""
+    return asyncio.timeout(seconds if seconds < _EVER else None)
+
+
 def _checked(base_url: str, *, bare: bool) -> URL:
     try:
         url = URL(base_url)
@@ -454,33 +495,32 @@ def _is_near(host: str) -> bool:
 
 
 class _Sent:
-    """A middleware that puts the query on, and sees which connection a request goes out on."""
+    """A middleware that puts the query on, and sees which connection a request goes out on.
+
+    Attributes:
+        waiting: Whether it has no connection yet.
+        on_kept_connection: Whether the connection has served before, as far as was seen here.
+    """
 
     def __init__(self, query: Mapping[str, str]) -> None:
         self._query = query
-        self._request: aiohttp.ClientRequest | None = None
-
-    @property
-    def on_kept_connection(self) -> bool:
-        """Whether the connection had served before; False where a borrowed session does not say."""
-        return getattr(self._request, _KEPT, False)
+        self.waiting = True
+        self.on_kept_connection = False
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
         request.url = request.url.with_query(self._query)
-        self._request = request
+        send = request.send
+
+        async def watched(conn: Connection) -> aiohttp.ClientResponse:
+            self.waiting = False
+            self.on_kept_connection = getattr(conn.protocol, _KEPT, False)
+            setattr(conn.protocol, _KEPT, True)
+            return await send(conn)
+
+        # A connector of our own would see as much, but not for a borrowed session.
+        request.send = watched  # type: ignore[method-assign]
         response: aiohttp.ClientResponse = await handler(request)
         return response
-
-
-class _Connector(aiohttp.TCPConnector):
-    """A pool that tells each request whether its connection has served before."""
-
-    async def connect(self, req: aiohttp.ClientRequest, traces: Any, timeout: Any) -> Connection:  # noqa: ASYNC109 - aiohttp's own signature
-        connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        setattr(req, _KEPT, getattr(protocol, _KEPT, False))
-        setattr(protocol, _KEPT, True)
-        return connection
 
 
 class _Refused(Exception):
@@ -513,8 +553,10 @@ def _broken_link(error: Exception, url: URL, request: Request) -> WxAssetError:
 
 
 def _is_break(error: Exception) -> bool:
-    """Tell whether a connection broke, as one does that the server let go of."""
-    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    """Tell whether a connection broke before a byte of the answer, as one does that the server let go of."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)  # else it is what came of a head
+    return isinstance(error, aiohttp.ClientOSError)
 
 
 def _unix_time(text: str | None) -> float | None:

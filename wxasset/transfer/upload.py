@@ -1,9 +1,11 @@
 """The body of an upload on its way into a connection: exactly the bytes that were announced."""
 
 import asyncio
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 import anyio
 from attrs import define, field, frozen
@@ -15,6 +17,9 @@ from wxasset.transfer.source import Source
 from wxasset.wire.multipart import Frame
 
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]
+
+_LOOKS: Final = 4  # at whether bytes moved, in `Timeouts.stall` seconds: a stall is noticed at most a quarter late
+_ACKED_AT: Final = 120  # bytes; where tcpi_bytes_acked, of 8 bytes, is in the struct tcp_info of linux/tcp.h
 
 
 @frozen(kw_only=True)
@@ -117,21 +122,59 @@ class Sending:
     async def _send(self, writer: Writer, data: Chunk) -> None:
         """Write a piece, and wait until its memory can be used again."""
         await _put(writer, data)
-        left = _left(writer)
-        while left:
+        if writer.transport is None or writer.transport.get_write_buffer_size():
             try:
-                async with asyncio.timeout(self.stall):
-                    await writer.drain()
+                async with asyncio.timeout(self.stall) as timer:
+                    with _Watch(writer.transport, timer, self.stall):
+                        await writer.drain()
             except TimeoutError as error:
-                # A slow line needs longer than this for a piece; what counts is that it moves.
-                before, left = left, _left(writer)
-                if left >= before:
-                    self.stalled = True
-                    raise PeerError from error
+                self.stalled = True
+                raise PeerError from error
             except OSError as error:
                 raise PeerError from error
-            else:
-                break
+
+
+class _Watch:
+    """Puts a timer off while bytes move: a slow line may need longer than that for a piece.
+
+    To wait in slices would not do: a `drain` of aiohttp that was cancelled is cancelled for ever.
+    """
+
+    def __init__(self, transport: asyncio.Transport | None, timer: asyncio.Timeout, stall: float) -> None:
+        self._transport, self._timer, self._stall = transport, timer, stall
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> None:
+        self._seen = _position(self._transport)
+        self._next = self._loop.call_later(self._stall / _LOOKS, self._look)
+
+    def __exit__(self, *_: object) -> None:
+        self._next.cancel()
+
+    def _look(self) -> None:
+        if self._timer.expired():
+            return
+        now = _position(self._transport)
+        if now != self._seen:
+            self._seen = now
+            self._timer.reschedule(self._loop.time() + self._stall)
+        self._next = self._loop.call_later(self._stall / _LOOKS, self._look)
+
+
+def _position(transport: asyncio.Transport | None) -> tuple[int, int]:
+    """Say how far a connection has got: how much of a piece is still here, and what the peer has acknowledged.
+
+    The first would do for plain sockets; under TLS a piece moves as a whole, and the kernel holds some of it. Linux
+    alone tells the second: elsewhere a piece of 256 KiB under TLS has to move in `Timeouts.stall` seconds.
+    """
+    if transport is None:
+        return 0, 0
+    connection = transport.get_extra_info("socket")
+    try:
+        told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_AT + 8)
+        return transport.get_write_buffer_size(), int.from_bytes(told[_ACKED_AT:], sys.byteorder)
+    except (AttributeError, OSError):  # another system, or a connection that is lost
+        return transport.get_write_buffer_size(), 0
 
 
 @contextmanager
@@ -149,11 +192,6 @@ def _unbuffered(transport: asyncio.Transport | None) -> Iterator[None]:
         yield
     finally:
         transport.set_write_buffer_limits()
-
-
-def _left(writer: Writer) -> int:
-    """Return how many bytes of a piece are still here; 1 where the transport does not say."""
-    return 1 if writer.transport is None else writer.transport.get_write_buffer_size()
 
 
 async def _put(writer: Writer, data: Chunk) -> None:
