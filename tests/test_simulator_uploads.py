@@ -4,14 +4,13 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
 import pytest
-from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulated import Answer
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.simulator.multipart import parse
 
@@ -47,24 +46,6 @@ async def simulator() -> AsyncIterator[Simulator]:
         yield running
 
 
-@frozen
-class Uploaded:
-    """A complete reply to an upload."""
-
-    status: int
-    body: bytes
-
-    @property
-    def document(self) -> Any:
-        """The reply as JSON."""
-        return json.loads(self.body)
-
-    @property
-    def errcode(self) -> int:
-        """The code of a refusal, or 0."""
-        return int(self.document.get("errcode", 0))
-
-
 def file_part(content: bytes, disposition: str = 'name="media"; filename="a.png"') -> bytes:
     """A part with a file."""
     head = f"Content-Disposition: form-data; {disposition}\r\nContent-Type: image/png\r\n\r\n"
@@ -88,7 +69,7 @@ async def send(
     *,
     content_type: str = "multipart/form-data; boundary=frontier",
     **query: str,
-) -> Uploaded:
+) -> Answer:
     """Upload a body as it is."""
     asked = {"grant_type": "client_credential", "appid": simulator.appid, "secret": simulator.secret}
     async with aiohttp.ClientSession(base_url=simulator.url) as session:
@@ -97,10 +78,10 @@ async def send(
         params = {"access_token": token, **query}
         headers = {"Content-Type": content_type}
         async with session.post(path, params=params, data=io.BytesIO(body), headers=headers) as reply:
-            return Uploaded(reply.status, await reply.read())
+            return Answer(reply.status, reply.headers, await reply.read())
 
 
-async def send_file(simulator: Simulator, path: str, media_type: str, filename: str, content: bytes) -> Uploaded:
+async def send_file(simulator: Simulator, path: str, media_type: str, filename: str, content: bytes) -> Answer:
     """Upload one file with everything else right."""
     part = file_part(content, f'name="media"; filename="{filename}"')
     return await send(simulator, path, form(part, text_part("description", DESCRIPTION)), type=media_type)
