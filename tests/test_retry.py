@@ -165,6 +165,9 @@ TABLE: Final = [
     *rows(UNCLEAR, "last", LAST, RAISE, RAISE, UNKNOWN),
     *rows(UNCLEAR, "late", LATE, RAISE, RAISE, UNKNOWN),
     *rows(UNCLEAR, "stream", STREAM, RAISE, RAISE, UNKNOWN),
+    *rows(NOT_SENT, "just rich enough", Attempt(quota=COST), RETRY, RETRY, RETRY),
+    *rows(UNCLEAR, "just rich enough", Attempt(quota=COST), RETRY_DOUBTFULLY, RETRY_DOUBTFULLY, UNKNOWN),
+    *rows(THROTTLED, "just rich enough", Attempt(quota=THROTTLE), RETRY_THROTTLED, RETRY_THROTTLED, RETRY_THROTTLED),
     *rows(NOT_SENT, "poor", POOR, RAISE, RAISE, RAISE),
     *rows(UNCLEAR, "poor", POOR, RAISE, RAISE, NOT_AFFORDABLE),
     *rows(UNCLEAR, "harmless", Attempt(harmless=True), RETRY_DOUBTFULLY, RETRY_DOUBTFULLY, RETRY_DOUBTFULLY),
@@ -179,6 +182,7 @@ TABLE: Final = [
     *rows(STALE, "first", FIRST, AT_ONCE_DOUBTFULLY, AT_ONCE_DOUBTFULLY, UNKNOWN),
     *rows(STALE, "last", LAST, AT_ONCE_DOUBTFULLY, AT_ONCE_DOUBTFULLY, UNKNOWN),
     *rows(STALE, "poor", POOR, AT_ONCE_DOUBTFULLY, AT_ONCE_DOUBTFULLY, NOT_AFFORDABLE),
+    *rows(STALE, "one more", Attempt(stale=7), AT_ONCE_DOUBTFULLY, AT_ONCE_DOUBTFULLY, UNKNOWN),
     *rows(STALE, "too many", Attempt(stale=8), RETRY_DOUBTFULLY, RETRY_DOUBTFULLY, UNKNOWN),
     *rows(STALE, "stream", STREAM, RAISE, RAISE, UNKNOWN),
     *rows(STALE_UNSENT, "first", FIRST, AT_ONCE, AT_ONCE, RETRY),
@@ -357,6 +361,39 @@ def test_no_more_is_spent_than_there_is(
     match decide(ROUTES[effect], error, attempt, policy):
         case Resend(cost=cost) | OutcomeUnknown(cost=int(cost)):
             assert 0 <= cost <= attempt.quota
+
+
+def test_a_call_begins_without_a_past() -> None:
+    """The first attempt has cost, waited and met nothing, and the session is rich; a plain resend costs nothing."""
+    first = Attempt()
+    assert (first.number, first.elapsed, first.stale, first.quota, first.cost) == (1, 0.0, 0, 500, 0)
+    assert not (first.token_refused or first.in_doubt or first.harmless or first.minute_waited)
+    assert first.resendable
+    assert (Resend().wait, Resend().cost) == (0.0, 0)
+    assert RetryPolicy().timeout == 120.0
+
+
+@pytest.mark.parametrize(
+    ("resend", "changes"),
+    [
+        (Resend(wait=1.0, cost=14), {"number": 3, "cost": 19}),
+        (Resend(in_doubt=True, cost=5), {"number": 3, "cost": 10, "in_doubt": True}),
+        (Resend(fresh_token=True), {"token_refused": True}),
+        (Resend(stale=True, in_doubt=True), {"stale": 3, "in_doubt": True}),
+        (Resend(wait=30.0, minute=True, cost=5), {"number": 3, "cost": 10, "minute_waited": True}),
+    ],
+)
+def test_the_next_attempt_knows_what_was(resend: Resend, changes: dict[str, object]) -> None:
+    """Costs add up; a fresh token and a stale connection do not count as attempts, but are remembered."""
+    before = Attempt(number=2, stale=2, cost=5)
+    assert before.after(resend) == evolve(before, **changes)
+
+
+@pytest.mark.parametrize("flag", ["token_refused", "minute_waited"])
+def test_what_was_is_not_forgotten(flag: str) -> None:
+    """A refused token and a minute that was waited for are remembered through later attempts."""
+    before = Attempt(**{flag: True})  # type: ignore[arg-type] # one of two flags
+    assert getattr(before.after(Resend(wait=1.0)), flag) is True
 
 
 def test_an_outage_uses_the_quota_up() -> None:
