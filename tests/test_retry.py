@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from attrs import evolve
@@ -367,7 +367,7 @@ def test_a_call_begins_without_a_past() -> None:
     """The first attempt has cost, waited and met nothing, and the session is rich; a plain resend costs nothing."""
     first = Attempt()
     assert (first.number, first.elapsed, first.stale, first.quota, first.cost) == (1, 0.0, 0, 500, 0)
-    assert not (first.token_refused or first.in_doubt or first.harmless or first.minute_waited)
+    assert {first.token_refused, first.in_doubt, first.harmless, first.minute_waited} == {False}
     assert first.resendable
     assert (Resend().wait, Resend().cost) == (0.0, 0)
     assert RetryPolicy().timeout == 120.0
@@ -383,7 +383,7 @@ def test_a_call_begins_without_a_past() -> None:
         (Resend(wait=30.0, minute=True, cost=5), {"number": 3, "cost": 10, "minute_waited": True}),
     ],
 )
-def test_the_next_attempt_knows_what_was(resend: Resend, changes: dict[str, object]) -> None:
+def test_the_next_attempt_knows_what_was(resend: Resend, changes: dict[str, Any]) -> None:
     """Costs add up; a fresh token and a stale connection do not count as attempts, but are remembered."""
     before = Attempt(number=2, stale=2, cost=5)
     assert before.after(resend) == evolve(before, **changes)
@@ -392,7 +392,7 @@ def test_the_next_attempt_knows_what_was(resend: Resend, changes: dict[str, obje
 @pytest.mark.parametrize("flag", ["token_refused", "minute_waited"])
 def test_what_was_is_not_forgotten(flag: str) -> None:
     """A refused token and a minute that was waited for are remembered through later attempts."""
-    before = Attempt(**{flag: True})  # type: ignore[arg-type] # one of two flags
+    before = evolve(Attempt(), **{flag: True})
     assert getattr(before.after(Resend(wait=1.0)), flag) is True
 
 
