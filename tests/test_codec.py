@@ -32,6 +32,7 @@ from wxasset.wire.codec import (
     dumps,
     excerpt,
     looks_like_json,
+    looks_like_page,
     parse,
     reply_or_file,
     unstructure,
@@ -827,3 +828,24 @@ def test_a_request_with_nested_parts_has_wire_names_throughout() -> None:
         "env": "e",
         "fileid_list": ["cloud://a", "cloud://b"],
     }
+
+
+@pytest.mark.parametrize(
+    ("head", "page"),
+    [
+        (b"<html>", True),
+        (b"\xef\xbb\xbf\r\n <!DOCTYPE html>", True),
+        (b"<?xml version='1.0'?>", True),
+        (b"<H1>", True),
+        (b"", False),
+        (b"<", False),
+        (b"< html>", False),
+        (b'{"a":"<html>"}', False),
+        (b"\xff\xd8\xff\xe0<html>", False),
+        (b"BM<html>", False),
+    ],
+)
+def test_a_page_is_known_by_its_first_tag(head: bytes, page: bool) -> None:
+    """HTML and XML begin with a tag, perhaps behind blanks and a byte order mark; nothing else does."""
+    assert looks_like_page(head) is page
+    assert looks_like_page(bytearray(head)) is page

@@ -499,3 +499,32 @@ def test_other_extensions_call_for_nothing(extension: str) -> None:
 def test_accepted_formats_carry_an_extension_that_wechat_knows(name: str) -> None:
     """The usual extension of what WeChat takes is one that WeChat knows (wire reference 4.2)."""
     assert FORMATS[name].extensions[0] in {".jpg", ".png", ".bmp", ".gif", ".mp3", ".wma", ".wav", ".amr", ".mp4"}
+
+
+_BMP = b"BM" + bytes(4) + bytes(4) + bytes(4) + (40).to_bytes(4, "little") + bytes(40)
+_MP3 = b"\xff\xfb\x90\x00" + bytes(60)
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (_BMP, "bmp"),
+        (b"BN" + _BMP[2:], None),
+        (b"BL" + _BMP[2:], None),
+        (_BMP[:6] + b"\1" + _BMP[7:], None),
+        (_BMP[:14] + (40 + (1 << 24)).to_bytes(4, "little") + _BMP[18:], None),
+        (_MP3, "mp3"),
+        (b"\xfe" + _MP3[1:], None),
+        (b"\xff\x1b" + _MP3[2:], None),
+        (b"\xff\xfb\x00\x00" + bytes(60), None),
+        (b"\xff\xfb\xf0\x00" + bytes(60), None),
+        (b"\xff\xfb\x9c\x00" + bytes(60), None),
+        (b"\xff\xfb\x98\x00" + bytes(60), "mp3"),
+        (b"\xff\xea\x90\x00" + bytes(60), None),
+        (b"RIFE\x00\x00\x00\x00WAVEfmt " + bytes(48), None),
+    ],
+)
+def test_one_bit_more_or_less_is_another_thing(head: bytes, expected: str | None) -> None:
+    """Each part of a header counts: what differs in one of them is not the format."""
+    found = sniff(head)
+    assert (found.name if found else None) == expected
