@@ -128,7 +128,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """See that 85 % of small changes to the pure modules are noticed by their tests; takes three quarters of an hour and more."""
+    """See that 85 % of small changes to the pure modules are noticed by their tests; takes an hour and more."""
     install(session, *group("mutation"))
     session.run("python", "tests/mutation/mutation.py", *session.posargs)
 
