@@ -223,8 +223,11 @@ async def test_a_reset_costs_a_kept_connection_no_more_than_one_attempt(sim: Sim
 
 
 async def test_a_black_hole_is_a_timeout_within_the_stall(sim: Simulator, tmp_path: Path) -> None:
-    """Where connections are taken and nothing comes, each attempt ends in `TransferTimeout` after `Timeouts.stall`."""
-    async with behind(sim, timeouts=Timeouts(stall=STALL)) as (wx, proxy):
+    """Where connections are taken and nothing comes, each attempt ends in `TransferTimeout` after `Timeouts.stall`.
+
+    An answer to an upload has the time of its last piece besides, which is a quarter of a second here.
+    """
+    async with behind(sim, timeouts=Timeouts(stall=STALL, min_rate=1 << 20)) as (wx, proxy):
         media_id = (await _upload(wx)).media_id
         proxy.toxics = (BlackHole(),)
         loop = asyncio.get_running_loop()
