@@ -1,0 +1,21 @@
+"""`WxSession`: one short method for each thing that can be done with an account's media."""
+
+from wxasset.session.base import ListedType, MediaType
+from wxasset.session.cloud import CloudFiles
+from wxasset.session.materials import Materials
+from wxasset.session.media import TemporaryFiles
+
+__all__ = ["ListedType", "MediaType", "WxSession"]
+
+
+class WxSession(Materials, TemporaryFiles, CloudFiles):
+    """The media of one account, and the one access token that all its calls share.
+
+    ::
+
+        async with WxSession(appid, secret) as wx:
+            added = await wx.add_material("image", "poster.png")
+
+    It opens by itself on first use; end it with ``async with`` or `aclose`. It belongs to one event loop and may be
+    used by any number of its tasks at once.
+    """

@@ -1,0 +1,271 @@
+"""What every session has: credentials, options, a lifetime, and any declared call."""
+
+import copy
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar, overload
+
+from wxasset._version import __version__
+from wxasset.calls.base import Call, Download, Upload
+from wxasset.engine import Engine
+from wxasset.errors import UsageError
+from wxasset.outcome import UploadPolicy
+from wxasset.retry import RetryPolicy
+from wxasset.tokens.cache import TokenCache
+from wxasset.tokens.sources import NoToken, StableToken
+from wxasset.tokens.stores import TokenStore
+from wxasset.tokens.token import TokenSource
+from wxasset.transfer.download import MaterialStream, SavedMaterial
+from wxasset.transfer.progress import Progress
+from wxasset.transfer.sink import Destination, open_sink
+from wxasset.transfer.source import Media, open_source
+from wxasset.transfer.transport import ClientSession, Timeouts, Transport
+from wxasset.transfer.writing import Sink
+from wxasset.wire.limits import Limits
+from wxasset.wire.links import DownloadPolicy
+
+__all__ = ["ListedType", "MediaType", "Session"]
+
+R = TypeVar("R")
+ListedType = Literal["image", "voice", "video", "news"]
+MediaType = Literal["image", "voice", "video", "thumb"]
+
+_BASE_URL: Final = "https://api.weixin.qq.com"
+_HOSTED_URL: Final = (
+    "http://api.weixin.qq.com"  # calls without a token are answered over plain http (wire reference 1.6)
+)
+
+_OPTIONS: Final = {
+    "retry": RetryPolicy,
+    "timeouts": Timeouts,
+    "limits": Limits,
+    "downloads": DownloadPolicy,
+    "uploads": UploadPolicy,
+}
+
+
+def _check_options(options: Mapping[str, object]) -> None:
+    """Refuse an option of another kind now, and not in the middle of an upload."""
+    for name, value in options.items():
+        if not isinstance(value, _OPTIONS[name]):
+            raise UsageError(f"{name}= is a {_OPTIONS[name].__name__}; not {type(value).__name__}.")
+
+
+class Session:
+    """What every session has."""
+
+    _transport_class: type[Transport] = Transport
+
+    def __init__(
+        self,
+        appid: str | None = None,
+        secret: str | None = None,
+        *,
+        tokens: TokenCache | TokenSource | None = None,
+        store: TokenStore | None = None,
+        http: ClientSession | None = None,
+        base_url: str = _BASE_URL,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
+        uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
+    ) -> None:
+        """Prepare a session; nothing is opened or fetched before the first call.
+
+        Args:
+            appid: The account's appid; with `secret`, the stable token is used.
+            secret: The account's AppSecret.
+            tokens: A source of tokens instead, or a `TokenCache` to share with other sessions of the account.
+            store: Where tokens are shared with other processes or hosts; it is borrowed, and not closed here.
+            http: An `aiohttp.ClientSession` to borrow; it is never closed here.
+            base_url: The API host. Plain http is for loopback, private addresses and bare host names, and with
+                `NoToken` for WeChat's own host.
+            retry: How often, and how patiently, calls are tried.
+            timeouts: How long to wait.
+            limits: What may be sent and read.
+            downloads: Which URLs that the server gives may be followed.
+            uploads: What is done about an upload whose reply was lost.
+
+        Raises:
+            UsageError: The credentials are missing, or `base_url` is not usable.
+        """
+        _check_options(
+            {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
+        )
+        if tokens is None:
+            tokens = StableToken(appid or "", secret or "")
+        self._limits = limits
+        if isinstance(tokens, TokenCache) and store is not None:
+            raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
+        cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens, store=store)
+        bare = isinstance(cache.source, NoToken)
+        if bare and base_url == _BASE_URL:
+            base_url = _HOSTED_URL
+        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare)
+        self._engine = Engine(self._transport, cache, retry, limits, timeouts, downloads, uploads)
+        self._owner = True
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        store: TokenStore | None = None,
+        http: ClientSession | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
+        uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
+    ) -> Self:
+        """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
+
+        Raises:
+            UsageError: A variable is missing.
+        """
+        return cls(
+            os.environ.get("WXASSET_APPID"),
+            os.environ.get("WXASSET_SECRET"),
+            store=store,
+            base_url=os.environ.get("WXASSET_BASE_URL") or _BASE_URL,
+            http=http,
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+            downloads=downloads,
+            uploads=uploads,
+        )
+
+    def with_options(
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        downloads: DownloadPolicy | None = None,
+        uploads: UploadPolicy | None = None,
+    ) -> Self:
+        """Return this session with other options, for a call or for many.
+
+        It shares everything else: token, connections, what is known of uploads. It ends with the session that it was
+        made from; closing it does nothing.
+
+        ::
+
+            await wx.with_options(retry=RetryPolicy(attempts=1)).count_materials()
+
+        Args:
+            retry: How often, and how patiently, calls are tried; None leaves it as it is, here and below.
+            timeouts: How long to wait.
+            limits: What may be sent and read.
+            downloads: Which URLs that the server gives may be followed.
+            uploads: What is done about an upload whose reply was lost.
+        """
+        given = {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
+        options = {name: value for name, value in given.items() if value is not None}
+        _check_options(options)
+        other = copy.copy(self)
+        other._adapt(options)  # noqa: SLF001 - its own class
+        return other
+
+    def _adapt(self, options: dict[str, Any]) -> None:
+        self._owner = False
+        self._engine = self._engine.with_options(**options)
+        self._limits = self._engine.limits
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened here. Later calls raise `UsageError`."""
+        if not self._owner:
+            return
+        await self._engine.tokens.release(self._engine.exchange)
+        await self._transport.aclose()
+
+    # Any declared call
+
+    @overload
+    async def call(
+        self,
+        call: Upload[R],
+        /,
+        *,
+        media: Media,
+        filename: str | None = None,
+        size: int | None = None,
+        progress: Progress | None = None,
+    ) -> R: ...
+
+    @overload
+    async def call(
+        self,
+        call: Download[R],
+        /,
+        *,
+        to: Destination,
+        progress: Progress | None = None,
+        fsync: bool = False,
+    ) -> R | SavedMaterial: ...
+
+    @overload
+    async def call(self, call: Call[R], /) -> R: ...
+
+    async def call(
+        self,
+        call: Call[Any],
+        /,
+        *,
+        media: Media | None = None,
+        filename: str | None = None,
+        size: int | None = None,
+        to: Destination | None = None,
+        progress: Progress | None = None,
+        fsync: bool = False,
+    ) -> Any:
+        """Make any declared call, an endpoint of your own included.
+
+        Args:
+            call: An instance of a `Call`, `Upload` or `Download` class.
+            media: What an `Upload` sends; as in `add_material`, with `filename` and `size`.
+            filename: As in `add_material`.
+            size: As in `add_material`.
+            to: Where a `Download` goes; as in `get_material`.
+            progress: As in `add_material` and `get_material`.
+            fsync: As in `get_material`.
+
+        Returns:
+            The call's reply; for a `Download`, what was saved where the answer is a file.
+
+        Raises:
+            UsageError: The arguments do not fit the kind of call.
+            WxAssetError: Anything that went wrong.
+        """
+        if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
+            raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
+        if media is not None and isinstance(call, Upload):
+            source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=self._limits)
+            try:
+                return await self._engine.call(call, source=source, progress=progress)
+            finally:
+                source.close()
+        if isinstance(call, Download):
+            return await self._download(call, None if to is None else await open_sink(to, fsync=fsync), progress)
+        return await self._engine.call(call)
+
+    async def _download(self, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:
+        if sink is not None:
+            return await self._engine.download(call, sink, progress)
+        async with self._engine.open(call) as answer:
+            if isinstance(answer, MaterialStream):
+                raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")
+            return answer
