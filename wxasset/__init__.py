@@ -10,6 +10,19 @@ if TYPE_CHECKING:
     from wxasset.calls.cloud import DeleteReport, FailedDelete
     from wxasset.calls.material import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
     from wxasset.calls.media import TemporaryMedia
+    from wxasset.calls.openapi import (
+        ApiDomainIps,
+        CallbackCheck,
+        CallQuota,
+        CheckCallback,
+        FoundRequest,
+        GetApiDomainIp,
+        GetQuota,
+        GetRid,
+        Quota,
+        RateLimit,
+        RecordedRequest,
+    )
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
     from wxasset.outcome import UploadPolicy
     from wxasset.retry import RetryPolicy
@@ -33,10 +46,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Ack",
     "AddedMaterial",
+    "ApiDomainIps",
     "Article",
     "AuthorizerToken",
     "Call",
+    "CallQuota",
     "CallableToken",
+    "CallbackCheck",
+    "CheckCallback",
     "ClassicToken",
     "CloudHostingToken",
     "ComponentToken",
@@ -46,6 +63,10 @@ __all__ = [
     "Effect",
     "FailedDelete",
     "FileTokenStore",
+    "FoundRequest",
+    "GetApiDomainIp",
+    "GetQuota",
+    "GetRid",
     "Integrity",
     "Limits",
     "ListedType",
@@ -57,6 +78,9 @@ __all__ = [
     "MemoryTokenStore",
     "News",
     "NoToken",
+    "Quota",
+    "RateLimit",
+    "RecordedRequest",
     "RedisToken",
     "RedisTokenStore",
     "RetryPolicy",
@@ -95,6 +119,19 @@ _HOMES: Final = {
         "Video",
     ),
     "wxasset.calls.media": ("TemporaryMedia",),
+    "wxasset.calls.openapi": (
+        "ApiDomainIps",
+        "CallQuota",
+        "CallbackCheck",
+        "CheckCallback",
+        "FoundRequest",
+        "GetApiDomainIp",
+        "GetQuota",
+        "GetRid",
+        "Quota",
+        "RateLimit",
+        "RecordedRequest",
+    ),
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
     "wxasset.outcome": ("UploadPolicy",),
     "wxasset.retry": ("RetryPolicy",),
