@@ -1,0 +1,76 @@
+"""What became of a request that failed, in our own words: aiohttp's hold the URL, and with it the token."""
+
+import os
+import ssl
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from wxasset.errors import ConnectError, TransferError, TransferTimeout, WxAssetError
+from wxasset.transfer.transport.request import Request
+from wxasset.transfer.upload import Sending
+
+__all__ = ["FAULTS", "broken_exchange", "broken_link", "is_break", "reason"]
+
+FAULTS: Final = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError)
+"""What the network raises."""
+
+
+def broken_exchange(
+    host: str | None, error: Exception, request: Request, sending: Sending | None, *, stale: bool
+) -> BaseException:
+    """Say what became of a request to the API."""
+    path, stall = request.path, request.timeouts.stall
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return ConnectError(f"No connection to {host} for {path}: {reason(error)}.", path)
+    if sending is not None and sending.stalled:
+        return TransferTimeout(
+            f"{host} took no byte of the upload to {path} for {stall:g} seconds.",
+            path,
+            outcome_unknown=sending.whole,
+        )
+    if sending is not None and sending.failure is not None:
+        return sending.failure
+    unknown = sending is None or sending.whole
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return TransferTimeout(f"{path} did not answer for {stall + request.grace:g} seconds.", path, unknown)
+    if isinstance(error, TimeoutError):
+        return TransferTimeout(f"{path} did not answer in the time that the call may take.", path, unknown)
+    return TransferError(f"The connection to {path} broke: {reason(error)}.", path, unknown, stale)
+
+
+def broken_link(error: Exception, url: URL, request: Request) -> WxAssetError:
+    """Say in our own words why nothing came: a link is signed, so that it must not be shown."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return ConnectError(f"No connection to {url.host} for {request.path}: {reason(error)}.", request.path)
+    if isinstance(error, TimeoutError):
+        return TransferTimeout(f"{url.host} did not answer in time for {request.path}.", request.path)
+    return TransferError(f"The connection to {url.host} for {request.path} broke: {reason(error)}.", request.path)
+
+
+def is_break(error: Exception) -> bool:
+    """Tell whether a connection broke before a byte of the answer, as one does that the server let go of."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)  # else it is what came of a head
+    return isinstance(error, aiohttp.ClientOSError)
+
+
+def reason(error: BaseException) -> str:
+    """Name a fault of the network by its kind: the texts of aiohttp's errors can hold the URL."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+    if isinstance(cause, ssl.SSLError):
+        # Its number is OpenSSL's own.
+        detail = getattr(cause, "verify_message", "")
+        return f"TLS failed: {(cause.reason or 'no reason given').replace('_', ' ').lower()}{detail and f' ({detail})'}"
+    if isinstance(cause, OSError) and cause.strerror and cause.errno:
+        # asyncio puts addresses where the reason should be; the numbers of name resolution are below 0.
+        return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror).lower()
+    return {
+        "ServerDisconnectedError": "the server closed it",
+        "ClientConnectionResetError": "it was reset",
+        "ClientPayloadError": "the body is not complete",
+        "ConnectionTimeoutError": "timed out",
+    }.get(type(error).__name__, type(error).__name__)

@@ -1,0 +1,114 @@
+"""What is behind URLs that the server gave: connections of their own, without anything of the API's."""
+
+import socket
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.abc import ResolveResult
+from yarl import URL
+
+from wxasset.errors import UnsafeURLError, UsageError
+from wxasset.transfer.transport.faults import FAULTS, broken_link
+from wxasset.transfer.transport.reply import OK, REDIRECTS, Reply, at_most, raise_for_status
+from wxasset.transfer.transport.request import Request
+from wxasset.wire.links import DownloadPolicy, check_link, check_redirect, may_connect
+
+__all__ = ["Links"]
+
+
+class Links:
+    """Follows URLs, each policy over connections of its own."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        """Prepare to ask with these headers."""
+        self._headers = headers
+        self._sessions: dict[DownloadPolicy, aiohttp.ClientSession] = {}
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        self._closed = True
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
+
+    @asynccontextmanager
+    async def follow(self, link: str, policy: DownloadPolicy, request: Request) -> AsyncGenerator[Reply, None]:
+        """Get what is behind a URL that the server gave; the reply is open inside the block.
+
+        It is asked for over connections of their own, without cookies, token or anything else of the API's.
+
+        Args:
+            link: The URL.
+            policy: Where it may lead.
+            request: What to call it in errors, and how long to wait.
+
+        Raises:
+            UnsafeURLError: It, or a redirect, leads where it must not.
+            RequestError: It could not be had.
+            HTTPStatusError: The status is not 200.
+        """
+        url, limit = check_link(link, policy, request.path), request.limit()
+        for hop in range(policy.max_redirects + 1):
+            response = await self._get(url, policy, request, limit)
+            try:
+                reply = Reply(request.path, response, limit - time.monotonic(), request.timeouts.min_rate)
+                if response.status in REDIRECTS and hop < policy.max_redirects:
+                    url = check_redirect(url, response.headers.get(hdrs.LOCATION), policy, request.path)
+                    continue
+                if response.status != OK:
+                    await raise_for_status(reply, response.status)
+                yield reply
+                return
+            finally:
+                response.close()
+
+    async def _get(self, url: URL, policy: DownloadPolicy, request: Request, limit: float) -> aiohttp.ClientResponse:
+        session = self._session_for(policy)
+        failure: BaseException
+        try:
+            async with at_most(limit - time.monotonic()):
+                return await session.get(
+                    url, allow_redirects=False, raise_for_status=False, timeout=request.timeouts.client(0.0)
+                )
+        except _Refused as refusal:
+            failure = UnsafeURLError(f"{url.host} {refusal}.", request.path)
+        except FAULTS as error:
+            failure = broken_link(error, url, request)
+        raise failure
+
+    def _session_for(self, policy: DownloadPolicy) -> aiohttp.ClientSession:
+        if self._closed:
+            raise UsageError("The session is closed: use it inside its `async with`.")
+        session = self._sessions.get(policy)
+        if session is None:
+            session = self._sessions[policy] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=_Resolver(policy)),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # A film is not made smaller by it, and what is not packed cannot unpack to more than was sent.
+                headers={**self._headers, hdrs.ACCEPT_ENCODING: "identity"},
+            )
+            session._retry_connection = False  # noqa: SLF001 - as in `Transport`
+        return session
+
+
+class _Refused(Exception):
+    """A name leads to an address that must not be connected to."""
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    """Gives no address that may not be connected to: what a name led to when it was judged does not matter."""
+
+    def __init__(self, policy: DownloadPolicy) -> None:
+        super().__init__()
+        self._policy = policy
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        if not all(may_connect(one["host"], self._policy) for one in found):
+            raise _Refused("is not a public address")
+        return found

@@ -1,0 +1,70 @@
+"""What aiohttp is given to send: bodies of known length, and the query with its secrets."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import aiohttp
+from aiohttp import payload
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
+
+from wxasset.transfer.upload import Sending, Writer
+
+__all__ = ["Payload", "Sent"]
+
+_KEPT: Final = "_wxasset_kept"
+
+
+class Payload(payload.Payload):
+    """A body of known length, as aiohttp wants it; a new one for each attempt."""
+
+    def __init__(self, sending: Sending) -> None:
+        super().__init__(None, content_type=sending.body.frame.content_type)
+        self._sending = sending
+        self._size = sending.body.size
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Refuse: nobody wants the text of an upload."""
+        del encoding, errors
+        raise TypeError("an upload is not decoded")
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write all of it."""
+        await self._sending.write(cast("Writer", writer))  # the client writes to no other
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write all of it."""
+        del content_length  # it is this payload's own size
+        await self.write(writer)
+
+
+class Sent:
+    """A middleware that puts the query on, and sees which connection a request goes out on.
+
+    Attributes:
+        waiting: Whether it has no connection yet.
+        on_kept_connection: Whether the connection has served before, as far as was seen here.
+    """
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self._query = query
+        self.waiting = True
+        self.on_kept_connection = False
+
+    async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        """Send a request with its query."""
+        request.url = request.url.with_query(self._query)
+        send = request.send
+
+        async def watched(conn: Connection) -> aiohttp.ClientResponse:
+            # A request that held this would be garbage in a circle: collecting that cost a fifth of a small call.
+            del request.send
+            self.waiting = False
+            self.on_kept_connection = getattr(conn.protocol, _KEPT, False)
+            setattr(conn.protocol, _KEPT, True)
+            return await send(conn)
+
+        # A connector of our own would see as much, but not for a borrowed session.
+        request.send = watched  # type: ignore[method-assign]
+        response: aiohttp.ClientResponse = await handler(request)
+        return response
