@@ -88,12 +88,14 @@ class Operation:
         warm: Whether the session has a token and a connection by then.
         store: Makes the store of the session, if it has one.
         closes: Whether the session is closed afterwards.
+        adds: How many materials it may leave in the library.
     """
 
     prepare: Callable[[Room], Work]
     warm: bool = True
     store: Callable[[Path], TokenStore] | None = None
     closes: bool = False
+    adds: int = 1
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -291,6 +293,41 @@ def _open_and_save(room: Room) -> Work:
     return work
 
 
+# Many at once
+
+
+@operation(adds=3)
+def _add_materials(room: Room) -> Work:
+    media = [room.file("small.jpg", room.small), room.file("large.jpg", room.large), room.directory / "missing.jpg"]
+
+    async def work(wx: WxSession) -> None:
+        async with wx.add_materials("image", iter(media), concurrency=2) as outcomes:
+            assert len([outcome async for outcome in outcomes]) == 3
+
+    return work
+
+
+@operation()
+def _get_materials(room: Room) -> Work:
+    room.nothing("poster.jpg", room.large)
+
+    async def work(wx: WxSession) -> None:
+        async with wx.get_materials([room.media_id, "missing"], room.directory, concurrency=2) as outcomes:
+            assert len([outcome async for outcome in outcomes]) == 2
+
+    return work
+
+
+@operation()
+def _leave_a_batch_early(_: Room) -> Work:
+    async def work(wx: WxSession) -> None:
+        async with wx.del_materials(["missing"] * 9, concurrency=2) as outcomes:
+            async for _ in outcomes:
+                return
+
+    return work
+
+
 # Everything else
 
 
@@ -454,7 +491,7 @@ async def _cancel_at(room: Room, tmp_path: Path, subject: Operation, at: int, st
             await (wx.aclose() if subject.closes else wx.count_materials())
     await before.gone(context)
     room.check(context)
-    assert len(room.sim.materials) <= kept + 1
+    assert len(room.sim.materials) <= kept + subject.adds
     assert not list(tmp_path.glob("*.tmp"))
     return task.cancelled(), steps.points
 

@@ -18,12 +18,21 @@ LAYERS: list[tuple[str, ...]] = [
     ("wxasset.cli", "wxasset.__main__", "wxasset.pytest_plugin", "wxasset.testing"),  # beside: built on the face
     ("wxasset",),
     ("wxasset.session",),
+    ("wxasset.bulk",),
     ("wxasset.engine", "wxasset.reconcile"),
     ("wxasset.tokens", "wxasset.transfer"),
-    ("wxasset.retry", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
+    ("wxasset.retry", "wxasset.pace", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),
 ]
-PURE = ("wxasset.retry", "wxasset.outcome", "wxasset.calls", "wxasset.wire", "wxasset.errors", "wxasset.hints")
+PURE = (
+    "wxasset.retry",
+    "wxasset.pace",
+    "wxasset.outcome",
+    "wxasset.calls",
+    "wxasset.wire",
+    "wxasset.errors",
+    "wxasset.hints",
+)
 
 
 def module_name(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from wxasset._version import __version__
 
 if TYPE_CHECKING:
+    from wxasset.bulk import BatchProgress, Failed, NotTried
     from wxasset.calls.base import Ack, Call, Download, Effect, Route, Upload
     from wxasset.calls.cloud import DeleteReport, FailedDelete
     from wxasset.calls.material import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wxasset.outcome import UploadPolicy
     from wxasset.retry import RetryPolicy
     from wxasset.session import ListedType, MediaType, WxSession
+    from wxasset.session.bulk import Added, Deleted, Fetched, NewMaterial
     from wxasset.tokens.cache import TokenCache
     from wxasset.tokens.file import FileTokenStore
     from wxasset.tokens.foreign import RedisToken
@@ -45,10 +47,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ack",
+    "Added",
     "AddedMaterial",
     "ApiDomainIps",
     "Article",
     "AuthorizerToken",
+    "BatchProgress",
     "Call",
     "CallQuota",
     "CallableToken",
@@ -58,10 +62,13 @@ __all__ = [
     "CloudHostingToken",
     "ComponentToken",
     "DeleteReport",
+    "Deleted",
     "Download",
     "DownloadPolicy",
     "Effect",
+    "Failed",
     "FailedDelete",
+    "Fetched",
     "FileTokenStore",
     "FoundRequest",
     "GetApiDomainIp",
@@ -76,8 +83,10 @@ __all__ = [
     "MaterialStream",
     "MediaType",
     "MemoryTokenStore",
+    "NewMaterial",
     "News",
     "NoToken",
+    "NotTried",
     "Quota",
     "RateLimit",
     "RecordedRequest",
@@ -107,6 +116,7 @@ __all__ = [
 
 # Each name is imported when it is first used: a program pays for what it takes.
 _HOMES: Final = {
+    "wxasset.bulk": ("BatchProgress", "Failed", "NotTried"),
     "wxasset.calls.base": ("Ack", "Call", "Download", "Effect", "Route", "Upload"),
     "wxasset.calls.cloud": ("DeleteReport", "FailedDelete"),
     "wxasset.calls.material": (
@@ -136,6 +146,7 @@ _HOMES: Final = {
     "wxasset.outcome": ("UploadPolicy",),
     "wxasset.retry": ("RetryPolicy",),
     "wxasset.session": ("ListedType", "MediaType", "WxSession"),
+    "wxasset.session.bulk": ("Added", "Deleted", "Fetched", "NewMaterial"),
     "wxasset.tokens.cache": ("TokenCache",),
     "wxasset.tokens.file": ("FileTokenStore",),
     "wxasset.tokens.foreign": ("RedisToken",),

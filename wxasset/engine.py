@@ -64,6 +64,10 @@ _SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a 
 _ENVELOPE: Final = 4 * KIB  # bytes; an error in the clothes of a file is no longer than this
 
 
+def _unobserved(failure: WxAssetError) -> None:
+    """Do nothing about a failed attempt."""
+
+
 @define(eq=False)
 class Engine:
     """Makes declared calls.
@@ -79,6 +83,7 @@ class Engine:
         quota: What all calls together may spend on retries.
         register: The uploads under way, and what they own.
         exchange: How tokens are fetched: as the session was made, whatever options a call has.
+        observe: Told of each failed attempt, also where the call succeeds in the end.
         sleep: How to wait.
     """
 
@@ -92,6 +97,7 @@ class Engine:
     quota: RetryQuota = field(factory=RetryQuota)
     register: UploadRegister = field(factory=UploadRegister)
     exchange: Exchange = field(init=False)
+    observe: Callable[[WxAssetError], object] = field(default=_unobserved)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     def __attrs_post_init__(self) -> None:
@@ -273,6 +279,7 @@ class Engine:
                 result = await once(request, attempt.in_doubt)
             except WxAssetError as error:
                 failure = _without_secrets(error, call, token)
+                self.observe(failure)
             else:
                 self.quota.refill(attempt.cost)
                 return result

@@ -1,14 +1,14 @@
 """`WxSession`: one short method for each thing that can be done with an account's media."""
 
 from wxasset.session.base import ListedType, MediaType
+from wxasset.session.bulk import Bulk
 from wxasset.session.cloud import CloudFiles
-from wxasset.session.materials import Materials
 from wxasset.session.media import TemporaryFiles
 
 __all__ = ["ListedType", "MediaType", "WxSession"]
 
 
-class WxSession(Materials, TemporaryFiles, CloudFiles):
+class WxSession(Bulk, TemporaryFiles, CloudFiles):
     """The media of one account, and the one access token that all its calls share.
 
     ::

@@ -1,0 +1,335 @@
+"""Many items, some at a time: every one gets its outcome, and memory depends on how many are under way alone."""
+
+import asyncio
+import reprlib
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import aclosing, asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, field, frozen
+
+from wxasset.calls.cloud import stops_all
+from wxasset.errors import StreamConsumedError, UsageError, WxAssetError
+from wxasset.pace import Pace, Ticket, asks_for_less
+from wxasset.transfer.progress import Throttle
+from wxasset.transfer.threads import run_in_thread
+
+__all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_END: Final[Any] = object()
+
+
+@frozen
+class Failed(Generic[T]):
+    """An item that failed. A batch goes on with the others.
+
+    Attributes:
+        item: What was given.
+        error: Why.
+    """
+
+    item: T = field(repr=reprlib.repr)
+    error: WxAssetError
+
+
+@frozen
+class NotTried(Generic[T]):
+    """An item for which nothing was sent, as the batch had been stopped: it is left to do.
+
+    Attributes:
+        item: What was given.
+        error: What stopped the batch; the same for all of them.
+    """
+
+    item: T = field(repr=reprlib.repr)
+    error: WxAssetError
+
+
+@frozen(kw_only=True)
+class BatchProgress:
+    """How far a batch has come.
+
+    Attributes:
+        done: Items that have their outcome, those that failed among them.
+        failed: Items that failed or were not tried.
+        total: All items; None where the iterable has no length.
+        bytes_sent: Bytes of media that were sent, also in vain.
+        bytes_received: Bytes of media that were received, also in vain.
+    """
+
+    done: int = 0
+    failed: int = 0
+    total: int | None = None
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+Progress: TypeAlias = Callable[[BatchProgress], object]
+"""Called with how far a batch has come, at most ten times a second and in the end."""
+
+
+@define(eq=False)
+class Tally:
+    """Counts what becomes of the items, and tells of it."""
+
+    total: int | None
+    progress: Progress | None
+    _done: int = 0
+    _failed: int = 0
+    _sent: int = 0
+    _received: int = 0
+    _steps: int = 0
+    _throttle: Throttle = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Tell ten times a second."""
+        self._throttle = Throttle(self._tell)
+
+    def _tell(self, step: int, total: int | None) -> None:
+        del step, total
+        if self.progress is not None:
+            so_far = BatchProgress(
+                done=self._done,
+                failed=self._failed,
+                total=self.total,
+                bytes_sent=self._sent,
+                bytes_received=self._received,
+            )
+            self.progress(so_far)
+
+    def step(self, *, done: int = 0, failed: int = 0, sent: int = 0, received: int = 0) -> None:
+        """Count, and tell of it where it is time."""
+        self._done += done
+        self._failed += failed
+        self._sent += sent
+        self._received += received
+        self._steps += 1
+        self._throttle(self._steps, None)
+
+    def end(self) -> None:
+        """Tell of the last step."""
+        self._throttle.end(self._steps, None)
+
+
+@define(eq=False)
+class Work:
+    """One item under way, and what its call has to tell of it."""
+
+    _pace: Pace
+    _ticket: Ticket
+    _tally: Tally
+    _through: int = 0
+
+    def failed(self, error: WxAssetError) -> None:
+        """Hear of an attempt that failed, also where the call makes another one."""
+        if asks_for_less(error):
+            self._pace.throttled(self._ticket)
+
+    @property
+    def sent(self) -> Callable[[int, int | None], object] | None:
+        """The progress of an upload; None where nobody asks for it."""
+        return None if self._tally.progress is None else lambda done, _: self._tally.step(sent=self._more(done))
+
+    @property
+    def received(self) -> Callable[[int, int | None], object] | None:
+        """The progress of a download; None where nobody asks for it."""
+        return None if self._tally.progress is None else lambda done, _: self._tally.step(received=self._more(done))
+
+    def _more(self, done: int) -> int:
+        """Return the bytes since the last time; an attempt that begins anew counts from 0."""
+        more, self._through = done - self._through if done >= self._through else done, done
+        return more
+
+
+class Batch(Generic[T, R]):
+    """Some items at a time, as an ``async with`` value that gives an iterator over their outcomes.
+
+    The outcomes come as they happen, in any order. Leaving the block early cancels what is under way.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        do: Callable[[T, Work], Awaitable[R]],
+        *,
+        concurrency: int,
+        progress: Progress | None = None,
+    ) -> None:
+        """Prepare a batch; nothing is asked of the items before the block is entered.
+
+        Args:
+            items: The items. A plain iterator is pulled in a thread, as a directory it walks through may be slow; what
+                has to stay in one thread comes as an async iterator. A generator is closed in the end.
+            do: What to do with each; a `WxAssetError` of it becomes a `Failed`.
+            concurrency: The most items under way at once.
+            progress: Told how far it has come.
+        """
+        if isinstance(items, str | bytes | bytearray | memoryview):
+            raise UsageError("A batch is made of many items, not of a single text.")
+        if not isinstance(items, Iterable | AsyncIterable):
+            raise UsageError(f"A batch is made of an iterable or an async iterable; not of {type(items).__name__}.")
+        if type(concurrency) is not int or concurrency < 1:
+            raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
+        self._items = items
+        self._do = do
+        self._pace = Pace(concurrency)
+        self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
+        self._under_way = 0
+        self._stop: WxAssetError | None = None
+        self._broken: Exception | None = None
+        self._changed = anyio.Event()
+        self._group: TaskGroup | None = None
+        self._concurrency = concurrency
+
+    async def __aenter__(self) -> AsyncIterator[R | Failed[T] | NotTried[T]]:
+        if self._group is not None:
+            raise UsageError("A batch is run once; call again for another one.")
+        # What is done waits here for whoever iterates, and nothing is begun while it is full.
+        self._give, self._take = anyio.create_memory_object_stream[R | Failed[T] | NotTried[T]](self._concurrency)
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._feed, self._group)
+        return _Outcomes(self._next)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._group is None:
+            return
+        self._group.cancel_scope.cancel()
+        try:
+            # What the block raised is not the group's, which would wrap it; that it was cancelled is.
+            if isinstance(error, asyncio.CancelledError):
+                await self._group.__aexit__(kind, error, traceback)
+            else:
+                await self._group.__aexit__(None, None, None)
+        finally:
+            self._give.close()
+            self._take.close()
+
+    async def _next(self) -> R | Failed[T] | NotTried[T]:
+        try:
+            return await self._take.receive()
+        except anyio.ClosedResourceError:
+            raise StreamConsumedError("The block of this batch has been left.") from None
+        except anyio.EndOfStream:
+            if self._broken is not None:
+                raise self._broken from None
+            raise StopAsyncIteration from None
+
+    async def _feed(self, group: TaskGroup) -> None:
+        """Begin one item after the other, as soon as there is room."""
+        try:
+            async with _opened(self._items) as items:
+                while await self._has_room() and (item := await anext(items, _END)) is not _END:
+                    if self._stop is None:
+                        self._under_way += 1
+                        group.start_soon(self._run, item)
+                    else:
+                        self._tally.step(done=1, failed=1)
+                        await self._give.send(NotTried(item, self._stop))
+        except Exception as failure:  # noqa: BLE001 - the items' own; raised where the outcomes are taken
+            self._broken = self._broken or failure
+        while self._under_way:
+            await self._change()
+        try:
+            self._tally.end()
+        except Exception as failure:  # noqa: BLE001 - the callback's own
+            self._broken = self._broken or failure
+        self._give.close()
+
+    async def _has_room(self) -> bool:
+        """Wait until another item may begin; False where none may, ever."""
+        while self._under_way >= self._pace.limit and self._stop is None and self._broken is None:
+            await self._change()
+        return self._broken is None
+
+    async def _change(self) -> None:
+        self._changed = anyio.Event()
+        await self._changed.wait()
+
+    async def _run(self, item: T) -> None:
+        try:
+            await self._give.send(await self._outcome(item))
+        except Exception as failure:  # noqa: BLE001 - no failure of the item's: raised where the outcomes are taken
+            self._broken = self._broken or failure
+        finally:
+            self._under_way -= 1
+            self._changed.set()
+
+    async def _outcome(self, item: T) -> R | Failed[T] | NotTried[T]:
+        if (stop := self._stop) is not None:  # since it was begun
+            self._tally.step(done=1, failed=1)
+            return NotTried(item, stop)
+        ticket = self._pace.begin()
+        try:
+            done = await self._do(item, Work(self._pace, ticket, self._tally))
+        except WxAssetError as error:
+            if stops_all(error):
+                self._stop = error
+            self._tally.step(done=1, failed=1)
+            return Failed(item, error)
+        self._pace.succeeded(ticket)
+        self._tally.step(done=1)
+        return done
+
+
+@frozen(eq=False)
+class _Outcomes(Generic[R]):
+    """Those of one batch. No generator: one that is left in the middle is closed some time later, by a task."""
+
+    _next: Callable[[], Awaitable[R]]
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return self
+
+    async def __anext__(self) -> R:
+        return await self._next()
+
+
+@asynccontextmanager
+async def _opened(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[AsyncIterator[T], None]:
+    """Iterate over anything, and close what is a generator: nobody else has it."""
+    if isinstance(items, AsyncIterable):
+        source = aiter(items)
+        try:
+            yield source
+        finally:
+            if isinstance(source, AsyncGenerator):
+                with anyio.CancelScope(shield=True):
+                    await source.aclose()
+        return
+    async with aclosing(_at_hand(items) if isinstance(items, Collection) else _in_thread(iter(items))) as pulled:
+        yield pulled
+
+
+async def _at_hand(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    for item in items:
+        yield item
+
+
+async def _in_thread(items: Iterator[T]) -> AsyncGenerator[T, None]:
+    """Pull an iterator in a thread, one at a time: a hop takes 20 to 40 us, and a slow directory blocks nobody."""
+    try:
+        while (item := await run_in_thread(next, items, _END)) is not _END:
+            yield item
+    finally:
+        if isinstance(items, Generator):
+            with anyio.CancelScope(shield=True):
+                await run_in_thread(items.close)

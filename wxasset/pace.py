@@ -1,0 +1,76 @@
+"""How many requests of a batch are under way at once: it gives way to a busy server, and comes back. Pure.
+
+Additive increase, multiplicative decrease, as in TCP (Chiu and Jain, 1989): of the simple rules it is the one by which
+several clients that know nothing of each other come to equal shares.
+"""
+
+from typing import Final
+
+from attrs import define, field, validators
+
+from wxasset.errors import BusyError, HTTPStatusError, RateLimitedError, WxAssetError
+
+__all__ = ["Pace", "Ticket", "asks_for_less"]
+
+_DECREASE: Final = 0.5
+"""What is left of the width after a throttle: TCP's own share; a queue that has just overflowed drains with it."""
+_INCREASE: Final = 1.0
+"""By how much the width grows in a round, which is as many successes as it is wide: from 1 to 8 takes 28 of them."""
+_TOO_MANY: Final = frozenset({429, 503})
+
+
+def asks_for_less(error: WxAssetError) -> bool:
+    """Tell whether WeChat, or a gateway before it, wants fewer requests: 45011, -1, or the statuses 429 and 503."""
+    if isinstance(error, HTTPStatusError):
+        return error.status in _TOO_MANY
+    return isinstance(error, RateLimitedError | BusyError)
+
+
+@define(eq=False)
+class Ticket:
+    """One request under way.
+
+    Attributes:
+        round: The round of the pace in which it was sent.
+    """
+
+    round: int
+
+
+@define(eq=False)
+class Pace:
+    """The width of a batch.
+
+    Attributes:
+        most: The most requests at once; it begins with so many.
+        width: How many there may be now; `limit` is its whole part.
+        round: How often it gave way. Requests of one round are throttled together, and it gives way once for them.
+    """
+
+    most: int = field(validator=validators.ge(1))
+    width: float = field(init=False)
+    round: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.width = float(self.most)
+
+    @property
+    def limit(self) -> int:
+        """How many requests there may be at once, never less than 1."""
+        return int(self.width)
+
+    def begin(self) -> Ticket:
+        """Send a request."""
+        return Ticket(self.round)
+
+    def throttled(self, ticket: Ticket) -> None:
+        """Give way, unless it did so after this request was sent; what the request tries next is of the new round."""
+        if ticket.round == self.round:
+            self.width = max(1.0, self.width * _DECREASE)
+            self.round += 1
+        ticket.round = self.round
+
+    def succeeded(self, ticket: Ticket) -> None:
+        """Grow a little, unless it gave way after this request was sent."""
+        if ticket.round == self.round:
+            self.width = min(float(self.most), self.width + _INCREASE / self.width)

@@ -1,0 +1,232 @@
+"""The verbs for many materials at once."""
+
+import copy
+import os
+import reprlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Generic, Self, TypeVar
+
+from attrs import field, frozen
+
+from wxasset.bulk import Batch, Failed, NotTried, Progress, Work
+from wxasset.calls.material import AddedMaterial, News, Video
+from wxasset.errors import DestinationError
+from wxasset.session.base import MediaType
+from wxasset.session.materials import Materials
+from wxasset.transfer.download import SavedMaterial
+from wxasset.transfer.source import Media
+from wxasset.transfer.threads import run_in_thread
+
+__all__ = ["Added", "Bulk", "Deleted", "Fetched", "NewMaterial"]
+
+
+@frozen(kw_only=True)
+class NewMaterial:
+    """One of many materials to add, with what belongs to it alone.
+
+    Attributes:
+        media: As in `add_material`.
+        filename: As in `add_material`.
+        size: As in `add_material`.
+        title: A video's title, instead of that of the batch.
+        introduction: A video's introduction, instead of that of the batch.
+    """
+
+    media: Media = field(repr=reprlib.repr)
+    filename: str | None = None
+    size: int | None = None
+    title: str | None = None
+    introduction: str | None = None
+
+
+R = TypeVar("R")
+T = TypeVar("T", bound=Media | NewMaterial)
+
+
+@frozen
+class Added(Generic[T]):
+    """A material that is in the library.
+
+    Attributes:
+        item: What was given.
+        material: What was added.
+        skipped: Whether it was there before, so that nothing was sent.
+    """
+
+    item: T = field(repr=reprlib.repr)
+    material: AddedMaterial
+    skipped: bool = False
+
+    @property
+    def media_id(self) -> str:
+        """Its id."""
+        return self.material.media_id
+
+
+@frozen
+class Fetched:
+    """A material that was fetched.
+
+    Attributes:
+        item: The media_id that was given.
+        material: Where it was saved; or the `News` or the `Video`, which are no files.
+    """
+
+    item: str
+    material: News | Video | SavedMaterial
+
+
+@frozen
+class Deleted:
+    """A material that was deleted.
+
+    Attributes:
+        item: The media_id that was given.
+    """
+
+    item: str
+
+
+class Bulk(Materials):
+    """What can be done with many materials of a library at once."""
+
+    def add_materials(
+        self,
+        type: MediaType,  # noqa: A002 - WeChat's own name for it
+        media: Iterable[T] | AsyncIterable[T],
+        *,
+        title: str | None = None,
+        introduction: str | None = None,
+        concurrency: int = 8,
+        progress: Progress | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Added[T] | Failed[T] | NotTried[T]]]:
+        """Add many permanent materials, some at a time; every one has exactly one outcome, in any order.
+
+        ::
+
+            async with wx.add_materials("image", Path("posters").glob("*.png")) as outcomes:
+                async for outcome in outcomes:
+                    match outcome:
+                        case Added(path, material): ...
+                        case Failed(path, error) | NotTried(path, error): ...
+
+        What is kept in memory depends on `concurrency` alone. Fewer are under way while WeChat says that it is busy, or
+        that there are too many calls in a minute (-1, 45011, also the statuses 429 and 503); it comes back by itself.
+        A spent daily quota, a refused credential or address, or a missing permission stops the batch: what is under
+        way ends, the rest comes as `NotTried`. Leaving the block early cancels what is under way.
+
+        Args:
+            type: As in `add_material`.
+            media: What to add, each as in `add_material`, or a `NewMaterial` with a name or a title of its own. A plain
+                iterator is pulled in a thread, as it may block on a directory; what has to stay in its thread (a cursor
+                of SQLite) comes as a list or an async generator. A generator is closed in the end.
+            title: The title of videos; a video needs one, here or as a `NewMaterial`.
+            introduction: The introduction of videos.
+            concurrency: The most materials under way at once.
+            progress: Called with a `BatchProgress`, at most ten times a second and in the end.
+
+        Yields:
+            `Added`, `Failed` or `NotTried` for each. What `media` itself or `progress` raises is raised where they are
+            taken, after the outcomes of what was under way.
+
+        Raises:
+            UsageError: `media` is no iterable, or a single text.
+        """
+
+        async def add(item: T, work: Work) -> Added[T]:
+            new: NewMaterial = item if isinstance(item, NewMaterial) else NewMaterial(media=item)
+            material = await self._observed(work).add_material(
+                type,
+                new.media,
+                filename=new.filename,
+                size=new.size,
+                title=title if new.title is None else new.title,
+                introduction=introduction if new.introduction is None else new.introduction,
+                progress=work.sent,
+            )
+            return Added(item, material)
+
+        return Batch(media, add, concurrency=concurrency, progress=progress)
+
+    def get_materials(
+        self,
+        media_ids: Iterable[str] | AsyncIterable[str],
+        to: str | os.PathLike[str],
+        *,
+        concurrency: int = 8,
+        progress: Progress | None = None,
+        fsync: bool = False,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Fetched | Failed[str] | NotTried[str]]]:
+        """Fetch many permanent materials into a directory, some at a time; every id has exactly one outcome.
+
+        The rest is as in `add_materials`.
+
+        Args:
+            media_ids: Their ids; one that comes twice is fetched twice.
+            to: A directory. Each file takes the name that WeChat gave, made safe, and replaces nothing: of two with the
+                same name the second gets a number. Articles and videos leave no file.
+            concurrency: As in `add_materials`.
+            progress: As in `add_materials`.
+            fsync: As in `get_material`.
+
+        Yields:
+            `Fetched`, `Failed` or `NotTried` for each.
+
+        Raises:
+            DestinationError: There is no such directory; raised where the block is entered.
+            UsageError: `media_ids` is no iterable, or a single text.
+        """
+
+        async def get(media_id: str, work: Work) -> Fetched:
+            session = self._observed(work)
+            return Fetched(media_id, await session.get_material(media_id, to, progress=work.received, fsync=fsync))
+
+        return _into(to, Batch(media_ids, get, concurrency=concurrency, progress=progress))
+
+    def del_materials(
+        self,
+        media_ids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = 8,
+        progress: Progress | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Deleted | Failed[str] | NotTried[str]]]:
+        """Delete many permanent materials, some at a time; every id has exactly one outcome.
+
+        The rest is as in `add_materials`.
+
+        Args:
+            media_ids: Their ids, for example of ``iter_materials``. They are not remembered: one that comes twice is
+                sent twice, and its second outcome is a `Failed` with `MediaNotFoundError`.
+            concurrency: As in `add_materials`.
+            progress: As in `add_materials`.
+
+        Yields:
+            `Deleted`, `Failed` or `NotTried` for each.
+
+        Raises:
+            UsageError: `media_ids` is no iterable, or a single text.
+        """
+
+        async def delete(media_id: str, work: Work) -> Deleted:
+            await self._observed(work).del_material(media_id)
+            return Deleted(media_id)
+
+        return Batch(media_ids, delete, concurrency=concurrency, progress=progress)
+
+    def _observed(self, work: Work) -> Self:
+        """Return this session with calls that tell of their failed attempts."""
+        other = copy.copy(self)
+        other._adapt({"observe": work.failed})  # noqa: SLF001 - its own class
+        return other
+
+
+@asynccontextmanager
+async def _into(
+    directory: str | os.PathLike[str], batch: Batch[str, R]
+) -> AsyncGenerator[AsyncIterator[R | Failed[str] | NotTried[str]], None]:
+    """Look for the directory first: to a path, one material after the other would replace its predecessor."""
+    if not await run_in_thread(os.path.isdir, directory):
+        raise DestinationError(f"{os.fspath(directory)} is no directory.")
+    async with batch as outcomes:
+        yield outcomes
