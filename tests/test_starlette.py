@@ -1,0 +1,578 @@
+"""Starlette and FastAPI: the session of an application, materials as responses, errors as statuses."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from aiohttp import content_disposition_filename, parse_content_disposition
+from attrs import evolve
+from fastapi import Depends, FastAPI, Request, UploadFile, WebSocket
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from served import serving
+from wxasset import RetryPolicy, WxAssetError, WxSession
+from wxasset import errors as e
+from wxasset.errors import api_error
+from wxasset.simulator import Simulator
+from wxasset.starlette import MaterialResponse, answer_error, lifespan, session
+from wxasset.starlette.problems import retry_after, status_of
+from wxasset.starlette.responses import _named
+
+Wx = Annotated[WxSession, Depends(session)]
+ONCE = RetryPolicy(attempts=1)
+GET = "/cgi-bin/material/get_material"
+
+
+@asynccontextmanager
+async def talking_to(app: Any) -> AsyncGenerator[httpx.AsyncClient, None]:
+    """A client of an application that runs in this event loop, started as a server would."""
+    async with app.router.lifespan_context(app) as state:
+        stated = _with_state(app, state)
+        transport = httpx.ASGITransport(stated)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            yield client
+
+
+async def websocket(app: Any, path: str, *, state: Mapping[str, Any] | None) -> list[Any]:
+    """Open a websocket as a server would, and give what the application sent before it ended."""
+    scope = {"type": "websocket", "path": path, "headers": [], "query_string": b"", "subprotocols": []}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect" if not sent else "websocket.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await _with_state(app, state)(scope, receive, send)
+    return sent
+
+
+def _with_state(app: Any, state: Mapping[str, Any] | None) -> Any:
+    async def stated(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": dict(state or {})}, receive, send)
+
+    return stated
+
+
+def shelf(wx: WxSession, **options: Any) -> FastAPI:
+    """An application that shows materials."""
+    app = FastAPI(lifespan=lifespan(session=wx), exception_handlers={WxAssetError: answer_error})
+
+    @app.api_route("/{media_id}", methods=["GET", "HEAD"])
+    async def show(wx: Wx, media_id: str) -> MaterialResponse:
+        return MaterialResponse(wx, media_id, **options)
+
+    return app
+
+
+async def put(sim: Simulator, wx: WxSession, photo: bytes, **changes: Any) -> str:
+    """Add a photo to the library, changed afterwards as the service would not let a client do; gives its id."""
+    media_id = (await wx.add_material("image", photo, filename="photo.jpg")).media_id
+    sim.materials[media_id] = evolve(sim.materials[media_id], **changes)
+    return media_id
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what has no event."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - as it says
+            await asyncio.sleep(0.01)
+
+
+# The session of an application
+
+
+async def count(request: Request) -> Response:
+    """An endpoint of Starlette's."""
+    wx = await session(request)
+    return PlainTextResponse(str((await wx.count_materials()).image))
+
+
+def counting(**options: Any) -> Starlette:
+    """An application that counts images."""
+    return Starlette(routes=[Route("/", count)], lifespan=lifespan(**options))
+
+
+async def test_the_session_comes_from_the_environment(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without arguments the credentials are those of the environment, looked up at each start."""
+    app = counting()
+    monkeypatch.setenv("WXASSET_APPID", sim.appid)
+    monkeypatch.setenv("WXASSET_SECRET", sim.secret)
+    monkeypatch.setenv("WXASSET_BASE_URL", sim.url)
+    for _ in range(2):
+        async with talking_to(app) as client:
+            assert (await client.get("/")).text == "0"
+
+
+async def test_without_credentials_the_application_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is said at the start, not to the first visitor."""
+    for name in ("WXASSET_APPID", "WXASSET_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(e.UsageError, match="appid"):
+        await counting().router.lifespan_context(None).__aenter__()
+
+
+async def test_the_session_is_closed_with_the_application(sim: Simulator) -> None:
+    """A session that a function made is open while the application runs, and closed afterwards."""
+    made: list[WxSession] = []
+
+    def make() -> WxSession:
+        made.append(WxSession(sim.appid, sim.secret, base_url=sim.url))
+        return made[-1]
+
+    async with talking_to(counting(session=make)) as client:
+        assert (await client.get("/")).text == "0"
+    with pytest.raises(e.UsageError, match="closed"):
+        await made[0].count_materials()
+    assert len(made) == 1
+
+
+async def test_a_borrowed_session_is_left_open(wx: WxSession) -> None:
+    """A session that was given is used, and is not closed."""
+    async with talking_to(counting(session=wx)) as client:
+        assert (await client.get("/")).text == "0"
+    await wx.count_materials()
+
+
+async def test_credentials_can_be_given() -> None:
+    """The appid and the secret can be said in place."""
+    async with lifespan("wx0123456789abcdef", "s3cret")(None) as state:
+        assert isinstance(state["wx"], WxSession)
+    with pytest.raises(e.UsageError, match="session="):
+        lifespan("wx0123456789abcdef", "s3cret", session=WxSession.from_env)
+
+
+async def test_an_application_keeps_its_own_lifespan(wx: WxSession) -> None:
+    """The inner lifespan is entered with the session there, its state is kept, and it is left before the session."""
+    steps: list[str] = []
+
+    @asynccontextmanager
+    async def own(_app: object) -> AsyncGenerator[dict[str, str], None]:
+        steps.append("in")
+        yield {"mine": "here"}
+        await made.count_materials()
+        steps.append("out")
+
+    def make() -> WxSession:
+        steps.append("opened")
+        return made
+
+    made = wx
+    async with lifespan(session=make, inner=own)(None) as state:
+        assert state == {"mine": "here", "wx": wx}
+    assert steps == ["opened", "in", "out"]
+    with pytest.raises(e.UsageError, match="closed"):
+        await wx.count_materials()
+
+
+async def test_an_inner_lifespan_may_have_no_state(wx: WxSession) -> None:
+    """What yields nothing adds nothing."""
+
+    @asynccontextmanager
+    async def own(_app: object) -> AsyncGenerator[None, None]:
+        yield
+
+    async with lifespan(session=wx, inner=own)(None) as state:
+        assert state == {"wx": wx}
+
+
+async def test_a_dependency_serves_requests_and_websockets(wx: WxSession) -> None:
+    """`Depends(session)` gives the session to both kinds; where there is none, the error says what to do."""
+    app = FastAPI(lifespan=lifespan(session=wx))
+
+    @app.get("/")
+    async def images(wx: Wx) -> int:
+        return (await wx.count_materials()).image
+
+    @app.websocket("/ws")
+    async def talk(socket: WebSocket, wx: Wx) -> None:
+        await socket.accept()
+        await socket.send_text(str((await wx.count_materials()).image))
+        await socket.close()
+
+    async with talking_to(app) as client:
+        assert (await client.get("/")).json() == 0
+    sent = await websocket(app, "/ws", state={"wx": wx})
+    assert [one.get("text") for one in sent] == [None, "0", None]
+    with pytest.raises(e.UsageError, match="lifespan="):
+        await websocket(app, "/ws", state=None)
+
+
+async def test_an_application_that_was_not_started_says_so(wx: WxSession) -> None:
+    """Where no lifespan has run, which a TestClient that was not entered leaves out, the error names both."""
+    transport = httpx.ASGITransport(counting(session=wx))
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        with pytest.raises(e.UsageError, match=r"lifespan=wxasset\.starlette\.lifespan.*with TestClient\(app\)"):
+            await client.get("/")
+
+
+def test_without_starlette_one_sentence_says_what_to_install() -> None:
+    """The module cannot be imported where Starlette is missing, and says how to get it."""
+    code = "import sys; sys.modules['starlette'] = None; import wxasset.starlette"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == "ImportError: wxasset.starlette needs Starlette; run: pip install 'wxasset[starlette]'."
+    assert "During handling" not in done.stderr
+
+
+# Uploads
+
+
+@pytest.mark.parametrize("size", [100_000, 3_000_000], ids=["in memory", "on disk"])
+async def test_an_upload_is_passed_on(sim: Simulator, wx: WxSession, photo: bytes, size: int) -> None:
+    """What a form brings is added under its own name, whether Starlette kept it in memory or on disk."""
+    app = FastAPI(lifespan=lifespan(session=wx))
+
+    @app.post("/")
+    async def add(wx: Wx, file: UploadFile) -> str:
+        return (await wx.add_material("image", file)).media_id
+
+    content = photo + bytes(size)
+    async with talking_to(app) as client:
+        reply = await client.post("/", files={"file": ("海报.jpg", content, "image/jpeg")})
+    material = sim.materials[reply.json()]
+    assert (material.filename, material.content) == ("海报.jpg", content)
+
+
+# Materials as responses
+
+
+async def test_a_material_is_the_response(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """The bytes come as they are, with a length, the type of the bytes, a name, and no guessing at the type."""
+    media_id = await put(sim, wx, photo, filename="海报.jpg")
+    async with talking_to(shelf(wx)) as client:
+        got = await client.get(f"/{media_id}")
+    assert (got.status_code, got.content) == (200, photo)
+    assert dict(got.headers) == {
+        "content-type": "image/jpeg",
+        "content-length": str(len(photo)),
+        "content-disposition": "inline; filename=\"__.jpg\"; filename*=UTF-8''%E6%B5%B7%E6%8A%A5.jpg",
+        "x-content-type-options": "nosniff",
+    }
+
+
+async def test_a_response_can_be_dressed(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """A name, the way of showing, headers and something to do afterwards can be given."""
+    done: list[int] = []
+    media_id = await put(sim, wx, photo)
+    options = {
+        "filename": "../cover",
+        "disposition": "attachment",
+        "headers": {"Cache-Control": "private", "X-Content-Type-Options": "other"},
+        "background": BackgroundTask(done.append, 1),
+    }
+    async with talking_to(shelf(wx, **options)) as client:
+        got = await client.get(f"/{media_id}")
+    assert got.headers["Content-Disposition"] == 'attachment; filename="cover.jpg"'
+    assert got.headers["Cache-Control"] == "private"
+    assert got.headers.get_list("X-Content-Type-Options") == ["other"]
+    assert done == [1]
+    with pytest.raises(e.UsageError, match="inline or attachment"):
+        MaterialResponse(wx, media_id, disposition="form-data")  # type: ignore[arg-type]  # the point of the test
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='/\\<>:"|?*'), min_size=1))
+def test_a_name_survives_its_header(name: str) -> None:
+    """Another library reads out of a Content-Disposition the name that went in, and the header is plain ASCII."""
+    header = _named("inline", name)
+    assert header.isascii()
+    assert header.isprintable()
+    kind, parameters = parse_content_disposition(header)
+    assert (kind, content_disposition_filename(parameters)) == ("inline", name)
+
+
+@pytest.mark.parametrize(
+    ("content", "claim", "shown"),
+    [
+        (b"<html><script>alert(1)</script>", "text/html", "application/octet-stream"),
+        (b"<html><script>alert(1)</script>", "image/png", "application/octet-stream"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", "application/octet-stream"),
+        (b"no format that is known", "image/x-new; charset=x", "image/x-new"),
+        (b"no format that is known", "text/plain", "application/octet-stream"),
+        (b"GIF89a with another claim", "text/plain", "image/gif"),
+    ],
+)
+async def test_only_pictures_sound_and_films_are_shown(
+    sim: Simulator, wx: WxSession, photo: bytes, content: bytes, claim: str, shown: str
+) -> None:
+    """The type is that of the bytes; what a browser could run is a file to save, whatever WeChat claims."""
+    media_id = await put(sim, wx, photo, content=content, content_type=claim, filename="x")
+    async with talking_to(shelf(wx)) as client:
+        got = await client.get(f"/{media_id}")
+    assert (got.content, got.headers["Content-Type"]) == (content, shown)
+    kind = "inline" if shown.startswith("image/") else "attachment"
+    assert got.headers["Content-Disposition"].startswith(f'{kind}; filename="x')
+
+
+async def test_a_head_asks_for_no_more_than_the_head(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """HEAD has the headers of GET and no body, and the body is not fetched from WeChat either."""
+    size = 10_000_000
+    media_id = await put(sim, wx, photo, content=photo + bytes(size - len(photo)))
+    sim.fail("get_material", "trickle-64K-every-20ms")
+    async with serving(shelf(wx)) as url, httpx.AsyncClient() as client:
+        got = await client.head(f"{url}/{media_id}")
+    assert (got.status_code, got.headers["Content-Length"], got.content) == (200, str(size), b"")
+    await until(lambda: sim.journal[-1].sent)
+    assert sim.journal[-1].sent < size / 2
+
+
+async def test_articles_and_videos_are_answered_as_json(sim: Simulator, wx: WxSession, samples: Path) -> None:
+    """Articles come whole, of a video what it is about: its address is signed, and not for everybody."""
+    news = sim.add_article(title="你好", author="作者", content="<p>hi</p>")
+    video = (await wx.add_material("video", samples / "clip.mp4", title="Clip", introduction="Short")).media_id
+    options = {"headers": {"Cache-Control": "private", "Content-Type": "image/png"}}
+    async with talking_to(shelf(wx, **options)) as client:
+        article, film = await client.get(f"/{news}"), await client.get(f"/{video}")
+    assert article.json()["type"] == "news"
+    assert [one["title"] for one in article.json()["articles"]] == ["你好"]
+    assert film.json() == {"type": "video", "title": "Clip", "description": "Short"}
+    assert film.headers.get_list("Content-Type") == ["application/json"]
+    assert film.headers["Cache-Control"] == "private"
+
+
+# Clients that leave
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "under a middleware"])
+async def test_a_client_that_leaves_stops_the_fetch(
+    sim: Simulator, wx: WxSession, photo: bytes, *, wrapped: bool
+) -> None:
+    """When the client goes away WeChat is not asked for the rest, as its own journal shows."""
+
+    async def pass_on(request: Request, call_next: Any) -> Any:
+        return await call_next(request)
+
+    size = 10_000_000
+    media_id = await put(sim, wx, photo, content=photo + bytes(size - len(photo)))
+    sim.fail("get_material", "trickle-64K-every-10ms")
+    app = shelf(wx)
+    if wrapped:
+        app.user_middleware.append(Middleware(BaseHTTPMiddleware, dispatch=pass_on))
+    got = 0
+    async with serving(app) as url, httpx.AsyncClient() as client:
+        async with client.stream("GET", f"{url}/{media_id}") as reply:
+            assert reply.headers["Content-Length"] == str(size)
+            async for chunk in reply.aiter_raw():
+                got += len(chunk)
+                if got > 200_000:
+                    break
+        await until(lambda: sim.journal[-1].sent)
+        assert sim.journal[-1].path == GET
+        assert got <= sim.journal[-1].sent < size / 2
+
+
+async def test_a_client_that_does_not_read_holds_the_fetch(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """No more is fetched than a client reads and the buffers on the way hold; the rest follows when it reads again."""
+    size = 64_000_000
+    media_id = await put(sim, wx, photo, content=photo + bytes(size - len(photo)))
+    fetched = 0
+    app = shelf(wx)
+    whole = MaterialResponse._stream
+
+    async def counting_stream(self: MaterialResponse, material: Any, send: Send, *, head_only: bool) -> None:
+        async def counting_send(message: Any) -> None:
+            nonlocal fetched
+            fetched += len(message.get("body", b""))
+            await send(message)
+
+        await whole(self, material, counting_send, head_only=head_only)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MaterialResponse, "_stream", counting_stream)
+        async with serving(app) as url, httpx.AsyncClient() as client, client.stream("GET", f"{url}/{media_id}") as got:
+            last = -1
+            while fetched != last:  # until it stands still
+                last = fetched
+                await asyncio.sleep(0.2)
+            assert 0 < fetched < size / 2
+            body = await got.aread()
+    assert (len(body), fetched) == (size, size)
+
+
+async def test_a_client_that_leaves_early_stops_the_call(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """A client that goes before WeChat has answered ends the call too; its background task runs."""
+    ended = asyncio.Event()
+
+    async def end() -> None:
+        ended.set()
+
+    media_id = await put(sim, wx, photo)
+    sim.fail("get_material", "stall-30s")
+    app = shelf(wx, background=BackgroundTask(end))
+    async with serving(app) as url:
+        async with httpx.AsyncClient() as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await client.get(f"{url}/{media_id}")
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+
+async def test_a_server_that_says_so_by_an_error_is_understood(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """From ASGI 2.4 on `send` raises OSError when the client has left: that is no failure."""
+    media_id = await put(sim, wx, photo)
+    forever = asyncio.Event()
+
+    async def receive() -> Any:
+        await forever.wait()
+
+    async def send(_message: Any) -> None:
+        raise BrokenPipeError
+
+    async with asyncio.timeout(5):
+        await MaterialResponse(wx, media_id)({"type": "http", "method": "GET"}, receive, send)
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (None, 404),
+        ("errcode:45011", 429),
+        ("errcode:45009", 429),
+        ("errcode:-1", 503),
+        ("errcode:40164", 502),
+        ("errcode:48001", 502),
+        ("status:502", 502),
+        ("status:503,retry-after:7", 503),
+        ("html", 502),
+        ("reset-before-commit", 502),
+        ("empty-after-commit", 502),
+    ],
+)
+async def test_a_failure_before_the_first_byte_is_answered(
+    sim: Simulator, wx: WxSession, photo: bytes, fault: str | None, status: int
+) -> None:
+    """The status says whose fault it was, the body what to do in two languages, and neither holds a secret."""
+    media_id = await put(sim, wx, photo)
+    if fault is not None:
+        sim.fail("get_material", fault, times=None)
+    options = {"headers": {"Cache-Control": "public"}}
+    async with talking_to(shelf(wx.with_options(retry=ONCE), **options)) as client:
+        got = await client.get(f"/{media_id if fault else 'missing'}")
+    assert got.status_code == status
+    assert got.headers["Cache-Control"] == "no-store", "a failure is not kept"
+    body = got.json()
+    assert set(body) == {"error", "hint", "hint_zh"}
+    assert all(body.values())
+    assert body["hint_zh"] != body["hint"]
+    assert ("Retry-After" in got.headers) is (status == 429 or "retry-after" in str(fault))
+    for secret in (sim.secret, sim.appid, "access_token=", "127.0.0.1", "rid"):
+        assert secret not in got.text
+
+
+@pytest.mark.parametrize("handled", [True, False], ids=["with a handler", "without"])
+@pytest.mark.parametrize("fault", ["cut-reply-after-100K", "chunked-cut-after-100K", "reset-reply-after-100K"])
+async def test_a_failure_after_the_head_breaks_the_connection(
+    sim: Simulator, wx: WxSession, photo: bytes, fault: str, *, handled: bool
+) -> None:
+    """A body that was cut on its way from WeChat never looks complete to the client."""
+    media_id = await put(sim, wx, photo, content=photo + bytes(1_000_000))
+    sim.fail("get_material", fault)
+    app = shelf(wx)
+    if not handled:
+        app.exception_handlers.clear()
+    async with (
+        serving(app) as url,
+        httpx.AsyncClient() as client,
+        client.stream("GET", f"{url}/{media_id}") as reply,
+    ):
+        assert reply.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            await reply.aread()
+
+
+async def test_a_mistake_in_the_program_is_no_problem_of_wechats(wx: WxSession) -> None:
+    """A closed session is a fault of the program: it is raised, so that the server logs it and answers 500."""
+    await wx.aclose()
+    async with talking_to(shelf(wx)) as client:
+        with pytest.raises(e.UsageError, match="closed"):
+            await client.get("/any")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (e.SourceError("poster.txt is no picture."), 422),
+        (api_error(40113, "unsupported file type", "/x"), 422),
+        (api_error(40007, "invalid media_id", "/x"), 404),
+        (api_error(45011, "too fast", "/x"), 429),
+        (api_error(40001, "invalid credential", "/x"), 502),
+        (e.ConnectError("No connection.", "/x"), 502),
+        (e.TransferError("Broken.", "/x"), 502),
+        (e.TransferTimeout("Stalled.", "/x"), 504),
+        (e.HTTPStatusError("502.", "/x", status=502), 502),
+        (e.HTTPStatusError("429.", "/x", status=429), 503),
+        (e.TokenUnavailableError("/etc/secret is missing."), 503),
+        (e.TokenStoreError("redis://:password@host is down."), 503),
+    ],
+)
+async def test_an_error_of_an_endpoint_is_answered(error: WxAssetError, status: int) -> None:
+    """With the handler an endpoint need not catch anything."""
+    app = FastAPI(exception_handlers={WxAssetError: answer_error})
+
+    @app.get("/")
+    async def fail() -> None:
+        raise error
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+        got = await client.get("/")
+    assert (got.status_code, got.json()["hint"]) == (status, error.hint.english)
+    assert got.json()["hint_zh"] == error.hint.chinese
+    for private in ("/etc/", "@host", "invalid credential"):
+        assert private not in got.text
+
+
+@pytest.mark.parametrize("error", [e.UsageError("Wrong."), e.StreamConsumedError("Read.")])
+async def test_a_mistake_of_an_endpoint_is_raised(error: WxAssetError) -> None:
+    """What only the program can cure is for its log, not for its visitors."""
+    assert status_of(error) == 500
+    with pytest.raises(type(error)):
+        await answer_error(Request({"type": "http"}), error)
+
+
+async def test_a_websocket_has_no_status(wx: WxSession) -> None:
+    """An error in a websocket is raised: there is no request to answer."""
+    app = FastAPI(exception_handlers={WxAssetError: answer_error})
+
+    @app.websocket("/")
+    async def talk(socket: WebSocket, wx: Wx) -> None:
+        await socket.accept()
+        await wx.del_material("missing")
+
+    with pytest.raises(e.MediaNotFoundError):
+        await websocket(app, "/", state={"wx": wx})
+
+
+@pytest.mark.parametrize(
+    ("error", "now", "seconds"),
+    [
+        (api_error(45011, "", "/x"), 1_700_000_000.0, 40),  # 22:13:20 UTC
+        (api_error(45011, "", "/x"), 1_700_000_039.5, 1),
+        (api_error(45009, "", "/x"), 1_700_000_000.0, 64_000),  # 06:13:20 in China
+        (e.HTTPStatusError("", "/x", status=503, retry_after=1.2), 0.0, 2),
+        (e.HTTPStatusError("", "/x", status=503), 0.0, None),
+        (e.HTTPStatusError("", "/x", status=502, retry_after=1.0), 0.0, None),
+        (api_error(-1, "", "/x"), 0.0, None),
+    ],
+)
+def test_when_to_ask_again(error: WxAssetError, now: float, seconds: int | None) -> None:
+    """A minute's quota is new with the next minute, a day's at midnight in China; WeChat's own word is passed on."""
+    assert retry_after(error, now) == seconds
