@@ -91,7 +91,7 @@ class Hooked(Simulator):
         self.hooks: dict[str, Callable[[], object]] = {}
         self.delay: dict[str, float] = {}
 
-    async def _serve(self, http: web.Request) -> web.Response:
+    async def _serve(self, http: web.Request) -> web.StreamResponse:
         action = http.path.rsplit("/", 1)[-1]
         if action in self.hooks:
             self.hooks[action]()

@@ -284,7 +284,7 @@ def test_asking_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 class Forger(Simulator):
     """A simulator that changes what it was given."""
 
-    async def _serve(self, http: web.Request) -> web.Response:
+    async def _serve(self, http: web.Request) -> web.StreamResponse:
         reply = await super()._serve(http)
         if http.path.endswith("/add_material"):
             media_id, material = next(reversed(self.materials.items()))

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +22,7 @@ from wxasset.simulator.words import Stall, Status
 WORDS = [word.replace("...", "a/b?c=1") for word in re.findall(r"`([^`]+)`", "\n".join(language._EXAMPLES))]
 COUNT = "/cgi-bin/material/get_materialcount"
 ADD = "/cgi-bin/material/add_material"
+GET = "/cgi-bin/material/get_material"
 NO_COUNT = b'{"voice_count":0,"video_count":0,"image_count":0,"news_count":0}'
 ONE_IMAGE = NO_COUNT.replace(b'"image_count":0', b'"image_count":1')
 SMALL = 1 << 16
@@ -385,6 +386,7 @@ async def test_an_answer_is_cut(sim: Simulator, fault: str, sent: int, end: str)
     announced = len(NO_COUNT) + (10 if "wrong" in fault else 0)
     assert f"Content-Length: {announced}" in got.head
     assert await journal(sim) == (fault, 200, 0, True)
+    assert sim.journal[-1].sent == sent
 
 
 async def test_an_answer_in_chunks_is_cut(sim: Simulator) -> None:
@@ -394,6 +396,36 @@ async def test_an_answer_in_chunks_is_cut(sim: Simulator) -> None:
     assert "Transfer-Encoding: chunked" in got.head
     assert "Content-Length" not in got.head
     assert got.body == b"a\r\n" + NO_COUNT[:10] + b"\r\n"
+    assert sim.journal[-1].sent == 10
+
+
+@pytest.mark.parametrize("fault", [None, "slow-head-1ms", "trickle-20B-every-1ms", "stall-1ms-after-3", "delay-1ms"])
+async def test_the_journal_counts_the_body_that_was_sent(sim: Simulator, fault: str | None) -> None:
+    """What was sent is told in bytes of the body, the head left out, however they went."""
+    if fault is not None:
+        sim.fail("get_materialcount", fault)
+    assert (await count(sim)).body == NO_COUNT
+    assert sim.journal[-1].sent == len(NO_COUNT)
+
+
+async def test_a_large_answer_goes_no_faster_than_it_is_taken(sim: Simulator, photo: bytes) -> None:
+    """Of an answer that nobody reads only as much is sent as the system takes, and it ends when the client leaves."""
+    await add(sim, photo)
+    media_id, material = next(iter(sim.materials.items()))
+    size = 64 << 20
+    sim.materials[media_id] = evolve(material, content=bytes(size))
+    body = json.dumps({"media_id": media_id}).encode()
+    head = f"POST {GET}?access_token={await token(sim)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    host, _, port = sim.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode() + body)
+    got = await reader.readuntil(b"\r\n\r\n")
+    assert f"Content-Length: {size}\r\n".encode() in got
+    writer.transport.abort()
+    async with asyncio.timeout(10):
+        while not sim.journal[-1].sent:  # noqa: ASYNC110 - the journal is no event
+            await asyncio.sleep(0.01)
+    assert sim.journal[-1].sent < size
 
 
 async def test_a_length_can_be_too_small(sim: Simulator) -> None:

@@ -23,14 +23,16 @@ from wxasset.simulator.words import (
     WrongLength,
 )
 
-__all__ = ["HOLD_SECONDS", "deliver", "http_date", "is_plain"]
+__all__ = ["HOLD_SECONDS", "PIECE", "deliver", "http_date", "is_plain", "pieces"]
 
 Pause = Callable[[float], Awaitable[None]]
+Count = Callable[[int], None]
 
 HOLD_SECONDS: float = 1.0
 """How long a connection that was closed over an unread body stays before the kernel resets it: a client that looks
 finds the end, or the early answer, before that."""
-_PIECE = 64 * 1024
+PIECE = 64 * 1024
+"""Bytes that are written at once."""
 _ENOUGH_WAITING = 256 * 1024  # bytes in the transport's buffer above which writing waits
 _LOOK_SECONDS = 0.005  # between two looks at that buffer: aiohttp keeps the transport's own flow control to itself
 _GREETING = b"SSH-2.0-OpenSSH_9.6\r\n"
@@ -49,7 +51,7 @@ def http_date(now: float) -> str:
     return formatdate(now, usegmt=True)
 
 
-async def deliver(http: web.Request, fault: Fault, reply: RawReply, pause: Pause) -> None:
+async def deliver(http: web.Request, fault: Fault, reply: RawReply, pause: Pause, count: Count) -> None:
     """Send an answer as a fault says, and end the connection.
 
     Args:
@@ -57,11 +59,12 @@ async def deliver(http: web.Request, fault: Fault, reply: RawReply, pause: Pause
         fault: One that is not plain.
         reply: The answer, as far as the fault has one.
         pause: Waits for so many seconds of real time.
+        count: Told how many bytes of the body were sent, each time.
 
     Raises:
         ConnectionError: The client has gone, or the simulator closes.
     """
-    line = _Line(http, pause)
+    line = _Line(http, pause, count)
     word = next((one for one in fault.words if isinstance(one, (*_SENDING, Instead))), None)
     match word:
         case Break(reset=True) | BreakUpload(how="reset"):
@@ -71,10 +74,10 @@ async def deliver(http: web.Request, fault: Fault, reply: RawReply, pause: Pause
         case BreakUpload():
             await line.close_unread()
         case ReturnEarly():
-            await line.send(_head(reply, close=True) + reply.body)
+            await line.send(reply.body, head=_head(reply, close=True))
             await line.close_unread()
         case Instead():
-            await line.send(_GREETING)
+            await line.send(b"", head=_GREETING)
             line.close()
         case _:
             await _send_oddly(line, http, fault, reply)
@@ -85,27 +88,28 @@ async def _send_oddly(line: "_Line", http: web.Request, fault: Fault, reply: Raw
     word = next(one for one in fault.words if isinstance(one, _SENDING))
     match word:
         case StallBody(milliseconds=milliseconds, after=after):
-            await line.send(_head(reply, close=True) + body[:after])
+            await line.send(body[:after], head=_head(reply, close=True))
             await line.wait(milliseconds)
             await line.send(body[after:])
         case Trickle(size=size, milliseconds=milliseconds):
-            await line.send(_head(reply, close=True))
+            await line.send(b"", head=_head(reply, close=True))
             await line.trickle(body, size, milliseconds)
         case SlowHead(milliseconds=milliseconds):
-            await line.trickle(_head(reply, close=True), 1, milliseconds)
+            await line.trickle(_head(reply, close=True), 1, milliseconds, head=True)
             await line.send(body)
         case CutReply(how="chunked-cut", after=after):
             sent = body[:after]
-            chunk = f"{len(sent):x}\r\n".encode() + sent + b"\r\n" if sent else b""
-            await line.send(_head(reply, {"Transfer-Encoding": "chunked"}) + chunk)
+            opening = f"{len(sent):x}\r\n".encode() if sent else b""
+            await line.send(sent, head=_head(reply, {"Transfer-Encoding": "chunked"}) + opening)
+            await line.send(b"", head=b"\r\n" if sent else b"")
         case CutReply(how=how, after=after):
             length = max(1, len(reply.body))
-            await line.send(_head(reply, {"Content-Length": str(length)}) + body[: min(after, length - 1)])
+            await line.send(body[: min(after, length - 1)], head=_head(reply, {"Content-Length": str(length)}))
             if how == "reset-reply":
                 await line.reset()
                 return
         case WrongLength(by=by):
-            await line.send(_head(reply, {"Content-Length": str(max(0, len(reply.body) + by))}) + body)
+            await line.send(body, head=_head(reply, {"Content-Length": str(max(0, len(reply.body) + by))}))
         case _:
             raise AssertionError(word)
     line.close()
@@ -123,32 +127,36 @@ def _head(reply: RawReply, framing: dict[str, str] | None = None, *, close: bool
 class _Line:
     """The connection of a request, below the web server."""
 
-    def __init__(self, http: web.Request, pause: Pause) -> None:
+    def __init__(self, http: web.Request, pause: Pause, count: Count) -> None:
         transport = http.transport
         if transport is None or not isinstance(transport, asyncio.Transport):
             raise ConnectionResetError("the client has gone")
         self._transport = transport
         self._pause = pause
+        self._count = count
 
-    async def send(self, data: bytes) -> None:
-        """Send bytes, no faster than they are taken."""
-        for piece in _pieces(data, _PIECE):
+    async def send(self, data: bytes, *, head: bytes = b"") -> None:
+        """Send bytes of a body behind what is none of it, no faster than they are taken."""
+        uncounted = len(head)
+        for piece in pieces(head + data, PIECE):
             while self._transport.get_write_buffer_size() > _ENOUGH_WAITING and not self._transport.is_closing():
                 await self._pause(_LOOK_SECONDS)
             if self._transport.is_closing():
                 raise ConnectionResetError("the client has gone")
             self._transport.write(piece)
+            self._count(max(0, len(piece) - uncounted))
+            uncounted = max(0, uncounted - len(piece))
 
     async def wait(self, milliseconds: int) -> None:
         """Wait, while what was sent goes out."""
         await self._pause(milliseconds / 1000)
 
-    async def trickle(self, data: bytes, size: int, milliseconds: int) -> None:
+    async def trickle(self, data: bytes, size: int, milliseconds: int, *, head: bool = False) -> None:
         """Send a piece, wait, send the next one."""
-        for number, piece in enumerate(_pieces(data, size)):
+        for number, piece in enumerate(pieces(data, size)):
             if number:
                 await self.wait(milliseconds)
-            await self.send(piece)
+            await (self.send(b"", head=piece) if head else self.send(piece))
 
     async def reset(self) -> None:
         """End with RST, when what was sent is out."""
@@ -171,5 +179,6 @@ class _Line:
         self._transport.abort()
 
 
-def _pieces(data: bytes, size: int) -> Iterator[bytes]:
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    """Cut bytes into pieces of a size."""
     return (data[start : start + size] for start in range(0, len(data), size))

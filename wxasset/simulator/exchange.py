@@ -9,7 +9,7 @@ from aiohttp import web
 from attrs import Factory, define, evolve
 
 from wxasset.simulator import storage
-from wxasset.simulator.delivery import deliver, http_date, is_plain
+from wxasset.simulator.delivery import PIECE, deliver, http_date, is_plain, pieces
 from wxasset.simulator.endpoints import answer, extra_headers, is_token_endpoint
 from wxasset.simulator.faults import NO_FAULT, Fault
 from wxasset.simulator.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
@@ -22,7 +22,7 @@ from wxasset.simulator.words import Break, BreakUpload, Hide, Refusal, ReturnEar
 __all__ = ["BODY_CAP", "Desk", "Exchange"]
 
 BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
-_PIECE = 64 * 1024
+_LARGE = 256 * 1024  # bytes of an answer above which it goes out in pieces, no faster than they are taken
 _FAILED = 400
 
 
@@ -76,9 +76,10 @@ class Exchange:
     errcode: int | None = None
     committed: bool = False
     created: str | None = None
+    sent: int = 0
     _entry: JournalEntry | None = None
 
-    async def serve(self) -> web.Response:
+    async def serve(self) -> web.StreamResponse:
         """Take the request in, answer it, and enter it in the journal however it ends."""
         try:
             reply = await self._reply()
@@ -86,15 +87,32 @@ class Exchange:
             reply = evolve(reply, headers={"Date": http_date(self.desk.account.clock.now()), **reply.headers})
             await self._stall(before_commit=False)
             if is_plain(self.fault):
-                return _http_response(reply)
-            await deliver(self.http, self.fault, reply, self.desk.pause)
+                return await self._deliver(reply)
+            await deliver(self.http, self.fault, reply, self.desk.pause, self._count)
         except ConnectionError:
             if self.http.transport is not None:
                 self.http.transport.abort()
         finally:
-            if self._entry is None:
-                self._record()
+            self._enter(evolve(self._entry or self._record(), sent=self.sent))
         return _http_response(RawReply(close=True))  # nobody is there to read it
+
+    async def _deliver(self, reply: RawReply) -> web.StreamResponse:
+        """Send an answer as any other; a large one at the pace of its reader, so that what was sent can be told."""
+        response = _http_response(reply)
+        if len(reply.body) <= _LARGE or self.http.method == "HEAD":
+            self._count(0 if self.http.method == "HEAD" else len(reply.body))
+            return response
+        large = web.StreamResponse(status=reply.status, headers=response.headers)
+        large.content_length = len(reply.body)
+        await large.prepare(self.http)
+        for piece in pieces(reply.body, PIECE):
+            await large.write(piece)
+            self._count(len(piece))
+        await large.write_eof()
+        return large
+
+    def _count(self, size: int) -> None:
+        self.sent += size
 
     async def _reply(self) -> RawReply:
         stored = storage.owns(self.http.path)
@@ -124,7 +142,7 @@ class Exchange:
     async def _read_part(self, size: int) -> None:
         """Read so much of the body, or all if there is less."""
         while self.body_size < size:
-            piece = await self.http.content.read(min(_PIECE, size - self.body_size))
+            piece = await self.http.content.read(min(PIECE, size - self.body_size))
             if not piece:
                 return
             self.body_size += len(piece)
@@ -204,9 +222,9 @@ class Exchange:
         self.errcode = errcode
         return self.desk.writer.document(document)
 
-    def _record(self) -> None:
+    def _record(self) -> JournalEntry:
         """Enter the request in the journal, or bring its entry up to date."""
-        http, account, journal = self.http, self.desk.account, self.desk.journal
+        http, account = self.http, self.desk.account
         entry = JournalEntry(
             method=http.method,
             path=http.path,
@@ -221,6 +239,11 @@ class Exchange:
             committed=self.committed,
             created=self.created,
         )
+        self._enter(entry)
+        return entry
+
+    def _enter(self, entry: JournalEntry) -> None:
+        journal = self.desk.journal
         earlier, self._entry = self._entry, entry
         with self.desk.lock:
             for index in range(len(journal) - 1, -1, -1):

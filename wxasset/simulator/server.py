@@ -303,7 +303,7 @@ class Simulator(Backstage):
     def _is_link(self, path: str) -> bool:
         return self._account.links.owns(path) or storage.owns(path)
 
-    async def _serve(self, http: web.Request) -> web.Response:
+    async def _serve(self, http: web.Request) -> web.StreamResponse:
         if http.path.startswith(PREFIX):
             return await self._control.serve(http)
         task: asyncio.Task[object] | None = asyncio.current_task()

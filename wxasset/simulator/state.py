@@ -111,6 +111,8 @@ class JournalEntry:
         fault: The words of the fault it met, or None.
         committed: Whether it was carried out with success, whatever the client got to know of it.
         created: The media_id, file id or address that it made, or None.
+        sent: Bytes of the answer's body that were handed to the connection: fewer than all of them where the client
+            left before the end, or a fault says so.
     """
 
     method: str
@@ -125,6 +127,7 @@ class JournalEntry:
     fault: str | None = None
     committed: bool = False
     created: str | None = None
+    sent: int = 0
 
 
 @define(kw_only=True)
