@@ -367,7 +367,10 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
     monkeypatch.setattr(demo, "simulated", fail)
     assert run(["demo"]) == 1
-    assert capsys.readouterr().err == "wxasset: [Errno 28] No space left on device: '/tmp/x'\n"
+    assert capsys.readouterr().err == (
+        "wxasset: No space left on device: /tmp/x. Check the file, the disk and their permissions."
+        " 请检查文件、磁盘和权限。\n"
+    )
 
 
 # cleaning up

@@ -1,11 +1,12 @@
-"""The command line: `wxasset demo` and `wxasset simulate`. Built on the public face; nothing imports it.
+"""The command line: `wxasset COMMAND`. Built on the public face; nothing imports it.
 
-Exit status: 0 when everything was as it should be, 1 for a failure, 2 for a command that is wrong, 128 and the signal's
-number when `demo` was stopped by one.
+A command is a function in a module of its kind, which returns its exit status (`exits`), works through `work.perform`
+or `work.run_report`, and is registered here.
 """
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -18,10 +19,15 @@ from rich.text import Text
 
 from wxasset import __version__
 from wxasset.cli import consent, demo, simulate, view
+from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
+from wxasset.cli.failures import note, tell
 from wxasset.cli.judge import Outcome
+from wxasset.cli.library import count_command
+from wxasset.cli.output import drop_stdout
 from wxasset.cli.plan import SAMPLES
 from wxasset.cli.signals import run_in_event_loop
-from wxasset.errors import UsageError, WxAssetError
+from wxasset.cli.work import FLAG
+from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator, SimulatorOptions
 
 __all__ = ["app", "run"]
@@ -30,18 +36,19 @@ __all__ = ["app", "run"]
 app: App = App(
     name="wxasset",
     help="Tools of the wxasset SDK for WeChat media assets. Try: wxasset demo",
+    help_epilogue=EXIT_CODES,
     help_format="plaintext",
     version=__version__,
 )
 
-_Flag = Parameter(negative="")
+app.command(count_command, name="count")
 
 
 @app.command(name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")
 def demo_command(
     *files: Path,
-    live: Annotated[bool, _Flag] = False,
-    yes: Annotated[bool, _Flag] = False,
+    live: Annotated[bool, FLAG] = False,
+    yes: Annotated[bool, FLAG] = False,
     env: str | None = None,
     fileid: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
 ) -> int:
@@ -82,7 +89,7 @@ def _go(work: Callable[[demo.Desk], Awaitable[Outcome]]) -> Outcome | signal.Sig
 
 def _finish(result: Outcome | signal.Signals) -> int:
     if isinstance(result, signal.Signals):
-        view.say(view.error_console(), f"Stopped by {result.name}.")
+        note(f"Stopped by {result.name}.", as_json=False)
         return 128 + result
     view.show(result, view.output_console())
     return 0 if result.passed else 1
@@ -95,7 +102,7 @@ def simulate_command(
     host: str = "127.0.0.1",
     appid: str | None = None,
     secret_file: Path | None = None,
-    description_in_query: Annotated[bool, _Flag] = False,
+    description_in_query: Annotated[bool, FLAG] = False,
 ) -> int:
     """Serve the simulator until Ctrl-C or SIGTERM. It keeps everything in memory.
 
@@ -118,24 +125,20 @@ def simulate_command(
     try:
         run_in_event_loop(partial(simulate.serve, sim, ready))
     except OSError as error:
-        return _failed(simulate.why_not(error, f"{host}:{port}"), 1)
+        raise OSError(simulate.why_not(error, f"{host}:{port}")) from None
     return 0
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit status; every expected failure is one line on stderr."""
+    """Run a command and return its exit status; every expected failure is told on stderr."""
     view.prepare_output()
     try:
         status: int | None = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        return _failed(f"{error} See: wxasset --help", 2)
-    except WxAssetError as error:
-        return _failed(str(error), 2 if isinstance(error, UsageError) else 1)
-    except OSError as error:  # a file that vanished on the way, a full disk
-        return _failed(str(error), 1)
+        sys.stdout.flush()
+    except BrokenPipeError:  # of stdout; those of the network have become errors of this package
+        drop_stdout()
+        return CLOSED_PIPE
+    except (CycloptsError, WxAssetError, OSError) as error:  # the last: a file that vanished on the way, a full disk
+        tell(error, as_json="--json" in arguments)
+        return Exit.USAGE if isinstance(error, CycloptsError) else exit_of(error)
     return status or 0  # help and version have none
-
-
-def _failed(text: str, status: int) -> int:
-    view.say(view.error_console(), f"wxasset: {text}")
-    return status

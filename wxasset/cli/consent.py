@@ -26,8 +26,8 @@ def check_options(*, live: bool, yes: bool, env: str | None, fileids: Sequence[s
         raise UsageError("--fileid needs --env, the environment that the files are in.")
 
 
-def check_variables(environ: Mapping[str, str]) -> None:
-    """Refuse to start without credentials.
+def check_variables(environ: Mapping[str, str], who: str = "--live") -> None:
+    """Refuse to start without credentials, on behalf of `who`.
 
     Raises:
         UsageError: A variable is missing; it says which.
@@ -35,7 +35,7 @@ def check_variables(environ: Mapping[str, str]) -> None:
     missing = [name for name in _REQUIRED if not environ.get(name)]
     if missing:
         raise UsageError(
-            f"--live needs the environment variables {' and '.join(_REQUIRED)}; missing: {' and '.join(missing)}."
+            f"{who} needs the environment variables {' and '.join(_REQUIRED)}; missing: {' and '.join(missing)}."
         )
 
 
@@ -60,14 +60,14 @@ def host(environ: Mapping[str, str]) -> str:
     return name
 
 
-def agreed(text: str) -> bool:
-    """Ask on the terminal; anything but a yes is a no.
+def agreed(text: str, who: str = "--live") -> bool:
+    """Ask on the terminal, on behalf of `who`; anything but a yes is a no.
 
     Raises:
         UsageError: There is no terminal to ask on.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("--live asks before it starts, and this is no terminal; pass --yes to go without a question.")
+        raise UsageError(f"{who} asks before it starts, and this is no terminal; pass --yes to go without a question.")
     sys.stderr.write(f"{one_line(text)} ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -25,6 +25,12 @@ _LIVE_NOTE: Final = (
 )
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the error to `wxasset.cli.run`, which ends quietly; rich would end the process here."""
+        raise  # noqa: PLE0704 - called while it is handled
+
+
 def output_console() -> Console:
     """The console for results."""
     return _console(stderr=False)
@@ -37,7 +43,7 @@ def error_console() -> Console:
 
 def _console(*, stderr: bool) -> Console:
     # Names come from files and from the service: nothing in them is markup.
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(_PIPE_WIDTH, console.width)
     return console

@@ -1,0 +1,156 @@
+"""The credentials file: several named accounts, in TOML, that nobody else can read.
+
+::
+
+    default = "shop"
+
+    [shop]
+    appid = "wx..."
+    secret = "..."
+    base_url = "https://api.weixin.qq.com"           # need not be there
+    token_store = "/var/lib/shop/token.json"         # the same; or redis://...
+"""
+
+import os
+import re
+import shlex
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from wxasset.cli import consent
+from wxasset.errors import Hint, TokenUnavailableError, UsageError
+
+__all__ = ["HOW", "SERVICE", "Accounts", "Credentials", "read_accounts"]
+
+SERVICE: Final = "https://api.weixin.qq.com"
+HOW: Final = Hint(
+    "Set WXASSET_APPID and WXASSET_SECRET, or write a file with a table [name] of appid and secret (chmod 600).",
+    "请设置环境变量 WXASSET_APPID 和 WXASSET_SECRET，或在凭据文件中写入含 appid、secret 的 [名称] 表（chmod 600）。",
+)
+_LIMIT: Final = 1 << 20  # bytes; thousands of accounts
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_POSIX: Final = os.name == "posix"  # elsewhere modes do not say who may read
+_OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_KEYS: Final = ("appid", "secret", "base_url", "token_store")
+
+
+@frozen(kw_only=True)
+class Credentials:
+    """What leads to one account.
+
+    Attributes:
+        appid: Its appid.
+        secret: Its AppSecret.
+        base_url: The API host.
+        token_store: Where tokens are shared: the path of a file, or a redis:// address, which may hold a password.
+        origin: Where all this is from, for messages.
+        name: The account's name in the file; None where it is from the environment.
+    """
+
+    appid: str
+    secret: str = field(repr=False)
+    base_url: str = field(default=SERVICE, repr=False)
+    token_store: str | None = field(default=None, repr=False)
+    origin: str
+    name: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The name of the API host, without anything that may be secret in its address.
+
+        Raises:
+            UsageError: The address names none.
+        """
+        return consent.host({"WXASSET_BASE_URL": self.base_url})
+
+
+@frozen
+class Accounts:
+    """What a credentials file holds."""
+
+    path: Path
+    by_name: Mapping[str, Credentials]
+    default: str | None
+
+    def choose(self, name: str | None) -> Credentials:
+        """Return the account of this name; without one the default, or the only one.
+
+        Raises:
+            UsageError: There is no such account, or nothing says which.
+        """
+        names = ", ".join(self.by_name) or "none"
+        wanted = name or self.default or (names if len(self.by_name) == 1 else None)
+        if wanted is None:
+            raise UsageError(
+                f'{self.path} has no account that is the only one: pass --account, or write default = "NAME" at its'
+                f" top; it has: {names}."
+            )
+        if wanted not in self.by_name:
+            raise UsageError(f"{self.path} has no account {wanted}; it has: {names}.")
+        return self.by_name[wanted]
+
+
+def read_accounts(path: Path) -> Accounts:
+    """Read a credentials file.
+
+    Raises:
+        TokenUnavailableError: It is missing, others can read it, or it is not as it should be. The error repeats
+            nothing of the file but names.
+    """
+    try:
+        document = tomllib.loads(_read(path).decode("utf-8"))
+    except ValueError as error:  # of the encoding, or of TOML
+        where = re.search(r"at line \d+", str(error))  # the rest may repeat what stands there
+        problem = f"{path} is no TOML" + (f": see {where.group()}." if where else ".")
+    else:
+        default = document.pop("default") if isinstance(document.get("default"), str) else None
+        return Accounts(path, {name: _account(name, table, path) for name, table in document.items()}, default)
+    raise TokenUnavailableError(problem, HOW)
+
+
+def _read(path: Path) -> bytes:
+    """Read the file, if it is closed to others."""
+    try:
+        with open(os.open(path, _OPEN), "rb") as file:  # noqa: PTH123 - a descriptor is no path
+            _check(os.fstat(file.fileno()).st_mode, path)
+            return file.read(_LIMIT)
+    except FileNotFoundError:
+        problem = f"There are no credentials: no WXASSET_APPID in the environment, and no file {path}."
+    except OSError as error:
+        problem = f"{path} cannot be read: {error.strerror or error}."
+    raise TokenUnavailableError(problem, HOW)
+
+
+def _check(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        raise TokenUnavailableError(f"{path} is no regular file.", HOW)
+    if _POSIX and mode & _OTHERS:
+        cure = f"chmod 600 {shlex.quote(str(path))}"
+        raise TokenUnavailableError(
+            f"{path} is not used: others have access to it (mode {stat.S_IMODE(mode):04o}).",
+            Hint(
+                f"Run: {cure}. Where others may have read the secret, reset it on the console as well.",
+                f"请执行：{cure}。如密钥可能已泄露，请同时在公众平台重置 AppSecret。",
+            ),
+        )
+
+
+def _account(name: str, table: Any, path: Path) -> Credentials:
+    """Check one table of the file."""
+    if not isinstance(table, dict):
+        raise TokenUnavailableError(f"{path}: {name} is no table [{name}].", HOW)
+    problem = None
+    if unknown := [key for key in table if key not in _KEYS]:
+        problem = f"has {unknown[0]}, which is none of: {', '.join(_KEYS)}"
+    elif missing := [key for key in ("appid", "secret") if not table.get(key)]:
+        problem = f"has no {missing[0]}"
+    elif odd := [key for key, value in table.items() if not isinstance(value, str)]:
+        problem = f"has {odd[0]}, which is no text in quotes"
+    if problem:
+        raise TokenUnavailableError(f"{path}: [{name}] {problem}.", HOW)
+    return Credentials(**table, origin=f"[{name}] of {path}", name=name)

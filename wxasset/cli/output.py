@@ -1,0 +1,94 @@
+"""Results on stdout: JSON lines, a table on a terminal, or lines of columns in a pipe."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from wxasset.cli.view import output_console, printable
+
+__all__ = ["Output", "drop_stdout", "is_terminal", "json_line"]
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a person reads this on a terminal that can do more than print lines."""
+    return stream.isatty() and os.environ.get("TERM", "") not in {"dumb", "unknown"}
+
+
+def json_line(record: Mapping[str, object]) -> str:
+    """Encode a record on one line; what a terminal would obey, or an encoding could lack, is escaped."""
+    text = json.dumps(record, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+class Output:
+    """Takes results one by one.
+
+    Args:
+        columns: The keys of a record that are shown where it is not JSON, in their order.
+        as_json: Whether each record is a JSON object on a line of its own.
+    """
+
+    def __init__(self, columns: Sequence[str], *, as_json: bool) -> None:
+        self._columns = columns
+        self._json = as_json
+        self._table = None if as_json or not is_terminal(sys.stdout) else _table(columns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Show the table, if it is one, whatever has happened."""
+        if self._table is not None and self._table.row_count:
+            output_console().print(self._table)
+
+    def add(self, record: Mapping[str, object]) -> None:
+        """Take one result.
+
+        Raises:
+            BrokenPipeError: Nobody reads any more.
+        """
+        if self._table is not None:
+            self._table.add_row(*(Text(_cell(record.get(column))) for column in self._columns))
+        elif self._json:
+            self.line(json_line(record))
+        else:
+            self.line("\t".join(_cell(record.get(column)) for column in self._columns))
+
+    @staticmethod
+    def line(text: str) -> None:
+        """Write a line at once."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    return table
+
+
+def _cell(value: object) -> str:
+    """Show a value: nothing in it can break a line or a column."""
+    if value is None:
+        return ""
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def drop_stdout() -> None:
+    """Let what is still to be written go nowhere: the interpreter would complain of it at its end."""
+    try:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+    except (OSError, ValueError):  # what stands in for it has no descriptor
+        return
+    os.close(descriptor)

@@ -1,0 +1,37 @@
+"""Progress bars, on a terminal alone."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from wxasset.cli.output import is_terminal
+from wxasset.cli.view import error_console, printable
+from wxasset.transfer.progress import Progress as Told
+
+__all__ = ["transfer"]
+
+
+@contextmanager
+def transfer(name: str, *, quiet: bool = False) -> Iterator[Told | None]:
+    """Show how far a transfer is, and nothing of it afterwards.
+
+    Args:
+        name: What is transferred.
+        quiet: Whether nothing is shown, whatever stderr is.
+
+    Yields:
+        What to tell of it; None where nothing is shown.
+    """
+    if quiet or not is_terminal(sys.stderr):
+        yield None
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=error_console(), transient=True) as bars:
+        task = bars.add_task(printable(name), total=None)
+
+        def told(done: int, total: int | None) -> None:
+            bars.update(task, completed=done, total=total)
+
+        yield told
