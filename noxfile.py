@@ -134,6 +134,13 @@ def mutation(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Draw the pictures of the READMEs anew, from what the commands really show."""
+    install(session)
+    session.run("python", "tests/screenshots.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Compare with what users would pick instead, side by side in one run; see benchmarks/README.md."""
     missing = [program for program in ("nginx", "curl") if shutil.which(program) is None]

@@ -1,4 +1,4 @@
-"""Every code block of the README is run as it is printed."""
+"""Every code block of the READMEs is run as it is printed."""
 
 import ast
 import asyncio
@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +15,55 @@ import httpx
 import pytest
 from attrs import frozen
 
+import readme_apps
 import wxasset
+from readme import DOCUMENTS, ROOT, Section, blocks, sections
 from wxasset import WxSession
 from wxasset.simulator import Simulator
-
-ROOT = Path(__file__).parent.parent
-
-
-@frozen
-class Block:
-    """A fenced block: where it stands, its language, and its text."""
-
-    heading: str
-    language: str
-    text: str
-
-
-def blocks() -> list[Block]:
-    """The fenced blocks of the README, in order."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    found = []
-    for section in re.split(r"^###? ", readme, flags=re.MULTILINE):
-        for language, text in re.findall(r"^```(.*?)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL):
-            found.append(Block(section.partition("\n")[0], language, text))
-    return found
-
 
 # An import reads files; in a program it comes before the event loop, and here before the watch on it.
 for _name in wxasset.__all__:
     getattr(wxasset, _name)
 
-BLOCKS = blocks()
-TESTS = [one for one in BLOCKS if one.language == "python" and "def test_" in one.text]
-SNIPPETS = [one for one in BLOCKS if one.language == "python" and "asyncio.run(" not in one.text and one not in TESTS]
-SCRIPTS = [one for one in BLOCKS if one.language == "python" and "asyncio.run(" in one.text]
-SHELL = {one.language: one.text for one in BLOCKS if one.language.startswith("sh ")}
+
+@frozen
+class Scene:
+    """What a block has been run in, and what it can be judged by."""
+
+    wx: WxSession
+    sim: Simulator
+    here: Path
+    namespace: dict[str, Any]
+
+
+async def _uploads(scene: Scene) -> None:
+    """Everything is in the library under its name, and only what belongs there."""
+    names = [one.filename for one in scene.sim.materials.values()]
+    assert names == ["海报.png", "greeting.mp3", "clip.mp4", "cover.jpg"]
+
+
+async def _fastapi(scene: Scene) -> None:
+    """A form that is sent to the application ends in the library."""
+    app, poster = scene.namespace["app"], (scene.here / "poster.png").read_bytes()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+        reply = await client.post("/posters", files={"file": ("form.png", poster, "image/png")})
+    material = scene.sim.materials[reply.json()]
+    assert (material.filename, material.content) == ("form.png", poster)
+
+
+async def _bot(scene: Scene) -> None:
+    """A voice is saved once, however often WeChat sends it; strangers and bombs are turned away."""
+    await readme_apps.use_the_bot(scene.namespace["app"], scene.sim, scene.wx, scene.here / "voices")
+
+
+CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {"uploads": _uploads, "fastapi": _fastapi, "bot": _bot}
+RUN_ELSEWHERE = {("python", "program"), ("python", "test"), ("sh", "demo"), ("sh", "test")}
+WITH_SNIPPETS = [
+    section
+    for document in DOCUMENTS
+    for section in sections(document)
+    if any((one.language, one.kind) not in RUN_ELSEWHERE for one in section.blocks)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -66,44 +81,47 @@ def here(tmp_path: Path, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
-def test_every_block_is_run() -> None:
+@pytest.fixture
+def variables(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables that the programs of the README read."""
+    for name, value in {
+        "WXASSET_APPID": sim.appid,
+        "WXASSET_SECRET": sim.secret,
+        "WXASSET_BASE_URL": sim.url,
+        "WECHAT_TOKEN": readme_apps.TOKEN,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_block_is_run(document: str) -> None:
     """There is no block of another kind, which the tests would pass over."""
-    assert len(SNIPPETS) + len(SCRIPTS) + len(TESTS) + len(SHELL) == len(BLOCKS)
-    assert (len(SCRIPTS), len(TESTS), sorted(SHELL)) == (1, 1, ["sh demo", "sh test"])
-    assert len(TESTS[0].text.splitlines()) <= 10, "so has the test"
-    assert len(SCRIPTS[0].text.splitlines()) <= 10, "the quick start has ten lines or fewer"
+    found = {(one.language, one.kind) for section in sections(document) for one in section.blocks}
+    assert found == RUN_ELSEWHERE | {("python", ""), *(("python", kind) for kind in CHECKS)}
+    for kind in ("program", "test"):
+        (text,) = blocks(document, "python", kind)
+        assert len(text.splitlines()) <= 10, "the quick start and the test have ten lines or fewer"
 
 
-async def run(namespace: dict[str, Any], block: Block) -> None:
+async def run(namespace: dict[str, Any], text: str, where: str) -> None:
     """Run a block in which `await` may stand anywhere."""
-    code = compile(block.text, f"README, {block.heading}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(text, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     result = eval(code, namespace)  # noqa: S307 - our own README
     if inspect.isawaitable(result):
         await result
 
 
-async def test_the_snippets_run_in_their_order(wx: WxSession, sim: Simulator, here: Path) -> None:
-    """Each snippet runs as printed, with what those before it in its section have defined."""
-    heading, namespace = "", dict[str, Any]()
-    for block in SNIPPETS:
-        if block.heading != heading:
-            heading, namespace = block.heading, {"__name__": "readme", "wx": wx}
-        await run(namespace, block)
-        if "app" in namespace:
-            await _post(namespace.pop("app"), sim, here)
-    names = {re.sub("-[2-9a-z]{8}", "-MARK", one.filename) for one in sim.materials.values()}
-    plain = {"海报.png", "greeting.mp3", "clip.mp4", "cover.jpg", "poster.png", "form.png"}
-    assert names == plain | {"poster-MARK.png"}
-    assert len(list((here / "downloads").iterdir())) == 1
-
-
-async def _post(app: Any, sim: Simulator, here: Path) -> None:
-    """Send a form to the FastAPI application of the README."""
-    poster = (here / "poster.png").read_bytes()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
-        reply = await client.post("/posters", files={"file": ("form.png", poster, "image/png")})
-    material = sim.materials[reply.json()]
-    assert (material.filename, material.content) == ("form.png", poster)
+@pytest.mark.parametrize("section", WITH_SNIPPETS, ids=lambda one: f"{one.document}-{one.heading}")
+@pytest.mark.usefixtures("variables")
+async def test_the_snippets_of_a_section_run(section: Section, wx: WxSession, sim: Simulator, here: Path) -> None:
+    """Each snippet runs as printed, with what those before it in its section have defined, and does what it is for."""
+    namespace: dict[str, Any] = {"__name__": "readme", "wx": wx}
+    for block in section.blocks:
+        if (block.language, block.kind) not in RUN_ELSEWHERE:
+            await run(namespace, block.text, f"{section.document}, {section.heading}")
+            if block.kind:
+                await CHECKS[block.kind](Scene(wx, sim, here, namespace))
+    assert sim.unused_faults == ()
 
 
 async def _program(*arguments: str, **environment: str) -> str:
@@ -118,22 +136,22 @@ async def _program(*arguments: str, **environment: str) -> str:
     return output
 
 
-async def test_the_quick_start_runs(sim: Simulator, here: Path) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.usefixtures("variables")
+async def test_the_quick_start_runs(document: str, sim: Simulator, here: Path) -> None:
     """The quick start is a whole program: with the three variables set it runs as printed."""
-    output = await _program(
-        *(sys.executable, "-W", "error", "-c", SCRIPTS[0].text),
-        WXASSET_APPID=sim.appid,
-        WXASSET_SECRET=sim.secret,
-        WXASSET_BASE_URL=sim.url,
-    )
+    (text,) = blocks(document, "python", "program")
+    output = await _program(sys.executable, "-W", "error", "-c", text)
     assert output.startswith("SavedMaterial(path=")
     assert (here / "copy.png").read_bytes() == (here / "poster.png").read_bytes()
     assert sim.materials == {}
 
 
-async def test_the_test_runs(here: Path) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS)
+async def test_the_test_runs(document: str, here: Path) -> None:
     """The test that users copy passes under pytest, with the plugins that wxasset brings and no others."""
-    (here / "test_app.py").write_text(TESTS[0].text)
+    (text,) = blocks(document, "python", "test")
+    (here / "test_app.py").write_text(text)
     output = await _program(
         *(sys.executable, "-W", "error", "-m", "pytest", "--disable-plugin-autoload"),
         *("-p", "anyio", "-p", "wxasset.pytest_plugin", "test_app.py"),
@@ -148,12 +166,37 @@ async def test_the_demo_command_runs_in_a_fresh_checkout(tmp_path: Path) -> None
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
     shutil.copytree(ROOT / "wxasset", checkout / "wxasset", ignore=shutil.ignore_patterns("__pycache__"))
-    output = await _program("bash", "-c", f"cd {checkout} && {SHELL['sh demo']}")
+    (command,) = blocks("README.md", "sh", "demo")
+    output = await _program("bash", "-c", f"cd {checkout} && {command}")
     assert output.count(" identical") == 6 + 1, "six rows and the summary"
     assert "DIFFERENT" not in output
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     """The block is named as `.ci/run` looks for it; it is not run here, where it would run itself."""
+    (command,) = blocks("README.md", "sh", "test")
     assert "sh test$" in (ROOT / ".ci" / "run").read_text("utf-8")
-    assert SHELL["sh test"].rstrip().endswith(".venv/bin/nox")
+    assert command.rstrip().endswith(".venv/bin/nox")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    """Files that links and images name are there, and so are headings."""
+    found = sections(document)
+    anchors = {f"#{section.anchor}" for section in found}
+    for link in [link for section in found for link in section.links]:
+        if not re.match("https?://", link):
+            assert link in anchors if link.startswith("#") else (ROOT / link).exists(), link
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_the_picture_shows_what_the_demo_prints() -> None:
+    """Redrawn, the picture would be the same but for the times it took; if not: `nox -s screenshots`."""
+    import screenshots  # noqa: PLC0415 - Unix only
+
+    kept = (screenshots.IMAGES / "demo.svg").read_text("utf-8")
+    drawn = screenshots.draw(screenshots.shown("demo"), "wxasset demo")
+    words = [
+        [re.sub(r"\d+\.\d", "0.0", one) for one in re.findall(r">([^<>\n]+)</text>", svg)] for svg in (kept, drawn)
+    ]
+    assert words[0] == words[1]

@@ -1,0 +1,74 @@
+"""How the applications of the README are used by others: what WeChat sends them, and what strangers do."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from wxasset import WxSession
+from wxasset.simulator import Simulator
+
+TOKEN = "the-token-of-the-server-settings"
+VOICE = b"#!AMR\n" + (b"\x3c" + bytes(31)) * 50  # a second
+LONGER = VOICE + VOICE[6:]
+MEDIA = "/cgi-bin/media/get"
+NUMBER = "23456789012345678"
+
+
+def signature(token: str = TOKEN) -> dict[str, str]:
+    """The query of a message that WeChat signed."""
+    timestamp, nonce = "1700000000", "1234567"
+    digest = hashlib.sha1("".join(sorted((token, timestamp, nonce))).encode()).hexdigest()  # noqa: S324 - WeChat's own
+    return {"signature": digest, "timestamp": timestamp, "nonce": nonce}
+
+
+def message(media_id: str, number: str = NUMBER) -> bytes:
+    """A voice as WeChat sends it."""
+    return (
+        "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o1]]></FromUserName>"
+        "<CreateTime>1700000000</CreateTime><MsgType><![CDATA[voice]]></MsgType>"
+        f"<MediaId><![CDATA[{media_id}]]></MediaId><Format><![CDATA[amr]]></Format><MsgId>{number}</MsgId></xml>"
+    ).encode()
+
+
+async def _post(client: TestClient[Any, Any], body: bytes, query: dict[str, str]) -> tuple[int, str]:
+    async with client.post("/wechat", params=query, data=body) as reply:
+        return reply.status, await reply.text()
+
+
+async def use_the_bot(app: web.Application, sim: Simulator, wx: WxSession, voices: Path) -> None:
+    """Strangers are turned away, and each voice is downloaded once, however often and by whatever name it comes."""
+    media_id = (await wx.upload_media("voice", VOICE, filename="voice.amr")).media_id
+    other_id = (await wx.upload_media("voice", LONGER, filename="voice.amr")).media_id
+    voices.mkdir()
+    (voices / "1.amr").write_bytes(b"saved before the restart")
+    async with TestClient(TestServer(app)) as client:
+        await _be_a_stranger(client)
+        assert all(entry.path != MEDIA for entry in sim.journal)
+        sim.fail(MEDIA, "delay-200ms")
+        deliveries = [message(media_id)] * 3 + [message("gone", "1"), message(other_id, "2")]
+        others = [message(media_id, "../4"), b"<xml><MsgType>text</MsgType><MsgId>3</MsgId></xml>"]
+        for body in deliveries + others:
+            assert await _post(client, body, signature()) == (200, "success")
+    downloads = [entry.query["media_id"] for entry in sim.journal if entry.path == MEDIA]
+    assert sorted(downloads) == sorted([media_id, other_id])
+    saved = {one.name: one.read_bytes() for one in voices.iterdir()}
+    assert saved == {f"{NUMBER}.amr": VOICE, "2.amr": LONGER, "1.amr": b"saved before the restart"}
+
+
+async def _be_a_stranger(client: TestClient[Any, Any]) -> None:
+    """Who does not know the token gets nothing; who repeats a signature gets no further with what he writes."""
+    bomb = b'<!DOCTYPE xml [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]><xml><MsgType>&b;</MsgType></xml>'
+    for query, status, text in (
+        ({}, 403, "403: Forbidden"),
+        (signature("guessed"), 403, "403: Forbidden"),
+        ({**signature(), "signature": "\u00e9"}, 403, "403: Forbidden"),
+        (signature(), 200, "7412"),
+    ):
+        async with client.get("/wechat", params={**query, "echostr": "7412"}) as reply:
+            assert (reply.status, await reply.text()) == (status, text)
+    assert (await _post(client, message("any"), signature("guessed")))[0] == 403
+    for body, status in ((bomb, 400), (b"<xml>", 400), (b"", 400), (b"x" * 70_000, 413)):
+        assert (await _post(client, body, signature()))[0] == status
