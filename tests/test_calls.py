@@ -1,6 +1,6 @@
 """The declared calls: where each goes, what it sends byte for byte, what it refuses, how users declare their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import pytest
@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from wxasset.calls import cloud, material, media, token
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
+from wxasset.calls.batches import Asking, batches, checked
 from wxasset.calls.cloud import (
     BatchDeleteFile,
     DeletedFile,
     DeletedFiles,
     DeleteReport,
     FailedDelete,
-    batches,
+    outcomes,
     report,
-    stops_all,
 )
 from wxasset.calls.material import (
     AddedMaterial,
@@ -365,14 +365,14 @@ def test_a_file_id_is_a_text(fileids: Any) -> None:
     with pytest.raises(UsageError, match="A file id is a text that is not empty"):
         BatchDeleteFile(env="e", fileid_list=fileids)
     with pytest.raises(UsageError, match="A file id is a text that is not empty"):
-        batches(fileids)
+        checked(fileids)
 
 
 @pytest.mark.parametrize("fileids", ["cloud://a", b"cloud://a"])
 def test_a_single_text_is_no_list_of_files(fileids: Any) -> None:
     """A text is a sequence of letters, and each would be taken for an id."""
     with pytest.raises(UsageError):
-        batches(fileids)
+        checked(fileids)
     with pytest.raises(UsageError):
         BatchDeleteFile(env="e", fileid_list=fileids)
 
@@ -570,7 +570,7 @@ IDS: Final = st.lists(st.text(min_size=1, max_size=3), max_size=130)
 @given(IDS)
 def test_batches_hold_every_id_once_and_in_order(fileids: list[str]) -> None:
     """No id is lost or asked for twice, and no batch is empty or too large."""
-    cut = batches(iter(fileids))
+    cut = list(batches(iter(fileids)))
     assert [one for batch in cut for one in batch] == list(dict.fromkeys(fileids))
     assert all(1 <= len(batch) <= 50 for batch in cut)
     assert all(len(batch) == 50 for batch in cut[:-1])
@@ -591,10 +591,23 @@ def test_a_missing_file_is_deleted_on_a_repetition_only() -> None:
     assert call.settle(answer, repeated=True) == files(a=0, b=0, c=0, d=-503002)
 
 
+def asked(answers: Sequence[tuple[tuple[str, ...], DeletedFiles | WxAssetError]]) -> Asking[DeletedFiles, DeleteReport]:
+    """Ask about batches, and be answered."""
+    asking = Asking[DeletedFiles, DeleteReport](lambda batch: BatchDeleteFile(env="e", fileid_list=batch), outcomes)
+    for number, (batch, answer) in enumerate(answers):
+        asking.take(number, batch, answer)
+    return asking
+
+
+def told(answers: Sequence[tuple[tuple[str, ...], DeletedFiles | WxAssetError]]) -> DeleteReport:
+    """Say what came of batches."""
+    return report(asked(answers).outcomes())
+
+
 def test_every_id_has_its_outcome() -> None:
     """Deleted, refused, not mentioned, and lost with its request."""
     lost = ConnectError("No connection.", "/tcb/batchdeletefile")
-    outcome = report([(("a", "b", "c"), files(a=0, b=-503003, x=0)), (("d", "e"), lost)])
+    outcome = told([(("a", "b", "c"), files(a=0, b=-503003, x=0)), (("d", "e"), lost)])
     assert outcome.deleted == ("a",)
     assert outcome.failed == (
         FailedDelete(fileid="b", status=-503003, errmsg="said"),
@@ -618,9 +631,9 @@ def test_no_id_is_lost(words: list[list[int | None] | None]) -> None:
         answers.append((names, error if batch is None else files(**said)))
     if all(batch is None for batch in words):
         with pytest.raises(BusyError):
-            report(answers)
+            told(answers)
         return
-    outcome = report(answers)
+    outcome = told(answers)
     together = [*outcome.deleted, *(one.fileid for one in outcome.failed)]
     assert sorted(together) == sorted(name for names, _ in answers for name in names)
     said_gone = {
@@ -637,19 +650,19 @@ def test_where_nothing_was_answered_the_first_error_is_raised() -> None:
     """A bulk deletion that never got through fails like any other call."""
     first, second = ConnectError("First."), DecodeError("Second.")
     with pytest.raises(ConnectError, match="First"):
-        report([(("a",), first), (("b",), second)])
+        told([(("a",), first), (("b",), second)])
 
 
 def test_nothing_asked_is_nothing_failed() -> None:
     """An empty list of ids has an empty report."""
-    assert report([]) == DeleteReport()
-    assert batches([]) == []
+    assert told([]) == DeleteReport()
+    assert list(batches([])) == []
     DeleteReport().raise_for_failed()
 
 
 def test_a_report_with_failures_can_be_raised() -> None:
     """The error carries the report, and its message the count and the first reason."""
-    outcome = report([(("a", "b", "c"), files(a=0, b=-503003, c=1))])
+    outcome = told([(("a", "b", "c"), files(a=0, b=-503003, c=1))])
     with pytest.raises(PartialDeleteError) as problem:
         outcome.raise_for_failed()
     assert problem.value.report is outcome
@@ -676,4 +689,5 @@ def test_a_report_with_failures_can_be_raised() -> None:
 )
 def test_some_answers_hold_for_all_that_is_still_to_be_asked(answer: DeletedFiles | WxAssetError, stops: bool) -> None:
     """A refused account is refused for every batch; a lost request says nothing about the next."""
-    assert stops_all(answer) is stops
+    asking = asked([(("a",), answer)])
+    assert (asking.stop is not None) is stops

@@ -31,6 +31,7 @@ from wxasset.errors import (
     ReplyTooLarge,
     RequestError,
     SourceError,
+    StorageError,
     StreamConsumedError,
     TokenRejectedError,
     TokenStoreError,
@@ -43,8 +44,9 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
     api_error,
+    storage_error,
 )
-from wxasset.hints import HINTS, Hint
+from wxasset.hints import HINTS, STORAGE_HINTS, Hint
 
 PATH: Final = "/cgi-bin/material/add_material"
 
@@ -58,6 +60,7 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     UploadOutcomeUnknown: RequestError,
     ReplyError: WxAssetError,
     HTTPStatusError: ReplyError,
+    StorageError: HTTPStatusError,
     DecodeError: ReplyError,
     TruncatedDownload: ReplyError,
     ReplyTooLarge: ReplyError,
@@ -113,6 +116,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     ),
     ReplyError("Unusable.", PATH),
     HTTPStatusError("502", PATH, status=502, excerpt="<html>"),
+    StorageError("403", PATH, status=403, code="AccessDenied", errmsg="Access Denied.", request_id="NjA0"),
     DecodeError("Not JSON.", PATH, excerpt="<html>"),
     TruncatedDownload("Cut.", PATH, received=1, expected=2),
     ReplyTooLarge("Large.", PATH, limit=3),
@@ -178,7 +182,7 @@ def test_the_docstring_draws_the_same_tree() -> None:
 def test_every_public_name_exists() -> None:
     """`from wxasset.errors import *` gives every class, the hint and the factory."""
     assert len(set(errors.__all__)) == len(errors.__all__)
-    assert set(errors.__all__) == {cls.__name__ for cls in PARENTS} | {"Hint", "api_error"}
+    assert set(errors.__all__) == {cls.__name__ for cls in PARENTS} | {"Hint", "api_error", "storage_error"}
     assert all(hasattr(errors, name) for name in errors.__all__)
 
 
@@ -241,7 +245,7 @@ def test_the_code_chooses_the_class(code: int, cls: type[APIError]) -> None:
 def test_every_class_of_api_error_has_a_group() -> None:
     """No class of the branch is out of reach."""
     assert {cls for _, cls in GROUPS} == {cls for cls in PARENTS if issubclass(cls, APIError)} - {APIError}
-    assert {name for name in hints.__all__ if name.isupper()} - {"HINTS"} == {
+    assert {name for name in hints.__all__ if name.isupper()} - {"HINTS", "STORAGE_HINTS"} == {
         name for name, value in vars(hints).items() if any(value is codes for codes, _ in GROUPS)
     }
 
@@ -388,3 +392,77 @@ def test_an_outcome_is_unknown_unless_it_is_certain() -> None:
     """A broken exchange counts as unclear where nobody says otherwise."""
     assert TransferError("Cut.").outcome_unknown
     assert TransferTimeout("Stalled.").outcome_unknown
+
+
+# Object storage
+
+REFUSAL: Final = (
+    "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>{}</Code>\n\t<Message>{}</Message>\n"
+    "\t<Resource>bucket/key</Resource>\n\t<RequestId>NjA0NGU=</RequestId>\n</Error>\n"
+)
+
+
+def refused(body: str, status: int = 403) -> StorageError:
+    """Read an answer that is one of object storage."""
+    error = storage_error(body, status, "object storage", None)
+    assert error is not None
+    return error
+
+
+def test_what_object_storage_says_is_data() -> None:
+    """Code, text and request id of its XML are attributes, and stand in the message; the status comes along."""
+    error = refused(REFUSAL.format("AccessDenied", "Request has expired"))
+    assert (error.code, error.errmsg, error.request_id, error.status) == (
+        *("AccessDenied", "Request has expired", "NjA0NGU="),
+        403,
+    )
+    assert error.message == "object storage answered 403 AccessDenied: Request has expired (request NjA0NGU=)."
+    assert error.hint == STORAGE_HINTS["AccessDenied"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status", "expired"),
+    [
+        ("AccessDenied", "Request has expired", 403, True),
+        ("ExpiredToken", "The provided token has run out.", 403, True),
+        ("AccessDenied", "Access Denied.", 403, False),
+        ("InternalError", "Request has expired", 500, False),
+    ],
+)
+def test_a_signature_that_ran_out_is_told_from_other_refusals(code: str, text: str, status: int, expired: bool) -> None:
+    """Only a 403 that says so is cured by a new signature."""
+    assert refused(REFUSAL.format(code, text), status).expired is expired
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "errmsg", "request_id"),
+    [
+        ("<Error><Code>NoSuchKey</Code></Error>", "NoSuchKey", "", None),
+        ("<Error><Code> A </Code><Message>x &lt; y &amp; z</Message></Error>", "A", "x < y & z", None),
+        ("<Error><Code><![CDATA[A]]></Code><Message>cut here", "A", "cut here", None),
+    ],
+)
+def test_sparse_and_odd_answers_are_read(body: str, code: str, errmsg: str, request_id: str | None) -> None:
+    """What is missing is empty, entities are resolved, and an answer that was cut counts as far as it goes."""
+    error = refused(body)
+    assert (error.code, error.errmsg, error.request_id) == (code, errmsg, request_id)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html><h1>403</h1></html>", "<Error></Error>", "<Error><Code></Code></Error>", "<Code>A</Code>"]
+)
+def test_other_pages_are_no_answers_of_object_storage(body: str) -> None:
+    """A gateway's page is left to the HTTP status."""
+    assert storage_error(body, 403, "object storage", None) is None
+
+
+def test_an_unknown_code_has_a_hint_as_well() -> None:
+    """What is not in the table is to be looked up."""
+    assert "COS error codes" in refused(REFUSAL.format("Unheard", "of")).hint.english
+
+
+@given(st.text(max_size=300), st.integers(100, 599))
+def test_any_text_can_be_an_answer(text: str, status: int) -> None:
+    """Whatever is in the elements: there is an error with a code, or none."""
+    error = storage_error(f"<Error><Code>{text}</Code><Message>{text}</Message></Error>", status, "x", 1.0)
+    assert error is None or (error.code and len(error.errmsg) <= 500 and error.retry_after == 1.0)

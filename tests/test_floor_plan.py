@@ -20,7 +20,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("wxasset",),
     ("wxasset.session",),
     ("wxasset.bulk",),
-    ("wxasset.engine", "wxasset.reconcile"),
+    ("wxasset.engine", "wxasset.reconcile", "wxasset.resumption"),
     ("wxasset.tokens", "wxasset.transfer"),
     ("wxasset.retry", "wxasset.pace", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),

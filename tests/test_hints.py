@@ -8,7 +8,7 @@ import pytest
 from attrs.exceptions import FrozenInstanceError
 
 from wxasset import hints
-from wxasset.hints import HINTS, Hint
+from wxasset.hints import HINTS, STORAGE_HINTS, Hint
 
 # Every code that the token, quota, material, temporary-media and cloud-storage endpoints can answer.
 ANSWERED: Final = (
@@ -164,7 +164,7 @@ GROUPS: Final = {
 # Published for article publishing or plain success: neither is an answer of these endpoints.
 FOREIGN: Final = (0, 53500, 53501, 53502)
 
-EACH: Final = tuple(HINTS.items())
+EACH: Final = (*HINTS.items(), *STORAGE_HINTS.items())
 
 ENGLISH_LIMIT: Final = 200
 CHINESE_LIMIT: Final = 90
@@ -194,7 +194,7 @@ def test_success_and_foreign_codes_have_no_hint(code: int) -> None:
 
 
 @pytest.mark.parametrize(("code", "hint"), EACH)
-def test_english_is_plain_and_short(code: int, hint: Hint) -> None:
+def test_english_is_plain_and_short(code: int | str, hint: Hint) -> None:
     """English is one line of ASCII, has at most 200 characters, starts like a sentence and ends with a period."""
     text = hint.english
     assert text.isascii(), code
@@ -206,7 +206,7 @@ def test_english_is_plain_and_short(code: int, hint: Hint) -> None:
 
 
 @pytest.mark.parametrize(("code", "hint"), EACH)
-def test_chinese_is_chinese_and_short(code: int, hint: Hint) -> None:
+def test_chinese_is_chinese_and_short(code: int | str, hint: Hint) -> None:
     """Chinese is one line with Chinese characters, has at most 90 characters and ends with an ideographic full stop."""
     text = hint.chinese
     assert len(CJK.findall(text)) >= 4, code
@@ -217,7 +217,7 @@ def test_chinese_is_chinese_and_short(code: int, hint: Hint) -> None:
 
 
 @pytest.mark.parametrize(("code", "hint"), EACH)
-def test_both_languages_name_the_same_things(code: int, hint: Hint) -> None:
+def test_both_languages_name_the_same_things(code: int | str, hint: Hint) -> None:
     """An argument or method that one language puts in backquotes is named by the other too."""
     assert set(SDK_NAME.findall(hint.english)) == set(SDK_NAME.findall(hint.chinese)), code
 
@@ -225,7 +225,7 @@ def test_both_languages_name_the_same_things(code: int, hint: Hint) -> None:
 @pytest.mark.parametrize("language", ["english", "chinese"])
 def test_no_two_codes_share_a_text(language: str) -> None:
     """Every code gets advice of its own."""
-    texts = [getattr(hint, language) for hint in HINTS.values()]
+    texts = [getattr(hint, language) for _, hint in EACH]
     assert len(texts) == len(set(texts))
 
 
@@ -244,7 +244,7 @@ def test_every_member_of_a_group_has_a_hint(name: str) -> None:
 
 def test_every_group_is_public() -> None:
     """The module announces its groups, and these tests look at all of them."""
-    assert set(GROUPS) == set(hints.__all__) - {"HINTS", "Hint"}
+    assert set(GROUPS) == set(hints.__all__) - {"HINTS", "STORAGE_HINTS", "Hint"}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RateLimit,
         RecordedRequest,
     )
+    from wxasset.calls.storage import FileURL
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
     from wxasset.outcome import UploadPolicy
     from wxasset.retry import RetryPolicy
@@ -70,6 +71,7 @@ __all__ = [
     "FailedDelete",
     "Fetched",
     "FileTokenStore",
+    "FileURL",
     "FoundRequest",
     "GetApiDomainIp",
     "GetQuota",
@@ -142,6 +144,7 @@ _HOMES: Final = {
         "RateLimit",
         "RecordedRequest",
     ),
+    "wxasset.calls.storage": ("FileURL",),
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
     "wxasset.outcome": ("UploadPolicy",),
     "wxasset.retry": ("RetryPolicy",),

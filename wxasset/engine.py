@@ -13,6 +13,7 @@ from attrs import define, evolve, field, fields, frozen
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.links import FetchLink
 from wxasset.calls.material import AddedMaterial, ListMaterials, MaterialPage, recovered
+from wxasset.calls.storage import FetchFile, PutFile
 from wxasset.errors import (
     DecodeError,
     DestinationError,
@@ -42,6 +43,7 @@ from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
+from wxasset.transfer.resuming import Partial
 from wxasset.transfer.source import Source
 from wxasset.transfer.transport import Reply, Request, Timeouts, Transport
 from wxasset.transfer.upload import UploadBody
@@ -49,7 +51,7 @@ from wxasset.transfer.writing import Sink
 from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
 from wxasset.wire.limits import KIB, Limits
 from wxasset.wire.links import DownloadPolicy
-from wxasset.wire.multipart import frame, sent_name
+from wxasset.wire.multipart import sent_name
 from wxasset.wire.names import is_attachment, marked_name
 
 __all__ = ["Engine"]
@@ -210,6 +212,32 @@ class Engine:
                 error.message += " It has run out: get the material again for a new one."
             raise
 
+    async def put(self, file: PutFile, source: Source, progress: Progress | None) -> None:
+        """Post a file to object storage."""
+
+        async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above
+            async with self.transport.post(file.url, self.downloads, request) as reply:
+                start = await reply.next_chunk()
+            if start.strip():
+                page = excerpt(start)
+                raise DecodeError(f"{reply.path} answered with more than its status.", reply.path, excerpt=page)
+
+        await self._run(file, once, source, progress)
+
+    async def go_on(self, file: FetchFile, partial: Partial) -> None:
+        """Get what is missing of a file in object storage."""
+
+        async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above
+            async with self.transport.follow(file.url, self.downloads, request, partial.headers()) as reply:
+                # Object storage marks what it sends; other answers may be a gateway's.
+                marked = reply.etag is not None or partial.done > 0
+                answer = self._file(file, reply, done=partial.done) if marked else await self._tell_apart(file, reply)
+                if not isinstance(answer, FileReply):
+                    raise DecodeError(f"{reply.path} answered with JSON instead of the file.", reply.path)
+                await partial.take(reply, answer)
+
+        await self._run(file, once, partial=partial)
+
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
         """Make a call that answers with JSON or a file; the file stays open inside the block."""
@@ -252,9 +280,13 @@ class Engine:
                 raise _not_a_file(reply.path)
             start = excerpt(bytes(head))
             raise DecodeError(f"{reply.path} answered with a page of HTML or XML.", reply.path, excerpt=start)
+        return self._file(call, reply, bytes(head))
+
+    def _file(self, call: Download[Any], reply: Reply, head: bytes = b"", *, done: int = 0) -> FileReply:
+        """Take a reply for a file, of which this was read, after so many bytes that are there already."""
         fallback = str(getattr(call, "fallback", "") or getattr(call, "media_id", ""))
         fallback = fallback or call.route.path.rsplit("/", 1)[-1]
-        return FileReply(fallback, reply, bytes(head), self.limits.max_download)
+        return FileReply(fallback, reply, head, self.limits.max_download - done)
 
     async def _run(
         self,
@@ -265,14 +297,13 @@ class Engine:
         *,
         sink: Sink | None = None,
         upload: Pending | None = None,
+        partial: Partial | None = None,
     ) -> T:
         """Make attempts until one succeeds or `decide` says that it is enough."""
         attempt, begun = _FIRST, time.monotonic() + self._sending_time(source)
         deadline = begun + self.retry.timeout
-        token: Token | None = None
         while True:
-            if call.route.authorized:
-                token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
+            token = await self._token(call, deadline - time.monotonic())
             started_at = time.time()
             try:
                 request = _request(call, token, source, progress, timeouts=self.timeouts, deadline=deadline)
@@ -283,6 +314,11 @@ class Engine:
             else:
                 self.quota.refill(attempt.cost)
                 return result
+            if partial is not None and partial.moved():
+                # As long as more comes there is no reason to lose patience.
+                self.quota.refill(attempt.cost)
+                attempt, begun = _FIRST, time.monotonic()
+                deadline = begun + self.retry.timeout
             attempt = evolve(
                 attempt,
                 elapsed=max(0.0, time.monotonic() - begun),
@@ -311,6 +347,9 @@ class Engine:
                     raise _cannot_resend(failure) from failure
                 case _:
                     raise failure
+
+    async def _token(self, call: Call[Any], patience: float) -> Token | None:
+        return await self.tokens.acquire(self.exchange, patience=patience) if call.route.authorized else None
 
     async def _find(self, lost: "_Lost", upload: Pending | None, cost: int | None, patience: float) -> Any:
         """Look for an upload whose reply was lost, and give that reply; else say that its outcome is unknown."""
@@ -353,7 +392,7 @@ def _request(
         query = {token.parameter: token.value, **query}
     body: bytes | UploadBody | None = call.body()
     if isinstance(call, Upload) and source is not None:
-        around = frame(source.filename, source.content_type, call.form())
+        around = call.frame(source.filename, source.content_type)
         body = UploadBody(frame=around, source=source, progress=progress)
     return Request(
         method=call.route.method, path=call.route.path, query=query, body=body, timeouts=timeouts, deadline=deadline

@@ -10,7 +10,9 @@
     │   │   └── TransferTimeout
     │   └── UploadOutcomeUnknown  a create may or may not have happened
     ├── ReplyError                an answer that cannot be used
-    │   ├── HTTPStatusError  DecodeError  TruncatedDownload  ReplyTooLarge  UnsafeURLError  NotAFileError
+    │   ├── HTTPStatusError       the status was not 200
+    │   │   └── StorageError      object storage said no
+    │   ├── DecodeError  TruncatedDownload  ReplyTooLarge  UnsafeURLError  NotAFileError
     ├── APIError                  WeChat said no
     │   ├── TokenRejectedError    CredentialError    IPNotAllowedError
     │   ├── PermissionDeniedError BusyError          QuotaExceededError   RateLimitedError
@@ -28,12 +30,13 @@ in English and Chinese.
 
 import re
 from collections.abc import Awaitable, Sequence
+from html import unescape
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import define, fields
 
 from wxasset import hints
-from wxasset.hints import HINTS, Hint
+from wxasset.hints import HINTS, STORAGE_HINTS, Hint
 
 if TYPE_CHECKING:
     from wxasset.calls.cloud import DeleteReport
@@ -61,6 +64,7 @@ __all__ = [
     "ReplyTooLarge",
     "RequestError",
     "SourceError",
+    "StorageError",
     "StreamConsumedError",
     "TokenRejectedError",
     "TokenStoreError",
@@ -73,6 +77,7 @@ __all__ = [
     "UsageError",
     "WxAssetError",
     "api_error",
+    "storage_error",
 ]
 
 
@@ -254,6 +259,36 @@ class HTTPStatusError(ReplyError):
     status: int
     excerpt: str = ""
     retry_after: float | None = None
+
+
+@define(eq=False, slots=False, kw_only=True)
+class StorageError(HTTPStatusError):
+    """Object storage, where cloud files are, refused a request; it says why in XML.
+
+    Attributes:
+        code: Its code, such as ``AccessDenied``: decide on this, and on `status`.
+        errmsg: Its text.
+        request_id: Its id of the request, for the support of Tencent Cloud; None where it sent none.
+    """
+
+    code: str
+    errmsg: str = ""
+    request_id: str | None = None
+
+    _hint = Hint(
+        "Look the code up in Tencent Cloud's table of COS error codes.",
+        "请在腾讯云对象存储 COS 的错误码文档中查询该错误码。",
+    )
+
+    @property
+    def hint(self) -> Hint:
+        """What to do about this code."""
+        return STORAGE_HINTS.get(self.code, self._hint)
+
+    @property
+    def expired(self) -> bool:
+        """Whether the signature that the request carried had run out."""
+        return self.status == _FORBIDDEN and "expired" in f"{self.code} {self.errmsg}".lower()
 
 
 @define(eq=False, slots=False, kw_only=True)
@@ -496,6 +531,39 @@ _CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
 _RID: Final = re.compile(r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$")
 _IP: Final = re.compile(r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist")
 _ERRMSG_LIMIT: Final = 500  # characters; the longest captured text has 190
+
+
+_FORBIDDEN: Final = 403
+_ELEMENT: Final = r"<{}>\s*(?:<!\[CDATA\[)?([^<\]]{{1,500}})"  # in an answer of COS no element has attributes
+
+
+def storage_error(body: str, status: int, path: str, retry_after: float | None) -> StorageError | None:
+    """Build the error that stands for an answer of object storage; None where it is no such answer.
+
+    https://cloud.tencent.com/document/product/436/7730
+
+    Args:
+        body: The start of the answer.
+        status: Its HTTP status.
+        path: What was asked for.
+        retry_after: Seconds after which it wants to be asked again.
+    """
+    if "<Error>" not in body:
+        return None
+    found = {name: re.search(_ELEMENT.format(name), body) for name in ("Code", "Message", "RequestId")}
+    code, text, request_id = (unescape(one[1].strip()) if one else "" for one in found.values())
+    if not code:
+        return None
+    known = f" (request {request_id})" if request_id else ""
+    return StorageError(
+        f"{path} answered {status} {code}: {text.rstrip('.')}{known}.",
+        path,
+        status=status,
+        retry_after=retry_after,
+        code=code,
+        errmsg=text,
+        request_id=request_id or None,
+    )
 
 
 def api_error(errcode: int, errmsg: str, path: str) -> APIError:

@@ -19,6 +19,7 @@ __all__ = [
     "PERMISSION_DENIED",
     "QUOTA_EXCEEDED",
     "RATE_LIMITED",
+    "STORAGE_HINTS",
     "TOKEN_REJECTED",
     "Hint",
 ]
@@ -712,3 +713,69 @@ _HINTS: Final = {
 }
 
 HINTS: Final[Mapping[int, Hint]] = MappingProxyType(_HINTS)
+
+# The codes of object storage: https://cloud.tencent.com/document/product/436/7730
+STORAGE_HINTS: Final[Mapping[str, Hint]] = MappingProxyType(
+    {
+        "AccessDenied": Hint(
+            "The leave to upload or download has run out, or is not for this file. Call again for a new one.",
+            "上传或下载授权已过期或与该文件不符，请重新调用以获取新的授权。",
+        ),
+        "SignatureDoesNotMatch": Hint(
+            "The signature is not for this file. Call again; something between you and COS may alter requests.",
+            "签名与该文件不符，请重新调用；也可能有代理改动了请求。",
+        ),
+        "RequestTimeTooSkewed": Hint(
+            "The clocks differ by more than 15 minutes. Set the clock of this machine.",
+            "时间相差超过 15 分钟，请校准本机时钟。",
+        ),
+        "ExpiredToken": Hint(
+            "The leave to upload or download has run out. Call again for a new one.",
+            "上传或下载授权已过期，请重新调用以获取新的授权。",
+        ),
+        "NoSuchKey": Hint(
+            "There is no such file any more. Check the file id, and whether somebody deleted it.",
+            "文件已不存在，请检查 fileid，以及是否已被删除。",
+        ),
+        "NoSuchBucket": Hint(
+            "The storage of this environment is gone. Check `env` in the console of cloud development.",
+            "该环境的存储空间不存在，请在云开发控制台检查 `env`。",
+        ),
+        "EntityTooLarge": Hint(
+            "One upload holds at most 5 GB. Cut the file into several.",
+            "单次上传最大 5 GB，请拆分文件。",
+        ),
+        "InvalidArgument": Hint(
+            "COS does not take a part of the request. Check `path` for unusual characters.",
+            "请求参数不被接受，请检查 `path` 中是否有特殊字符。",
+        ),
+        "KeyTooLong": Hint(
+            "`path` is too long: COS takes 850 bytes.",
+            "`path` 过长，COS 最多支持 850 字节。",
+        ),
+        "MalformedPOSTRequest": Hint(
+            "The form did not arrive as it was sent. Look for a proxy in between that alters it.",
+            "表单到达时已不完整，请检查中间代理是否改动了请求。",
+        ),
+        "MissingContentLength": Hint(
+            "The length of the upload was lost on the way. Look for a proxy that sends chunks instead.",
+            "请求缺少 Content-Length，请检查代理是否改成了分块传输。",
+        ),
+        "RequestTimeout": Hint(
+            "The bytes came too slowly for COS. Check the line, then call again.",
+            "数据到达过慢，请检查网络后重试。",
+        ),
+        "InternalError": Hint(
+            "COS failed. Call again a little later.",
+            "COS 内部错误，请稍后重试。",
+        ),
+        "ServiceUnavailable": Hint(
+            "COS is busy. Call again a little later.",
+            "COS 暂时不可用，请稍后重试。",
+        ),
+        "SlowDown": Hint(
+            "Too many requests at once. Lower `concurrency`, and call again a little later.",
+            "请求过于频繁，请调低 `concurrency` 后稍后重试。",
+        ),
+    }
+)

@@ -216,16 +216,16 @@ def _throttled(error: WxAssetError) -> bool:
 def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> Action:
     """Say what follows from a failed attempt.
 
-    ============================  ===========  ===================================  ========================
-    after...                      READ         DELETE                               CREATE
-    ============================  ===========  ===================================  ========================
-    nothing (whole) was sent      retry        retry                                retry
-    a throttle                    retry        retry                                retry
-    unclear                       retry        retry; "already gone" is a success   the outcome is unknown
-    the same, connection stale    at once      at once; the same                    the outcome is unknown
-    the token was refused         one refresh and one resend, for all three
-    anything else                 raise        raise                                raise
-    ============================  ===========  ===================================  ========================
+    ============================  =============  ===================================  ========================
+    after...                      READ, REPLACE  DELETE                               CREATE
+    ============================  =============  ===================================  ========================
+    nothing (whole) was sent      retry          retry                                retry
+    a throttle                    retry          retry                                retry
+    unclear                       retry          retry; "already gone" is a success   the outcome is unknown
+    the same, connection stale    at once        at once; the same                    the outcome is unknown
+    the token was refused         one refresh and one resend, for all of them
+    anything else                 raise          raise                                raise
+    ============================  =============  ===================================  ========================
     """
     if isinstance(error, TokenRejectedError):
         return _after_refusal(route, attempt)

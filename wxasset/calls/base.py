@@ -9,6 +9,7 @@ from attrs import frozen
 from wxasset.errors import UsageError
 from wxasset.wire.codec import dumps, unstructure
 from wxasset.wire.limits import KIB, MIB, UploadLimit
+from wxasset.wire.multipart import Frame, frame
 
 __all__ = ["LARGE_REPLY", "Ack", "Call", "Download", "Effect", "Route", "Upload"]
 
@@ -25,6 +26,7 @@ class Effect(enum.Enum):
     """What repeating a call would do; `wxasset.retry.decide` is built on it."""
 
     READ = "read"
+    REPLACE = "replace"  # the same bytes in the same place: the second time changes nothing
     DELETE = "delete"
     CREATE = "create"
 
@@ -131,6 +133,10 @@ class Upload(Call[R_co]):
 
     def body(self) -> None:
         """Return nothing: the body is the multipart frame around the media."""
+
+    def frame(self, filename: str, content_type: str) -> Frame:
+        """Return what goes around the media."""
+        return frame(filename, content_type, self.form())
 
     def form(self) -> dict[str, str]:
         """Return the form fields that follow the media."""

@@ -20,19 +20,22 @@ from wxasset.errors import (
 from wxasset.wire.codec import wire_name
 
 __all__ = [
+    "BATCH",
+    "MISSING",
     "BatchDeleteFile",
     "DeleteReport",
     "DeletedFile",
     "DeletedFiles",
     "FailedDelete",
-    "batches",
+    "check_fileid",
+    "outcomes",
     "report",
     "stops_all",
 ]
 
 BATCH: Final = 50  # the most ids WeChat takes in one request
 # wire reference 3.4: the statuses by which a file is said not to exist.
-_MISSING: Final = frozenset({-503003, 1})
+MISSING: Final = frozenset({-503003, 1})
 
 
 @frozen(kw_only=True)
@@ -51,7 +54,8 @@ class DeletedFiles:
     files: tuple[DeletedFile, ...] = field(default=(), metadata=wire_name("delete_list"))
 
 
-def _fileid(value: object) -> str:
+def check_fileid(value: object) -> str:
+    """Refuse what is no file id, before WeChat does."""
     if not isinstance(value, str) or not value:
         raise UsageError(f"A file id is a text that is not empty; not {value!r}.")
     return value
@@ -59,7 +63,7 @@ def _fileid(value: object) -> str:
 
 def _are_fileids(instance: object, attribute: "Attribute[tuple[str, ...]]", value: Sequence[object]) -> None:
     del instance, attribute
-    if isinstance(value, str) or not 1 <= len([_fileid(one) for one in value]) <= BATCH:
+    if isinstance(value, str) or not 1 <= len([check_fileid(one) for one in value]) <= BATCH:
         raise UsageError(f"fileid_list= is a list of 1 to {BATCH} ids.")
 
 
@@ -79,7 +83,7 @@ class BatchDeleteFile(Call[DeletedFiles]):
         """Count a file that is missing on a repetition as deleted: the first attempt may have done it."""
         if not repeated:
             return reply
-        files = (evolve(one, status=0) if one.status in _MISSING else one for one in reply.files)
+        files = (evolve(one, status=0) if one.status in MISSING else one for one in reply.files)
         return evolve(reply, files=tuple(files))
 
 
@@ -124,15 +128,7 @@ class DeleteReport:
             )
 
 
-def batches(fileids: Iterable[str]) -> list[tuple[str, ...]]:
-    """Drop repeated ids and cut the rest into batches of 50, in order."""
-    if isinstance(fileids, str | bytes):
-        raise UsageError("fileids= is a list of ids, not a single text.")
-    distinct = list(dict.fromkeys(map(_fileid, fileids)))
-    return [tuple(distinct[start : start + BATCH]) for start in range(0, len(distinct), BATCH)]
-
-
-def stops_all(answer: DeletedFiles | WxAssetError) -> bool:
+def stops_all(answer: WxAssetError) -> bool:
     """Tell whether an answer means that the remaining requests would be refused as well."""
     return isinstance(
         answer,
@@ -140,26 +136,16 @@ def stops_all(answer: DeletedFiles | WxAssetError) -> bool:
     )
 
 
-def report(answers: Sequence[tuple[Sequence[str], DeletedFiles | WxAssetError]]) -> DeleteReport:
-    """Give every id its outcome, whatever was answered or not.
-
-    Args:
-        answers: Each batch of ids with its reply or its error.
-
-    Raises:
-        WxAssetError: The first error, where not one request was answered.
-    """
-    errors = [answer for _, answer in answers if isinstance(answer, WxAssetError)]
-    if errors and len(errors) == len(answers):
-        raise errors[0]
-    parts = [_outcomes(batch, answer) for batch, answer in answers]
+def report(parts: Iterable[DeleteReport]) -> DeleteReport:
+    """Join the outcomes of batches, in their order."""
+    known = tuple(parts)
     return DeleteReport(
-        deleted=tuple(fileid for part in parts for fileid in part.deleted),
-        failed=tuple(failed for part in parts for failed in part.failed),
+        deleted=tuple(fileid for part in known for fileid in part.deleted),
+        failed=tuple(failed for part in known for failed in part.failed),
     )
 
 
-def _outcomes(batch: Sequence[str], answer: DeletedFiles | WxAssetError) -> DeleteReport:
+def outcomes(batch: Sequence[str], answer: DeletedFiles | WxAssetError) -> DeleteReport:
     """Give every id of a batch its outcome, whatever was answered or not."""
     if isinstance(answer, WxAssetError):
         lost = (FailedDelete(fileid=one, status=None, errmsg=answer.message, error=answer) for one in batch)

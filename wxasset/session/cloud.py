@@ -1,31 +1,178 @@
 """The verbs of cloud storage."""
 
-from collections.abc import Iterable
+import posixpath
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 from typing import TypeVar
 
 import anyio
 
 from wxasset.calls.base import Call
-from wxasset.calls.cloud import BatchDeleteFile, DeletedFiles, DeleteReport, batches, report, stops_all
-from wxasset.errors import UsageError, WxAssetError
+from wxasset.calls.batches import Asking, Collected, FileIds, batches, checked
+from wxasset.calls.cloud import BatchDeleteFile, DeleteReport, check_fileid, outcomes, report
+from wxasset.calls.storage import (
+    MAX_AGE,
+    BatchDownloadFile,
+    FetchFile,
+    FileURL,
+    PutFile,
+    StartUpload,
+    WantedFile,
+    links,
+)
+from wxasset.errors import StorageError, UsageError, WxAssetError
+from wxasset.resumption import resume
 from wxasset.session.base import Session
+from wxasset.transfer.download import SavedMaterial
+from wxasset.transfer.progress import Progress
+from wxasset.transfer.sink import Destination, open_sink
+from wxasset.transfer.source import Media, Source, open_source
+from wxasset.wire.limits import CLOUD_FILE
 
 __all__ = ["CloudFiles"]
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 class CloudFiles(Session):
     """What can be done with the files of a Mini Program's cloud environments."""
 
-    async def batch_delete_file(self, env: str, fileids: Iterable[str], *, concurrency: int = 4) -> DeleteReport:
+    async def upload_file(
+        self,
+        env: str,
+        path: str,
+        media: Media,
+        *,
+        filename: str | None = None,
+        size: int | None = None,
+        progress: Progress | None = None,
+    ) -> str:
+        """Upload a file to cloud storage; what is at the path already is replaced.
+
+        The same bytes at the same path do no harm, so that what broke is sent again, as far as the media can be read
+        again. WeChat chooses the address that the bytes go to, which is judged like a download's: see `DownloadPolicy`.
+        https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getUploadTcbFileLink.html
+
+        Args:
+            env: The cloud environment's id.
+            path: Where in its storage, such as ``reports/2026/may.pdf``.
+            media: As in `add_material`, of any format and up to 5 GB.
+            filename: The name in the form; the file is called what `path` says.
+            size: As in `add_material`.
+            progress: As in `add_material`.
+
+        Returns:
+            The id of the file, such as ``cloud://env.bucket/reports/2026/may.pdf``.
+
+        Raises:
+            SourceError: The media cannot be read, is empty, changed, or cannot be read again. Nothing was stored.
+            StorageError: Object storage refused it. Nothing was stored.
+            UnsafeURLError: The address must not be followed. Nothing was sent there.
+            APIError: WeChat refused it. Nothing was stored.
+            RequestError: The network failed, on each attempt. The file may be there nevertheless: uploading it again
+                is harmless.
+        """
+        start = StartUpload(env=env, path=path)
+        source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._limits)
+        try:
+            return await self._put(start, source, progress)
+        finally:
+            source.close()
+
+    async def _put(self, start: StartUpload, source: Source, progress: Progress | None) -> str:
+        """Upload with a leave that has not run out: one that has is replaced once."""
+        grant = await self._engine.call(start)
+        try:
+            await self._engine.put(PutFile.under(grant, start.path), source, progress)
+        except StorageError as error:
+            if not error.expired or not source.replayable:
+                raise
+        else:
+            return grant.file_id
+        grant = await self._engine.call(start)
+        await self._engine.put(PutFile.under(grant, start.path), source, progress)
+        return grant.file_id
+
+    async def file_urls(
+        self, env: str, fileids: FileIds, *, max_age: int = MAX_AGE, concurrency: int = 4
+    ) -> tuple[FileURL, ...]:
+        """Ask for links to cloud files, any number of them, 50 to a request.
+
+        https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
+
+        Args:
+            env: The cloud environment's id.
+            fileids: As in `batch_delete_file`.
+            max_age: Seconds that the links shall live.
+            concurrency: The most requests under way at once.
+
+        Returns:
+            An outcome for each id, in the order in which they were asked for; one that has no link says why.
+
+        Raises:
+            WxAssetError: Not one request was answered; the error is that of the first.
+        """
+        if max_age < 1:
+            raise UsageError(f"max_age= is a number of seconds from 1; not {max_age!r}.")
+        asking = Asking(
+            lambda batch: BatchDownloadFile(
+                env=env, file_list=tuple(WantedFile(fileid=one, max_age=max_age) for one in batch)
+            ),
+            lambda batch, answer: links(batch, answer, max_age),
+        )
+        return tuple(one for part in await self._ask(asking, fileids, concurrency) for one in part)
+
+    async def download_file(
+        self,
+        env: str,
+        fileid: str,
+        to: Destination,
+        *,
+        progress: Progress | None = None,
+        fsync: bool = False,
+    ) -> SavedMaterial:
+        """Download a file from cloud storage; after a cut it goes on with what is missing.
+
+        `RetryPolicy.attempts` counts attempts that bring nothing: as long as more of the file comes, it is gone on
+        with, for `RetryPolicy.timeout` seconds and what its bytes take at `Timeouts.min_rate`. What is there is kept
+        only while its ETag is the same; else the download begins anew. The link is followed with care, see
+        `DownloadPolicy`, and one that has run out is replaced once.
+
+        https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
+
+        Args:
+            env: The cloud environment's id.
+            fileid: The file's id, such as ``cloud://env.bucket/path``.
+            to: As in `get_material`; in a directory the file takes the last part of its path for a name.
+            progress: As in `get_material`; what was there before a cut counts.
+            fsync: As in `get_material`.
+
+        Raises:
+            MediaNotFoundError: There is no such file.
+            DestinationError: It cannot be written; nothing incomplete was left there.
+            TruncatedDownload: It could not be had whole; nothing incomplete was left.
+            StorageError: Object storage refused it.
+            WxAssetError: Anything else that went wrong.
+        """
+        call = BatchDownloadFile(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
+
+        async def link() -> FetchFile:
+            (found,) = links([fileid], await self._engine.call(call), MAX_AGE)
+            return FetchFile(url=found.require(), fallback=posixpath.basename(fileid) or "file")
+
+        return await resume(self._engine, link, await open_sink(to, fsync=fsync), progress)
+
+    async def batch_delete_file(self, env: str, fileids: FileIds, *, concurrency: int = 4) -> DeleteReport:
         """Delete cloud files of a Mini Program, any number of them, 50 to a request.
 
         https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/cloudbase-common/file-management/deleteTcbCloudFile.html
 
         Args:
             env: The cloud environment's id.
-            fileids: Ids such as ``cloud://env.bucket/path``; a repeated one is sent once.
+            fileids: Ids such as ``cloud://env.bucket/path``, from any iterable or async iterable, which is read no
+                faster than the requests go; a repeated one is sent once. What it raises comes through, when the
+                requests under way have ended.
             concurrency: The most requests under way at once.
 
         Returns:
@@ -34,24 +181,55 @@ class CloudFiles(Session):
         Raises:
             WxAssetError: Not one request was answered; the error is that of the first.
         """
+        asking = Asking(lambda batch: BatchDeleteFile(env=env, fileid_list=batch), outcomes)
+        return report(await self._ask(asking, fileids, concurrency))
+
+    async def _ask(self, asking: Asking[R, S], fileids: FileIds, concurrency: int) -> list[S]:
+        """Ask about batches as they are read, at most so many at once; give their outcomes in order."""
         if concurrency < 1:
             raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
-        calls = [BatchDeleteFile(env=env, fileid_list=batch) for batch in batches(fileids)]
-        answers: dict[int, DeletedFiles | WxAssetError] = {}
-        todo = iter(enumerate(calls))
+        ids, free = checked(fileids), anyio.Semaphore(concurrency)
+        failure: Exception | None = None
 
-        async def work() -> None:
-            for number, call in todo:
-                stop = next(filter(stops_all, answers.values()), None)
-                answers[number] = stop if stop is not None else await self._answer(call)
+        async def ask(number: int, batch: tuple[str, ...], call: Call[R]) -> None:
+            try:
+                asking.take(number, batch, await self._answer(call))
+            finally:
+                free.release()
 
-        async with anyio.create_task_group() as group:
-            for _ in range(min(concurrency, len(calls))):
-                group.start_soon(work)
-        return report([(call.fileid_list, answers[number]) for number, call in enumerate(calls)])
+        async with anyio.create_task_group() as group, aclosing(_batches(ids)) as coming:
+            number = 0
+            try:
+                async for batch in coming:
+                    await free.acquire()
+                    if asking.stop is None:
+                        group.start_soon(ask, number, batch, asking.make(batch))
+                    else:
+                        asking.take(number, batch, asking.stop)
+                        free.release()
+                    number += 1
+            except Exception as error:  # noqa: BLE001 - the caller's own: it must not cancel what is under way
+                failure = error
+        if failure is not None:
+            raise failure
+        return asking.outcomes()
 
     async def _answer(self, call: Call[R]) -> R | WxAssetError:
         try:
             return await self._engine.call(call)
         except WxAssetError as error:
             return error
+
+
+async def _batches(fileids: FileIds) -> AsyncGenerator[tuple[str, ...], None]:
+    """Give ids 50 at a time, wherever they come from."""
+    if not isinstance(fileids, AsyncIterable):
+        for batch in batches(fileids):
+            yield batch
+        return
+    collected = Collected()
+    async for one in fileids:
+        if full := collected.add(one):
+            yield full
+    if rest := collected.rest():
+        yield rest

@@ -108,7 +108,7 @@ async def open_source(
         SourceError: It cannot be read, is empty, or is not what the endpoint takes.
     """
     _check_size(size)
-    most = limit.max_bytes if limit is not None and limits.check_size else limits.max_spool
+    most = min(limit.max_bytes, limits.max_spool) if limit is not None and limits.check_size else limits.max_spool
     name, content = await _content(media, size, most)
     try:
         form = sniff(content.head)
@@ -187,7 +187,7 @@ def _check(
             f"{name} has {size} bytes; WeChat takes at most {limit.max_bytes} here ({limit.source}).",
             Hint("Make it smaller, or pass Limits(check_size=False).", "请压缩文件，或传入 Limits(check_size=False)。"),
         )
-    if limits.check_format and (form is None or form.name not in limit.formats):
+    if limits.check_format and limit.formats and (form is None or form.name not in limit.formats):
         taken = ", ".join(one for one in FORMATS if one in limit.formats)
         raise SourceError(
             f"The bytes of {name} are {form.name if form else 'of no known format'}; WeChat takes {taken} here"

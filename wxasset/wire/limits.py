@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-__all__ = ["ADD_MATERIAL", "KIB", "MIB", "UPLOAD_IMAGE", "UPLOAD_MEDIA", "Limits", "UploadLimit"]
+__all__ = ["ADD_MATERIAL", "CLOUD_FILE", "KIB", "MIB", "UPLOAD_IMAGE", "UPLOAD_MEDIA", "Limits", "UploadLimit"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -20,7 +20,7 @@ class UploadLimit:
 
     Attributes:
         max_bytes: The largest file, in bytes.
-        formats: The names of the formats taken, as in `wxasset.wire.formats.FORMATS`.
+        formats: The names of the formats taken, as in `wxasset.wire.formats.FORMATS`; none for any bytes.
         max_seconds: The longest play time in seconds, or None. Known, but left to WeChat to check.
         source: The page that says so.
         as_of: The day on which its text was taken down.
@@ -68,6 +68,14 @@ UPLOAD_MEDIA: Final[Mapping[str, UploadLimit]] = {
 UPLOAD_IMAGE: Final[Mapping[str, UploadLimit]] = {"image": _limit(_IMAGE_PAGE, MIB - 1, "jpeg", "png")}
 """Images for article bodies, which have to be smaller than 1 M; they do not count against the library."""
 
+CLOUD_FILE: Final = UploadLimit(
+    max_bytes=5 * 1024 * MIB,
+    formats=frozenset(),
+    source="https://cloud.tencent.com/document/product/436/14690",
+    as_of=_AS_OF,
+)
+"""Cloud files: what object storage takes in one form, whatever the bytes are."""
+
 
 @frozen(kw_only=True)
 class Limits:
@@ -76,7 +84,7 @@ class Limits:
     Attributes:
         check_size: Refuse a file over its documented size before anything is sent.
         check_format: Refuse a file whose bytes are not of a documented format before anything is sent.
-        max_spool: The most bytes kept of a source that has no size and no documented limit.
+        max_spool: The most bytes kept of a source that has no size.
         max_reply: The largest JSON reply read, in bytes; an endpoint that answers with less has a smaller cap.
         max_download: The largest file read, in bytes. The largest that WeChat documents is 10 MiB; older videos
             and cloud files are larger.

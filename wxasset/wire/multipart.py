@@ -47,8 +47,11 @@ def frame(
     content_type: str,
     fields: Mapping[str, str],
     boundary: str | None = None,
+    *,
+    part: str = "media",
+    last: bool = False,
 ) -> Frame:
-    r"""Build the frame: the part ``media`` first, then the text fields.
+    r"""Build the frame: the media first, then the text fields, or the other way round.
 
     The file name goes out as raw UTF-8 with quotes, CR and LF escaped, and never as ``filename*``, which WeChat
     does not read (wire reference 4.3).
@@ -58,19 +61,27 @@ def frame(
         content_type: The media's own type.
         fields: Text parts by name.
         boundary: For tests; a random one of 32 hexadecimal digits otherwise.
+        part: The name of the media's part.
+        last: Whether the media come after the fields, as object storage wants it (wire reference 3.1).
     """
     boundary = boundary or secrets.token_hex(16)
     mark = boundary.encode()
+    delimiter = b"\r\n--" + mark
     head = (
-        b"--" + mark + b'\r\nContent-Disposition: form-data; name="media"; filename="' + _escape(filename) + b'"\r\n'
+        b'\r\nContent-Disposition: form-data; name="' + part.encode() + b'"; filename="' + _escape(filename) + b'"\r\n'
         b"Content-Type: " + content_type.encode() + b"\r\n\r\n"
     )
     texts = b"".join(
-        b"\r\n--" + mark + b'\r\nContent-Disposition: form-data; name="' + _escape(name) + b'"\r\n\r\n' + text.encode()
+        b'\r\nContent-Disposition: form-data; name="'
+        + _escape(name)
+        + b'"\r\n\r\n'
+        + text.encode("utf-8", "replace")
+        + delimiter
         for name, text in fields.items()
     )
+    opening, end = delimiter[2:], b"--\r\n"
     return Frame(
         content_type=f"multipart/form-data; boundary={boundary}",
-        head=head,
-        tail=texts + b"\r\n--" + mark + b"--\r\n",
+        head=opening + texts + head if last else opening + head,
+        tail=delimiter + end if last else delimiter + texts + end,
     )

@@ -2,7 +2,9 @@
 
 import ipaddress
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import Final, TypeAlias
 
 import aiohttp
@@ -18,12 +20,14 @@ from wxasset.transfer.transport.outgoing import Payload, Sent
 from wxasset.transfer.transport.reply import OK, Reply, at_most, raise_for_status
 from wxasset.transfer.transport.request import Request
 from wxasset.transfer.upload import Sending, UploadBody
-from wxasset.wire.links import DownloadPolicy
+from wxasset.wire.links import DownloadPolicy, check_link
 
 __all__ = ["ClientSession", "Transport"]
 
 ClientSession: TypeAlias = aiohttp.ClientSession
 
+_Respond: TypeAlias = Callable[[Request, Sending | None, float], Awaitable[aiohttp.ClientResponse]]
+_DONE: Final = (204, OK)  # object storage says 204; some have seen 200 (wire reference 3.1)
 _API_HOST: Final = "api.weixin.qq.com"
 _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
@@ -77,7 +81,7 @@ class Transport:
             HTTPStatusError: The status is not 200.
             SourceError: The thing to upload failed.
         """
-        return _Exchange(self, request)
+        return _Exchange(self.respond, request)
 
     async def respond(self, request: Request, sending: Sending | None, limit: float) -> aiohttp.ClientResponse:
         """Send a request and wait for the head of its answer; `send` makes a reply of it."""
@@ -107,9 +111,26 @@ class Transport:
                 )
         raise failure
 
-    def follow(self, link: str, policy: DownloadPolicy, request: Request) -> AbstractAsyncContextManager[Reply]:
+    def follow(
+        self, link: str, policy: DownloadPolicy, request: Request, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[Reply]:
         """Get what is behind a URL that the server gave; see `Links.follow`."""
-        return self._links.follow(link, policy, request)
+        return self._links.follow(link, policy, request, headers)
+
+    def post(self, link: str, policy: DownloadPolicy, request: Request) -> AbstractAsyncContextManager[Reply]:
+        """Send an upload to a URL that the server gave, and to no other; the reply is open inside the block.
+
+        It goes over the connections of `follow`, without cookies, token or anything else of the API's.
+
+        Raises:
+            UnsafeURLError: The URL leads where it must not. Nothing was sent.
+            ConnectError: Nothing was sent.
+            TransferError: The exchange broke.
+            HTTPStatusError: The status is neither 200 nor 204; a redirect is not followed.
+            SourceError: The thing to upload failed.
+        """
+        url = check_link(link, policy, request.path)
+        return _Exchange(partial(self._links.respond, url, policy), request, _DONE)
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
@@ -121,9 +142,10 @@ class Transport:
 class _Exchange(AbstractAsyncContextManager[Reply]):
     """One request and its answer. Written out: as a generator it would cost each call 3 us more."""
 
-    def __init__(self, transport: Transport, request: Request) -> None:
-        self._transport = transport
+    def __init__(self, respond: _Respond, request: Request, good: tuple[int, ...] = (OK,)) -> None:
+        self._respond = respond
         self._request = request
+        self._good = good
         body = request.body
         self._sending = Sending(body, request.timeouts.stall) if isinstance(body, UploadBody) else None
         self._response: aiohttp.ClientResponse | None = None
@@ -132,9 +154,9 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
         try:
             limit = self._request.limit()
             with nullcontext() if self._sending is None else READING.take():
-                response = self._response = await self._transport.respond(self._request, self._sending, limit)
+                response = self._response = await self._respond(self._request, self._sending, limit)
             reply = Reply(self._request.path, response, limit - time.monotonic(), self._request.timeouts.min_rate)
-            if response.status != OK:
+            if response.status not in self._good:
                 await raise_for_status(reply, response.status)
         except BaseException:
             await self.__aexit__()

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 import aiohttp
 from aiohttp import hdrs
@@ -11,12 +12,16 @@ from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from wxasset.errors import UnsafeURLError, UsageError
-from wxasset.transfer.transport.faults import FAULTS, broken_link
+from wxasset.transfer.transport.faults import FAULTS, broken_exchange, broken_link
+from wxasset.transfer.transport.outgoing import Payload
 from wxasset.transfer.transport.reply import OK, REDIRECTS, Reply, at_most, raise_for_status
 from wxasset.transfer.transport.request import Request
+from wxasset.transfer.upload import Sending
 from wxasset.wire.links import DownloadPolicy, check_link, check_redirect, may_connect
 
 __all__ = ["Links"]
+
+_PARTIAL: Final = (206, 416)  # a part of a file, and none
 
 
 class Links:
@@ -35,7 +40,9 @@ class Links:
             await self._sessions.popitem()[1].close()
 
     @asynccontextmanager
-    async def follow(self, link: str, policy: DownloadPolicy, request: Request) -> AsyncGenerator[Reply, None]:
+    async def follow(
+        self, link: str, policy: DownloadPolicy, request: Request, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Reply, None]:
         """Get what is behind a URL that the server gave; the reply is open inside the block.
 
         It is asked for over connections of their own, without cookies, token or anything else of the API's.
@@ -44,34 +51,63 @@ class Links:
             link: The URL.
             policy: Where it may lead.
             request: What to call it in errors, and how long to wait.
+            headers: What else to ask with, such as a Range.
 
         Raises:
             UnsafeURLError: It, or a redirect, leads where it must not.
             RequestError: It could not be had.
-            HTTPStatusError: The status is not 200.
+            HTTPStatusError: The status is not 200; where a Range was asked for 206 and 416 are no errors either.
         """
         url, limit = check_link(link, policy, request.path), request.limit()
+        good = (OK, *_PARTIAL) if headers and hdrs.RANGE in headers else (OK,)
         for hop in range(policy.max_redirects + 1):
-            response = await self._get(url, policy, request, limit)
+            response = await self._get(url, policy, request, limit, headers)
             try:
                 reply = Reply(request.path, response, limit - time.monotonic(), request.timeouts.min_rate)
                 if response.status in REDIRECTS and hop < policy.max_redirects:
                     url = check_redirect(url, response.headers.get(hdrs.LOCATION), policy, request.path)
                     continue
-                if response.status != OK:
+                if response.status not in good:
                     await raise_for_status(reply, response.status)
                 yield reply
                 return
             finally:
                 response.close()
 
-    async def _get(self, url: URL, policy: DownloadPolicy, request: Request, limit: float) -> aiohttp.ClientResponse:
+    async def respond(
+        self, url: URL, policy: DownloadPolicy, request: Request, sending: Sending | None, limit: float
+    ) -> aiohttp.ClientResponse:
+        """Post the body of a request to a URL that was judged, and wait for the head of its answer."""
+        session = self._session_for(policy)
+        failure: BaseException
+        try:
+            async with at_most(limit - time.monotonic()):
+                return await session.post(
+                    url,
+                    data=request.body if sending is None else Payload(sending),
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=request.timeouts.client(request.grace),
+                )
+        except _Refused as refusal:
+            failure = UnsafeURLError(f"{url.host} {refusal}.", request.path)
+        except FAULTS as error:
+            failure = broken_exchange(url.host, error, request, sending, stale=False)
+        raise failure
+
+    async def _get(
+        self, url: URL, policy: DownloadPolicy, request: Request, limit: float, headers: Mapping[str, str] | None
+    ) -> aiohttp.ClientResponse:
         session = self._session_for(policy)
         failure: BaseException
         try:
             async with at_most(limit - time.monotonic()):
                 return await session.get(
-                    url, allow_redirects=False, raise_for_status=False, timeout=request.timeouts.client(0.0)
+                    url,
+                    headers=headers,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=request.timeouts.client(0.0),
                 )
         except _Refused as refusal:
             failure = UnsafeURLError(f"{url.host} {refusal}.", request.path)

@@ -1,6 +1,7 @@
 """An answer on its way in: its head, and its body piece by piece."""
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
@@ -16,6 +17,7 @@ from wxasset.errors import (
     TransferTimeout,
     TruncatedDownload,
     WxAssetError,
+    storage_error,
 )
 from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.transport.faults import reason
@@ -29,6 +31,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PACKED: Final = 1024 * KIB  # bytes that any packed reply may unpack to
 _DENSITY: Final = 32  # times its size that a larger one may: articles of HTML are packed to a tenth
 _PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 _EVER: Final = 1e9  # seconds; more than uvloop can count is 2**64 milliseconds
 
 
@@ -42,6 +45,23 @@ class Reply:
         self._received = 0
         self._patience = patience
         self._min_rate = min_rate
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    @property
+    def etag(self) -> str | None:
+        """The mark of what was sent, with its quotes; None where there is none that holds for each of its bytes."""
+        etag = self._response.headers.get(hdrs.ETAG, "")
+        return etag if etag.startswith('"') else None
+
+    @property
+    def content_range(self) -> tuple[int, int] | None:
+        """Where the body begins in the file, and how many bytes that has; None where it is not said."""
+        found = _CONTENT_RANGE.fullmatch(self._response.headers.get(hdrs.CONTENT_RANGE, "").strip())
+        return None if found is None else (int(found[1]), int(found[2]))
 
     @property
     def disposition(self) -> str:
@@ -176,6 +196,9 @@ async def raise_for_status(reply: Reply, status: int) -> None:
     with suppress(WxAssetError):  # the status says enough
         while len(start) < _PEEK and (chunk := await reply.next_chunk()):
             start += chunk
+    refusal = storage_error(start.decode("utf-8", "replace"), status, reply.path, reply.retry_after)
+    if refusal is not None:
+        raise refusal
     said = f"{reply.path} answered with HTTP status {status}"
     message = f"{said}, a redirect, which is not followed." if status in REDIRECTS else f"{said}."
     raise HTTPStatusError(message, reply.path, status=status, excerpt=excerpt(start), retry_after=reply.retry_after)

@@ -1,0 +1,75 @@
+"""Downloads that go on after a cut, begin anew where they cannot, and get another link for one that ran out."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from attrs import define
+
+from wxasset.calls.storage import FetchFile
+from wxasset.engine import Engine
+from wxasset.errors import HTTPStatusError, TruncatedDownload
+from wxasset.transfer.download import SavedMaterial
+from wxasset.transfer.progress import Progress, Throttle
+from wxasset.transfer.resuming import Partial, Restart
+from wxasset.transfer.writing import Sink
+
+__all__ = ["resume"]
+
+_RUN_OUT: Final = 403  # what object storage says of a signature that is too old
+
+
+async def resume(
+    engine: Engine, find: Callable[[], Awaitable[FetchFile]], sink: Sink, progress: Progress | None
+) -> SavedMaterial:
+    """Download a file into a sink, over as many answers as it takes.
+
+    Args:
+        engine: What makes the attempts.
+        find: Asks for a link to the file.
+        sink: Where it goes.
+        progress: Called with the bytes that are there and their total.
+
+    Raises:
+        TruncatedDownload: The file was another one each time, or the sink cannot begin anew.
+        WxAssetError: Anything else that went wrong.
+    """
+    download = _Download(engine, find, await find())
+    for _ in range(engine.retry.attempts):
+        try:
+            return await download.into(sink, progress)
+        except Restart:
+            if not sink.replayable:
+                break
+    path = FetchFile.route.path
+    message = f"The file behind {path} changed while it was downloaded, or its rest could not be had."
+    raise TruncatedDownload(message, path, received=0)
+
+
+@define
+class _Download:
+    """A file, its link, and whether that is the second one."""
+
+    _engine: Engine
+    _find: Callable[[], Awaitable[FetchFile]]
+    _link: FetchFile
+    _renewed: bool = False
+
+    async def into(self, sink: Sink, progress: Progress | None) -> SavedMaterial:
+        """Write the file into a sink, from its first byte."""
+        engine, told = self._engine, Throttle(progress) if progress is not None else None
+        async with sink.open(None, self._link.fallback) as writing:
+            partial = Partial(writing, told, engine.retry.timeout, engine.timeouts.min_rate)
+            await self._go_on(partial)
+        return partial.saved(sink.path)
+
+    async def _go_on(self, partial: Partial) -> None:
+        try:
+            await self._engine.go_on(self._link, partial)
+        except HTTPStatusError as error:
+            if error.status != _RUN_OUT or self._renewed:
+                raise
+        else:
+            return
+        self._renewed = True
+        self._link = await self._find()
+        await self._engine.go_on(self._link, partial)

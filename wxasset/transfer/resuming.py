@@ -1,0 +1,109 @@
+"""A file on its way over several answers: after a cut the next one goes on where the last one ended."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+
+from wxasset.errors import TruncatedDownload
+from wxasset.transfer.download import FileReply, SavedMaterial
+from wxasset.transfer.integrity import Integrity
+from wxasset.transfer.progress import Throttle
+from wxasset.transfer.transport import Reply
+from wxasset.transfer.writing import Writing
+
+__all__ = ["Partial", "Restart"]
+
+_PARTIAL: Final = 206
+
+
+class Restart(Exception):
+    """What there is now does not go on from what was written, so that all of it has to be had anew."""
+
+
+@define
+class Partial:
+    """A file of which some may be there already.
+
+    Attributes:
+        integrity: What showed that it is whole; None before it is.
+    """
+
+    _writing: Writing
+    _told: Throttle | None
+    _timeout: float
+    _min_rate: int
+    _begun: float = field(factory=time.monotonic, init=False)
+    _seen: int = field(default=0, init=False)
+    _etag: str | None = field(default=None, init=False)
+    _total: int | None = field(default=None, init=False)
+    _filename: str | None = field(default=None, init=False)
+    _content_type: str | None = field(default=None, init=False)
+    integrity: Integrity | None = field(default=None, init=False)
+
+    @property
+    def done(self) -> int:
+        """How many bytes there are."""
+        return self._writing.size
+
+    def moved(self) -> bool:
+        """Tell whether more has come since this was last asked, and in a time worth the patience."""
+        before, self._seen = self._seen, self.done
+        in_time = time.monotonic() - self._begun <= self._timeout + self.done / self._min_rate
+        return self.done > before and in_time
+
+    def headers(self) -> dict[str, str]:
+        """Return what to ask with for the rest of the file.
+
+        Raises:
+            Restart: Nothing would show that the rest is of the same file.
+        """
+        if not self.done:
+            return {}
+        if self._etag is None:
+            raise Restart
+        return {"Range": f"bytes={self.done}-", "If-Range": self._etag}
+
+    async def take(self, reply: Reply, file: FileReply) -> None:
+        """Write an answer.
+
+        Raises:
+            Restart: It does not go on from what was written.
+            TruncatedDownload: It ended early.
+            DestinationError: It cannot be written.
+        """
+        if self.done:
+            self._match(reply)
+        else:
+            self._etag, self._total = reply.etag, reply.length
+            self._filename, self._content_type = file.filename, file.content_type
+        while chunk := await file.next_chunk():
+            await self._writing.write(chunk)
+            if self._told is not None:
+                self._told(self.done, self._total)
+        if self._total is not None and self.done != self._total:
+            message = f"{reply.path} ended after {self.done} of {self._total} bytes."
+            raise TruncatedDownload(message, reply.path, received=self.done, expected=self._total)
+        self.integrity = file.integrity
+
+    def _match(self, reply: Reply) -> None:
+        """See that an answer is the rest of the same file."""
+        begin, total = reply.content_range or (-1, -1)
+        same = reply.status == _PARTIAL and reply.etag == self._etag and begin == self.done
+        if not same or reply.length is None or total != (self._total or total):
+            raise Restart
+        self._total = total
+
+    def saved(self, path: Path | None) -> SavedMaterial:
+        """Say what was saved; for a file that is whole."""
+        if self._told is not None:
+            self._told.end(self.done, self._total)
+        return SavedMaterial(
+            path=path,
+            filename=self._filename,
+            content_type=self._content_type,
+            size=self.done,
+            sha256=self._writing.sha256,
+            integrity=self.integrity or Integrity.UNVERIFIED,
+        )
