@@ -1,6 +1,7 @@
 """Uploads to the simulator's cloud storage, and downloads of parts."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -169,7 +170,7 @@ def test_pieces_of_any_size_make_the_same_form(content: bytes, step: int) -> Non
     reader = FormReader(b"b")
     for start in range(0, len(body), step):
         reader.feed(body[start : start + step])
-    assert (reader.fields, reader.file()) == ({"key": "a"}, content)
+    assert (reader.fields, reader.file().content) == ({"key": "a"}, content)
 
 
 @pytest.mark.parametrize(
@@ -233,3 +234,62 @@ async def test_a_video_can_be_asked_about_and_had_in_parts(sim: Simulator) -> No
     assert (head.status, head.headers["Content-Length"], head.body) == (200, str(len(MP4)), b"")
     assert re.fullmatch(r'"[0-9a-f]{32}"', head.headers["ETag"])
     assert (await call(sim, link, headers={"Range": "bytes=4-7"})).body == MP4[4:8]
+
+
+async def test_a_large_file_is_kept_on_disk_and_served_in_parts(sim: Simulator) -> None:
+    """What is larger than 4 MiB is mapped from a file, and is the same to those who ask, whole, in part or by HEAD."""
+    granted = await grant(sim, PATH)
+    content = bytes(range(256)) * 20_000
+    assert (await send(sim, granted["url"], form(fields_of(granted, content)))).status == 204
+    kept = sim._account.cloud_files.find(granted["file_id"])
+    assert kept is not None
+    assert isinstance(kept.content, memoryview)
+    asked = {"env": ENV, "file_list": [{"fileid": granted["file_id"], "max_age": 60}]}
+    answer = await call(sim, "/tcb/batchdownloadfile", asked, access_token=await token_of(sim))
+    link = answer.document["file_list"][0]["download_url"]
+    whole = await call(sim, link)
+    assert whole.body == content
+    assert whole.headers["ETag"] == f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+    assert (await call(sim, link, headers={"Range": "bytes=5000000-"})).body == content[5_000_000:]
+    head = await call(sim, link, method="HEAD")
+    assert (head.headers["Content-Length"], head.body) == (str(len(content)), b"")
+
+
+async def test_a_link_leads_to_what_is_there(sim: Simulator) -> None:
+    """A file that was uploaded anew is another version with another ETag; one that was deleted is NoSuchKey in XML."""
+    link = await link_of(sim, b"0123456789")
+    before = (await call(sim, link)).headers["ETag"]
+    fileid = sim.add_cloud_file(ENV, "a.bin", b"another")
+    answer = await call(sim, link, headers={"Range": "bytes=5-", "If-Range": before})
+    assert (answer.status, answer.body) == (200, b"another")
+    del sim.cloud_files[fileid]
+    answer = await call(sim, link)
+    assert (answer.status, b"<Code>NoSuchKey</Code>" in answer.body) == (404, True)
+
+
+async def test_a_cloud_link_is_refused_in_the_words_of_cos(sim: Simulator) -> None:
+    """A signature that ran out, and one that never was, are AccessDenied in XML."""
+    link = await link_of(sim, b"1")
+    sim.advance(60)
+    assert b"<Message>Request has expired</Message>" in (await call(sim, link)).body
+    assert b"<Message>Access Denied.</Message>" in (await call(sim, link + "x")).body
+
+
+async def test_an_upload_in_the_place_of_another_is_the_one_that_was_made(sim: Simulator) -> None:
+    """The journal names the file that a form replaced, and not the newest one there is."""
+    granted = await grant(sim)
+    body = form(fields_of(granted, b"1"))
+    await send(sim, granted["url"], body)
+    sim.add_cloud_file(ENV, "newer", b"2")
+    await send(sim, granted["url"], body)
+    assert sim.journal[-1].created == granted["file_id"]
+
+
+@pytest.mark.parametrize(("fault", "status"), [("status-after-commit:502", 502), ("html-after-commit", 200)])
+async def test_an_upload_can_be_stored_and_answered_otherwise(sim: Simulator, fault: str, status: int) -> None:
+    """Faults after the commit hold for the form as well."""
+    granted = await grant(sim)
+    sim.fail("link", fault)
+    answer = await send(sim, granted["url"], form(fields_of(granted, b"1")))
+    assert (answer.status, b"<html>" in answer.body) == (status, True)
+    assert sim.cloud_files == {granted["file_id"]: b"1"}

@@ -76,7 +76,7 @@ def _link(account: Account, env: str, file: object) -> Document:
     if max_age < 1:
         raise ApiError(40097)
     outcome = _outcome(account, env, fileid)
-    link = "" if outcome["status"] else account.links.cloud_file(fileid, account.cloud_files[fileid], max_age)
+    link = "" if outcome["status"] else account.links.cloud_file(fileid, max_age)
     return {"fileid": fileid, "download_url": link, **outcome}
 
 

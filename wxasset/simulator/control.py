@@ -171,7 +171,7 @@ class Control:
             "counts": {kind: len(account.listed(kind)) for kind in kinds},
             "materials": materials,
             "temporary_media": media,
-            "cloud_files": [{"fileid": name, "size": len(data)} for name, data in list(account.cloud_files.items())],
+            "cloud_files": [{"fileid": name, "size": size} for name, size in account.cloud_files.sizes().items()],
             "article_images": [{"url": url, "size": len(data)} for url, data in list(account.article_images.items())],
         }
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from wxasset.simulator.faults import Fault
+from wxasset.simulator.objects import Content
 from wxasset.simulator.replies import RawReply
 from wxasset.simulator.words import (
     Break,
@@ -135,7 +136,7 @@ class _Line:
         self._pause = pause
         self._count = count
 
-    async def send(self, data: bytes, *, head: bytes = b"") -> None:
+    async def send(self, data: Content, *, head: bytes = b"") -> None:
         """Send bytes of a body behind what is none of it, no faster than they are taken."""
         uncounted = len(head)
         for piece in pieces(head + data, PIECE):
@@ -151,12 +152,12 @@ class _Line:
         """Wait, while what was sent goes out."""
         await self._pause(milliseconds / 1000)
 
-    async def trickle(self, data: bytes, size: int, milliseconds: int, *, head: bool = False) -> None:
+    async def trickle(self, data: Content, size: int, milliseconds: int, *, head: bool = False) -> None:
         """Send a piece, wait, send the next one."""
         for number, piece in enumerate(pieces(data, size)):
             if number:
                 await self.wait(milliseconds)
-            await (self.send(b"", head=piece) if head else self.send(piece))
+            await (self.send(b"", head=bytes(piece)) if head else self.send(piece))
 
     async def reset(self) -> None:
         """End with RST, when what was sent is out."""
@@ -179,6 +180,6 @@ class _Line:
         self._transport.abort()
 
 
-def pieces(data: bytes, size: int) -> Iterator[bytes]:
+def pieces(data: Content, size: int) -> Iterator[Content]:
     """Cut bytes into pieces of a size."""
     return (data[start : start + size] for start in range(0, len(data), size))

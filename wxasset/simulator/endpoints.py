@@ -104,7 +104,7 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
         ApiError: Any of the service's refusals.
     """
     if account.links.owns(request.path):
-        return account.links.serve(request)
+        return account.links.serve(request, account.cloud_files)
     endpoint = ENDPOINTS.get(request.path)
     if endpoint is None:
         raise ApiError(40066)

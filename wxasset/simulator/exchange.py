@@ -98,14 +98,14 @@ class Exchange:
 
     async def _deliver(self, reply: RawReply) -> web.StreamResponse:
         """Send an answer as any other; a large one at the pace of its reader, so that what was sent can be told."""
-        response = _http_response(reply)
-        if len(reply.body) <= _LARGE or self.http.method == "HEAD":
-            self._count(0 if self.http.method == "HEAD" else len(reply.body))
+        response, body = _http_response(reply), b"" if self.http.method == "HEAD" else reply.body
+        if len(reply.body) <= _LARGE:
+            self._count(len(body))
             return response
         large = web.StreamResponse(status=reply.status, headers=response.headers)
         large.content_length = len(reply.body)
         await large.prepare(self.http)
-        for piece in pieces(reply.body, PIECE):
+        for piece in pieces(body, PIECE):
             await large.write(piece)
             self._count(len(piece))
         await large.write_eof()
@@ -185,16 +185,15 @@ class Exchange:
             return instead
         if broken is not None and not broken.committed:
             return RawReply()
-        reply, self.body_size = await storage.receive(account, self.http)
+        reply, self.body_size, self.created = await storage.receive(account, self.http)
         self.committed = reply.status < _FAILED
-        self.created = next(reversed(account.cloud_files)) if self.committed else None
-        return reply
+        return await spoil_document(self.fault, None, self.desk.writer.document) or reply
 
     def _commit(self, request: ApiRequest) -> tuple[Document | None, RawReply]:
         """Let the service answer, and note what it made."""
         with self.desk.lock:
             account = self.desk.account
-            shelves: tuple[dict[str, Any], ...] = (
+            shelves: tuple[Any, ...] = (
                 account.materials,
                 account.temporary_media,
                 account.cloud_files,
@@ -268,7 +267,8 @@ def _refuse_transport(http: web.Request) -> RawReply | None:
 
 
 def _http_response(reply: RawReply) -> web.Response:
-    response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+    body = bytes(reply.body) if len(reply.body) <= _LARGE else b""  # a large one is sent in pieces
+    response = web.Response(status=reply.status, headers=reply.headers, body=body)
     if reply.close:
         response.force_close()
     return response

@@ -7,10 +7,17 @@ from attrs import field, frozen
 
 from wxasset.simulator.clock import Clock
 from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.replies import RawReply
 
 PREFIX = "/cos.ap-shanghai.myqcloud.com/"
 STORAGE_ACCOUNT = "1258717764"  # the number of the storage account in WeChat's own samples
 _LIFE = 900  # documented: the span of q-sign-time
+
+
+_ERROR = (
+    "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>{code}</Code>\n\t<Message>{message}</Message>\n"
+    "\t<RequestId>{request_id}</RequestId>\n</Error>\n"
+)
 
 
 class CosError(Exception):
@@ -21,6 +28,12 @@ class CosError(Exception):
         self.status = status
         self.code = code
         self.message = message
+
+
+def refusal(error: CosError, identifiers: Identifiers, *, close: bool = False) -> RawReply:
+    """A refusal as COS writes it, in XML and with a request id."""
+    text = _ERROR.format(code=error.code, message=error.message, request_id=identifiers.storage_part(40))
+    return RawReply(status=error.status, headers={"Content-Type": "application/xml"}, body=text.encode(), close=close)
 
 
 @frozen(kw_only=True)

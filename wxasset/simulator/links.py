@@ -6,8 +6,10 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from wxasset.simulator.clock import Clock
+from wxasset.simulator.grants import CosError, refusal
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.ranges import etag_of, serve_bytes
+from wxasset.simulator.objects import CloudFiles, StoredFile, etag_of
+from wxasset.simulator.ranges import serve_bytes
 from wxasset.simulator.replies import RawReply
 from wxasset.simulator.requests import ApiRequest
 
@@ -19,10 +21,9 @@ _PREFIXES = (_VIDEO, _PAGE, _CLOUD)
 
 @frozen
 class _Link:
-    content: bytes = field(repr=False)
+    target: StoredFile | str = field(repr=False)  # a file, or the id of one in cloud storage
     content_type: str
     expires_at: float
-    etag: str
 
 
 class LinkTable:
@@ -43,30 +44,39 @@ class LinkTable:
         key = self._keep(path, content, "video/mp4", seconds)
         return f"{self.base_url}{path}?vkey={key}&sha=0&save=1"
 
-    def cloud_file(self, fileid: str, content: bytes, seconds: float) -> str:
-        """A link to a file in cloud storage."""
+    def cloud_file(self, fileid: str, seconds: float) -> str:
+        """A link to a file in cloud storage: to what is there when it is followed."""
         path = _CLOUD + fileid.removeprefix("cloud://")
-        key = self._keep(path, content, "application/octet-stream", seconds)
+        key = self._keep(path, fileid, "application/octet-stream", seconds)
         return f"{self.base_url}{quote(path)}?sign={key}"
 
     def owns(self, path: str) -> bool:
         """Whether a path belongs to links rather than to the API."""
         return path.startswith(_PREFIXES)
 
-    def serve(self, request: ApiRequest) -> RawReply:
+    def serve(self, request: ApiRequest, files: CloudFiles) -> RawReply:
         """The bytes behind a link; 403 for a wrong signature or one that has run out, 405 for a wrong method.
 
-        Parts are documented for cloud files, as COS serves them; that videos come in parts too is chosen.
+        Parts are documented for cloud files, as COS serves them; that videos come in parts too is chosen. So are the
+        words of COS for a cloud file: AccessDenied as for uploads, and NoSuchKey for one that was deleted meanwhile.
         """
         if request.method not in ("GET", "HEAD"):
             return RawReply(status=405, headers={"Allow": "GET, HEAD"})
         keys = (request.query.get(name, "") for name in ("vkey", "sign", "sn"))
         link = next((self._links[request.path, key] for key in keys if (request.path, key) in self._links), None)
         if link is None or self._clock.now() >= link.expires_at:
-            return RawReply(status=403)
-        return serve_bytes(link.content, link.content_type, link.etag, request.headers)
+            late = "Access Denied." if link is None else "Request has expired"
+            return self._refuse(403, "AccessDenied", late) if request.path.startswith(_CLOUD) else RawReply(status=403)
+        file = files.find(link.target) if isinstance(link.target, str) else link.target
+        if file is None:
+            return self._refuse(404, "NoSuchKey", "The specified key does not exist.")
+        return serve_bytes(file.content, link.content_type, file.etag, request.headers)
 
-    def _keep(self, path: str, content: bytes, content_type: str, seconds: float) -> str:
+    def _refuse(self, status: int, code: str, message: str) -> RawReply:
+        return refusal(CosError(status, code, message), self._identifiers)
+
+    def _keep(self, path: str, target: bytes | str, content_type: str, seconds: float) -> str:
         key = self._identifiers.link_part(64)
-        self._links[path, key] = _Link(content, content_type, self._clock.now() + seconds, etag_of(content))
+        kept = target if isinstance(target, str) else StoredFile(target, etag_of(target))
+        self._links[path, key] = _Link(kept, content_type, self._clock.now() + seconds)
         return key

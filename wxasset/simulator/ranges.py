@@ -1,20 +1,15 @@
 """Bytes behind a link, whole or in part, as object storage serves them (RFC 9110, section 14)."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 
+from wxasset.simulator.objects import Content
 from wxasset.simulator.replies import RawReply
 
 _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 
 
-def etag_of(content: bytes) -> str:
-    """The ETag of an object: its MD5 in quotes, as COS documents it for uploads in one piece."""
-    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
-
-
-def serve_bytes(content: bytes, content_type: str, etag: str, headers: Mapping[str, str]) -> RawReply:
+def serve_bytes(content: Content, content_type: str, etag: str, headers: Mapping[str, str]) -> RawReply:
     """The bytes that a request asks for: 200, 206 for one range, 416 for a range beyond the end.
 
     Of several ranges, and where If-Range names another ETag, everything is sent.

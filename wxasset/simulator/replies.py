@@ -107,7 +107,7 @@ class RawReply:
 
     status: int = 200
     headers: Mapping[str, str] = Factory(dict)
-    body: bytes = b""
+    body: bytes | memoryview = b""
     close: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Self
 
@@ -208,8 +208,8 @@ class Simulator(Backstage):
         return self._account.temporary_media
 
     @property
-    def cloud_files(self) -> dict[str, bytes]:
-        """Files in cloud storage by file id."""
+    def cloud_files(self) -> MutableMapping[str, bytes]:
+        """Files in cloud storage by file id; tests may change them. To look at a large one reads all of it."""
         return self._account.cloud_files
 
     @property

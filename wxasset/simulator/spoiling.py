@@ -115,7 +115,7 @@ async def spoil_document(  # noqa: PLR0911 - one for each word
                 return await _bomb(word)
             case Spoil(text=text) if document is not None:
                 whole = write({"errmsg": "ok" + _MARK, **_marked(document)})
-                return evolve(whole, body=whole.body.replace(_MARK.encode(), _DIRT[text]))
+                return evolve(whole, body=bytes(whole.body).replace(_MARK.encode(), _DIRT[text]))
             case _:
                 pass
     return None

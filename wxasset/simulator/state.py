@@ -9,6 +9,7 @@ from wxasset.simulator.clock import Clock
 from wxasset.simulator.grants import UploadDesk, file_id
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.links import LinkTable
+from wxasset.simulator.objects import CloudFiles
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.platform import Platform
 from wxasset.simulator.quotas import QuotaOffice
@@ -143,7 +144,7 @@ class Account:
     links: LinkTable
     materials: dict[str, Material] = Factory(dict)
     temporary_media: dict[str, TemporaryMedia] = Factory(dict)
-    cloud_files: dict[str, bytes] = Factory(dict)
+    cloud_files: CloudFiles = Factory(CloudFiles)
     article_images: dict[str, bytes] = Factory(dict)
     hidden_until: dict[str, float] = Factory(dict)
     materials_in_use: dict[str, int] = Factory(dict)

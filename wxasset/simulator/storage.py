@@ -1,27 +1,21 @@
 """Uploads to cloud storage: what tcb/uploadfile grants, and the form that COS takes (wire reference 3.1).
 
-A form is read piece by piece and its file is held in memory once, whatever its size.
+A form is read piece by piece, and its file goes where it will be kept.
 """
 
-import io
 import re
 
 from aiohttp import web
 
-from wxasset.simulator.grants import PREFIX, CosError
-from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.grants import PREFIX, CosError, refusal
 from wxasset.simulator.multipart import boundary_of
-from wxasset.simulator.ranges import etag_of
+from wxasset.simulator.objects import Memory, Room, StoredFile, make_room
 from wxasset.simulator.replies import ApiError, RawReply
 from wxasset.simulator.state import Account
 
 _LARGEST = 5 * 1024**3  # documented by COS for a form
 _LARGEST_HEAD = 64 * 1024  # of what is not the file; chosen, the fields have less than 4 KB
 _FILE = re.compile(rb'content-disposition:\s*form-data;\s*name="([^"]*)"', re.IGNORECASE)
-_ERROR = (
-    "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>{code}</Code>\n\t<Message>{message}</Message>\n"
-    "\t<RequestId>{request_id}</RequestId>\n</Error>\n"
-)
 
 
 def _malformed() -> CosError:
@@ -34,10 +28,11 @@ def _malformed() -> CosError:
 class FormReader:
     """Takes a form in pieces: fields, and the file last."""
 
-    def __init__(self, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes, room: Room | None = None) -> None:
         self._delimiter = b"\r\n--" + boundary
         self._pending = bytearray(b"\r\n")
-        self._file: io.BytesIO | None = None
+        self._room = room or Memory()
+        self._in_file = False
         self._ended = False
         self.fields: dict[str, str] = {}
 
@@ -48,22 +43,22 @@ class FormReader:
             CosError: It cannot be part of such a form.
         """
         self._pending += chunk
-        while self._file is None and self._field():
+        while not self._in_file and self._field():
             pass
-        if self._file is not None and not self._ended:
-            self._more(self._file)
+        if self._in_file and not self._ended:
+            self._more()
         elif len(self._pending) > _LARGEST_HEAD:
             raise _malformed()
 
-    def file(self) -> bytes:
-        """The bytes of the file, once everything has been fed.
+    def file(self) -> StoredFile:
+        """The file, once everything has been fed.
 
         Raises:
             CosError: There is no file, it is not the last field, or the form has no end.
         """
-        if self._file is None or bytes(self._pending) not in (self._delimiter + b"--", self._delimiter + b"--\r\n"):
+        if not self._in_file or bytes(self._pending) not in (self._delimiter + b"--", self._delimiter + b"--\r\n"):
             raise _malformed()
-        return self._file.getvalue()  # CPython hands its buffer out without a copy
+        return self._room.stored()
 
     def _field(self) -> bool:
         """Take one field off what is pending, or the headers of the file; say whether there may be more."""
@@ -75,7 +70,7 @@ class FormReader:
         if name is None or self._pending[:head] != self._delimiter + b"\r\n":
             raise _malformed()
         if name[1] == b"file":
-            self._file = io.BytesIO()
+            self._in_file = True
             del self._pending[: end + 4]
             return False
         last = self._pending.find(self._delimiter, end + 4)
@@ -85,12 +80,12 @@ class FormReader:
         del self._pending[:last]
         return True
 
-    def _more(self, file: io.BytesIO) -> None:
+    def _more(self) -> None:
         """Move to the file what cannot be the delimiter that ends it."""
         end = self._pending.find(self._delimiter)
         self._ended = end >= 0
         sure = end if self._ended else max(0, len(self._pending) - len(self._delimiter) + 1)
-        file.write(memoryview(self._pending)[:sure].tobytes())
+        self._room.write(memoryview(self._pending)[:sure].tobytes())
         del self._pending[:sure]
 
 
@@ -99,20 +94,24 @@ def owns(path: str) -> bool:
     return path.startswith(PREFIX)
 
 
-async def receive(account: Account, http: web.Request) -> tuple[RawReply, int]:
-    """Take a form in, and say 204 or what is wrong with it in XML; with the bytes of the body that were read."""
+async def receive(account: Account, http: web.Request) -> tuple[RawReply, int, str | None]:
+    """Take a form in, and say 204 or what is wrong with it in XML.
+
+    With the bytes of the body that were read, and the id of the file that is there now.
+    """
     size = 0
     try:
-        form = FormReader(_boundary(http))
+        boundary = _boundary(http)
+        form = FormReader(boundary, await make_room(http.content_length or 0))
         async for chunk in http.content.iter_any():
             size += len(chunk)
             form.feed(chunk)
-        content = form.file()
+        file = form.file()
         grant = account.uploads.find(http.path, form.fields)
     except CosError as error:
-        return _refusal(error, account.identifiers), size
-    account.cloud_files[grant.file_id] = content
-    return RawReply(status=204, headers={"ETag": etag_of(content)}), size
+        return refusal(error, account.identifiers, close=True), size, None
+    account.cloud_files.put(grant.file_id, file)
+    return RawReply(status=204, headers={"ETag": file.etag}), size, grant.file_id
 
 
 def _boundary(http: web.Request) -> bytes:
@@ -131,8 +130,3 @@ def _boundary(http: web.Request) -> bytes:
         return boundary_of(http.headers.get("Content-Type"), accept_quoted=True)
     except ApiError:
         raise _malformed() from None
-
-
-def _refusal(error: CosError, identifiers: Identifiers) -> RawReply:
-    text = _ERROR.format(code=error.code, message=error.message, request_id=identifiers.storage_part(40))
-    return RawReply(status=error.status, headers={"Content-Type": "application/xml"}, body=text.encode(), close=True)
