@@ -127,6 +127,14 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def resume(session: nox.Session) -> None:
+    """Kill a job of 1,000 images 20 times, and see that each is added once; the tests do so with 200 and 8."""
+    install(session)
+    environment = {"WXASSET_IMAGES": "1000", "WXASSET_KILLS": "20"}
+    session.run("pytest", "-q", "-s", "tests/test_ledger_kill.py", *session.posargs, env=environment)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """See that 85 % of small changes to the pure modules are noticed by their tests; takes an hour and more."""
     install(session, *group("mutation"))

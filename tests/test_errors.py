@@ -21,6 +21,7 @@ from wxasset.errors import (
     HTTPStatusError,
     InvalidMediaError,
     IPNotAllowedError,
+    LedgerError,
     MediaNotFoundError,
     NotAFileError,
     PartialDeleteError,
@@ -80,6 +81,7 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     DestinationError: WxAssetError,
     TokenUnavailableError: WxAssetError,
     TokenStoreError: TokenUnavailableError,
+    LedgerError: WxAssetError,
     StreamConsumedError: WxAssetError,
     PartialDeleteError: WxAssetError,
 }
@@ -132,6 +134,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     DestinationError("No room."),
     TokenUnavailableError("No ticket.", Hint("Wait for it.", "请等待。")),
     TokenStoreError("Redis is down."),
+    LedgerError("The disk is full."),
     StreamConsumedError("Read."),
     PartialDeleteError(
         "1 of 2 files.",

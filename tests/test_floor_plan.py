@@ -19,10 +19,10 @@ LAYERS: list[tuple[str, ...]] = [
     ("wxasset.cli", "wxasset.__main__", "wxasset.pytest_plugin", "wxasset.testing", "wxasset.starlette"),
     ("wxasset",),
     ("wxasset.session",),
-    ("wxasset.bulk",),
+    ("wxasset.bulk", "wxasset.ledger", "wxasset.journal"),  # what the session's verbs for many items stand on
     ("wxasset.engine", "wxasset.reconcile", "wxasset.resumption"),
     ("wxasset.tokens", "wxasset.transfer"),
-    ("wxasset.retry", "wxasset.pace", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
+    ("wxasset.retry", "wxasset.pace", "wxasset.claims", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),
 ]
 PURE = (
@@ -156,7 +156,17 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
     """What a session can do without is not imported with it: other sources of tokens, stores, the command line."""
     loaded = modules_after("from wxasset import WxSession")
     assert not loaded & {
-        *("wxasset.cli", "wxasset.simulator", "aiohttp.web", "cyclopts", "rich", "filelock", "redis", "uvloop"),
+        *(
+            "wxasset.cli",
+            "wxasset.simulator",
+            "aiohttp.web",
+            "cyclopts",
+            "rich",
+            "filelock",
+            "redis",
+            "uvloop",
+            "sqlite3",
+        ),
         *(f"wxasset.tokens.{name}" for name in ("file", "foreign", "hosting", "platform", "redis")),
     }
 

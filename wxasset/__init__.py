@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     )
     from wxasset.calls.storage import FileURL
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
+    from wxasset.ledger import Ledger, LedgerCounts, LedgerRow
     from wxasset.outcome import UploadPolicy
     from wxasset.retry import RetryPolicy
     from wxasset.session import ListedType, MediaType, WxSession
-    from wxasset.session.bulk import Added, Deleted, Fetched, NewMaterial
+    from wxasset.session.bulk import Added, Deleted, Fetched
+    from wxasset.session.ensure import NewMaterial
     from wxasset.tokens.cache import TokenCache
     from wxasset.tokens.file import FileTokenStore
     from wxasset.tokens.foreign import RedisToken
@@ -77,6 +79,9 @@ __all__ = [
     "GetQuota",
     "GetRid",
     "Integrity",
+    "Ledger",
+    "LedgerCounts",
+    "LedgerRow",
     "Limits",
     "ListedType",
     "MaterialCount",
@@ -146,10 +151,12 @@ _HOMES: Final = {
     ),
     "wxasset.calls.storage": ("FileURL",),
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
+    "wxasset.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
     "wxasset.outcome": ("UploadPolicy",),
     "wxasset.retry": ("RetryPolicy",),
     "wxasset.session": ("ListedType", "MediaType", "WxSession"),
-    "wxasset.session.bulk": ("Added", "Deleted", "Fetched", "NewMaterial"),
+    "wxasset.session.bulk": ("Added", "Deleted", "Fetched"),
+    "wxasset.session.ensure": ("NewMaterial",),
     "wxasset.tokens.cache": ("TokenCache",),
     "wxasset.tokens.file": ("FileTokenStore",),
     "wxasset.tokens.foreign": ("RedisToken",),

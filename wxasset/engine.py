@@ -66,6 +66,10 @@ _SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a 
 _ENVELOPE: Final = 4 * KIB  # bytes; an error in the clothes of a file is no longer than this
 
 
+def _random_mark() -> str:
+    return "".join(random.choices(MARK_LETTERS, k=MARK_LENGTH))  # noqa: S311 - tells apart, guards nothing
+
+
 def _unobserved(failure: WxAssetError) -> None:
     """Do nothing about a failed attempt."""
 
@@ -85,6 +89,7 @@ class Engine:
         quota: What all calls together may spend on retries.
         register: The uploads under way, and what they own.
         exchange: How tokens are fetched: as the session was made, whatever options a call has.
+        mark: Makes the marks of unique names.
         observe: Told of each failed attempt, also where the call succeeds in the end.
         sleep: How to wait.
     """
@@ -99,6 +104,7 @@ class Engine:
     quota: RetryQuota = field(factory=RetryQuota)
     register: UploadRegister = field(factory=UploadRegister)
     exchange: Exchange = field(init=False)
+    mark: Callable[[], str] = field(default=_random_mark)
     observe: Callable[[WxAssetError], object] = field(default=_unobserved)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
@@ -134,8 +140,7 @@ class Engine:
     ) -> R:
         """Make an upload that the library will list, and keep account of it."""
         if self.uploads.unique_names:
-            mark = "".join(random.choices(MARK_LETTERS, k=MARK_LENGTH))  # noqa: S311 - tells apart, guards nothing
-            source = evolve(source, filename=marked_name(source.filename, mark))
+            source = evolve(source, filename=marked_name(source.filename, self.mark()))
         upload = self.register.begin(str(call.listing), sent_name(source.filename), time.time())
         try:
             result = await self._run(call, once, source, progress, upload=upload)

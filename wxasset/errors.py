@@ -21,6 +21,7 @@
     ├── DestinationError          the place to download to
     ├── TokenUnavailableError     no access token could be had
     │   └── TokenStoreError       the store that shares tokens failed
+    ├── LedgerError               the file that keeps account of uploads
     ├── StreamConsumedError       read twice
     └── PartialDeleteError        some cloud files were not deleted
 
@@ -54,6 +55,7 @@ __all__ = [
     "Hint",
     "IPNotAllowedError",
     "InvalidMediaError",
+    "LedgerError",
     "MediaNotFoundError",
     "NotAFileError",
     "PartialDeleteError",
@@ -487,6 +489,15 @@ class TokenStoreError(TokenUnavailableError):
     _hint = Hint(
         "Check that the store is up, and that its address, password and permissions are right.",
         "请检查 token 存储是否可用，以及地址、密码和权限是否正确。",
+    )
+
+
+class LedgerError(WxAssetError):
+    """The ledger, which keeps account of uploads, cannot be read or written. What it says of an upload still holds."""
+
+    _hint = Hint(
+        "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",
+        "请检查台账文件是否位于本地磁盘、可写且空间充足，并确认它是 wxasset 的台账。",
     )
 
 

@@ -4,7 +4,7 @@ import copy
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from wxasset._version import __version__
 from wxasset.calls.base import Call, Download, Upload
@@ -24,6 +24,9 @@ from wxasset.transfer.transport import ClientSession, Timeouts, Transport
 from wxasset.transfer.writing import Sink
 from wxasset.wire.limits import Limits
 from wxasset.wire.links import DownloadPolicy
+
+if TYPE_CHECKING:
+    from wxasset.ledger import Ledger
 
 __all__ = ["ListedType", "MediaType", "Session"]
 
@@ -52,6 +55,20 @@ def _check_options(options: Mapping[str, object]) -> None:
             raise UsageError(f"{name}= is a {_OPTIONS[name].__name__}; not {type(value).__name__}.")
 
 
+def _check_ledger(ledger: object) -> None:
+    if ledger is None:
+        return
+    from wxasset.ledger import Ledger  # noqa: PLC0415 - with it comes SQLite, which those without a ledger do not need
+
+    if not isinstance(ledger, Ledger):
+        raise UsageError(f"ledger= is a Ledger; not {type(ledger).__name__}.")
+
+
+def _appid_of(source: object) -> object:
+    """Return the appid of the account that a source's tokens are for; None where it does not know."""
+    return getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)
+
+
 class Session:
     """What every session has."""
 
@@ -71,11 +88,13 @@ class Session:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
+        ledger: "Ledger | None" = None,
     ) -> None:
         """Prepare a session; nothing is opened or fetched before the first call.
 
         Args:
-            appid: The account's appid; with `secret`, the stable token is used.
+            appid: The account's appid; with `secret`, the stable token is used. Beside `tokens` it does no more than
+                name the account to a ledger.
             secret: The account's AppSecret.
             tokens: A source of tokens instead, or a `TokenCache` to share with other sessions of the account.
             store: Where tokens are shared with other processes or hosts; it is borrowed, and not closed here.
@@ -87,6 +106,8 @@ class Session:
             limits: What may be sent and read.
             downloads: Which URLs that the server gives may be followed.
             uploads: What is done about an upload whose reply was lost.
+            ledger: What keeps account of materials that are ensured, and of those added in batches; it is borrowed,
+                and not closed here.
 
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
@@ -97,10 +118,13 @@ class Session:
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
         self._limits = limits
+        _check_ledger(ledger)
+        self._ledger = ledger
         if isinstance(tokens, TokenCache) and store is not None:
             raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
         cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens, store=store)
         bare = isinstance(cache.source, NoToken)
+        self._appid = next((str(one) for one in (_appid_of(cache.source), appid) if one), None)
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare)
@@ -118,6 +142,7 @@ class Session:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
+        ledger: "Ledger | None" = None,
     ) -> Self:
         """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
 
@@ -135,6 +160,7 @@ class Session:
             limits=limits,
             downloads=downloads,
             uploads=uploads,
+            ledger=ledger,
         )
 
     def with_options(
@@ -145,6 +171,7 @@ class Session:
         limits: Limits | None = None,
         downloads: DownloadPolicy | None = None,
         uploads: UploadPolicy | None = None,
+        ledger: "Ledger | None" = None,
     ) -> Self:
         """Return this session with other options, for a call or for many.
 
@@ -161,18 +188,31 @@ class Session:
             limits: What may be sent and read.
             downloads: Which URLs that the server gives may be followed.
             uploads: What is done about an upload whose reply was lost.
+            ledger: What keeps account of materials that are ensured, and of those added in batches.
         """
+        _check_ledger(ledger)
         given = {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
         options = {name: value for name, value in given.items() if value is not None}
         _check_options(options)
-        other = copy.copy(self)
-        other._adapt(options)  # noqa: SLF001 - its own class
+        other = self._adapted(**options)
+        other._ledger = ledger or self._ledger  # noqa: SLF001 - its own class
         return other
 
-    def _adapt(self, options: dict[str, Any]) -> None:
+    def _adapted(self, **options: Any) -> Self:
+        """Return this session with other options of its engine."""
+        other = copy.copy(self)
+        other._become(self._engine.with_options(**options))  # noqa: SLF001 - its own class
+        return other
+
+    def _become(self, engine: Engine) -> None:
         self._owner = False
-        self._engine = self._engine.with_options(**options)
-        self._limits = self._engine.limits
+        self._engine = engine
+        self._limits = engine.limits
+
+    async def _gone(self, media_id: str) -> None:
+        """Note that the library does not have a material."""
+        if self._ledger is not None:
+            await self._ledger.forget(media_id)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,43 +1,26 @@
 """The verbs for many materials at once."""
 
-import copy
 import os
 import reprlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from wxasset.bulk import Batch, Failed, NotTried, Progress, Work
 from wxasset.calls.material import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
 from wxasset.session.base import MediaType
-from wxasset.session.materials import Materials
+from wxasset.session.ensure import Ensuring, NewMaterial
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.source import Media
 from wxasset.transfer.threads import run_in_thread
 
-__all__ = ["Added", "Bulk", "Deleted", "Fetched", "NewMaterial"]
+if TYPE_CHECKING:
+    from wxasset.ledger import Ledger
 
-
-@frozen(kw_only=True)
-class NewMaterial:
-    """One of many materials to add, with what belongs to it alone.
-
-    Attributes:
-        media: As in `add_material`.
-        filename: As in `add_material`.
-        size: As in `add_material`.
-        title: A video's title, instead of that of the batch.
-        introduction: A video's introduction, instead of that of the batch.
-    """
-
-    media: Media = field(repr=reprlib.repr)
-    filename: str | None = None
-    size: int | None = None
-    title: str | None = None
-    introduction: str | None = None
+__all__ = ["Added", "Bulk", "Deleted", "Fetched"]
 
 
 R = TypeVar("R")
@@ -88,7 +71,7 @@ class Deleted:
     item: str
 
 
-class Bulk(Materials):
+class Bulk(Ensuring):
     """What can be done with many materials of a library at once."""
 
     def add_materials(
@@ -99,6 +82,7 @@ class Bulk(Materials):
         title: str | None = None,
         introduction: str | None = None,
         concurrency: int = 8,
+        ledger: "Ledger | None" = None,
         progress: Progress | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[Added[T] | Failed[T] | NotTried[T]]]:
         """Add many permanent materials, some at a time; every one has exactly one outcome, in any order.
@@ -124,6 +108,8 @@ class Bulk(Materials):
             title: The title of videos; a video needs one, here or as a `NewMaterial`.
             introduction: The introduction of videos.
             concurrency: The most materials under way at once.
+            ledger: With one, or where the session has one, each material is ensured as by `ensure_material`: what the
+                library has is skipped, and a job that was killed goes on where it was.
             progress: Called with a `BatchProgress`, at most ten times a second and in the end.
 
         Yields:
@@ -135,14 +121,18 @@ class Bulk(Materials):
         """
 
         async def add(item: T, work: Work) -> Added[T]:
-            new: NewMaterial = item if isinstance(item, NewMaterial) else NewMaterial(media=item)
-            material = await self._observed(work).add_material(
+            new = _described(item, title, introduction)
+            session = self._observed(work)
+            if ledger is not None or self._ledger is not None:
+                ensured, skipped = await session._ensure(type, new, ledger=ledger, progress=work.sent)  # noqa: SLF001 - its own class
+                return Added(item, ensured, skipped)
+            material = await session.add_material(
                 type,
                 new.media,
                 filename=new.filename,
                 size=new.size,
-                title=title if new.title is None else new.title,
-                introduction=introduction if new.introduction is None else new.introduction,
+                title=new.title,
+                introduction=new.introduction,
                 progress=work.sent,
             )
             return Added(item, material)
@@ -216,9 +206,17 @@ class Bulk(Materials):
 
     def _observed(self, work: Work) -> Self:
         """Return this session with calls that tell of their failed attempts."""
-        other = copy.copy(self)
-        other._adapt({"observe": work.failed})  # noqa: SLF001 - its own class
-        return other
+        return self._adapted(observe=work.failed)
+
+
+def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
+    """Give an item what it leaves to the batch."""
+    new: NewMaterial = item if isinstance(item, NewMaterial) else NewMaterial(media=item)
+    return evolve(
+        new,
+        title=title if new.title is None else new.title,
+        introduction=introduction if new.introduction is None else new.introduction,
+    )
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The verbs of permanent materials and of images for articles."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from wxasset.calls.links import FetchLink
 from wxasset.calls.material import (
@@ -19,7 +19,7 @@ from wxasset.calls.material import (
     UploadImage,
     Video,
 )
-from wxasset.errors import UploadOutcomeUnknown, UsageError
+from wxasset.errors import MediaNotFoundError, UploadOutcomeUnknown, UsageError
 from wxasset.session.base import ListedType, MediaType, Session
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
@@ -104,7 +104,13 @@ class Materials(Session):
             TruncatedDownload: It ended early, on each attempt; nothing incomplete was left.
             WxAssetError: Anything else that went wrong.
         """
-        return await self._engine.download(GetMaterial(media_id=media_id), await open_sink(to, fsync=fsync), progress)
+        try:
+            return await self._engine.download(
+                GetMaterial(media_id=media_id), await open_sink(to, fsync=fsync), progress
+            )
+        except MediaNotFoundError:
+            await self._gone(media_id)
+            raise
 
     @asynccontextmanager
     async def open_material(self, media_id: str) -> AsyncGenerator[News | Video | MaterialStream, None]:
@@ -122,7 +128,12 @@ class Materials(Session):
             MediaNotFoundError: There is no such material.
             WxAssetError: Anything else that went wrong.
         """
-        async with self._engine.open(GetMaterial(media_id=media_id)) as material:
+        async with AsyncExitStack() as stack:
+            try:
+                material = await stack.enter_async_context(self._engine.open(GetMaterial(media_id=media_id)))
+            except MediaNotFoundError:
+                await self._gone(media_id)
+                raise
             yield material
 
     async def download_video(
@@ -167,7 +178,12 @@ class Materials(Session):
             MediaNotFoundError: There is no such material.
             WxAssetError: Anything else that went wrong.
         """
-        await self._engine.call(DeleteMaterial(media_id=media_id))
+        try:
+            await self._engine.call(DeleteMaterial(media_id=media_id))
+        except MediaNotFoundError:
+            await self._gone(media_id)
+            raise
+        await self._gone(media_id)
 
     async def count_materials(self) -> MaterialCount:
         """Count the library's materials of each type.

@@ -53,6 +53,11 @@ class Transport:
         self._urls: dict[str, URL] = {}
         self._links = Links(self._headers)
 
+    @property
+    def api(self) -> str:
+        """The API's host, with a port and a prefix where there is one."""
+        return f"{self._base.authority}{self._base.path}".rstrip("/")
+
     async def aclose(self) -> None:
         """Close what was opened here; a borrowed session stays as it is."""
         self._closed = True

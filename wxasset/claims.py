@@ -1,0 +1,150 @@
+"""What a ledger knows of an upload, and what follows from that. Pure."""
+
+import enum
+import hashlib
+import json
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from wxasset.calls.material import AddedMaterial, Description
+from wxasset.outcome import MARK_LETTERS
+from wxasset.wire.multipart import sent_name
+from wxasset.wire.names import marked_name
+
+__all__ = ["LedgerCounts", "LedgerRow", "LedgerState", "Step", "UploadKey", "described_as", "next_step"]
+
+_MARK_LENGTH: Final = 12
+"""Characters of a mark: 100,000 images, as many as a library holds, have two with the same one at odds of 1 to 150
+million; with the eight of random marks it would be 1 to 170, as a hash has no second draw."""
+
+LedgerState: TypeAlias = Literal["planned", "in flight", "done", "failed", "unknown"]
+"""How far an upload is: claimed and nothing sent; being sent; in the library; refused, so that nothing was added; or
+sent with an answer that was lost."""
+
+
+@frozen(kw_only=True)
+class UploadKey:
+    """What makes two uploads the same.
+
+    Attributes:
+        appid: The account's appid.
+        api: The API's host.
+        type: WeChat's type; the same bytes as an image and as a thumb are two materials.
+        sha256: The hash of the media, in hexadecimal.
+        described: The hash of a video's title and introduction, as WeChat cannot change them later; empty for
+            everything else. The file name does not count.
+    """
+
+    appid: str
+    api: str
+    type: str
+    sha256: str
+    described: str = ""
+
+    def sent_as(self, filename: str) -> str:
+        """Return the name under which it is sent and listed: marked, so that any process finds it in the library."""
+        return sent_name(marked_name(filename, self.mark))
+
+    @property
+    def mark(self) -> str:
+        """The mark in its name: the same each time, so that whatever has it is the same media."""
+        digest = hashlib.sha256(f"{self.type}\n{self.sha256}\n{self.described}".encode()).digest()
+        number, letters = int.from_bytes(digest, "big"), ""
+        for _ in range(_MARK_LENGTH):
+            number, place = divmod(number, len(MARK_LETTERS))
+            letters += MARK_LETTERS[place]
+        return letters
+
+
+def described_as(description: Description | None) -> str:
+    """Return what a video's title and introduction add to its key."""
+    if description is None:
+        return ""
+    return hashlib.sha256(json.dumps([description.title, description.introduction]).encode()).hexdigest()
+
+
+@frozen(kw_only=True)
+class LedgerRow:
+    """What a ledger knows of one upload.
+
+    Attributes:
+        appid: The account's appid.
+        api: The API's host.
+        type: WeChat's type of the media.
+        sha256: The hash of the media, in hexadecimal.
+        described: The hash of a video's title and introduction; else empty.
+        state: How far it is.
+        filename: The name it is sent under, and listed under.
+        size: The number of bytes of the media.
+        media_id: Its id in the library, once it is done.
+        url: Its address there, where WeChat gave one.
+        reconciled: Whether it was found in the library after its answer was lost.
+        begun: Unix time in seconds at which its first byte was about to be sent; None before.
+        ended: Unix time in seconds at which its state was known last.
+        error: What went wrong, in English.
+    """
+
+    appid: str
+    api: str
+    type: str
+    sha256: str
+    described: str = ""
+    state: LedgerState
+    filename: str
+    size: int
+    media_id: str | None = None
+    url: str | None = None
+    reconciled: bool = False
+    begun: float | None = None
+    ended: float | None = None
+    error: str | None = None
+
+    @property
+    def material(self) -> AddedMaterial:
+        """What `add_material` gave, once it is done."""
+        return AddedMaterial(media_id=self.media_id or "", url=self.url, reconciled=self.reconciled)
+
+
+@frozen(kw_only=True)
+class LedgerCounts:
+    """How many uploads of a ledger are how far.
+
+    Attributes:
+        planned: Claimed, and nothing sent.
+        in_flight: Being sent, or left by a process that died while it sent them.
+        done: In the library.
+        failed: Refused; nothing was added.
+        unknown: Sent, and the answer was lost.
+    """
+
+    planned: int = 0
+    in_flight: int = 0
+    done: int = 0
+    failed: int = 0
+    unknown: int = 0
+
+
+class Step(enum.Enum):
+    """What is to be done about an upload that somebody asks for."""
+
+    SKIP = "it is in the library"
+    WAIT = "somebody who is alive is at it"
+    LOOK = "it may be in the library: search for it"
+    SEND = "it is not in the library: upload it"
+
+
+def next_step(row: LedgerRow | None, *, held: bool) -> Step:
+    """Say what follows from what is known.
+
+    Args:
+        row: What is known.
+        held: Whether somebody who is alive has claimed it.
+    """
+    if row is None:
+        return Step.SEND
+    if row.state == "done":
+        return Step.SKIP
+    if held:
+        return Step.WAIT
+    return Step.LOOK if row.state in {"in flight", "unknown"} else Step.SEND

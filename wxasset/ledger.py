@@ -1,0 +1,174 @@
+"""A ledger of what was uploaded, so that nothing is uploaded twice and a job that was killed goes on."""
+
+import os
+import time
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from wxasset.calls.material import AddedMaterial
+from wxasset.claims import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
+from wxasset.errors import UsageError
+from wxasset.journal import Claim, Journal
+from wxasset.transfer.pages import Identity
+from wxasset.transfer.threads import in_background, run_in_thread
+
+__all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
+
+T = TypeVar("T")
+
+_STATES: Final = frozenset({"planned", "in flight", "done", "failed", "unknown"})
+
+
+class Ledger:
+    """A ledger in a file, for any number of sessions, tasks and processes of one host.
+
+    ::
+
+        async with Ledger("uploads.db") as ledger:
+            added = await wx.ensure_material("image", "poster.png", ledger=ledger)
+
+    An upload is known by the account, the API's host, the type, and the sha256 of the media; of a video also by its
+    title and introduction. It is an SQLite database in WAL mode, which needs a local disk. Its own file is made with
+    mode 0600. What is committed survives the death of the process; that an upload was begun survives a loss of power
+    as well, as it is on the disk before the first byte is sent. Whether another process is alive is told by a locked
+    file beside it, which the system unlocks as soon as that process ends.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Name the file; it is opened, and made if there is none, by ``async with``.
+
+        Args:
+            path: Where it is; its directory has to exist.
+        """
+        self.path: str = os.fsdecode(path)
+        self._journal: Journal | None = None
+        self._busy: set[UploadKey] = set()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.path!r})"
+
+    async def __aenter__(self) -> Self:
+        if self._journal is not None:
+            raise UsageError(f"{self!r} is open already.")
+        opened: list[Journal] = []
+        try:
+            await run_in_thread(lambda: opened.append(Journal(self.path)))
+        except BaseException:
+            for journal in opened:  # cancelled just then
+                await in_background(journal.close).through()
+            raise
+        self._journal = opened[0]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            await _surely(journal.do, Journal.close)
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
+        return self._journal
+
+    # Queries
+
+    async def counts(self) -> LedgerCounts:
+        """Count the uploads in each state, of all accounts.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        found = await self._read(Journal.counts)
+        return LedgerCounts(**{state.replace(" ", "_"): count for state, count in found.items()})
+
+    async def rows(self, *, state: LedgerState | None = None) -> AsyncGenerator[LedgerRow, None]:
+        """Iterate over the uploads, of all accounts, in the order in which they were first claimed.
+
+        Args:
+            state: ``planned``, ``in flight``, ``done``, ``failed`` or ``unknown``; None for all.
+
+        Raises:
+            LedgerError: The file cannot be read.
+        """
+        if state is not None and state not in _STATES:
+            raise UsageError(f"state= is one of {', '.join(sorted(_STATES))}; not {state!r}.")
+        last = 0
+        while page := await self._read(partial(Journal.page, state=state, after=last)):
+            last = page[-1][0]
+            for _, row in page:
+                yield row
+
+    async def forget(self, media_id: str) -> bool:
+        """Take out a material that the library does not have any more, so that it can be uploaded again.
+
+        A session with this ledger does so by itself where it deletes a material, or where WeChat does not know one.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            LedgerError: The file cannot be written.
+        """
+        return bool(await self._write(lambda journal: journal.forget(media_id)))
+
+    # For the sessions
+
+    async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
+        """Look whether a file that has not changed since is in the library; see `Journal.known`."""
+        return await self._read(lambda journal: journal.known(key, path))
+
+    async def claim(self, key: UploadKey, filename: str, size: int) -> Claim:
+        """Say what is to be done; whoever is told to LOOK or to SEND has to `end` it."""
+        if key in self._busy:
+            row = await self._read(lambda journal: journal.find(key))
+            return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
+        self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
+        try:
+            claim = await self._write(lambda journal: journal.claim(key, filename, size))
+        except BaseException:
+            self._busy.discard(key)
+            await self._write(lambda journal: journal.release(key))
+            raise
+        if claim.step in {Step.WAIT, Step.SKIP}:
+            self._busy.discard(key)
+        return claim
+
+    async def begin(self, key: UploadKey) -> None:
+        """Note that it is about to be sent."""
+        await self._write(lambda journal: journal.begin(key, time.time()))
+
+    async def plan(self, key: UploadKey, filename: str) -> None:
+        """Note that the library does not have it after all."""
+        await self._write(lambda journal: journal.plan(key, filename))
+
+    async def done(self, key: UploadKey, material: AddedMaterial) -> None:
+        """Note that the library has it."""
+        await self.end(key, "done", media_id=material.media_id, url=material.url, reconciled=material.reconciled)
+
+    async def end(self, key: UploadKey, state: LedgerState, **values: object) -> None:
+        """Note what came of it, whoever cancels meanwhile."""
+        try:
+            await self._write(lambda journal: journal.end(key, state, time.time(), **values))
+        finally:
+            self._busy.discard(key)
+
+    async def remember(self, path: str, identity: Identity, sha256: str) -> None:
+        """Note the hash of a file."""
+        await self._write(lambda journal: journal.remember(path, identity, sha256))
+
+    async def _read(self, work: Callable[[Journal], T]) -> T:
+        return await run_in_thread(self._opened().do, work)
+
+    async def _write(self, work: Callable[[Journal], T]) -> T:
+        return await _surely(self._opened().do, work)
+
+
+async def _surely(function: Callable[..., T], *arguments: Any) -> T:
+    """Do something in a thread that is not called off, whoever cancels meanwhile."""
+    job = in_background(function, *arguments)
+    await job.through()
+    return await job.result()

@@ -1,0 +1,97 @@
+"""Whether another process is alive, told by a lock that its system takes away when it ends, however it does."""
+
+import os
+import secrets
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+from attrs import define, field
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+__all__ = ["Holding"]
+
+_FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file if nobody else has; the lock goes with the descriptor."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+@define(eq=False)
+class Holding:
+    """A locked file beside another one, which says that its maker is alive. All of it blocks.
+
+    The lock is one of the operating system: it is gone at the moment in which its process ends, also by SIGKILL, and a
+    process that merely sleeps keeps it. It holds between the processes of one host; a child that was forked off, and
+    started no other program, keeps it as well.
+
+    Attributes:
+        id: Its name among others.
+    """
+
+    id: str
+    _base: str
+    _descriptor: int | None = field(default=None)
+
+    @classmethod
+    def take(cls, base: str) -> Self:
+        """Make one beside the file `base`, and clear away those whose makers have ended."""
+        for path in Path(base).parent.glob(f"{Path(base).name}-holder-*"):
+            with suppress(OSError):
+                _clear(path)
+        while True:
+            made = cls(secrets.token_hex(16), base)
+            path = made._path(made.id)
+            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            # Somebody who clears away may have been faster than the lock.
+            if _lock(descriptor) and path.exists():
+                made._descriptor = descriptor
+                return made
+            os.close(descriptor)
+
+    def _path(self, holder: str) -> Path:
+        return Path(f"{self._base}-holder-{holder}")
+
+    def is_alive(self, holder: str) -> bool:
+        """Tell whether the maker of another one is alive."""
+        if holder == self.id:
+            return True
+        try:
+            descriptor = os.open(self._path(holder), _FLAGS)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def end(self) -> None:
+        """Give it up."""
+        if self._descriptor is not None:
+            with suppress(OSError):
+                self._path(self.id).unlink()
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _clear(path: Path) -> None:
+    descriptor = os.open(path, _FLAGS)
+    try:
+        if _lock(descriptor):
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
