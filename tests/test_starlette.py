@@ -324,8 +324,8 @@ async def test_a_head_asks_for_no_more_than_the_head(sim: Simulator, wx: WxSessi
     size = 10_000_000
     media_id = await put(sim, wx, photo, content=photo + bytes(size - len(photo)))
     sim.fail("get_material", "trickle-64K-every-20ms")
-    async with serving(shelf(wx)) as url, httpx.AsyncClient() as client:
-        got = await client.head(f"{url}/{media_id}")
+    async with talking_to(shelf(wx)) as client:
+        got = await client.head(f"/{media_id}")
     assert (got.status_code, got.headers["Content-Length"], got.content) == (200, str(size), b"")
     await until(lambda: sim.journal[-1].sent)
     assert sim.journal[-1].sent < size / 2
@@ -497,6 +497,16 @@ async def test_a_failure_after_the_head_breaks_the_connection(
         assert reply.status_code == 200
         with pytest.raises(httpx.RemoteProtocolError):
             await reply.aread()
+
+
+async def test_a_failure_after_the_head_is_raised(sim: Simulator, wx: WxSession, photo: bytes) -> None:
+    """No second answer is begun: the error itself is what the server gets to log."""
+    media_id = await put(sim, wx, photo, content=photo + bytes(1_000_000))
+    sim.fail("get_material", "cut-reply-after-100K")
+    app = Starlette(routes=[Route("/", lambda _: MaterialResponse(wx, media_id))])
+    async with talking_to(app) as client:
+        with pytest.raises(e.TruncatedDownload):
+            await client.get("/")
 
 
 async def test_a_mistake_in_the_program_is_no_problem_of_wechats(wx: WxSession) -> None:

@@ -144,7 +144,7 @@ async def _end_without_client(receive: Receive, scope: anyio.CancelScope) -> Non
 
 
 def _named(disposition: str, name: str) -> str:
-    """Write a Content-Disposition (RFC 6266); a safe name has no quotes, and its other letters go as RFC 5987 says."""
-    plain = re.sub(r"[^ -$&-~]", "_", name)  # some browsers decode "%41"
+    """Write a Content-Disposition (RFC 6266): a name that every parser reads, and behind it the real one (RFC 5987)."""
+    plain = re.sub(r"[^\w .()+-]", "_", name, flags=re.ASCII)  # some decode "%41", some end at a ";" within quotes
     extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
     return f'{disposition}; filename="{plain}"{extended}'
