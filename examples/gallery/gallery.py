@@ -1,0 +1,111 @@
+"""A page for the pictures of a WeChat account: drop them in, look at them, delete them.
+
+Without credentials it runs on the simulator, which starts with it and forgets everything when it ends. With
+WXASSET_APPID and WXASSET_SECRET set it works on the real library: what is deleted there is gone.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from attrs import define
+from fastapi import Depends, FastAPI, Query, Request, UploadFile
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from guard import Guard
+from wxasset import WxAssetError, WxSession
+from wxasset.simulator import Simulator
+from wxasset.starlette import MaterialResponse, answer_error, lifespan, session
+
+# A name that leads here from elsewhere would let that site's pages in (DNS rebinding).
+_HOSTS: Final = os.environ.get("GALLERY_HOSTS", "127.0.0.1,localhost").split(",")
+_A_DAY: Final = {"Cache-Control": "private, max-age=86400, immutable"}  # each look at WeChat counts against a quota
+
+
+@asynccontextmanager
+async def account(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """Open a session on the account in the environment, or on a simulator."""
+    async with AsyncExitStack() as stack:
+        simulated = "WXASSET_APPID" not in os.environ
+        if simulated:
+            sim = await stack.enter_async_context(Simulator())
+            wx = WxSession(sim.appid, sim.secret, base_url=sim.url)
+        else:
+            wx = WxSession.from_env()
+        state = await stack.enter_async_context(lifespan(session=lambda: wx)(app))
+        yield {**state, "simulated": simulated, "uploads": {}}
+
+
+app = FastAPI(
+    lifespan=account,
+    exception_handlers={WxAssetError: answer_error},
+    middleware=[Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS, www_redirect=False)],
+    openapi_url=None,  # its pages come from a CDN, which the policy of this page does not allow
+)
+
+Wx = Annotated[WxSession, Depends(session)]
+UploadId = Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]
+
+
+@define
+class Passage:
+    """How far a picture has come on its way to WeChat, in bytes."""
+
+    done: int = 0
+    total: int | None = None
+
+    def move(self, done: int, total: int | None) -> None:
+        """Take the news of `add_material`."""
+        self.done, self.total = done, total
+
+
+@app.get("/api/about")
+async def about(request: Request, wx: Wx) -> dict[str, Any]:
+    """Say which library this is."""
+    return {"simulated": request.state.simulated, "total": (await wx.count_materials()).image}
+
+
+@app.get("/api/images")
+async def listed(wx: Wx, offset: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
+    """List a page of pictures, the newest first."""
+    page = await wx.list_materials("image", offset=offset)
+    items = [{"media_id": one.media_id, "name": one.name, "time": one.update_time} for one in page.items]
+    return {"items": items, "total": page.total}
+
+
+@app.post("/api/images", status_code=201)
+async def add(request: Request, wx: Wx, file: UploadFile, upload: UploadId) -> dict[str, str]:
+    """Pass a picture on to WeChat; `passage` tells how far it is meanwhile."""
+    uploads: dict[str, Passage] = request.state.uploads
+    passage = uploads[upload] = Passage()
+    try:
+        added = await wx.add_material("image", file, progress=passage.move)
+    finally:
+        del uploads[upload]
+    return {"media_id": added.media_id}
+
+
+@app.get("/api/passage")
+async def passage(request: Request, upload: UploadId) -> dict[str, int | None]:
+    """Say how far a picture is. It is known to the process that has it: with several workers use a store."""
+    found: Passage = request.state.uploads.get(upload, Passage())
+    return {"done": found.done, "total": found.total}
+
+
+@app.delete("/api/images/{media_id}", status_code=204)
+async def delete(wx: Wx, media_id: str) -> None:
+    """Delete a picture for good."""
+    await wx.del_material(media_id)
+
+
+@app.get("/images/{media_id}")
+async def show(wx: Wx, media_id: str) -> MaterialResponse:
+    """Pass a picture on from WeChat."""
+    return MaterialResponse(wx, media_id, headers=_A_DAY)
+
+
+app.mount("/", StaticFiles(directory=Path(__file__).parent / "static", html=True))

@@ -1,0 +1,58 @@
+"""What every request has to pass, and what every answer carries."""
+
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["MOST_BYTES", "Guard"]
+
+MOST_BYTES: Final = 11 * 1024 * 1024  # WeChat takes pictures of 10 MiB; the rest is for the form around one
+
+_READING: Final = frozenset({"GET", "HEAD"})
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Guard:
+    """Refuses changes that other sites' pages ask for, and bodies that are too large, before they are read.
+
+    A page of another site cannot send the header: the browser would have to ask for leave first, and gets none here.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand in front of an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        refused = None if scope["method"] in _READING else _why_not(Headers(scope=scope))
+        await (refused or self._app)(scope, receive, dressed)
+
+
+def _why_not(headers: Headers) -> JSONResponse | None:
+    origin, length = headers.get("Origin"), headers.get("Content-Length", "0")
+    if headers.get("X-Gallery") != "1" or (origin is not None and origin.partition("://")[2] != headers.get("Host")):
+        return JSONResponse({"error": "The page of another site asked for it."}, 403)
+    if "Transfer-Encoding" in headers:
+        return JSONResponse({"error": "The body has no length."}, 411)
+    if not length.isdecimal() or int(length) > MOST_BYTES:
+        return JSONResponse({"error": "The picture has more than 10 MiB."}, 413)
+    return None
