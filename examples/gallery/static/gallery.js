@@ -115,10 +115,14 @@ async function upload(file) {
   }
 }
 
-/** One after the other, in the order in which they were chosen: the last one ends up as the newest. */
+/** One after the other, in the order in which they were asked for: the last picture ends up as the newest. */
 let line = Promise.resolve();
+function queue(work) {
+  line = line.then(work);
+  return line;
+}
 function take(files) {
-  for (const file of files) line = line.then(() => upload(file));
+  for (const file of files) queue(() => upload(file));
 }
 
 async function confirmDelete(card) {
@@ -155,7 +159,7 @@ $("#files").addEventListener("change", (event) => {
   take([...event.target.files]);
   event.target.value = "";
 });
-$("#more").addEventListener("click", () => list(document.querySelectorAll("[data-media-id]").length));
+$("#more").addEventListener("click", () => queue(() => list(document.querySelectorAll("[data-media-id]").length)));
 for (const button of document.querySelectorAll("[data-language]")) {
   button.addEventListener("click", () => tell(button.dataset.language));
 }
@@ -180,7 +184,7 @@ addEventListener("drop", withFiles((event) => {
 
 tell(language);
 $("#empty").hidden = true; // until it is known
-await list(0);
+await queue(() => list(0));
 try {
   ({ simulated } = await ask("api/about"));
 } catch (error) {

@@ -8,7 +8,7 @@ const WORDS = {
     forGood: "It is deleted from the WeChat account for good.", keep: "Keep it", delete: "Delete",
     deleteNamed: (name) => `Delete ${name}`, simulated: "Simulator", real: "Live account",
     total: (count) => `${count} ${count === 1 ? "picture" : "pictures"}`,
-    toServer: "On its way to the server", toWeChat: "On its way to WeChat",
+    toServer: "Sending to the server", toWeChat: "Sending to WeChat",
     dismiss: "Dismiss", details: "Details", unnamed: "Picture",
     failed: (name) => `${name}: `,
     problems: {
