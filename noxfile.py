@@ -120,6 +120,20 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Use the page of examples/gallery in the system's Chromium, against the simulator; keeps screenshots."""
+    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+        session.error("the tests in a browser need Chromium; on Debian: apt-get install chromium fonts-noto-cjk")
+    install(session, *group("browser"))
+    directory = Path(session.create_tmp()).resolve() / "screenshots"
+    directory.mkdir(exist_ok=True)
+    session.run(
+        "pytest", "tests/browser/gallery_page.py", *session.posargs, env={"WXASSET_SCREENSHOTS": str(directory)}
+    )
+    session.log(f"screenshots are in {directory}")
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Play 10,000 random schedules of faults, judged by the simulator's journal; the tests play 60."""
     install(session)
