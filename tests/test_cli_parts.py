@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from wxasset import DeleteReport, FailedDelete, MaterialCount, News, Video, WxSession
-from wxasset.cli import consent, demo, run, shelf, view
+from wxasset.cli import consent, demo, files, run, shelf, view
 from wxasset.cli.judge import (
     Check,
     Outcome,
@@ -343,7 +343,7 @@ def test_a_file_that_cannot_be_opened_is_told(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(SourceError, match=r"a\.jpg cannot be read: Permission denied\."):
-        demo._head(file)
+        files._head(file)
 
 
 async def test_a_cloud_that_refuses_is_one_failed_check() -> None:

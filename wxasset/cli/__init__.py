@@ -19,13 +19,17 @@ from rich.text import Text
 
 from wxasset import __version__
 from wxasset.cli import consent, demo, simulate, view
+from wxasset.cli.completion import completion_command
+from wxasset.cli.downloads import get_command
 from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
 from wxasset.cli.failures import note, tell
 from wxasset.cli.judge import Outcome
-from wxasset.cli.library import count_command
+from wxasset.cli.library import count_command, ls_command, rm_command
 from wxasset.cli.output import drop_stdout
 from wxasset.cli.plan import SAMPLES
 from wxasset.cli.signals import run_in_event_loop
+from wxasset.cli.tokens import token_command
+from wxasset.cli.uploads import add_command, image_command
 from wxasset.cli.work import FLAG
 from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator, SimulatorOptions
@@ -38,10 +42,19 @@ app: App = App(
     help="Tools of the wxasset SDK for WeChat media assets. Try: wxasset demo",
     help_epilogue=EXIT_CODES,
     help_format="plaintext",
+    console=view.output_console(),
     version=__version__,
 )
 
+app.command(add_command, name="add")
+app.command(get_command, name="get")
+app.command(rm_command, name="rm")
+app.command(ls_command, name="ls")
 app.command(count_command, name="count")
+app.command(image_command, name="image")
+app.command(token_command, name="token")
+app.command(completion_command(lambda shell: app.generate_completion(shell=shell)), name="completion")
+app.register_install_completion_command(help="Install completion for the shell that this runs in.")
 
 
 @app.command(name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from wxasset.cli.view import one_line
 from wxasset.errors import UsageError
 
-__all__ = ["agreed", "check_options", "check_variables", "host", "question"]
+__all__ = ["agreed", "check_options", "check_variables", "host", "listing", "question"]
 
 _REQUIRED: Final = ("WXASSET_APPID", "WXASSET_SECRET")
+_NAMED: Final = 3  # items that a question names
 _SERVICE: Final = "https://api.weixin.qq.com"
 
 
@@ -43,6 +44,12 @@ def question(where: str, pieces: int, fileids: int) -> str:
     """Say what is about to happen, to which account (`where`), and ask."""
     cloud = f", and deletes {fileids} cloud files for good" if fileids else ""
     return f"This uploads {pieces} permanent materials to {where} and deletes them again{cloud}. Go on? [y/N]"
+
+
+def listing(items: Sequence[str]) -> str:
+    """Name the first of some items, and say how many more there are."""
+    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return ", ".join(items[:_NAMED]) + more
 
 
 def host(environ: Mapping[str, str]) -> str:

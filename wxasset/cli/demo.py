@@ -8,10 +8,10 @@ from typing import Final, TypeAlias
 
 import aiohttp
 import anyio
-from anyio import to_thread
 from attrs import frozen
 
 from wxasset import SavedMaterial, Video, WxSession
+from wxasset.cli.files import format_of
 from wxasset.cli.judge import (
     Check,
     Outcome,
@@ -28,9 +28,8 @@ from wxasset.cli.judge import (
 )
 from wxasset.cli.plan import SAMPLES, Piece, piece_of
 from wxasset.cli.shelf import Shelf
-from wxasset.errors import Hint, SourceError, WxAssetError
+from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
-from wxasset.wire.formats import HEAD_SIZE, sniff
 
 __all__ = ["Desk", "live", "plan", "simulated"]
 
@@ -63,22 +62,7 @@ async def plan(files: Sequence[Path]) -> tuple[Piece, ...]:
     """
     if not files:
         return SAMPLES
-    return tuple([piece_of(path, sniff(await to_thread.run_sync(_head, path))) for path in files])
-
-
-def _head(path: Path) -> bytes:
-    """Read the first bytes of a file, in a thread."""
-    problem = "it is not a regular file"
-    try:
-        if path.is_file() or not path.exists():  # a pipe or a device might never give its first bytes
-            with path.open("rb") as file:
-                return file.read(HEAD_SIZE)
-    except OSError as error:
-        problem = error.strerror or str(error)
-    raise SourceError(
-        f"{path} cannot be read: {problem}.",
-        Hint("Nothing was uploaded; check the path.", "未上传任何内容，请检查文件路径。"),
-    )
+    return tuple([piece_of(path, await format_of(path)) for path in files])
 
 
 async def simulated(files: Sequence[Path], desk: Desk) -> Outcome:

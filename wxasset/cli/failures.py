@@ -7,7 +7,7 @@ from cyclopts import CycloptsError
 
 from wxasset.cli import view
 from wxasset.cli.output import is_terminal, json_line
-from wxasset.errors import APIError, Hint, WxAssetError
+from wxasset.errors import APIError, Hint, UploadOutcomeUnknown, WxAssetError
 
 __all__ = ["document_of", "note", "tell"]
 
@@ -16,6 +16,12 @@ _SYSTEM = Hint("Check the file, the disk and their permissions.", "请检查文�
 
 
 def _hint_of(error: BaseException) -> Hint:
+    if isinstance(error, UploadOutcomeUnknown) and error.listing is not None:
+        look = f"wxasset ls {error.listing}"  # the error's own hint is for programs
+        return Hint(
+            f"Look for {error.filename} in: {look}. Upload it again only if it is not there a minute from now.",
+            f"请先执行 {look} 查找 {error.filename}；一分钟后仍未出现再重新上传，以免重复占用额度。",
+        )
     if isinstance(error, WxAssetError):
         return error.hint
     return _HELP if isinstance(error, CycloptsError) else _SYSTEM

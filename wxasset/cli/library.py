@@ -1,12 +1,29 @@
 """`wxasset count | ls | rm`: what is in the library, and what goes out of it."""
 
-from wxasset import WxSession
-from wxasset.cli.report import Report
-from wxasset.cli.work import Options, perform
+import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
-__all__ = ["count_command"]
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
-_COUNTED = ("image", "voice", "video", "news")
+from wxasset import ListedType, MaterialItem, WxSession
+from wxasset.calls.material import PAGE
+from wxasset.cli.consent import agreed, listing
+from wxasset.cli.credentials import find_credentials
+from wxasset.cli.exits import Exit
+from wxasset.cli.failures import note
+from wxasset.cli.items import IDS, ids_of
+from wxasset.cli.report import Record, Report
+from wxasset.cli.work import FLAG, Options, perform, run_report
+from wxasset.errors import UsageError
+
+__all__ = ["count_command", "ls_command", "rm_command"]
+
+_COUNTED: Final = ("image", "voice", "video", "news")
+_NATURAL: Final = Parameter(validator=Number(gte=0))
 
 
 def count_command(*, options: Options = Options()) -> int:  # noqa: B008 - frozen
@@ -21,3 +38,105 @@ def count_command(*, options: Options = Options()) -> int:  # noqa: B008 - froze
             report.did({"type": kind, "count": getattr(count, kind)})
 
     return perform(options, ("type", "count"), work)
+
+
+def ls_command(
+    type: ListedType,  # noqa: A002 - WeChat's own name for it
+    /,
+    *,
+    limit: Annotated[int, _NATURAL] = PAGE,
+    offset: Annotated[int, _NATURAL] = 0,
+    all: Annotated[bool, FLAG] = False,  # noqa: A002 - the usual name of this option
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """List materials of a type, the newest first.
+
+    Columns: media_id, time, name. JSON keys: media_id, type, name, update_time (unix seconds), time (ISO 8601), url.
+
+    Args:
+        type: The type; thumbs are listed as images.
+        limit: The most to list.
+        offset: How many to pass over.
+        all: List all of them, each once also while others are added or deleted.
+        options: What every command takes.
+    """
+    if all and (offset or limit != PAGE):
+        raise UsageError("--all lists everything; leave --limit and --offset out.")
+
+    async def work(wx: WxSession, report: Report) -> None:
+        async with aclosing(wx.iter_materials(type) if all else _some(wx, type, offset, limit, report)) as items:
+            async for item in items:
+                report.did(_listed(type, item))
+
+    return perform(options, ("media_id", "time", "name"), work)
+
+
+async def _some(
+    wx: WxSession, kind: ListedType, offset: int, limit: int, report: Report
+) -> AsyncGenerator[MaterialItem, None]:
+    """Give materials from `offset` on, and say where there are more than `limit`."""
+    end, total = offset + limit, None
+    while offset < end and (total is None or offset < total):
+        page = await wx.list_materials(kind, offset=offset, count=min(PAGE, end - offset))
+        for item in page.items:
+            yield item
+        offset, total = offset + len(page.items), page.total
+        if not page.items:
+            return
+    if total is not None and offset < total:
+        report.note(f"{total} in all; see the rest with --all, or from --offset {offset} on.", total=total, next=offset)
+
+
+def _listed(kind: ListedType, item: MaterialItem) -> Record:
+    articles = item.content.articles if item.content is not None else ()
+    return {
+        "media_id": item.media_id,
+        "type": kind,
+        "name": item.name or " / ".join(article.title for article in articles),
+        "update_time": item.update_time,
+        "time": datetime.fromtimestamp(item.update_time, UTC).isoformat().replace("+00:00", "Z"),
+        "url": item.url,
+    }
+
+
+def rm_command(
+    *media_ids: Annotated[str, IDS],
+    yes: Annotated[bool, FLAG] = False,
+    dry_run: Annotated[bool, FLAG] = False,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Delete permanent materials for good: wxasset rm MEDIA_ID..., or - for ids from stdin.
+
+    Of each line of stdin the first column counts, so that the lines of wxasset ls can be piped here.
+
+    JSON keys: media_id, deleted; with --dry-run: would, media_id.
+
+    Args:
+        media_ids: Their ids; a repeated one is sent once.
+        yes: Do not ask.
+        dry_run: Say what would be done, and do nothing.
+        options: What every command takes.
+    """
+    ids = list(dict.fromkeys(ids_of(media_ids)))
+    if not ids:
+        raise UsageError("There is no media_id to delete.")
+    if dry_run:
+        return run_report(options, ("would", "media_id"), lambda report: report.each(ids, _would))
+    account = find_credentials(os.environ, options.account)
+    what = f"This deletes {len(ids)} permanent materials of {account.appid} at {account.host} for good: {listing(ids)}."
+    if not yes and not agreed(f"{what} Go on? [y/N]", "wxasset rm"):
+        note("Nothing was deleted.", as_json=options.json)
+        return Exit.FAILED
+
+    async def work(wx: WxSession, report: Report) -> None:
+        async def delete(media_id: str) -> Record:
+            await wx.del_material(media_id)
+            return {"media_id": media_id, "deleted": True}
+
+        await report.each(ids, delete, whole=True)
+
+    return perform(options, ("media_id",), work)
+
+
+async def _would(media_id: str) -> Record:
+    return {"would": "delete", "media_id": media_id}

@@ -31,14 +31,14 @@ class Output:
     """Takes results one by one.
 
     Args:
-        columns: The keys of a record that are shown where it is not JSON, in their order.
+        columns: The keys of a record that are shown where it is not JSON, in their order; None shows no record.
         as_json: Whether each record is a JSON object on a line of its own.
     """
 
-    def __init__(self, columns: Sequence[str], *, as_json: bool) -> None:
+    def __init__(self, columns: Sequence[str] | None, *, as_json: bool) -> None:
         self._columns = columns
         self._json = as_json
-        self._table = None if as_json or not is_terminal(sys.stdout) else _table(columns)
+        self._table = None if columns is None or as_json or not is_terminal(sys.stdout) else _table(columns)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +56,8 @@ class Output:
         Raises:
             BrokenPipeError: Nobody reads any more.
         """
+        if self._columns is None:
+            return
         if self._table is not None:
             self._table.add_row(*(Text(_cell(record.get(column))) for column in self._columns))
         elif self._json:

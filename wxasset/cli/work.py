@@ -55,12 +55,13 @@ def _noted(*, as_json: bool) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def run_report(options: Options, columns: Sequence[str], work: Callable[[Report], Awaitable[None]]) -> int:
+def run_report(options: Options, columns: Sequence[str] | None, work: Callable[[Report], Awaitable[None]]) -> int:
     """Do work that tells what it does, and return the exit status.
 
     Args:
         options: What the command was given.
-        columns: The keys of its results that are shown where they are no JSON.
+        columns: The keys of its results that are shown where they are no JSON; None where stdout is for something
+            else, and no result is shown.
         work: Does it; an error that it raises is told as one of the whole command.
     """
     with _noted(as_json=options.json), Output(columns, as_json=options.json) as out:
@@ -76,7 +77,7 @@ def run_report(options: Options, columns: Sequence[str], work: Callable[[Report]
     return report.status() if stopped is None else report.stopped(stopped)
 
 
-def perform(options: Options, columns: Sequence[str], work: Work) -> int:
+def perform(options: Options, columns: Sequence[str] | None, work: Work) -> int:
     """Do the work of a command in a session of its account, and return the exit status.
 
     Raises:

@@ -1,0 +1,101 @@
+"""`wxasset get`: materials come down."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+from attrs import asdict
+from cyclopts import Parameter
+
+from wxasset import News, SavedMaterial, Video, WxSession
+from wxasset.cli.items import DASHED, IDS, STDIO, ids_of
+from wxasset.cli.progress import transfer
+from wxasset.cli.report import Record, Report
+from wxasset.cli.work import FLAG, Options, perform
+from wxasset.errors import UsageError
+
+__all__ = ["check_output", "get_command", "saved_record"]
+
+_KEYS: Final = (
+    *("media_id", "type", "file", "size", "sha256", "content_type"),
+    *("title", "introduction", "articles"),
+)
+_COLUMNS: Final = ("media_id", "type", "file", "size", "title")
+
+
+def get_command(
+    *media_ids: Annotated[str, IDS],
+    output: Annotated[str, DASHED, Parameter(name=["--output", "-o"])] = ".",
+    film: Annotated[bool, FLAG] = False,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Fetch permanent materials.
+
+    A directory gets files under the names that WeChat gives, and none is replaced; a file is replaced at once when all
+    is there; - is stdout, and nothing else is written there. Of a video there is a description, and the film itself
+    with --film; articles leave no file.
+
+    JSON keys: media_id, type (file, video, news), file, size, sha256, content_type, title, introduction, articles.
+
+    Args:
+        media_ids: Their ids, or - for ids from stdin.
+        output: A directory, a file (for a single id), or - for stdout.
+        film: Fetch the film of a video.
+        options: What every command takes.
+    """
+    ids = list(ids_of(media_ids))
+    if not ids:
+        raise UsageError("There is no media_id to fetch.")
+    to = check_output(output, several=len(ids) > 1)
+
+    async def get(wx: WxSession, media_id: str, report: Report) -> Record:
+        with transfer(media_id, quiet=report.as_json) as progress:
+            material = await wx.get_material(media_id, to, progress=progress)
+            record = _described(media_id, material)
+            if isinstance(material, Video) and film:
+                record |= saved_record(await wx.download_video(material, to, progress=progress))
+        if record["size"] is None and output == STDIO:
+            report.note(f"{media_id} is of the type {record['type']}, which is no file.", item=media_id)
+        return record
+
+    async def work(wx: WxSession, report: Report) -> None:
+        await report.each(ids, lambda media_id: get(wx, media_id, report))
+
+    return perform(options, None if output == STDIO else _COLUMNS, work)
+
+
+def check_output(output: str, *, several: bool) -> Path | BinaryIO:
+    """Say where downloads go.
+
+    Raises:
+        UsageError: They cannot all go there.
+    """
+    if output != STDIO:
+        if several and not os.path.isdir(output):  # noqa: PTH112 - a text
+            raise UsageError("Several downloads go to a directory that exists; -o is none.")
+        return Path(output)
+    if several or sys.stdout.isatty():
+        raise UsageError("-o - writes a single file to stdout, which is no terminal.")
+    return sys.stdout.buffer
+
+
+def _described(media_id: str, material: News | Video | SavedMaterial) -> dict[str, object]:
+    """Describe what WeChat answered; the link of a video is signed, and not shown."""
+    record: dict[str, object] = dict.fromkeys(_KEYS) | {"media_id": media_id}
+    if isinstance(material, SavedMaterial):
+        return record | {"type": "file"} | saved_record(material)
+    if isinstance(material, Video):
+        return record | {"type": "video", "title": material.title, "introduction": material.description}
+    titles = " / ".join(article.title for article in material.articles)
+    return record | {"type": "news", "title": titles, "articles": [asdict(article) for article in material.articles]}
+
+
+def saved_record(saved: SavedMaterial) -> dict[str, object]:
+    """Describe a file that was downloaded."""
+    return {
+        "file": None if saved.path is None else str(saved.path),
+        "size": saved.size,
+        "sha256": saved.sha256,
+        "content_type": saved.content_type,
+    }

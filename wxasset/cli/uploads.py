@@ -1,0 +1,156 @@
+"""`wxasset add` and `wxasset image`: files go up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, get_args
+
+from attrs import frozen
+from cyclopts import Parameter
+
+from wxasset import Limits, Upload, WxSession
+from wxasset.calls.material import AddMaterial, Description, UploadImage
+from wxasset.cli.files import kind_of
+from wxasset.cli.plan import Kind
+from wxasset.cli.progress import transfer
+from wxasset.cli.report import Record, Report
+from wxasset.cli.work import FLAG, Options, perform, run_report
+from wxasset.errors import UsageError
+from wxasset.transfer.source import open_source
+
+__all__ = ["add_command", "check_upload", "image_command"]
+
+_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_DRY: Final = ("would", "file", "type", "size")
+_FILES: Final = Parameter(help="Files.", negative="", show_default=False)
+
+
+@frozen(kw_only=True)
+class _Words:
+    """What is given along with files."""
+
+    type: Kind | None
+    title: str | None
+    introduction: str | None
+    filename: str | None
+
+    async def material_of(self, file: str) -> AddMaterial:
+        """The call that adds a file; a video without a title gets the name of its file."""
+        kind = self.type or await kind_of(Path(file))
+        described = kind == "video" or self.title is not None or self.introduction is not None
+        title = self.title or Path(file).stem
+        description = Description(title=title, introduction=self.introduction or "") if described else None
+        return AddMaterial(type=kind, description=description)
+
+
+def add_command(
+    *files: Annotated[str, _FILES],
+    type: Kind | None = None,  # noqa: A002 - WeChat's own name for it
+    title: str | None = None,
+    introduction: str | None = None,
+    filename: str | None = None,
+    dry_run: Annotated[bool, FLAG] = False,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Add permanent materials to the library: wxasset add [TYPE] FILE...
+
+    The type (image, voice, video, thumb) is told from the bytes of each file where it is not given; write ./image for
+    a file of that name.
+
+    JSON keys: file, type, media_id, url, size, reconciled; with --dry-run: would, file, type, size.
+
+    Args:
+        files: Perhaps a type, then files.
+        type: The type of all files.
+        title: The title of a video; the name of its file by default.
+        introduction: The introduction of a video.
+        filename: The name of a single file in the library; its own by default.
+        dry_run: Say what would be done, and do nothing.
+        options: What every command takes.
+    """
+    if type is None and files and files[0] in _KINDS:
+        type, files = next(kind for kind in _KINDS if kind == files[0]), files[1:]  # noqa: A001 - the same
+    _check_files(files, filename)
+    words = _Words(type=type, title=title, introduction=introduction, filename=filename)
+
+    async def add(wx: WxSession, file: str, *, quiet: bool) -> Record:
+        call = await words.material_of(file)
+        size = await check_upload(call, file, filename)
+        with transfer(Path(file).name, quiet=quiet) as progress:
+            added = await wx.call(call, media=file, filename=filename, progress=progress)
+        return {
+            "file": file,
+            "type": call.type,
+            "media_id": added.media_id,
+            "url": added.url,
+            "size": size,
+            "reconciled": added.reconciled,
+        }
+
+    async def work(wx: WxSession, report: Report) -> None:
+        # An upload that is broken off may leave a material whose id nobody knows.
+        await report.each(files, lambda file: add(wx, file, quiet=report.as_json), whole=True)
+
+    async def would(file: str) -> Record:
+        call = await words.material_of(file)
+        return {"would": "add", "file": file, "type": call.type, "size": await check_upload(call, file, filename)}
+
+    if dry_run:
+        return run_report(options, _DRY, lambda report: report.each(files, would))
+    return perform(options, ("media_id", "type", "file"), work)
+
+
+def image_command(
+    *files: Annotated[str, _FILES],
+    filename: str | None = None,
+    dry_run: Annotated[bool, FLAG] = False,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Upload images for the bodies of articles, and print their URLs.
+
+    JPEG or PNG of less than 1 MiB; they do not count against the library, and nothing lists them. JSON keys: file,
+    url, size; with --dry-run: would, file, type, size.
+
+    Args:
+        files: Images.
+        filename: The name to send a single file under; its own by default.
+        dry_run: Say what would be done, and do nothing.
+        options: What every command takes.
+    """
+    _check_files(files, filename)
+    call = UploadImage()
+
+    async def upload(wx: WxSession, file: str, *, quiet: bool) -> Record:
+        size = await check_upload(call, file, filename)
+        with transfer(Path(file).name, quiet=quiet) as progress:
+            url = await wx.upload_image(file, filename=filename, progress=progress)
+        return {"file": file, "url": url, "size": size}
+
+    async def work(wx: WxSession, report: Report) -> None:
+        await report.each(files, lambda file: upload(wx, file, quiet=report.as_json), whole=True)
+
+    async def would(file: str) -> Record:
+        return {"would": "upload", "file": file, "type": "image", "size": await check_upload(call, file, filename)}
+
+    if dry_run:
+        return run_report(options, _DRY, lambda report: report.each(files, would))
+    return perform(options, ("url", "file"), work)
+
+
+def _check_files(files: Sequence[str], filename: str | None) -> None:
+    if not files:
+        raise UsageError("There is no file to upload.")
+    if filename is not None and len(files) > 1:
+        raise UsageError("--filename is the name of a single file.")
+
+
+async def check_upload(call: Upload[object], file: str, filename: str | None = None) -> int:
+    """Check a file as the upload does before it sends anything, and return its size in bytes.
+
+    Raises:
+        SourceError: It cannot be read, or is not what WeChat takes.
+    """
+    source = await open_source(file, filename=filename, size=None, limit=call.limit, limits=Limits())
+    try:
+        return source.size
+    finally:
+        source.close()
