@@ -1,7 +1,6 @@
 """The command line as its users meet it: a process with arguments, two streams, signals and an exit status."""
 
 import asyncio
-import os
 import re
 import shutil
 import signal
@@ -9,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unicodedata import east_asian_width
 
@@ -19,27 +19,15 @@ from aiohttp import web
 from anyio import to_thread
 
 import wxasset
+from command_line import HELD_UP, command, environment, on_terminal, variables
 from wxasset import WxSession
 from wxasset.cli.plan import SAMPLES
 from wxasset.simulator import Simulator
 
-ROOT = Path(wxasset.__file__).parent.parent
 SAMPLE = {piece.path.name: piece.path for piece in SAMPLES}
-HELD_UP = 30.0  # seconds; no command here takes as long, unless something hangs
 DOUBLED = {"F", "W"}
 
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
-
-
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a user who has set nothing but `extra`."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("WXASSET_") and name != "COLUMNS"}
-    return own | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"} | dict(extra or {})
-
-
-def command(*arguments: str | Path) -> list[str]:
-    """The command line, with every warning an error."""
-    return [sys.executable, "-W", "error", "-m", "wxasset", *map(str, arguments)]
 
 
 def wxasset_run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -105,11 +93,6 @@ async def service() -> AsyncIterator[Hooked]:
     """What stands for the real service in the tests of `--live`."""
     async with Hooked() as running:
         yield running
-
-
-def variables(service: Simulator) -> dict[str, str]:
-    """The environment variables that lead to the service."""
-    return {"WXASSET_APPID": service.appid, "WXASSET_SECRET": service.secret, "WXASSET_BASE_URL": service.url}
 
 
 async def run_live(service: Simulator, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -361,39 +344,14 @@ async def test_a_second_signal_ends_a_clean_up_that_hangs(service: Hooked) -> No
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1), ("", 1)])
 async def test_live_asks_on_a_terminal(service: Hooked, answer: str, status: int) -> None:
     """On a terminal the question names host, appid and what will happen, and anything but a yes sends nothing."""
-    seen, returncode = await to_thread.run_sync(on_terminal, service, answer)
+    run = partial(on_terminal, "demo", "--live", env=variables(service), answer=answer)
+    screen = await to_thread.run_sync(run)
     host = service.url.removeprefix("http://")
-    assert f"uploads 6 permanent materials to {host} as {service.appid} and deletes them again" in seen
-    assert returncode == status
+    assert f"uploads 6 permanent materials to {host} as {service.appid} and deletes them again" in screen.text
+    assert screen.status == status
     assert bool(service.journal) is (status == 0)
-    assert ("Nothing was sent." in seen) is (status == 1)
-    assert service.secret not in seen
-
-
-def on_terminal(service: Simulator, answer: str) -> tuple[str, int]:
-    """Run `demo --live` on a pseudo-terminal, answer its question, and return what was to be seen."""
-    ours, theirs = os.openpty()
-    env = environment(variables(service) | {"TERM": "xterm"})
-    argv = command("demo", "--live")
-    process = subprocess.Popen(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    seen = b""
-    try:
-        while chunk := read(ours):
-            seen += chunk
-            if b"[y/N]" in chunk:
-                os.write(ours, f"{answer}\n".encode())
-    finally:
-        os.close(ours)
-    return seen.decode("utf-8", "replace"), process.wait(HELD_UP)
-
-
-def read(terminal: int) -> bytes:
-    """Read from a pseudo-terminal; Linux reports its end as an error."""
-    try:
-        return os.read(terminal, 65536)
-    except OSError:
-        return b""
+    assert ("Nothing was sent." in screen.text) is (status == 1)
+    assert service.secret not in screen.text
 
 
 # simulate

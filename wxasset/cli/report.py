@@ -11,7 +11,7 @@ from attrs import define, field
 from wxasset.cli import failures
 from wxasset.cli.exits import exit_of_all, stops_all
 from wxasset.cli.output import Output
-from wxasset.errors import WxAssetError
+from wxasset.errors import DestinationError, WxAssetError
 
 __all__ = ["Record", "Report"]
 
@@ -70,6 +70,8 @@ class Report:
                 with anyio.CancelScope(shield=whole):
                     self.did(await act(item))
             except WxAssetError as error:
+                if isinstance(error, DestinationError) and isinstance(error.__cause__, BrokenPipeError):
+                    raise error.__cause__ from None  # stdout was the destination, and nobody reads it any more
                 self.failed(error, str(item))
             self.left.pop(0)
             if len(self.errors) > before and stops_all(self.errors[-1]):

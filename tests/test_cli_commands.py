@@ -1,0 +1,629 @@
+"""Each command in a pipe, as JSON and on a real terminal; what it does, what it says, and how it ends."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from attrs import frozen
+
+from command_line import HELD_UP, command, environment, on_terminal, piped, variables
+from wxasset.cli import run
+from wxasset.cli.exits import EXIT_CODES, Exit
+from wxasset.cli.plan import SAMPLES
+from wxasset.simulator import Simulator
+
+SAMPLE: Final = {piece.path.name: str(piece.path) for piece in SAMPLES}
+PHOTO, DRAWING, VOICE, CLIP = (SAMPLE[name] for name in ("photo.jpg", "drawing.png", "voice.mp3", "clip.mp4"))
+ERROR_KEYS: Final = {"kind", "message", "hint", "hint_zh", "errcode", "rid", "item"}
+ADD_KEYS: Final = {"file", "type", "media_id", "url", "size", "reconciled"}
+GET_KEYS: Final = {
+    *("media_id", "type", "file", "size", "sha256", "content_type"),
+    *("title", "introduction", "articles"),
+}
+needs_terminals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A simulator in a thread, to which the environment of this process leads."""
+    with Simulator() as simulator:
+        for name in list(os.environ):
+            if name.startswith("WXASSET_"):
+                monkeypatch.delenv(name)
+        for name, value in variables(simulator).items():
+            monkeypatch.setenv(name, value)
+        yield simulator
+
+
+class Command:
+    """Runs a command in this process and keeps what it wrote."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path) -> "Ended":
+        """Run it to its end."""
+        status = run([*map(str, arguments)])
+        out, err = self._capsys.readouterr()
+        return Ended(status=status, out=out, err=err)
+
+
+@frozen(kw_only=True)
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Its results, as JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """Its errors and notes, as JSON."""
+        return [json.loads(line) for line in self.err.splitlines()]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Its results, as columns."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def wxasset(capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command line, in this process."""
+    return Command(capsys)
+
+
+def added(wxasset: Command, *files: str) -> list[str]:
+    """Add files, and give their ids."""
+    return [record["media_id"] for record in wxasset("add", "--json", *files).records]
+
+
+def sent(service: Simulator, endpoint: str) -> int:
+    """How often an endpoint was called."""
+    return sum(entry.path.endswith(endpoint) for entry in service.journal)
+
+
+# Every command, three ways
+
+
+@frozen(kw_only=True)
+class Case:
+    """How a command is tried.
+
+    Attributes:
+        arguments: What it is given; {image} and {video} stand for ids of materials, {to} for a directory.
+        rows: How many results there are.
+        keys: The keys of each result as JSON.
+        heading: What the table on a terminal is headed with; None where there is no table.
+        row: What each line in a pipe looks like.
+    """
+
+    arguments: str
+    rows: int
+    keys: set[str]
+    heading: str | None
+    row: str
+
+
+ID: Final = r"[\w-]{64}"
+CASES: Final = {
+    "add": Case(
+        arguments=f"add {PHOTO} {VOICE}",
+        rows=2,
+        keys=ADD_KEYS,
+        heading="media id",
+        row=rf"{ID}\t(image|voice)\t.*/(photo\.jpg|voice\.mp3)",
+    ),
+    "get": Case(
+        arguments="get {image} -o {to}",
+        rows=1,
+        keys=GET_KEYS,
+        heading="media id",
+        row=rf"{ID}\tfile\t.*/photo\.jpg\t[0-9]+\t",
+    ),
+    "get --film": Case(
+        arguments="get {video} --film -o {to}",
+        rows=1,
+        keys=GET_KEYS,
+        heading="title",
+        row=rf"{ID}\tvideo\t.*/clip\.mp4\t[0-9]+\tclip",
+    ),
+    "rm": Case(
+        arguments="rm {image} {video} --yes",
+        rows=2,
+        keys={"media_id", "deleted"},
+        heading="media id",
+        row=ID,
+    ),
+    "ls": Case(
+        arguments="ls image",
+        rows=1,
+        keys={"media_id", "type", "name", "update_time", "time", "url"},
+        heading="name",
+        row=rf"{ID}\t20..-..-..T..:..:..Z\tphoto\.jpg",
+    ),
+    "count": Case(arguments="count", rows=4, keys={"type", "count"}, heading="count", row=r"\w+\t[01]"),
+    "image": Case(
+        arguments=f"image {DRAWING}",
+        rows=1,
+        keys={"file", "url", "size"},
+        heading="url",
+        row=r"http://mmbiz\.qpic\.cn/\S+\t.*/drawing\.png",
+    ),
+    "token": Case(
+        arguments="token",
+        rows=1,
+        keys={"appid", "from", "expires_in", "expires_at", "host", "credentials"},
+        heading="expires in",
+        row=r"wx\w{16}\tWeChat\t7\d\d\d\t20\S+Z\t127\.0\.0\.1:\d+\tthe environment",
+    ),
+}
+
+
+@needs_terminals
+@pytest.mark.parametrize("name", CASES)
+def test_every_command_in_a_pipe_as_json_and_on_a_terminal(
+    service: Simulator, wxasset: Command, tmp_path: Path, name: str
+) -> None:
+    """Lines of columns in a pipe, one JSON object a line where asked for, a table on a terminal; no secret in any."""
+    case = CASES[name]
+    seen: list[str] = []
+
+    def arguments(kind: str) -> list[str]:
+        service.reset()
+        image, video = added(wxasset, PHOTO, CLIP)
+        (to := tmp_path / kind).mkdir()
+        return case.arguments.format(image=image, video=video, to=to).split()
+
+    plain = piped(*arguments("plain"), env=variables(service))
+    assert (plain.returncode, plain.stderr) == (0, "")
+    assert [bool(re.fullmatch(case.row, line)) for line in plain.stdout.splitlines()] == [True] * case.rows
+    as_json = piped(*arguments("json"), "--json", env=variables(service))
+    assert (as_json.returncode, as_json.stderr) == (0, "")
+    assert [set(json.loads(line)) for line in as_json.stdout.splitlines()] == [case.keys] * case.rows
+    screen = on_terminal(*arguments("terminal"), env=variables(service))
+    assert screen.status == 0
+    if case.heading is not None:
+        assert case.heading in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.text)
+        assert "\t" not in screen.text
+    seen = [plain.stdout, as_json.stdout, screen.text]
+    assert not any(service.secret in text or "access_token" in text for text in seen)
+
+
+# add
+
+
+def test_add_tells_the_type_from_the_bytes(service: Simulator, wxasset: Command, tmp_path: Path) -> None:
+    """Whatever a file is called, its bytes say what it is; a video gets a title of its file's name, or the given."""
+    copies = [shutil.copy(SAMPLE[name], tmp_path / f"{number}.dat") for number, name in enumerate(SAMPLE)]
+    records = wxasset("add", "--json", *copies).records
+    assert [record["type"] for record in records] == ["image", "image", "voice", "voice", "video", "image"]
+    assert all(set(record) == ADD_KEYS for record in records)
+    titled = wxasset("add", CLIP, "--title", "夏天", "--introduction", "两秒")
+    video = service.materials[titled.rows[0][0]]
+    assert (video.title, video.introduction) == ("夏天", "两秒")
+
+
+def test_add_takes_a_type_and_a_name(service: Simulator, wxasset: Command) -> None:
+    """The type comes first or as an option, the name of a single file as an option."""
+    first, second = (wxasset("add", *how, SAMPLE["thumb.jpg"]) for how in (["thumb"], ["--type", "thumb"]))
+    assert first.rows[0][1] == second.rows[0][1] == "thumb"
+    named = wxasset("add", PHOTO, "--filename", "海报.jpg")
+    assert service.materials[named.rows[0][0]].filename == "海报.jpg"
+
+
+def test_add_goes_on_after_a_file_that_fails(service: Simulator, wxasset: Command, tmp_path: Path) -> None:
+    """A file that WeChat does not take is told by its name; the others are added, and the status is 3."""
+    bad = tmp_path / "notes.txt"
+    bad.write_text("no picture")
+    ended = wxasset("add", PHOTO, bad, VOICE)
+    assert ended.status == Exit.PARTLY
+    assert [row[2] for row in ended.rows] == [PHOTO, VOICE]
+    assert ended.err.startswith(f"wxasset: {bad}: ")
+    assert len(service.materials) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [["add"], ["add", "image"], ["image"], ["add", PHOTO, VOICE, "--filename", "one"], ["add", "--type"]]
+)
+def test_add_needs_files_that_fit(service: Simulator, wxasset: Command, arguments: list[str]) -> None:
+    """Without a file, or with one name for several, nothing is sent."""
+    assert wxasset(*arguments).status == Exit.USAGE
+    assert service.journal == []
+
+
+def test_an_upload_whose_outcome_is_unknown_has_a_status_of_its_own(service: Simulator, wxasset: Command) -> None:
+    """Where the reply is lost, the status is 4 and the hint says where to look, in both languages."""
+    service.fail("uploadimg", "reset-after-commit")
+    ended = wxasset("image", DRAWING, PHOTO, "--json")
+    assert ended.status == Exit.UNKNOWN
+    (told,) = ended.told
+    assert (told["kind"], told["item"]) == ("UploadOutcomeUnknown", DRAWING)
+    assert len(ended.records) == 1
+
+
+# get
+
+
+def test_get_saves_what_was_added(service: Simulator, wxasset: Command, tmp_path: Path) -> None:
+    """A directory takes files under their names, a file is named by the user; the bytes are those that were added."""
+    photo, clip = added(wxasset, PHOTO, CLIP)
+    into = wxasset("get", photo, "-o", tmp_path)
+    assert Path(into.rows[0][2]).read_bytes() == Path(PHOTO).read_bytes()
+    named = wxasset("get", photo, f"--output={tmp_path / 'x.jpg'}", "--json")
+    assert named.records[0]["file"] == str(tmp_path / "x.jpg")
+    film = wxasset("get", clip, "--film", "-o", tmp_path / "film.mp4", "--json")
+    assert (tmp_path / "film.mp4").read_bytes() == Path(CLIP).read_bytes()
+    assert film.records[0]["sha256"]
+    described = wxasset("get", clip, "--json").records[0]
+    assert (described["type"], described["title"], described["file"]) == ("video", "clip", None)
+    assert service.journal[-1].path.endswith("get_material")
+
+
+def test_get_shows_articles(service: Simulator, wxasset: Command) -> None:
+    """Articles come as JSON with all that they hold, and by their titles otherwise."""
+    news = service.add_article(title="夏天\tto\nyou", content="<p>body</p>")
+    record = wxasset("get", news, "--json").records[0]
+    assert set(record) == GET_KEYS
+    assert record["articles"][0]["content"] == "<p>body</p>"
+    assert wxasset("get", news).rows[0][-1] == "夏天?to?you"
+
+
+def test_get_writes_to_a_pipe(service: Simulator, wxasset: Command, tmp_path: Path) -> None:
+    """With -o - stdout has the bytes and nothing else; a pipe that is closed early ends the command quietly."""
+    large = tmp_path / "large.jpg"
+    large.write_bytes(Path(PHOTO).read_bytes() + bytes(1_000_000))
+    media_id, video = added(wxasset, str(large), CLIP)
+    env = environment(variables(service))
+    whole = subprocess.run(command("get", media_id, "-o", "-"), env=env, capture_output=True, check=True)
+    assert (whole.stdout, whole.stderr) == (large.read_bytes(), b"")
+    with subprocess.Popen(
+        command("get", media_id, "-o", "-"), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+    described = piped("get", video, "-o", "-", env=variables(service))
+    assert (described.returncode, described.stdout) == (0, "")
+    assert "of the type video" in described.stderr
+
+
+@pytest.mark.parametrize("arguments", [["get"], ["get", "a", "b", "-o", "nowhere"], ["get", "a", "b", "-o", "-"]])
+def test_get_needs_a_place(service: Simulator, wxasset: Command, arguments: list[str]) -> None:
+    """Several files go to a directory that exists, and nothing is asked for otherwise."""
+    assert wxasset(*arguments).status == Exit.USAGE
+    assert service.journal == []
+
+
+# ls, count, rm
+
+
+def test_ls_lists_pages(service: Simulator, wxasset: Command) -> None:
+    """20 by default with a word on the rest; --all, --limit and --offset choose; articles go by their titles."""
+    for number in range(45):
+        service.add_article(title=f"t{number}")
+    some = wxasset("ls", "news", "--json")
+    assert [record["name"] for record in some.records] == [f"t{number}" for number in range(44, 24, -1)]
+    assert [(told["total"], told["next"]) for told in some.told] == [(45, 20)]
+    assert len(wxasset("ls", "news", "--all").rows) == 45
+    assert [row[2] for row in wxasset("ls", "news", "--limit", "25", "--offset", "15").rows] == [
+        f"t{number}" for number in range(29, 4, -1)
+    ]
+    assert wxasset("ls", "news", "--offset", "44").rows[0][2] == "t0"
+    assert wxasset("ls", "news", "--limit", "0").rows == []
+    assert wxasset("ls", "voice").out == ""
+    for wrong in (["ls"], ["ls", "thumb"], ["ls", "news", "--limit", "-1"], ["ls", "news", "--all", "--offset", "2"]):
+        assert wxasset(*wrong).status == Exit.USAGE
+
+
+def test_rm_takes_ids_from_a_pipe(service: Simulator, wxasset: Command) -> None:
+    """The lines of ls can be piped into rm; an id that comes twice is sent once; one that is unknown is told."""
+    added(wxasset, PHOTO, DRAWING, VOICE)
+    listed = wxasset("ls", "image").out
+    done = piped("rm", "-", "--yes", "-unknown-id-with-a-dash", env=variables(service), given=listed + listed + "\n")
+    assert done.returncode == Exit.PARTLY
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.count("\n") == 1
+    assert [material.type for material in service.materials.values()] == ["voice"]
+
+
+@needs_terminals
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1)])
+def test_rm_asks_on_a_terminal(service: Simulator, wxasset: Command, answer: str, status: int) -> None:
+    """The question names the account, how many and which; anything but a yes deletes nothing."""
+    ids = added(wxasset, PHOTO, DRAWING, VOICE, PHOTO)
+    screen = on_terminal("rm", *ids, env=variables(service), answer=answer)
+    text = " ".join(screen.text.split())
+    assert f"deletes 4 permanent materials of {service.appid} at 127.0.0.1" in text
+    assert f"{ids[0]}, {ids[1]}, {ids[2]} and 1 more" in text
+    assert screen.status == status
+    assert len(service.materials) == (0 if answer == "y" else 4)
+
+
+def test_rm_refuses_without_a_terminal(service: Simulator, wxasset: Command) -> None:
+    """Where nobody can be asked, nothing is deleted without --yes."""
+    ids = added(wxasset, PHOTO)
+    done = piped("rm", *ids, env=variables(service))
+    assert done.returncode == Exit.USAGE
+    assert "--yes" in done.stderr
+    assert len(service.materials) == 1
+
+
+@pytest.mark.parametrize("arguments", [["rm"], ["rm", "--yess", "x"], ["rm", "-y", "x"], ["get", "--films", "x"]])
+def test_an_option_that_is_mistyped_is_no_id(service: Simulator, wxasset: Command, arguments: list[str]) -> None:
+    """What begins with a dash and is short is refused."""
+    assert wxasset(*arguments).status == Exit.USAGE
+    assert service.journal == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keys"),
+    [
+        (["add", PHOTO, VOICE], {"would", "file", "type", "size"}),
+        (["image", DRAWING], {"would", "file", "type", "size"}),
+        (["rm", "some-id", "another-id"], {"would", "media_id"}),
+    ],
+)
+def test_a_dry_run_sends_nothing(service: Simulator, wxasset: Command, arguments: list[str], keys: set[str]) -> None:
+    """It says what would be done to each item, needs no account, and no yes."""
+    ended = wxasset(*arguments, "--dry-run", "--json")
+    assert (ended.status, ended.err) == (0, "")
+    assert [set(record) for record in ended.records] == [keys] * (len(arguments) - 1)
+    assert service.journal == []
+
+
+def test_a_dry_run_checks_files(service: Simulator, wxasset: Command, tmp_path: Path) -> None:
+    """A file that would be refused is refused, before anything is sent."""
+    large = tmp_path / "large.png"
+    large.write_bytes(Path(DRAWING).read_bytes() + bytes(1 << 20))
+    assert wxasset("image", "--dry-run", large).status == Exit.FAILED
+    assert wxasset("image", "--dry-run", large, DRAWING).status == Exit.PARTLY
+    assert service.journal == []
+
+
+# token
+
+
+@pytest.mark.usefixtures("service")
+def test_token_is_shown_only_when_asked_for(wxasset: Command) -> None:
+    """Its state never holds the token; --show prints it to stdout with a warning on stderr, as JSON too."""
+    assert "token" not in wxasset("token", "--json").records[0]
+    shown = wxasset("token", "--show")
+    token = shown.out.strip()
+    assert len(token) > 100
+    assert "secret" in shown.err
+    assert wxasset("token", "--show", "--json").records[0]["token"] == token
+    assert token not in wxasset("token").out + wxasset("count").out
+
+
+def test_token_says_where_it_is_from(
+    service: Simulator, wxasset: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a token store the first look asks WeChat and keeps what it got; the next one finds it there."""
+    monkeypatch.setenv("WXASSET_TOKEN_STORE", str(tmp_path / "tokens.json"))
+    assert wxasset("token", "--json").records[0]["from"] == "WeChat"
+    calls = service.token_calls
+    kept = wxasset("token", "--json").records[0]
+    assert kept["from"] == "token store"
+    assert 7000 < kept["expires_in"] <= 7200
+    wxasset("count")
+    assert service.token_calls == calls
+
+
+# Credentials, errors and exit statuses
+
+
+def test_an_account_of_the_file(service: Simulator, wxasset: Command, tmp_path: Path, monkeypatch: Any) -> None:
+    """Accounts go by their names in the credentials file; one that others can read is refused with status 5."""
+    path = tmp_path / "credentials.toml"
+    path.write_text(
+        f'[sim]\nappid = "{service.appid}"\nsecret = "{service.secret}"\nbase_url = "{service.url}"\n'
+        f'[off]\nappid = "wx0"\nsecret = "{service.secret}x"\nbase_url = "{service.url}"\n'
+    )
+    path.chmod(0o600)
+    for name in variables(service):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WXASSET_CREDENTIALS", str(path))
+    assert wxasset("count", "--account", "sim").status == 0
+    assert wxasset("count").status == Exit.USAGE
+    assert wxasset("count", "--account", "off").status == Exit.DENIED
+    path.chmod(0o644)
+    ended = wxasset("count", "--account", "sim", "--json")
+    assert ended.status == (Exit.OK if sys.platform == "win32" else Exit.DENIED)
+    assert "chmod 600" in ended.told[0]["hint_zh"]
+    assert service.secret not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fault", "status", "kind", "errcode"),
+    [
+        ("stable_token", "errcode:40164", Exit.DENIED, "IPNotAllowedError", 40164),
+        ("stable_token", "errcode:40125", Exit.DENIED, "CredentialError", 40125),
+        ("get_materialcount", "errcode:48001", Exit.DENIED, "PermissionDeniedError", 48001),
+        ("get_materialcount", "errcode:45009", Exit.FAILED, "QuotaExceededError", 45009),
+        ("get_materialcount", "errcode:12345", Exit.FAILED, "APIError", 12345),
+        ("get_materialcount", "status:404", Exit.FAILED, "HTTPStatusError", None),
+    ],
+)
+def test_an_error_is_one_object(
+    service: Simulator, wxasset: Command, endpoint: str, fault: str, status: Exit, kind: str, errcode: int | None
+) -> None:
+    """With --json an error is an object on stderr, whose keys stay; its hints are in English and in Chinese."""
+    service.fail(endpoint, fault, times=None)
+    ended = wxasset("count", "--json")
+    assert (ended.status, ended.out) == (status, "")
+    (told,) = ended.told
+    assert set(told) == ERROR_KEYS
+    assert (told["kind"], told["errcode"], told["item"]) == (kind, errcode, None)
+    assert re.search("[一-鿿]", told["hint_zh"])
+    assert not re.search("[一-鿿]", told["hint"])
+    assert service.secret not in ended.err
+
+
+def test_a_wrong_command_is_one_object_as_well(wxasset: Command) -> None:
+    """Also what cannot be parsed is told as JSON where that is asked for."""
+    ended = wxasset("count", "--json", "--nonsense")
+    assert ended.status == Exit.USAGE
+    assert (ended.told[0]["kind"], set(ended.told[0])) == ("UsageError", ERROR_KEYS)
+
+
+def test_items_that_would_fail_alike_are_not_tried(service: Simulator, wxasset: Command) -> None:
+    """A spent quota ends a command over many items, which says where it stopped."""
+    service.fail("add_material", "errcode:45009", times=None, after=1)
+    ended = wxasset("add", "--json", PHOTO, DRAWING, VOICE, CLIP)
+    assert ended.status == Exit.PARTLY
+    assert [record["file"] for record in ended.records] == [PHOTO]
+    error, note = ended.told
+    assert (error["errcode"], error["item"]) == (45009, DRAWING)
+    assert (note["kind"], note["not_tried"]) == ("Note", [VOICE, CLIP])
+
+
+def test_statuses_are_documented() -> None:
+    """The help names each exit status, and the few have their numbers for good."""
+    assert {status.name: status.value for status in Exit} == {
+        "OK": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "PARTLY": 3,
+        "UNKNOWN": 4,
+        "DENIED": 5,
+    }
+    for status in Exit:
+        assert f"\n  {status.value} " in EXIT_CODES
+    assert " ".join(EXIT_CODES.split()) in " ".join(piped("--help").stdout.split())
+
+
+def test_warnings_of_the_library_are_notes(
+    service: Simulator, wxasset: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token store that fails is told of, as JSON where all is JSON, and the command goes on without it."""
+    (store := tmp_path / "tokens.json").write_text("{}")
+    store.chmod(0o666)
+    monkeypatch.setenv("WXASSET_TOKEN_STORE", str(store))
+    ended = wxasset("count", "--json")
+    assert (ended.status, len(ended.records)) == (0, 4)
+    assert [told["kind"] for told in ended.told] == ["Note"]
+    assert service.journal
+
+
+# Terminals, pipes, signals
+
+
+@needs_terminals
+@pytest.mark.parametrize(
+    ("term", "extra", "colours", "table"),
+    [("xterm", {}, True, True), ("xterm", {"NO_COLOR": "1"}, False, True), ("dumb", {}, False, False)],
+)
+def test_terminals_get_what_they_can_show(
+    service: Simulator, term: str, extra: dict[str, str], colours: bool, table: bool
+) -> None:
+    """NO_COLOR has no colours; a dumb terminal gets the lines of a pipe, and no control sequence at all."""
+    screen = on_terminal("add", PHOTO, env=variables(service) | extra, term=term)
+    assert screen.status == 0
+    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]m", screen.text)) is colours
+    assert ("───" in screen.text) is table
+    assert ("\x1b" in screen.text) is table
+    assert ("\t" in screen.text) is not table
+
+
+def test_no_secret_in_the_list_of_processes(service: Simulator) -> None:
+    """While a command waits for its answer, neither the list of processes nor its output holds the secret."""
+    service.fail("get_materialcount", "stall-30s")
+    with subprocess.Popen(
+        command("count"), env=environment(variables(service)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        wait_for(lambda: sent(service, "get_materialcount") > 0)
+        listed = subprocess.run(["ps", "-ef", "-ww"], capture_output=True, encoding="utf-8", check=True).stdout
+        process.terminate()
+        out, err = process.communicate(timeout=HELD_UP)
+    assert "wxasset count" in listed
+    assert service.secret not in listed + out.decode() + err.decode()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert err.decode() == "Stopped by SIGTERM.\n"
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Wait until something has happened, for a bounded time."""
+    deadline = time.monotonic() + HELD_UP
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@needs_signals
+def test_an_upload_that_was_begun_is_seen_through(service: Simulator) -> None:
+    """After Ctrl-C the upload under way ends and its id is printed; the message says which files are left."""
+    service.fail("add_material", "stall-1s")
+    with subprocess.Popen(
+        command("add", "--json", PHOTO, VOICE, CLIP),
+        env=environment(variables(service)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_for(lambda: sent(service, "add_material") > 0)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=HELD_UP)
+    assert process.returncode == 130
+    assert [json.loads(line)["media_id"] for line in out.splitlines()] == list(service.materials)
+    assert len(service.materials) == 1
+    told = json.loads(err)
+    assert (told["kind"], told["signal"], told["done"], told["not_tried"]) == ("Note", "SIGINT", 1, [VOICE, CLIP])
+
+
+@pytest.mark.parametrize("arguments", [["ls", "news", "--all"], ["--help"]])
+def test_a_pipe_that_is_closed_ends_a_command_quietly(service: Simulator, arguments: list[str]) -> None:
+    """When nobody reads any more, there is no traceback, and the status is that of SIGPIPE."""
+    for number in range(30):
+        service.add_article(title=f"{number}" * 60)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        done = subprocess.run(
+            command(*arguments), env=environment(variables(service)), stdout=theirs, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+# Completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_take_their_completion_script(wxasset: Command, tmp_path: Path, shell: str) -> None:
+    """Each shell that is installed accepts its script, which knows the commands."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / shell
+    script.write_text(wxasset("completion", shell).out, "utf-8")
+    done = subprocess.run([shell, "-n", script], capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"add", "get", "rm", "count", "demo"} <= set(re.findall(r"\w+", script.read_text("utf-8")))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_a_command(wxasset: Command, tmp_path: Path) -> None:
+    """With the script loaded, bash offers the commands that begin with what is there."""
+    script = tmp_path / "bash"
+    script.write_text(wxasset("completion", "bash").out, "utf-8")
+    code = f'source {script}; COMP_WORDS=(wxasset cou); COMP_CWORD=1; _wxasset; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == ["count"]
