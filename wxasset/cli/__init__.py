@@ -20,6 +20,7 @@ from rich.text import Text
 from wxasset import __version__
 from wxasset.cli import consent, demo, simulate, view
 from wxasset.cli.completion import completion_command
+from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.downloads import get_command
 from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
 from wxasset.cli.failures import note, tell
@@ -27,6 +28,7 @@ from wxasset.cli.judge import Outcome
 from wxasset.cli.library import count_command, ls_command, rm_command
 from wxasset.cli.output import drop_stdout
 from wxasset.cli.plan import SAMPLES
+from wxasset.cli.quota import quota_command
 from wxasset.cli.signals import run_in_event_loop
 from wxasset.cli.tokens import token_command
 from wxasset.cli.uploads import add_command, image_command
@@ -55,6 +57,8 @@ app.command(image_command, name="image")
 app.command(token_command, name="token")
 app.command(completion_command(lambda shell: app.generate_completion(shell=shell)), name="completion")
 app.register_install_completion_command(help="Install completion for the shell that this runs in.")
+app.command(doctor_command, name="doctor")
+app.command(quota_command, name="quota")
 
 
 @app.command(name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")

@@ -1,0 +1,147 @@
+"""Asks WeChat: for a token, and for what can be read with it. Nothing is written, and no refresh is forced."""
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+from attrs import frozen
+
+from wxasset import (
+    GetQuota,
+    MaterialCount,
+    RetryPolicy,
+    StaticToken,
+    Timeouts,
+    TokenStore,
+    WxSession,
+)
+from wxasset.calls.material import GetMaterial
+from wxasset.calls.media import GetMedia
+from wxasset.calls.token import GetStableAccessToken, IssuedToken
+from wxasset.cli.accounts import Credentials
+from wxasset.cli.doctor.account import Trial
+from wxasset.cli.doctor.shared import SharedTrial
+from wxasset.cli.usage import Usage, call_usage
+from wxasset.errors import WxAssetError
+from wxasset.tokens.sharing import SharedToken
+
+__all__ = ["Asked", "ask_account", "ask_quotas", "fetch_token", "open_asking", "try_shared"]
+
+_PATIENT: Final = Timeouts(connect=5.0, stall=10.0, total=15.0)
+_ONCE: Final = RetryPolicy(attempts=1)
+_NOTHING: Final = "wxasset-doctor"  # a media_id that no material has
+_AT_ONCE: Final = 4  # calls at once; a browser opens six connections to a host
+_COUNT: Final = "/cgi-bin/material/get_materialcount"
+_LIST: Final = "/cgi-bin/material/batchget_material"
+
+
+@frozen(kw_only=True)
+class Asked:
+    """What the account answered.
+
+    Attributes:
+        trials: The calls that were made.
+        count: What is in the library; None where it was not told.
+    """
+
+    trials: tuple[Trial, ...]
+    count: MaterialCount | None = None
+
+
+@asynccontextmanager
+async def open_asking(credentials: Credentials, token: str) -> AsyncGenerator[WxSession, None]:
+    """Open a session with one token, which is never replaced, and that tries everything once."""
+    async with WxSession(
+        tokens=StaticToken(token), base_url=credentials.base_url, retry=_ONCE, timeouts=_PATIENT
+    ) as wx:
+        yield wx
+
+
+async def fetch_token(credentials: Credentials) -> IssuedToken:
+    """Fetch the stable token in normal mode, which ends no other.
+
+    Raises:
+        WxAssetError: There is none.
+    """
+    call = GetStableAccessToken(appid=credentials.appid, secret=credentials.secret)
+    async with WxSession(
+        credentials.appid,
+        credentials.secret,
+        base_url=credentials.base_url,
+        retry=_ONCE,
+        timeouts=_PATIENT,
+    ) as wx:
+        return await wx.call(call)
+
+
+async def _trial(path: str, work: Awaitable[object]) -> Trial:
+    try:
+        await work
+    except WxAssetError as error:
+        return Trial(path=path, error=error)
+    return Trial(path=path)
+
+
+async def ask_account(wx: WxSession) -> Asked:
+    """Make calls that read: count, list a page of one, and ask for media that do not exist."""
+    count: list[MaterialCount] = []
+
+    async def counted() -> None:
+        count.append(await wx.count_materials())
+
+    trials = [
+        await _trial(_COUNT, counted()),
+        await _trial(_LIST, wx.list_materials("image", count=1)),
+        await _trial(GetMaterial.route.path, wx.call(GetMaterial(media_id=_NOTHING))),
+        await _trial(GetMedia.route.path, wx.call(GetMedia(media_id=_NOTHING))),
+    ]
+    return Asked(trials=tuple(trials), count=count[0] if count else None)
+
+
+async def ask_quotas(wx: WxSession, paths: Sequence[str]) -> tuple[list[Usage], dict[str, WxAssetError]]:
+    """Ask what is left of the day's calls of APIs.
+
+    Returns:
+        What WeChat told, in the order of `paths`, and what it refused to tell of others.
+    """
+    found: dict[str, Usage] = {}
+    refused: dict[str, WxAssetError] = {}
+    slots = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def ask(path: str) -> None:
+        async with slots:
+            try:
+                found[path] = call_usage(path, await wx.call(GetQuota(cgi_path=path)))
+            except WxAssetError as error:
+                refused[path] = error
+
+    async with anyio.create_task_group() as tasks:
+        for path in paths:
+            tasks.start_soon(ask, path)
+    return [found[path] for path in paths if path in found], {path: refused[path] for path in paths if path in refused}
+
+
+async def try_shared(credentials: Credentials, store: TokenStore) -> tuple[tuple[SharedTrial, ...], list[str]]:
+    """Try the tokens of the account that a store keeps; none is fetched, and the store is not written to.
+
+    Returns:
+        What became of each, and the tokens themselves, so that they can be kept out of what is said.
+
+    Raises:
+        TokenStoreError: The store cannot be read.
+    """
+    trials: list[SharedTrial] = []
+    secrets: list[str] = []
+    for mode in ("stable", "classic"):
+        record = await store.load(SharedToken(store, f"{mode} {credentials.appid}", supersedes=False).key)
+        if record is None:
+            continue
+        secrets.append(record.token)
+        left, error = record.expires - time.time(), None
+        if left > 0:
+            async with open_asking(credentials, record.token) as wx:
+                error = (await _trial(_COUNT, wx.count_materials())).error
+        trials.append(SharedTrial(mode=mode, left=left, error=error))
+    return tuple(trials), secrets

@@ -1,0 +1,51 @@
+"""`wxasset doctor`, as it is registered with the command line."""
+
+import os
+from contextlib import aclosing
+from pathlib import Path
+
+from wxasset.cli.credentials import find_credentials
+from wxasset.cli.doctor.examine import Patient, examine
+from wxasset.cli.doctor.findings import Finding, passed
+from wxasset.cli.doctor.show import COLUMNS, show, show_end
+from wxasset.cli.exits import Exit
+from wxasset.cli.report import Report
+from wxasset.cli.work import Options, run_report
+from wxasset.errors import WxAssetError
+
+__all__ = ["doctor_command"]
+
+
+def doctor_command(
+    *,
+    ledger: Path | None = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Find out what keeps wxasset from working here, and say what to do about it.
+
+    Looks at versions, credentials, proxy variables, DNS, connection, TLS, clock, address list, permissions, library,
+    daily quota and token store. Nothing is changed in the account: a stable token is fetched (never forced), and calls
+    are made that read. No secret is shown. The exit status is 0 when nothing failed.
+
+    JSON keys: check, status (ok, warning, failed, skipped), message, message_zh, hint, hint_zh, evidence.
+
+    Args:
+        ledger: A ledger of a long job to look at as well.
+        options: What every command takes.
+    """
+    patient = Patient(environ=os.environ, ledger=ledger)
+    try:
+        patient.credentials = find_credentials(os.environ, options.account)
+    except WxAssetError as error:
+        patient.error = error
+    findings: list[Finding] = []
+
+    async def work(report: Report) -> None:
+        async with aclosing(examine(patient)) as found:
+            async for finding in found:
+                findings.append(finding)
+                show(finding, report.out, as_json=report.as_json)
+        show_end(findings)
+
+    status = run_report(options, COLUMNS, work)
+    return status if status or passed(findings) else Exit.FAILED

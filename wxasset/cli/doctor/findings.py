@@ -1,0 +1,151 @@
+"""What the doctor says: one finding for each check, in English and Chinese. Pure."""
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from wxasset.errors import Hint
+
+__all__ = [
+    "LABELS",
+    "Evidence",
+    "Finding",
+    "Status",
+    "document",
+    "failed",
+    "ok",
+    "passed",
+    "skipped",
+    "tally",
+    "warning",
+    "without_secrets",
+]
+
+Evidence = Mapping[str, object]
+"""What a finding rests on, as JSON has it."""
+
+_SECRET: Final = 4  # characters; what is shorter is in many words, and protects nothing
+
+LABELS: Final[Mapping[str, Hint]] = {
+    "versions": Hint("versions", "版本"),
+    "credentials": Hint("credentials", "凭证"),
+    "proxy": Hint("proxy", "代理"),
+    "dns": Hint("DNS", "域名解析"),
+    "connection": Hint("connection", "连接"),
+    "tls": Hint("TLS", "证书"),
+    "api": Hint("API host", "接口主机"),
+    "clock": Hint("clock", "时钟"),
+    "token": Hint("token", "access_token"),
+    "address": Hint("address list", "IP 白名单"),
+    "permissions": Hint("permissions", "接口权限"),
+    "library": Hint("library", "素材库"),
+    "quota": Hint("daily quota", "每日额度"),
+    "store": Hint("token file", "token 文件"),
+    "redis": Hint("Redis", "Redis"),
+    "shared_token": Hint("shared token", "共享 token"),
+    "ledger": Hint("ledger", "账本"),
+}
+"""The checks in the order in which they are shown, with their names."""
+
+
+class Status(enum.Enum):
+    """What a check came to."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@frozen(kw_only=True)
+class Finding:
+    """What one check has found.
+
+    Attributes:
+        check: A key of `LABELS`.
+        status: What it came to.
+        said: What is so; of a skipped check, why.
+        cure: What to do; None where there is nothing to do.
+        evidence: What that rests on. Nothing in it is secret.
+    """
+
+    check: str
+    status: Status
+    said: Hint
+    cure: Hint | None = None
+    evidence: Evidence = field(factory=dict)
+
+
+def ok(check: str, said: Hint, **evidence: object) -> Finding:
+    """Say that all is well."""
+    return Finding(check=check, status=Status.OK, said=said, evidence=evidence)
+
+
+def warning(check: str, said: Hint, cure: Hint, **evidence: object) -> Finding:
+    """Say what may become a failure, or surprise."""
+    return Finding(check=check, status=Status.WARNING, said=said, cure=cure, evidence=evidence)
+
+
+def failed(check: str, said: Hint, cure: Hint, **evidence: object) -> Finding:
+    """Say what keeps wxasset from working."""
+    return Finding(check=check, status=Status.FAILED, said=said, cure=cure, evidence=evidence)
+
+
+def skipped(check: str, why: Hint) -> Finding:
+    """Say why nothing was looked at."""
+    return Finding(check=check, status=Status.SKIPPED, said=why)
+
+
+def passed(findings: Iterable[Finding]) -> bool:
+    """Tell whether nothing failed."""
+    return all(finding.status is not Status.FAILED for finding in findings)
+
+
+def tally(findings: Sequence[Finding]) -> Hint:
+    """Count the findings in one line."""
+    count = {status: sum(finding.status is status for finding in findings) for status in Status}
+    return Hint(
+        f"{count[Status.FAILED]} failed, {count[Status.WARNING]} warnings, {count[Status.OK]} ok,"
+        f" {count[Status.SKIPPED]} skipped.",
+        f"{count[Status.FAILED]} 项失败，{count[Status.WARNING]} 项警告，{count[Status.OK]} 项正常，"
+        f"{count[Status.SKIPPED]} 项跳过。",
+    )
+
+
+def document(finding: Finding) -> dict[str, object]:
+    """Describe a finding by keys that stay: check, status, message, message_zh, hint, hint_zh, evidence."""
+    return {
+        "check": finding.check,
+        "status": finding.status.value,
+        "message": finding.said.english,
+        "message_zh": finding.said.chinese,
+        "hint": finding.cure and finding.cure.english,
+        "hint_zh": finding.cure and finding.cure.chinese,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def without_secrets(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """Take out whatever is secret, should a server or a library have repeated it."""
+    hidden = sorted({secret for secret in secrets if len(secret) >= _SECRET}, key=len, reverse=True)
+
+    def clean(value: object) -> object:
+        if isinstance(value, str):
+            for secret in hidden:
+                value = value.replace(secret, "***")
+            return value
+        if isinstance(value, Mapping):
+            return {str(clean(name)): clean(one) for name, one in value.items()}
+        return [clean(one) for one in value] if isinstance(value, list | tuple) else value
+
+    def text(said: Hint) -> Hint:
+        return Hint(str(clean(said.english)), str(clean(said.chinese)))
+
+    return evolve(
+        finding,
+        said=text(finding.said),
+        cure=None if finding.cure is None else text(finding.cure),
+        evidence={name: clean(value) for name, value in finding.evidence.items()},
+    )

@@ -1,0 +1,201 @@
+"""What was found of the places where tokens are shared: a file, or Redis. Pure."""
+
+from typing import Final
+
+from attrs import frozen
+
+from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
+from wxasset.cli.doctor.programs import older
+from wxasset.errors import Hint, WxAssetError
+
+__all__ = ["NOT_GIVEN", "FileStore", "RedisStore", "judge_file", "judge_redis"]
+
+_REDIS: Final = "2.6.12"  # the first with SET key value NX PX, of which leases are made
+NOT_GIVEN: Final = Hint("No token store is set (WXASSET_TOKEN_STORE).", "未设置 token 存储（WXASSET_TOKEN_STORE）。")
+
+
+@frozen(kw_only=True)
+class FileStore:
+    """What was found of a file with tokens.
+
+    Attributes:
+        path: Where it is.
+        error: Why wxasset cannot use it, as the store itself says; None where it can.
+        missing: The directory, where that is missing.
+        unwritable: The system's reason why nothing can be written to the directory; None where it can.
+        unlocked: Why a lock cannot be had there; None where it can.
+        held: Whether somebody held its lock all the time.
+        filesystem: The type of the file system, where that is known.
+    """
+
+    path: str
+    error: WxAssetError | None = None
+    missing: str | None = None
+    unwritable: str | None = None
+    unlocked: str | None = None
+    held: bool = False
+    filesystem: str = ""
+
+
+_NETWORK: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.s3fs", "ceph", "glusterfs"}
+)
+
+
+def judge_file(found: FileStore | None) -> Finding:
+    """Judge a file with tokens; None where there is none."""
+    if found is None:
+        return skipped("store", NOT_GIVEN)
+    evidence: dict[str, object] = {"path": found.path, "filesystem": found.filesystem}
+    if found.missing is not None:
+        return failed(
+            "store",
+            Hint(f"There is no directory {found.missing}.", f"目录 {found.missing} 不存在。"),
+            Hint(f"Create it: mkdir -p -m 700 {found.missing}", f"请创建：mkdir -p -m 700 {found.missing}"),
+            **evidence,
+        )
+    if found.error is not None:
+        return failed(
+            "store", Hint(found.error.message, f"token 文件不可用：{found.error.message}"), found.error.hint, **evidence
+        )
+    if found.unwritable is not None:
+        return failed(
+            "store",
+            Hint(
+                f"Nothing can be written beside {found.path} ({found.unwritable}): a token is replaced as a"
+                " whole file, and"
+                " locks lie beside it.",
+                f"无法在 {found.path} 所在目录写入（{found.unwritable}）：token 以整个文件替换，锁文件也在旁边。",
+            ),
+            Hint(
+                "Give the directory to who runs this, on a file system that is not read-only, or choose another.",
+                "请让运行者拥有该目录的写权限，且文件系统不能只读；或更换目录。",
+            ),
+            **evidence,
+        )
+    if found.unlocked is not None:
+        return failed(
+            "store",
+            Hint(
+                f"No lock can be had beside {found.path}: {found.unlocked}.",
+                f"{found.path} 旁无法加锁：{found.unlocked}。",
+            ),
+            Hint("Choose a local file system, or Redis.", "请改用本地文件系统，或 Redis。"),
+            **evidence,
+        )
+    return _usable_file(found, evidence)
+
+
+def _usable_file(found: FileStore, evidence: dict[str, object]) -> Finding:
+    if found.held:
+        return warning(
+            "store",
+            Hint(f"Somebody held {found.path}.lock all the time.", f"{found.path}.lock 一直被其他进程占用。"),
+            Hint(f"See who: fuser -v {found.path}.lock", f"请查看占用者：fuser -v {found.path}.lock"),
+            **evidence,
+        )
+    if found.filesystem in _NETWORK:
+        return warning(
+            "store",
+            Hint(
+                f"{found.path} is on a network file system ({found.filesystem}), whose locks are not to be trusted.",
+                f"{found.path} 位于网络文件系统（{found.filesystem}），其锁不可靠。",
+            ),
+            Hint("Use a local directory, or Redis for several hosts.", "请改用本地目录；多台主机请用 Redis。"),
+            **evidence,
+        )
+    said = Hint(f"{found.path} can be read, written and locked.", f"{found.path} 可读、可写、可加锁。")
+    return ok("store", said, **evidence)
+
+
+@frozen(kw_only=True)
+class RedisStore:
+    """What was found of a Redis with tokens.
+
+    Attributes:
+        place: Where it is, without its password.
+        trouble: Why it cannot be used; None where it can.
+        kind: What kind of trouble: "package", "connection", "password", "timeout", "script" or "other".
+        version: Its version.
+        role: Whether it is a "master" or a "slave".
+        policy: What it evicts when its memory is full; None where it does not say.
+        memory: The most bytes that it keeps; 0 for no end.
+        milliseconds: How long one command takes.
+    """
+
+    place: str
+    trouble: str | None = None
+    kind: str = "other"
+    version: str = ""
+    role: str = "master"
+    policy: str | None = None
+    memory: int = 0
+    milliseconds: float = 0.0
+
+
+_REDIS_CURES: Final = {
+    "package": Hint("Run: pip install 'wxasset[redis]'", "请执行：pip install 'wxasset[redis]'"),
+    "connection": Hint(
+        "Start it, or correct host and port; look at `bind`, protected-mode and firewalls.",
+        "请启动 Redis 或更正主机和端口，并检查 bind、protected-mode 和防火墙。",
+    ),
+    "password": Hint(
+        "Correct user and password in the address: redis://:PASSWORD@host:6379/0",
+        "请更正地址中的用户名和密码：redis://:密码@host:6379/0",
+    ),
+    "timeout": Hint(
+        "It accepts connections and does not answer: look whether a command blocks it (SLOWLOG), or swapping.",
+        "能连接但不应答：请检查慢命令（SLOWLOG）或内存交换。",
+    ),
+    "script": Hint(
+        "Allow the user GET, SET, DEL, INCR and EVAL on wxasset:token:* (ACL SETUSER).",
+        "请用 ACL SETUSER 允许该用户对 wxasset:token:* 使用 GET、SET、DEL、INCR、EVAL。",
+    ),
+    "other": Hint("See whether it is a Redis, and its log.", "请确认对端是 Redis，并查看其日志。"),
+}
+
+
+def judge_redis(found: RedisStore | None) -> Finding:
+    """Judge a Redis with tokens; None where there is none."""
+    if found is None:
+        return skipped("redis", NOT_GIVEN)
+    evidence: dict[str, object] = {
+        "place": found.place,
+        "version": found.version,
+        "role": found.role,
+        "maxmemory_policy": found.policy,
+        "ms": round(found.milliseconds, 1),
+    }
+    if found.trouble is not None:
+        said = Hint(f"Redis at {found.place}: {found.trouble}.", f"Redis {found.place}：{found.trouble}。")
+        return failed("redis", said, _REDIS_CURES[found.kind], **evidence)
+    if older(found.version, _REDIS):
+        said = Hint(
+            f"Redis {found.version} is too old: leases need {_REDIS}.",
+            f"Redis {found.version} 过旧：租约需要 {_REDIS} 以上。",
+        )
+        return failed("redis", said, Hint("Upgrade Redis.", "请升级 Redis。"), **evidence)
+    if found.role != "master":
+        said = Hint(
+            f"{found.place} is a replica: tokens cannot be written to it.",
+            f"{found.place} 是只读副本，无法写入 token。",
+        )
+        return failed("redis", said, Hint("Give the address of the master.", "请填写主节点的地址。"), **evidence)
+    if found.memory and found.policy not in (None, "noeviction"):
+        return warning(
+            "redis",
+            Hint(
+                f"It throws keys away when its memory is full ({found.policy}), tokens and the counters of leases too.",
+                f"内存满时会淘汰键（{found.policy}），token 和租约计数也可能被淘汰。",
+            ),
+            Hint(
+                "Set maxmemory-policy noeviction, or use an instance of its own.",
+                "请设置 maxmemory-policy noeviction，或使用独立实例。",
+            ),
+            **evidence,
+        )
+    said = Hint(
+        f"Redis {found.version} at {found.place} answers in {found.milliseconds:.1f} ms, and runs scripts.",
+        f"Redis {found.version}（{found.place}）应答用时 {found.milliseconds:.1f} 毫秒，可执行脚本。",
+    )
+    return ok("redis", said, **evidence)

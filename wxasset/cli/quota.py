@@ -1,0 +1,104 @@
+"""`wxasset quota`: how full the library is, and how many calls are left today."""
+
+import sys
+from typing import Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from wxasset import WxSession
+from wxasset.cli.doctor.ask import ask_quotas
+from wxasset.cli.output import is_terminal
+from wxasset.cli.report import Report
+from wxasset.cli.usage import ENDPOINTS, Usage, bar, library_usage
+from wxasset.cli.view import output_console
+from wxasset.cli.work import Options, perform
+from wxasset.errors import APIError
+
+__all__ = ["quota_command"]
+
+_COLUMNS: Final = ("kind", "name", "used", "limit", "left")
+_NEAR: Final = 0.9  # of a limit: shown while there is time to act
+_UNTOLD: Final = frozenset({76021, 76022})  # WeChat tells no quota of such a path (wire reference 1.4)
+
+
+def quota_command(*, options: Options = Options()) -> int:  # noqa: B008 - frozen
+    """Show how full the library is, and how many calls of each API are left today.
+
+    Days end at midnight in Beijing. One call is made for the library and one for each API. JSON keys: kind (library,
+    calls), name, used, limit, left; the last two are null where WeChat names no limit.
+
+    Args:
+        options: What every command takes.
+    """
+
+    async def work(wx: WxSession, report: Report) -> None:
+        show = _Show(report, as_table=not options.json and is_terminal(sys.stdout))
+        try:
+            count = await wx.count_materials()
+        except APIError as error:  # a mini program has quotas, and no library
+            report.failed(error, "library")
+        else:
+            for usage in library_usage(count):
+                show.add("library", usage)
+        usages, refused = await ask_quotas(wx, ENDPOINTS)
+        for usage in usages:
+            show.add("calls", usage)
+        for path, why in refused.items():
+            if not (isinstance(why, APIError) and why.errcode in _UNTOLD):
+                report.failed(why, path)
+        show.end()
+
+    return perform(options, _COLUMNS, work)
+
+
+class _Show:
+    """Shows usages: as a table with bars, or one by one."""
+
+    def __init__(self, report: Report, *, as_table: bool) -> None:
+        self._report = report
+        self._table = _table() if as_table else None
+
+    def add(self, kind: str, usage: Usage) -> None:
+        if self._table is None:
+            limited = usage.share is not None
+            self._report.did(
+                {
+                    "kind": kind,
+                    "name": usage.name,
+                    "used": usage.used,
+                    "limit": usage.limit if limited else None,
+                    "left": usage.left if limited else None,
+                }
+            )
+            return
+        self._report.done += 1
+        self._table.add_row(*_cells(usage))
+
+    def end(self) -> None:
+        if self._table is not None:
+            output_console().print(self._table)
+
+
+def _table() -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("name\n名称", overflow="fold")
+    for heading in ("used\n已用", "limit\n上限", "left\n剩余"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    return table
+
+
+def _cells(usage: Usage) -> tuple[Text, ...]:
+    if usage.share is None:
+        return Text(usage.name), Text(f"{usage.used:,}"), Text("-"), Text("-"), Text("无上限", style="dim")
+    style = "bold red" if usage.left <= 0 else "yellow" if usage.share >= _NEAR else "green"
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") not in {"utf8", "gb18030", "gbk"}
+    return (
+        Text(usage.name),
+        Text(f"{usage.used:,}"),
+        Text(f"{usage.limit:,}"),
+        Text(f"{usage.left:,}"),
+        Text(f"{bar(usage.share, plain=plain)} {usage.share:4.0%}", style=style),
+    )
