@@ -18,10 +18,10 @@ from attrs import frozen
 from wechatpy.client.api.base import BaseWeChatAPI
 
 import wxasset
+from readme import DOCUMENTS, ROOT
 from wxasset import WxSession, errors
 from wxasset.simulator import Simulator, SimulatorOptions
 
-README = Path(__file__).parent.parent / "README.md"
 CLIENTS = (wechatpy.client.WeChatClient, wechatpy.client.WeChatComponentClient)
 KINDS = ("material", "media", "cloud")
 
@@ -47,7 +47,8 @@ def _code(cell: str) -> tuple[str, ...]:
     return tuple(re.findall(r"`([^`]+)`", cell))
 
 
-ROWS = rows(README.read_text("utf-8"))
+TABLES = {document: rows((ROOT / document).read_text("utf-8")) for document in DOCUMENTS}
+ROWS = TABLES["README.md"]
 
 
 def _signature(function: Callable[..., Any]) -> str:
@@ -97,13 +98,20 @@ def test_every_call_of_wxasset_exists(call: str) -> None:
     assert by_position == known[: len(by_position)], "each stands in its place"
 
 
-def test_what_has_no_counterpart_says_why() -> None:
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_has_no_counterpart_says_why(document: str) -> None:
     """A row without a call of wxasset has a dash there and a reason beside it."""
-    text = README.read_text("utf-8")
-    for row in ROWS:
+    text = (ROOT / document).read_text("utf-8")
+    for row in TABLES[document]:
         assert row.old
         assert row.differences
         assert row.new or f"`{row.old[-1]}` | — | {row.differences}" in text
+
+
+def test_the_table_is_the_same_in_every_language() -> None:
+    """Only the differences are translated."""
+    for table in TABLES.values():
+        assert [(row.old, row.new) for row in table] == [(row.old, row.new) for row in ROWS]
 
 
 # Both libraries side by side
