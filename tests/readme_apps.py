@@ -4,9 +4,12 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import httpx
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from starlette.types import ASGIApp
 
+from served import serving
 from wxasset import WxSession
 from wxasset.simulator import Simulator
 
@@ -72,3 +75,17 @@ async def _be_a_stranger(client: TestClient[Any, Any]) -> None:
     assert (await _post(client, message("any"), signature("guessed")))[0] == 403
     for body, status in ((bomb, 400), (b"<xml>", 400), (b"", 400), (b"x" * 70_000, 413)):
         assert (await _post(client, body, signature()))[0] == status
+
+
+async def use_the_app(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
+    """Upload a poster through an application, look at it, and ask for one that is not there."""
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        reply = await client.post("/posters", files={"file": ("form.png", poster, "image/png")})
+        material = sim.materials[reply.json()]
+        assert (material.filename, material.content) == ("form.png", poster)
+        shown = await client.get(f"/posters/{material.media_id}")
+        assert (shown.status_code, shown.headers["content-type"], shown.content) == (200, "image/png", poster)
+        missing = await client.get("/posters/none")
+        assert (missing.status_code, [*missing.json()]) == (404, ["error", "hint", "hint_zh"])
+        text = await client.post("/posters", files={"file": ("notes.txt", b"no image", "text/plain")})
+        assert text.status_code == 422

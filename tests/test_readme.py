@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from attrs import frozen
 
 import readme_apps
 import wxasset
+import wxasset.starlette
 from readme import DOCUMENTS, ROOT, Section, blocks, sections
 from wxasset import WxSession
 from wxasset.simulator import Simulator
@@ -42,13 +42,9 @@ async def _uploads(scene: Scene) -> None:
     assert names == ["海报.png", "greeting.mp3", "clip.mp4", "cover.jpg"]
 
 
-async def _fastapi(scene: Scene) -> None:
-    """A form that is sent to the application ends in the library."""
-    app, poster = scene.namespace["app"], (scene.here / "poster.png").read_bytes()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
-        reply = await client.post("/posters", files={"file": ("form.png", poster, "image/png")})
-    material = scene.sim.materials[reply.json()]
-    assert (material.filename, material.content) == ("form.png", poster)
+async def _app(scene: Scene) -> None:
+    """A form that is sent to the application ends in the library, and comes back from there; a wrong id is a 404."""
+    await readme_apps.use_the_app(scene.namespace["app"], scene.sim, (scene.here / "poster.png").read_bytes())
 
 
 async def _bot(scene: Scene) -> None:
@@ -56,7 +52,7 @@ async def _bot(scene: Scene) -> None:
     await readme_apps.use_the_bot(scene.namespace["app"], scene.sim, scene.wx, scene.here / "voices")
 
 
-CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {"uploads": _uploads, "fastapi": _fastapi, "bot": _bot}
+CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {"uploads": _uploads, "app": _app, "bot": _bot}
 RUN_ELSEWHERE = {("python", "program"), ("python", "test"), ("sh", "demo"), ("sh", "test")}
 WITH_SNIPPETS = [
     section
