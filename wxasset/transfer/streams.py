@@ -92,11 +92,12 @@ class StreamContent:
         """Hold each chunk back until the next one is there: the last goes out when it is known to be the last."""
         total, held = 0, _NOTHING
         async for chunk in self._all():
-            if held:
-                yield held
-            total, held = total + len(chunk), chunk
+            total += len(chunk)
             if total > self.size:
                 raise SourceError(f"The stream gave more than the {self.size} bytes of size=.", _EXACT)
+            if held:
+                yield held
+            held = chunk
         if total < self.size:
             raise SourceError(f"The stream gave {total} bytes, not the {self.size} of size=.", _EXACT)
         yield held
