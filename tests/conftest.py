@@ -10,7 +10,7 @@ from blockbuster import BlockBuster
 import wxasset
 from blocking import unblocked
 from raw_server import RawServer
-from wxasset import RetryPolicy, WxSession
+from wxasset import DownloadPolicy, RetryPolicy, WxSession
 from wxasset.simulator import Simulator
 
 SAMPLES = Path(wxasset.__file__).parent / "cli" / "samples"
@@ -86,6 +86,15 @@ async def sim() -> AsyncIterator[Simulator]:
 async def wx(sim: Simulator) -> AsyncIterator[WxSession]:
     """A session on that simulator."""
     async with WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT) as session:
+        yield session
+
+
+@pytest.fixture
+async def near(sim: Simulator) -> AsyncIterator[WxSession]:
+    """A session on that simulator which follows the addresses that it gives."""
+    async with WxSession(
+        sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, downloads=DownloadPolicy(allow_private_hosts=True)
+    ) as session:
         yield session
 
 
