@@ -134,9 +134,9 @@ class CloudFiles(Session):
     ) -> SavedMaterial:
         """Download a file from cloud storage; after a cut it goes on with what is missing.
 
-        `RetryPolicy.attempts` counts attempts that bring nothing: as long as more of the file comes, it is gone on
-        with, for `RetryPolicy.timeout` seconds and what its bytes take at `Timeouts.min_rate`. What is there is kept
-        only while its ETag is the same; else the download begins anew. The link is followed with care, see
+        `RetryPolicy.attempts` counts from the last attempt that brought more of the file, so that any number of cuts
+        is survived, for `RetryPolicy.timeout` seconds and what the bytes take at `Timeouts.min_rate`. What is there is
+        kept only while its ETag is the same; else the download begins anew. The link is followed with care, see
         `DownloadPolicy`, and one that has run out is replaced once.
 
         https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
