@@ -1,17 +1,25 @@
 """Cloud files are deleted in any number, each with an outcome of its own."""
 
 import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Final
 
+import aiohttp
 import anyio
 import pytest
 
-from raw_server import Connection, RawRequest, RawServer, reply, reset
-from wxasset import DeleteReport, FailedDelete, WxSession
+from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
+from wxasset import DeleteReport, FailedDelete, FileURL, WxSession
+from wxasset.calls.batches import FileIds
 from wxasset.errors import (
+    APIError,
     CredentialError,
+    DecodeError,
+    MediaNotFoundError,
     PartialDeleteError,
     PermissionDeniedError,
     TransferError,
+    UsageError,
 )
 from wxasset.simulator import Simulator
 
@@ -139,3 +147,175 @@ async def test_a_refusal_in_the_middle_stops_the_rest(raw: WxSession, server: Ra
     report = await raw.batch_delete_file("env", [f"cloud://{number}" for number in range(1000)], concurrency=1)
     assert (len(report.deleted), len(report.failed), len(server.requests)) == (50, 950, 2)
     assert isinstance(report.failed[-1].error, CredentialError)
+
+
+# Ids from anywhere, in any number
+
+
+async def slowly(ids: Iterable[str]) -> AsyncIterator[str]:
+    """Give ids as an async iterable, with a turn of the loop before each hundredth."""
+    for number, one in enumerate(ids):
+        if number % 100 == 0:
+            await anyio.lowlevel.checkpoint()
+        yield one
+
+
+MANY: Final = [f"cloud://env.b/{number % 9_871}" for number in range(10_007)]
+"""Ids of which 136 are there twice."""
+
+
+@pytest.mark.parametrize("make", [list, iter, slowly], ids=["list", "iterator", "async iterator"])
+@pytest.mark.parametrize(
+    "failure",
+    [reset, reply({"errcode": -501002, "errmsg": "SERVER_TIMEOUT"}), reply(b"<html>", status="502 Bad Gateway")],
+    ids=["reset", "code", "page"],
+)
+async def test_one_killed_request_of_10007_ids_loses_no_other(
+    raw: WxSession, server: RawServer, make: Callable[[list[str]], FileIds], failure: bytes | Handler
+) -> None:
+    """Each distinct id has exactly one outcome: those of a failed request have its error, the others are gone."""
+    killed = MANY[4321]
+
+    async def kill(request: RawRequest, connection: Connection) -> None:
+        if killed not in asked(request):
+            await obey(request, connection)
+        elif isinstance(failure, bytes):
+            await connection.send(failure)
+        else:
+            await failure(request, connection)
+
+    server.script = [kill]
+    report = await raw.batch_delete_file("env", make(MANY))
+    lost = [one.fileid for one in report.failed]
+    assert len(lost) == 50
+    assert killed in lost
+    assert len({id(one.error) for one in report.failed}) == 1
+    assert sorted([*report.deleted, *lost]) == sorted(set(MANY))
+    assert len(report.deleted) + len(lost) == 9_871
+    sent = [one for request in server.requests for one in asked(request) if one not in lost]
+    assert sorted(sent) == sorted(report.deleted), "no id is sent twice"
+
+
+async def test_ids_are_read_no_faster_than_they_are_sent(raw: WxSession, server: RawServer) -> None:
+    """What is in memory depends on `concurrency`: an endless source is not run away with."""
+    read = 0
+    ahead: list[int] = []
+
+    def count() -> Iterator[str]:
+        nonlocal read
+        for read in range(1, 5001):
+            yield f"cloud://{read}"
+
+    async def look(request: RawRequest, connection: Connection) -> None:
+        ahead.append(read - 50 * (len(server.requests) - 1))
+        await obey(request, connection)
+
+    server.script = [look]
+    report = await raw.batch_delete_file("env", count(), concurrency=2)
+    assert len(report.deleted) == 5000
+    assert max(ahead) <= 50 * 4  # two under way, one that waits, and one that was answered since
+
+
+async def test_what_the_iterable_raises_comes_through(raw: WxSession, server: RawServer) -> None:
+    """Requests under way are not cut off by it, and it is no group of exceptions."""
+
+    async def breaking() -> AsyncIterator[str]:
+        for number in range(120):
+            yield f"cloud://{number}"
+        raise LookupError("the database has gone")
+
+    server.script = [obey]
+    with pytest.raises(LookupError, match="the database has gone"):
+        await raw.batch_delete_file("env", breaking())
+    assert sum(len(asked(request)) for request in server.requests) == 100
+
+
+async def test_an_id_that_is_none_stops_an_iterator(raw: WxSession, server: RawServer) -> None:
+    """A list with such an id is refused before anything is sent, an iterator when it gives one."""
+    ids: list[Any] = [*(f"cloud://{number}" for number in range(60)), None]
+    server.script = [obey]
+    for given, requests in ((ids, 0), (iter(ids), 1)):
+        with pytest.raises(UsageError):
+            await raw.batch_delete_file("env", given)
+        assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize("ids", ["cloud://a", b"cloud://a", None, 5])
+async def test_ids_are_something_to_iterate_over(raw: WxSession, server: RawServer, ids: Any) -> None:
+    """A single text is no list of ids, nor is anything that gives none."""
+    for call in (raw.batch_delete_file("env", ids), raw.file_urls("env", ids)):
+        with pytest.raises(UsageError):
+            await call
+    assert server.requests == []
+
+
+# Links
+
+
+async def test_every_id_has_a_link_or_a_reason(wx: WxSession, sim: Simulator) -> None:
+    """In the order asked, each once; a link serves the file for as long as was asked, and is not shown."""
+    ids = [sim.add_cloud_file("env", f"{number}.png", b"x") for number in range(120)]
+    wanted = [*ids, ids[0] + "?", *ids[:20]]
+    found = await wx.file_urls("env", slowly(wanted), max_age=60)
+    assert [one.fileid for one in found] == wanted[:121]
+    assert {(one.status, one.errmsg, one.max_age, one.error) for one in found[:120]} == {(0, "ok", 60, None)}
+    assert found[120] == FileURL(
+        fileid=ids[0] + "?", url=None, status=-503003, errmsg="STORAGE_FILE_NONEXIST", max_age=60
+    )
+    assert len([one for one in sim.journal if one.path == "/tcb/batchdownloadfile"]) == 3
+    assert str(found[0].url) not in repr(found)
+    async with aiohttp.ClientSession() as http, http.get(found[7].require()) as answer:
+        assert await answer.read() == b"x"
+    sim.advance(60)
+    async with aiohttp.ClientSession() as http, http.get(found[7].require()) as answer:
+        assert answer.status == 403
+    with pytest.raises(MediaNotFoundError):
+        found[120].require()
+
+
+async def test_links_that_fail_are_named(raw: WxSession, server: RawServer) -> None:
+    """An id whose request failed, that the answer leaves out, or whose link is empty, has its reason and its error."""
+
+    async def some(request: RawRequest, connection: Connection) -> None:
+        ids = [one["fileid"] for one in json.loads(request.body)["file_list"]]
+        if "cloud://60" in ids:
+            await connection.send(reply({"errcode": -501007, "errmsg": "INVALID_PARAM"}))
+            return
+        files = [{"fileid": one, "download_url": "https://x.tcb.qcloud.la/", "status": 0} for one in ids[2:]]
+        files.append({"fileid": ids[1], "download_url": "", "status": 0, "errmsg": "ok"})
+        await connection.send(reply({"errcode": 0, "errmsg": "ok", "file_list": files}))
+
+    server.script = [some]
+    found = await raw.file_urls("env", [f"cloud://{number}" for number in range(150)])
+    assert [one.fileid for one in found] == [f"cloud://{number}" for number in range(150)]
+    assert [one.url is None for one in found] == [n in (0, 1, 100, 101) or 50 <= n < 100 for n in range(150)]
+    assert {(one.status, type(one.error)) for one in found[50:100]} == {(None, APIError)}
+    assert [one.errmsg for one in found[:2]] == [
+        "WeChat's answer does not mention this file",
+        "WeChat's answer holds no link to this file",
+    ]
+    for one, kind in ((found[0], DecodeError), (found[1], DecodeError), (found[60], APIError)):
+        with pytest.raises(kind):
+            one.require()
+
+
+async def test_where_nothing_was_answered_there_are_no_links(raw: WxSession, server: RawServer) -> None:
+    """An error for everything is raised, once."""
+    server.script = [reply({"errcode": 85088, "errmsg": "no qbase privilege"})]
+    with pytest.raises(PermissionDeniedError):
+        await raw.file_urls("env", [f"cloud://{number}" for number in range(500)], concurrency=1)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"max_age": 0}, {"concurrency": 0}])
+async def test_numbers_are_at_least_one(wx: WxSession, sim: Simulator, wrong: dict[str, int]) -> None:
+    """A link that does not live, or no request at a time, is refused before anything is asked."""
+    with pytest.raises(UsageError):
+        await wx.file_urls("env", ["cloud://a"], **wrong)
+    assert sim.journal == []
+
+
+async def test_no_ids_have_no_links(wx: WxSession, sim: Simulator) -> None:
+    """Nothing asked is nothing answered."""
+    assert await wx.file_urls("env", slowly([])) == ()
+    assert sim.journal == []

@@ -87,6 +87,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
 }
 
 FILM = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(range(256)) * 40
+FORM = "/cos.ap-shanghai.myqcloud.com/7465-env-1258717764/a.jpg"
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
 
 
@@ -161,6 +162,22 @@ async def _delete_files(wx: WxSession, sim: Simulator, path: Path) -> Callable[[
     return lambda: wx.batch_delete_file("env", fileids)
 
 
+async def _upload_file(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del sim, path
+    return lambda: wx.upload_file("env", "a.jpg", PHOTO)
+
+
+async def _download_file(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    fileid = sim.add_cloud_file("env", "a.jpg", PHOTO)
+    return lambda: wx.download_file("env", fileid, to=path / "out.jpg")
+
+
+async def _file_urls(wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    del path
+    fileids = [sim.add_cloud_file("env", f"{number}.jpg", PHOTO) for number in range(3)]
+    return lambda: wx.file_urls("env", fileids)
+
+
 def _plain(
     name: str, *arguments: Any
 ) -> Callable[[WxSession, Simulator, Path], Awaitable[Callable[[], Awaitable[Any]]]]:
@@ -200,6 +217,11 @@ def _all_gone(sim: Simulator, result: Any) -> None:
         assert not sim.cloud_files
 
 
+def _stored(sim: Simulator, result: Any) -> None:
+    if result is not None:
+        assert sim.cloud_files == {result: PHOTO}
+
+
 def _is(expected: Callable[[Any], bool]) -> Callable[[Simulator, Any], None]:
     def judge(_: Simulator, result: Any) -> None:
         assert result is None or expected(result)
@@ -229,6 +251,12 @@ OPERATIONS: dict[str, Operation] = {
     "download_video": Operation("link", READ, _film, _saved),
     "del_material": Operation("del_material", DELETE, _del_material, _gone),
     "batch_delete_file": Operation("/tcb/batchdeletefile", DELETE, _delete_files, _all_gone),
+    "upload_file, leave": Operation("/tcb/uploadfile", READ, _upload_file, _stored),
+    "upload_file, form": Operation(FORM, READ, _upload_file, _stored),
+    "file_urls": Operation(
+        "/tcb/batchdownloadfile", READ, _file_urls, _is(lambda one: all(file.url for file in one) and len(one) == 3)
+    ),
+    "download_file": Operation("link", READ, _download_file, _saved),
     "count_materials": Operation("get_materialcount", READ, _plain("count_materials"), _is(lambda one: one.image == 1)),
     "list_materials": Operation(
         "batchget_material", READ, _plain("list_materials", "image"), _is(lambda one: len(one.items) == 1)
@@ -258,6 +286,17 @@ EXCEPTIONS |= {
     ("download_video", "html"): "NotAFileError",
     ("download_video", "html-after-commit"): "NotAFileError",
 }
+
+# A link to a cloud file is followed likewise, and one that is answered with 403 is replaced.
+EXCEPTIONS |= {
+    ("download_file", "redirect:307"): "APIError",
+    ("download_file", "redirect:302:http://169.254.169.254/"): "ok or HTTPStatusError",
+}
+
+# Object storage knows neither codes nor tokens, and what is no empty answer of it is not believed.
+for _fault in FAULTS:
+    if _fault.startswith(("errcode", "malformed-token", "gzip-bomb")):
+        EXCEPTIONS["upload_file, form", _fault] = OK
 
 CELLS = [(name, fault) for name in OPERATIONS for fault in FAULTS]
 

@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 # A character for private use marks where the bytes go that JSON cannot hold; nobody's texts have it.
 _MARK = "\uf8ff"
 _DIRT = {"control-characters": b"\x01\x08\x0b\x1f", "invalid-utf8": b"\xff\xc3\x28\xed\xa0\x80"}
-_KEPT = ("id", "url", "token", "type")  # ids, addresses and tokens stay usable
+_KEPT = ("id", "url", "token", "type", "authorization")  # ids, addresses and secrets stay usable
 
 
 def page(status: int) -> RawReply:
