@@ -19,6 +19,7 @@ from conftest import PATIENT, Points
 from declared import CountImages
 from suspension import BOUND, Residue, Steps, Strike, complaints
 from wxasset import (
+    DownloadPolicy,
     FileTokenStore,
     MaterialStream,
     MemoryTokenStore,
@@ -365,6 +366,67 @@ def _batch_delete_file(room: Room) -> Work:
 
 
 @operation()
+def _batch_delete_file_of_an_async_iterable(room: Room) -> Work:
+    fileids = [room.sim.add_cloud_file(ENV, f"{number}.bin", b"x") for number in range(120)]
+
+    async def ids() -> AsyncIterator[str]:
+        for number, fileid in enumerate(fileids):
+            if number % 40 == 0:
+                await asyncio.sleep(0)
+            yield fileid
+
+    return lambda wx: wx.batch_delete_file(ENV, ids(), concurrency=2)
+
+
+@operation()
+def _file_urls(room: Room) -> Work:
+    fileids = [room.sim.add_cloud_file(ENV, f"{number}.bin", b"x") for number in range(120)]
+    return lambda wx: wx.file_urls(ENV, fileids, concurrency=2)
+
+
+@operation()
+def _upload_a_cloud_file(room: Room) -> Work:
+    file = room.file("large.jpg", room.large)
+    return lambda wx: wx.upload_file(ENV, "a/large.jpg", file)
+
+
+@operation()
+def _upload_a_cloud_file_that_is_spooled(room: Room) -> Work:
+    return lambda wx: wx.upload_file(ENV, "a/large.jpg", _chunks(room.large))
+
+
+@operation()
+def _upload_a_cloud_file_twice(room: Room) -> Work:
+    room.sim.clear_faults()
+    room.sim.fail("link", "reset-after-commit")
+    return lambda wx: wx.upload_file(ENV, "a/small.jpg", room.small)
+
+
+@operation()
+def _download_a_cloud_file_that_is_cut(room: Room) -> Work:
+    fileid = room.sim.add_cloud_file(ENV, "a/large.jpg", room.large)
+    room.sim.clear_faults()
+    room.sim.fail("link", "cut-reply-after-500000", times=2)
+    to = room.file("out.jpg", OLD, room.large)
+    return lambda wx: wx.download_file(ENV, fileid, to)
+
+
+@operation()
+def _download_a_cloud_file_that_changes(room: Room) -> Work:
+    fileid, changed = room.sim.add_cloud_file(ENV, "a/large.jpg", bytes(reversed(room.large))), False
+    room.sim.clear_faults()
+    room.sim.fail("link", "cut-reply-after-500000")
+    room.nothing("large.jpg", room.large, bytes(reversed(room.large)))
+
+    def change(_: int, __: int | None) -> None:
+        nonlocal changed
+        if not changed:
+            changed = bool(room.sim.add_cloud_file(ENV, "a/large.jpg", room.large))
+
+    return lambda wx: wx.download_file(ENV, fileid, room.directory, progress=change)
+
+
+@operation()
 def _call_an_endpoint_of_ones_own(_: Room) -> Work:
     return lambda wx: wx.call(CountImages())
 
@@ -474,7 +536,10 @@ async def _cancel_at(room: Room, tmp_path: Path, subject: Operation, at: int, st
     """Cancel an operation at one point; tell whether it ended as cancelled, and how many points it reached."""
     context, before = f"cancelled at {at}", Residue.now()
     store = subject.store(tmp_path) if subject.store is not None else None
-    async with WxSession(room.sim.appid, room.sim.secret, base_url=room.sim.url, retry=PATIENT, store=store) as wx:
+    near = DownloadPolicy(allow_private_hosts=True)
+    async with WxSession(
+        room.sim.appid, room.sim.secret, base_url=room.sim.url, retry=PATIENT, store=store, downloads=near
+    ) as wx:
         if subject.warm:
             await wx.count_materials()
         room.states.clear()

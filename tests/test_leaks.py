@@ -18,16 +18,31 @@ from attrs import define
 from chaos_proxy import ChaosProxy, HalfClose, ResetAfter
 from conftest import PATIENT
 from suspension import BOUND, complaints, descriptors
-from wxasset import MaterialStream, StableToken, TokenCache, UploadOutcomeUnknown, UploadPolicy, WxSession
-from wxasset.errors import CredentialError, MediaNotFoundError, SourceError, TransferError, TruncatedDownload
+from wxasset import (
+    DownloadPolicy,
+    MaterialStream,
+    StableToken,
+    TokenCache,
+    UploadOutcomeUnknown,
+    UploadPolicy,
+    WxSession,
+)
+from wxasset.errors import (
+    CredentialError,
+    HTTPStatusError,
+    MediaNotFoundError,
+    SourceError,
+    TransferError,
+    TruncatedDownload,
+)
 from wxasset.simulator import Simulator, SimulatorOptions
 
 WARM: Final = 10  # rounds after which every pool and cache is as full as it gets
 ROUNDS: Final = 100
-GROWTH: Final = 512 * 1024
-"""Bytes that may be added by the 1,800 operations after the warm-up. Measured are 270,000, and by twice as many
-320,000: yarl and aiohttp fill caches that have an end, and the simulator keeps the tokens that it has issued. A leak
-of 3 KB in one of the 20 kinds of operations is too much."""
+GROWTH: Final = 768 * 1024
+"""Bytes that may be added by the 1,980 operations after the warm-up. Measured are 530,000 to 570,000: yarl and aiohttp
+fill caches that have an end, with 128 of the links to cloud files among other things, each of which is another, and the
+simulator keeps the tokens that it has issued. A leak of 3 KB in one of the 22 kinds of operations is too much."""
 
 Step = Callable[["Stage"], Awaitable[object]]
 
@@ -74,7 +89,9 @@ class Stage:
         kept = self.sim.materials[self.media_id]
         for book in (self.sim.journal, self.sim.materials, self.sim.temporary_media, self.sim.article_images):
             book.clear()
-        self.sim._account.refusals._refusals.clear()
+        account = self.sim._account
+        for index in (account.refusals._refusals, account.links._links, account.uploads._grants):
+            index.clear()
         self.sim.materials[self.media_id] = kept
 
 
@@ -144,6 +161,24 @@ async def delete_files(stage: Stage) -> None:
     """Several requests at once."""
     fileids = [stage.sim.add_cloud_file("env-1", f"{number}.bin", b"x") for number in range(60)]
     await stage.wx.batch_delete_file("env-1", fileids)
+
+
+async def cloud_file(stage: Stage) -> None:
+    """A cloud file, there and back, which is cut once on each way."""
+    stage.wx._engine.quota.left = 500  # what fails here has used it up
+    stage.sim.fail("link", "reset-after-100K")
+    fileid = await stage.wx.upload_file("env-1", "in.jpg", stage.directory / "in.jpg")
+    stage.sim.fail("link", "cut-reply-after-100000")
+    await stage.wx.download_file("env-1", fileid, to=stage.directory / "out.jpg")
+    stage.sim.clear_faults()
+    stage.sim.cloud_files.clear()
+
+
+async def no_cloud_file(stage: Stage) -> None:
+    """A link that is refused each time."""
+    fileid = stage.sim.add_cloud_file("env-1", "a.bin", b"x")
+    stage.sim.fail("link", "status:404")
+    await stage.wx.download_file("env-1", fileid, to=stage.directory / "never.jpg")
 
 
 async def after_a_refused_token(stage: Stage) -> None:
@@ -220,6 +255,8 @@ STEPS: dict[Step, tuple[type[BaseException], ...]] = {
     iterate: (),
     add_text: (SourceError,),
     delete_files: (),
+    cloud_file: (),
+    no_cloud_file: (HTTPStatusError,),
     cancelled: (asyncio.CancelledError,),
     a_wrong_secret: (CredentialError,),
     list_materials: (),
@@ -239,7 +276,13 @@ async def stage(sim: Simulator, photo: bytes, tmp_path: Path, monkeypatch: pytes
     tokens = TokenCache(StableToken(sim.appid, sim.secret), now=lambda: made.time if made else 0.0)
     async with (
         ChaosProxy(sim.url) as proxy,
-        WxSession(tokens=tokens, base_url=proxy.url, retry=PATIENT, uploads=UploadPolicy(visibility=0)) as wx,
+        WxSession(
+            tokens=tokens,
+            base_url=proxy.url,
+            retry=PATIENT,
+            uploads=UploadPolicy(visibility=0),
+            downloads=DownloadPolicy(allow_private_hosts=True),
+        ) as wx,
     ):
         made = Stage(sim, proxy, wx, tmp_path, content)
         made.media_id = (await wx.add_material("image", content)).media_id
@@ -268,7 +311,7 @@ async def test_nothing_piles_up(stage: Stage) -> None:
         finally:
             tracemalloc.stop()
     assert said == []
-    assert len(STEPS) * ROUNDS == 2000
+    assert len(STEPS) * ROUNDS >= 2000
     async with asyncio.timeout(BOUND):
         while threading.active_count() > threads:  # noqa: ASYNC110 - one that helped out ends after a second
             await asyncio.sleep(0.01)
