@@ -149,6 +149,13 @@ def resume(session: nox.Session) -> None:
 
 
 @nox.session
+def large(session: nox.Session) -> None:
+    """Send 1 GiB to cloud storage and fetch it back, in flat memory; the tests do so with 256 MiB."""
+    install(session)
+    session.run("pytest", "-q", "tests/test_cloud_large.py", *session.posargs, env={"WXASSET_LARGE": "1024"})
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """See that 85 % of small changes to the pure modules are noticed by their tests; takes an hour and more."""
     install(session, *group("mutation"))

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
 from http import HTTPStatus
+from itertools import chain
 
 from aiohttp import web
 
@@ -138,8 +139,9 @@ class _Line:
 
     async def send(self, data: Content, *, head: bytes = b"") -> None:
         """Send bytes of a body behind what is none of it, no faster than they are taken."""
-        uncounted = len(head)
-        for piece in pieces(head + data, PIECE):
+        uncounted, along = len(head), max(0, PIECE - len(head))
+        start = head + bytes(data[:along])  # not all of a large file
+        for piece in chain(pieces(start, PIECE), pieces(data[along:], PIECE)):
             while self._transport.get_write_buffer_size() > _ENOUGH_WAITING and not self._transport.is_closing():
                 await self._pause(_LOOK_SECONDS)
             if self._transport.is_closing():
