@@ -198,3 +198,14 @@ def test_the_wire_of_the_reference_byte_for_byte() -> None:
 def test_escapes_by_example(filename: str, sent: bytes) -> None:
     """Quotes and control characters are percent-encoded, lone surrogates become question marks, the rest is kept."""
     assert b'filename="' + sent + b'"' in frame(filename, "image/jpeg", {}).head
+
+
+@given(ANYTHING, TYPES, FIELDS, st.binary())
+def test_the_media_may_come_last(filename: str, content_type: str, fields: Mapping[str, str], media: bytes) -> None:
+    """As object storage wants it: each field first, in order, then the media under the name of its part."""
+    around = frame(filename, content_type, fields, part="file", last=True)
+    body = body_of(around, media)
+    assert around.length(len(media)) == len(body)
+    *texts, file = read_parts(around.content_type, body)
+    assert texts == [Part(name.encode(), None, None, text.encode()) for name, text in fields.items()]
+    assert file == Part(b"file", percent(filename), content_type.encode(), media)

@@ -287,6 +287,14 @@ def test_no_attempt_starts_after_the_timeout(
             assert attempt.elapsed + wait <= policy.timeout
 
 
+@given(ERRORS, ATTEMPTS, POLICIES)
+def test_what_replaces_the_same_with_the_same_is_repeated_like_a_read(
+    error: WxAssetError, attempt: Attempt, policy: RetryPolicy
+) -> None:
+    """A second time changes nothing, so that no doubt is in the way."""
+    assert decide(ROUTES[Effect.REPLACE], error, attempt, policy) == decide(ROUTES[READ], error, attempt, policy)
+
+
 @given(st.sampled_from([*DOUBTFUL_ERRORS, TOO_LARGE]), ATTEMPTS, POLICIES)
 def test_a_create_that_is_unclear_is_never_sent_again(
     error: WxAssetError, attempt: Attempt, policy: RetryPolicy
