@@ -44,6 +44,8 @@ from wxasset.errors import (
 from wxasset.outcome import MARK_LETTERS
 from wxasset.simulator import Simulator
 from wxasset.transfer.holding import Holding
+from wxasset.wire.formats import FORMATS
+from wxasset.wire.names import upload_name
 
 BOUND: Final = 10.0  # seconds in which anything here ends
 
@@ -645,7 +647,7 @@ def test_the_next_step(state: Any, held: bool, step: Step) -> None:
 @given(
     type=st.sampled_from(["image", "thumb", "voice", "video"]),
     sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
-    name=st.text(min_size=1, max_size=60),
+    name=st.text(min_size=1, max_size=60).map(lambda text: upload_name(text, FORMATS["png"])),
 )
 def test_the_mark_is_made_of_the_media(type: str, sha256: str, name: str) -> None:  # noqa: A002 - WeChat's own name
     """It is the same for every account, process and run, of 12 plain letters, and keeps the extension."""
@@ -653,7 +655,7 @@ def test_the_mark_is_made_of_the_media(type: str, sha256: str, name: str) -> Non
     assert key.mark == evolve(key, appid="wx2", api="other").mark
     assert len(key.mark) == 12
     assert set(key.mark) <= set(MARK_LETTERS)
-    assert key.sent_as(f"{name}.png").endswith(f"-{key.mark}.png")
+    assert key.sent_as(name).lower().endswith(f"-{key.mark}.png")
     assert key.mark != evolve(key, described="x").mark
     assert key.mark != evolve(key, sha256=sha256[::-1] + "0").mark
 

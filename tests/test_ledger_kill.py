@@ -86,8 +86,9 @@ async def test_a_job_that_is_killed_again_and_again_adds_each_image_once(sim: Si
     for fault in chance.choices(list(SERVICE), list(SERVICE.values()), k=2 * IMAGES):
         sim.fail("add_material", fault)
     job = Job(sim, tmp_path / "images", tmp_path / "ledger.db")
-    share = max(2, IMAGES * 9 // 10 // KILLS)
-    for _ in range(KILLS):
+    for number in range(KILLS):
+        # As many images for each kill, and for the end; 8 more are under way when it comes.
+        share = (IMAGES - len(sim.materials)) // (KILLS - number + 1) - 8
         await job.kill_after(chance.randint(1, share))
     assert sum(count * number for count, number in job.killed_with.items()) > KILLS, "it was killed while it sent"
 
