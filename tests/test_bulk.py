@@ -209,6 +209,18 @@ async def test_a_slow_directory_does_not_block_the_loop(wx: WxSession, tmp_path:
     assert len([one async for one in _all(wx.add_materials("image", walk()))]) == 5
 
 
+async def test_what_makes_its_iterator_slowly_does_not_block_the_loop(wx: WxSession, tmp_path: Path) -> None:
+    """An iterable that reads a file before its first item, as the result of a query may, does so in a thread."""
+    (path,) = make_pictures(tmp_path, 1)
+
+    class Query:
+        def __iter__(self) -> Iterator[bytes]:
+            with path.open("rb") as file:
+                return iter([file.read()])
+
+    assert len([one async for one in _all(wx.add_materials("image", Query()))]) == 1
+
+
 class BrokenError(Exception):
     """What no part of wxasset raises."""
 

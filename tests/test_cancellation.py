@@ -21,6 +21,7 @@ from suspension import BOUND, Residue, Steps, Strike, complaints
 from wxasset import (
     DownloadPolicy,
     FileTokenStore,
+    Ledger,
     MaterialStream,
     MemoryTokenStore,
     StableToken,
@@ -303,6 +304,32 @@ def _add_materials(room: Room) -> Work:
 
     async def work(wx: WxSession) -> None:
         async with wx.add_materials("image", iter(media), concurrency=2) as outcomes:
+            assert len([outcome async for outcome in outcomes]) == 3
+
+    return work
+
+
+@operation()
+def _ensure_material(room: Room) -> Work:
+    file = room.file("large.jpg", room.large + os.urandom(8))
+
+    async def work(wx: WxSession) -> None:
+        async with Ledger(room.directory.parent / "ledger.db") as ledger:
+            await wx.ensure_material("image", file, ledger=ledger)
+
+    return work
+
+
+@operation(adds=3)
+def _add_materials_with_a_ledger(room: Room) -> Work:
+    media: list[bytes | AsyncIterator[bytes]] = [b"no image", room.small + os.urandom(8)]
+    media.append(_chunks(room.large + os.urandom(8)))
+
+    async def work(wx: WxSession) -> None:
+        async with (
+            Ledger(room.directory.parent / "ledger.db") as ledger,
+            wx.add_materials("image", media, concurrency=2, ledger=ledger) as outcomes,
+        ):
             assert len([outcome async for outcome in outcomes]) == 3
 
     return work

@@ -28,6 +28,7 @@ LAYERS: list[tuple[str, ...]] = [
 PURE = (
     "wxasset.retry",
     "wxasset.pace",
+    "wxasset.claims",
     "wxasset.outcome",
     "wxasset.calls",
     "wxasset.wire",

@@ -578,6 +578,32 @@ async def test_a_writer_in_another_process_is_waited_for(kept: WxSession, tmp_pa
     assert sent(sim) == 2
 
 
+async def test_nothing_is_sent_that_the_ledger_could_not_note(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the ledger cannot be written any more in the moment of sending, the upload fails before its first byte."""
+    monkeypatch.setattr("wxasset.journal._BUSY", 0.05)
+    sim.fail("stable_token", "delay-300ms")
+    async with (
+        Ledger(tmp_path / "ledger.db") as ledger,
+        WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, ledger=ledger) as wx,
+    ):
+        task = asyncio.create_task(wx.ensure_material("image", picture(1)))
+        async with asyncio.timeout(BOUND):
+            while (await ledger.counts()).planned == 0:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.001)
+        base = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
+        base.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError):
+            await task
+        assert sim.materials == {}
+        base.execute("COMMIT")
+        base.close()
+        added = await wx.ensure_material("image", picture(1))
+        assert list(sim.materials) == [added.media_id]
+        assert not any(entry.path.endswith("batchget_material") for entry in sim.journal)
+
+
 @pytest.mark.parametrize("kind", ["text", "other", "newer", "directory", "missing"])
 async def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, kind: str) -> None:
     """Nothing is written to what is something else, or was made by a later version."""

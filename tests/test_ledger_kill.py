@@ -109,3 +109,16 @@ async def test_a_job_that_is_killed_again_and_again_adds_each_image_once(sim: Si
     assert again["seconds"] < 2
     figures = f"in flight at each kill: {sorted(job.killed_with.elements())}; {before} uploads for {IMAGES} images"
     sys.stdout.write(f"{figures}; the last run {last}; a further run {again}, {took:.2f} s with its start\n")
+
+
+async def test_processes_that_work_at_once_share_the_work(sim: Simulator, tmp_path: Path) -> None:
+    """Three of them over the same directory and ledger send each image once between them, and all of them end well."""
+    make_pictures(tmp_path / "images", 60)
+    sim.fail("add_material", "delay-20ms", times=None)
+    job = Job(sim, tmp_path / "images", tmp_path / "ledger.db")
+    told = await asyncio.gather(*(job.run() for _ in range(3)))
+    assert [one["failed"] for one in told] == [0, 0, 0]
+    assert [one["sent"] + one["skipped"] for one in told] == [60, 60, 60]
+    assert sum(one["sent"] for one in told) == 60 == job.requests
+    assert sorted(one.content for one in sim.materials.values()) == sorted(picture(one) for one in range(60))
+    assert [path.name for path in tmp_path.iterdir() if "holder" in path.name] == []

@@ -2,18 +2,7 @@
 
 import asyncio
 import reprlib
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Generator,
-    Iterable,
-    Iterator,
-)
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from types import TracebackType
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -25,7 +14,7 @@ from wxasset.calls.cloud import stops_all
 from wxasset.errors import StreamConsumedError, UsageError, WxAssetError
 from wxasset.pace import Pace, Ticket, asks_for_less
 from wxasset.transfer.progress import Throttle
-from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.pulling import pulled
 
 __all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]
 
@@ -236,7 +225,7 @@ class Batch(Generic[T, R]):
     async def _feed(self, group: TaskGroup) -> None:
         """Begin one item after the other, as soon as there is room."""
         try:
-            async with _opened(self._items) as items:
+            async with pulled(self._items) as items:
                 while await self._has_room() and (item := await anext(items, _END)) is not _END:
                     if self._stop is None:
                         self._under_way += 1
@@ -301,35 +290,3 @@ class _Outcomes(Generic[R]):
 
     async def __anext__(self) -> R:
         return await self._next()
-
-
-@asynccontextmanager
-async def _opened(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[AsyncIterator[T], None]:
-    """Iterate over anything, and close what is a generator: nobody else has it."""
-    if isinstance(items, AsyncIterable):
-        source = aiter(items)
-        try:
-            yield source
-        finally:
-            if isinstance(source, AsyncGenerator):
-                with anyio.CancelScope(shield=True):
-                    await source.aclose()
-        return
-    async with aclosing(_at_hand(items) if isinstance(items, Collection) else _in_thread(iter(items))) as pulled:
-        yield pulled
-
-
-async def _at_hand(items: Iterable[T]) -> AsyncGenerator[T, None]:
-    for item in items:
-        yield item
-
-
-async def _in_thread(items: Iterator[T]) -> AsyncGenerator[T, None]:
-    """Pull an iterator in a thread, one at a time: a hop takes 20 to 40 us, and a slow directory blocks nobody."""
-    try:
-        while (item := await run_in_thread(next, items, _END)) is not _END:
-            yield item
-    finally:
-        if isinstance(items, Generator):
-            with anyio.CancelScope(shield=True):
-                await run_in_thread(items.close)
