@@ -512,6 +512,8 @@ async def test_a_ledger_has_to_be_there_open_and_know_the_account(
     async with WxSession(tokens=tokens, base_url=sim.url, ledger=ledger) as unknown:
         with pytest.raises(UsageError, match="account"):
             await unknown.ensure_material("image", picture(1))
+        with pytest.raises(UsageError, match="account"):
+            unknown.add_materials("image", [picture(1)])
     assert sent(sim) == 0
     assert (await wx.with_options(ledger=ledger).ensure_material("image", picture(1))).media_id in sim.materials
 
@@ -602,6 +604,32 @@ async def test_nothing_is_sent_that_the_ledger_could_not_note(
         added = await wx.ensure_material("image", picture(1))
         assert list(sim.materials) == [added.media_id]
         assert not any(entry.path.endswith("batchget_material") for entry in sim.journal)
+
+
+async def test_a_batch_stops_where_its_ledger_fails(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be noted would be sent again by the next run: nothing more is sent, and the rest is left to do."""
+    monkeypatch.setattr("wxasset.journal._BUSY", 0.05)
+    media = [picture(number) for number in range(50)]
+    async with (
+        Ledger(tmp_path / "ledger.db") as ledger,
+        WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, ledger=ledger) as wx,
+    ):
+        base = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
+        async with wx.add_materials("image", media, concurrency=2) as outcomes:
+            kinds = []
+            async for outcome in outcomes:
+                kinds.append(type(outcome))
+                if len(kinds) == 10:
+                    base.execute("BEGIN IMMEDIATE")
+        base.close()
+        assert 10 <= kinds.count(Added) <= 16
+        assert 1 <= kinds.count(Failed) <= 2
+        assert kinds.count(NotTried) >= 32
+        async with wx.add_materials("image", media) as outcomes:
+            assert all(isinstance(one, Added) for one in [one async for one in outcomes])
+    assert sorted(one.content for one in sim.materials.values()) == sorted(media)
 
 
 @pytest.mark.parametrize("kind", ["text", "other", "newer", "directory", "missing"])

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
 from wxasset.calls.cloud import stops_all
-from wxasset.errors import StreamConsumedError, UsageError, WxAssetError
+from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
 from wxasset.pace import Pace, Ticket, asks_for_less
 from wxasset.transfer.progress import Throttle
 from wxasset.transfer.pulling import pulled
@@ -270,7 +270,7 @@ class Batch(Generic[T, R]):
         try:
             done = await self._do(item, Work(self._pace, ticket, self._tally))
         except WxAssetError as error:
-            if stops_all(error):
+            if stops_all(error) or isinstance(error, LedgerError):
                 self._stop = error
             self._tally.step(done=1, failed=1)
             return Failed(item, error)

@@ -28,7 +28,7 @@ from wxasset.wire.links import DownloadPolicy
 if TYPE_CHECKING:
     from wxasset.ledger import Ledger
 
-__all__ = ["ListedType", "MediaType", "Session"]
+__all__ = ["ListedType", "MediaType", "Session", "check_ledger"]
 
 R = TypeVar("R")
 ListedType = Literal["image", "voice", "video", "news"]
@@ -55,7 +55,8 @@ def _check_options(options: Mapping[str, object]) -> None:
             raise UsageError(f"{name}= is a {_OPTIONS[name].__name__}; not {type(value).__name__}.")
 
 
-def _check_ledger(ledger: object) -> None:
+def check_ledger(ledger: object) -> None:
+    """Refuse what is no ledger."""
     if ledger is None:
         return
     from wxasset.ledger import Ledger  # noqa: PLC0415 - with it comes SQLite, which those without a ledger do not need
@@ -118,7 +119,7 @@ class Session:
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
         self._limits = limits
-        _check_ledger(ledger)
+        check_ledger(ledger)
         self._ledger = ledger
         if isinstance(tokens, TokenCache) and store is not None:
             raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
@@ -190,7 +191,7 @@ class Session:
             uploads: What is done about an upload whose reply was lost.
             ledger: What keeps account of materials that are ensured, and of those added in batches.
         """
-        _check_ledger(ledger)
+        check_ledger(ledger)
         given = {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
         options = {name: value for name, value in given.items() if value is not None}
         _check_options(options)

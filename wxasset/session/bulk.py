@@ -97,8 +97,9 @@ class Bulk(Ensuring):
 
         What is kept in memory depends on `concurrency` alone. Fewer are under way while WeChat says that it is busy, or
         that there are too many calls in a minute (-1, 45011, also the statuses 429 and 503); it comes back by itself.
-        A spent daily quota, a refused credential or address, or a missing permission stops the batch: what is under
-        way ends, the rest comes as `NotTried`. Leaving the block early cancels what is under way.
+        A spent daily quota, a refused credential or address, a missing permission, or a ledger that cannot be written
+        stops the batch: what is under way ends, the rest comes as `NotTried`. Leaving the block early cancels what is
+        under way.
 
         Args:
             type: As in `add_material`.
@@ -117,14 +118,15 @@ class Bulk(Ensuring):
             taken, after the outcomes of what was under way.
 
         Raises:
-            UsageError: `media` is no iterable, or a single text.
+            UsageError: `media` is no iterable, or a single text; or the ledger cannot tell which account this is.
         """
+        keeper = self._keeper(ledger)
 
         async def add(item: T, work: Work) -> Added[T]:
             new = _described(item, title, introduction)
             session = self._observed(work)
-            if ledger is not None or self._ledger is not None:
-                ensured, skipped = await session._ensure(type, new, ledger=ledger, progress=work.sent)  # noqa: SLF001 - its own class
+            if keeper is not None:
+                ensured, skipped = await session._ensure(type, new, ledger=keeper, progress=work.sent)  # noqa: SLF001 - its own class
                 return Added(item, ensured, skipped)
             material = await session.add_material(
                 type,

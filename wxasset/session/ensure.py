@@ -12,7 +12,7 @@ from wxasset.calls.material import AddedMaterial, AddMaterial, Description, reco
 from wxasset.claims import LedgerRow, Step, UploadKey, described_as
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, UsageError, WxAssetError
 from wxasset.outcome import UploadRegister, polls
-from wxasset.session.base import MediaType
+from wxasset.session.base import MediaType, check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.fingerprint import announced, sha256_of
 from wxasset.transfer.progress import Progress
@@ -100,27 +100,37 @@ class Ensuring(Materials):
             WxAssetError: As in `add_material`.
         """
         new = NewMaterial(media=media, filename=filename, title=title, introduction=introduction)
-        ensured, _ = await self._ensure(type, new, ledger=ledger, verify=verify, progress=progress)
+        keeper = self._keeper(ledger)
+        if keeper is None:
+            raise UsageError("There is no ledger: pass ledger=, here or to the session.")
+        ensured, _ = await self._ensure(type, new, ledger=keeper, verify=verify, progress=progress)
         return ensured
+
+    def _keeper(self, ledger: "Ledger | None") -> "Ledger | None":
+        """Return the ledger that keeps account, if any does, and see that it knows of whom."""
+        check_ledger(ledger)
+        keeper = ledger or self._ledger
+        if keeper is not None and self._appid is None:
+            raise UsageError("A ledger needs to know the account: pass its appid to the session, beside tokens=.")
+        return keeper
 
     async def _ensure(
         self,
         kind: MediaType,
         new: NewMaterial,
         *,
-        ledger: "Ledger | None",
+        ledger: "Ledger",
         verify: bool = False,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Give the material, and whether nothing had to be sent for it."""
-        ledger = ledger or self._ledger
-        if ledger is None:
-            raise UsageError("There is no ledger: pass ledger=, here or to the session.")
-        if self._appid is None:
-            raise UsageError("A ledger needs to know the account: pass its appid to the session, beside tokens=.")
         call = _call(kind, new)
         key = UploadKey(
-            appid=self._appid, api=self._transport.api, type=kind, sha256="", described=described_as(call.description)
+            appid=self._appid or "",
+            api=self._transport.api,
+            type=kind,
+            sha256="",
+            described=described_as(call.description),
         )
         return await _Upload(self, ledger, kind, call, key, progress).ensure(new, verify=verify)
 
