@@ -1,4 +1,4 @@
-"""Large uploads through an application, in a server process of its own: memory stays flat."""
+"""Large files through an application, in a server process of its own: memory stays flat."""
 
 import asyncio
 import os
@@ -12,9 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from attrs import define
+from attrs import define, evolve
 
 from raw_server import Connection, RawRequest, RawServer, reply
+from wxasset import WxSession
+from wxasset.simulator import Simulator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are read from /proc")
 
@@ -44,15 +46,15 @@ class Service:
 
 
 @asynccontextmanager
-async def service(base_url: str, directory: Path) -> AsyncIterator[Service]:
+async def service(base_url: str, directory: Path, appid: str, secret: str) -> AsyncIterator[Service]:
     """Run the application with uvicorn, as a user would."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "upload_app:app"),
+        *(sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "passing_app:app"),
         *("--port", str(port), "--log-level", "warning"),
         env=os.environ
-        | {"WXASSET_APPID": "wx0123456789abcdef", "WXASSET_SECRET": "s3cret", "WXASSET_BASE_URL": base_url}
+        | {"WXASSET_APPID": appid, "WXASSET_SECRET": secret, "WXASSET_BASE_URL": base_url}
         # Directories in memory would count files as memory.
         | {"TMPDIR": str(directory)},
     )
@@ -112,7 +114,7 @@ async def test_large_uploads_take_no_memory(server: RawServer, capsys: pytest.Ca
             path.write_bytes(b"\x89PNG\r\n\x1a\n")
             os.truncate(path, size)
         async with (
-            service(server.url, Path(directory)) as app,
+            service(server.url, Path(directory), "wx0123456789abcdef", "s3cret") as app,
             httpx.AsyncClient(base_url=app.url, timeout=60) as client,
         ):
             await _post(client, small)  # what is imported and made once
@@ -130,4 +132,37 @@ async def test_large_uploads_take_no_memory(server: RawServer, capsys: pytest.Ca
         )
     assert len(drain.sizes) == 7
     assert sum(size > SIZE for size in drain.sizes) == 6
+    assert together < MOST
+
+
+async def _get(client: httpx.AsyncClient, media_id: str) -> None:
+    got = 0
+    async with client.stream("GET", f"/{media_id}") as reply:
+        async for chunk in reply.aiter_raw():
+            got += len(chunk)
+    assert got == int(reply.headers["Content-Length"])
+
+
+async def test_large_materials_take_no_memory(
+    sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Materials of 50 MiB that are passed on raise the peak of the server by less than a third of one."""
+    small = (await wx.add_material("image", photo)).media_id
+    large = (await wx.add_material("image", photo)).media_id
+    sim.materials[large] = evolve(sim.materials[large], content=photo + bytes(SIZE - len(photo)))
+    async with (
+        service(sim.url, tmp_path, sim.appid, sim.secret) as app,
+        httpx.AsyncClient(base_url=app.url, timeout=60) as client,
+    ):
+        await _get(client, small)
+        before = app.memory("VmHWM")
+        await _get(client, large)
+        alone = app.memory("VmHWM") - before
+        await asyncio.gather(*(_get(client, large) for _ in range(3)))
+        together = app.memory("VmHWM") - before
+    with capsys.disabled():
+        print(  # noqa: T201 - as above
+            f"\n50 MiB materials through uvicorn: peak {before / MIB:.0f} MiB after a small one, +{alone / MIB:.1f} MiB"
+            f" after one, +{together / MIB:.1f} MiB after three at once"
+        )
     assert together < MOST

@@ -218,6 +218,18 @@ async def test_problems_are_told_in_plain_words(page: Page, sim: Simulator, samp
     await expect(page.locator("h1")).to_have_text("图片素材库")
 
 
+async def test_it_begins_in_the_language_of_the_browser(page: Page, browser: Browser, url: str) -> None:
+    """Who has a Chinese browser need not switch, and the other way round the choice is kept."""
+    context = await browser.new_context(locale="zh-CN")
+    chinese = await context.new_page()
+    await chinese.goto(url)
+    await expect(chinese.locator("#empty")).to_have_text("这里还没有图片。")
+    await chinese.get_by_role("button", name="EN").click()
+    await chinese.reload()
+    await expect(chinese.locator("#empty")).to_have_text(await page.locator("#empty").inner_text())
+    await context.close()
+
+
 @pytest.mark.refusals(1)
 async def test_what_is_gone_already_leaves_the_page(page: Page, sim: Simulator, samples: Path) -> None:
     """A picture that somebody else deleted is told as gone, and is not shown any longer."""
