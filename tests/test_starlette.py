@@ -35,6 +35,16 @@ from wxasset.starlette.responses import _named
 Wx = Annotated[WxSession, Depends(session)]
 ONCE = RetryPolicy(attempts=1)
 GET = "/cgi-bin/material/get_material"
+LOST = e.UploadOutcomeUnknown(
+    "It may have happened. (proxy.internal took no byte.)",
+    "/x",
+    filename="poster.png",
+    type="image",
+    size=1,
+    started_at=0.0,
+    ended_at=1.0,
+    reason="proxy.internal took no byte.",
+)
 
 
 @asynccontextmanager
@@ -526,7 +536,9 @@ async def test_a_mistake_in_the_program_is_no_problem_of_wechats(wx: WxSession) 
         (api_error(40007, "invalid media_id", "/x"), 404),
         (api_error(45011, "too fast", "/x"), 429),
         (api_error(40001, "invalid credential", "/x"), 502),
-        (e.ConnectError("No connection.", "/x"), 502),
+        (e.ConnectError("No connection to proxy.internal.", "/x"), 502),
+        (e.NotAFileError("cdn.internal leads to a page.", "/x"), 502),
+        (LOST, 504),
         (e.TransferError("Broken.", "/x"), 502),
         (e.TransferTimeout("Stalled.", "/x"), 504),
         (e.HTTPStatusError("502.", "/x", status=502), 502),
@@ -547,7 +559,8 @@ async def test_an_error_of_an_endpoint_is_answered(error: WxAssetError, status: 
         got = await client.get("/")
     assert (got.status_code, got.json()["hint"]) == (status, error.hint.english)
     assert got.json()["hint_zh"] == error.hint.chinese
-    for private in ("/etc/", "@host", "invalid credential"):
+    assert ("poster" in got.json()["error"]) is isinstance(error, e.SourceError | e.UploadOutcomeUnknown)
+    for private in ("/etc/", "@host", "invalid credential", ".internal"):
         assert private not in got.text
 
 

@@ -85,11 +85,18 @@ def problem(error: WxAssetError) -> JSONResponse:
 
 
 def _public(error: WxAssetError) -> str:
-    """Say what happened, without what is nobody's business: WeChat's text can name this server's address or appid."""
-    if isinstance(error, APIError):
-        return f"WeChat refused it with code {error.errcode}."
-    if isinstance(error, TokenUnavailableError):
-        return "The server has no access token for WeChat."  # the message can name a file or a store
+    """Say what happened, without what is nobody's business: a host, an address, an appid, a file of the server's."""
+    match error:
+        case APIError():
+            return f"WeChat refused it with code {error.errcode}."
+        case TokenUnavailableError():
+            return "The server has no access token for WeChat."
+        case UploadOutcomeUnknown():
+            return f"The upload of {error.filename} may or may not have happened; it was not sent again."
+        case RequestError():
+            return "WeChat could not be reached, or did not answer in full."
+        case ReplyError():
+            return "WeChat's answer cannot be used."
     return error.message
 
 
