@@ -1,20 +1,29 @@
 """The command line as a process: in a pipe and on a real terminal."""
 
+import json
 import os
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import pytest
 from attrs import frozen
 
 import wxasset
+from wxasset.cli import run
 from wxasset.simulator import Simulator
 
 ROOT: Final = Path(wxasset.__file__).parent.parent
 HELD_UP: Final = 30.0  # seconds; no command here takes as long, unless something hangs
+
+
+needs_terminals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -91,3 +100,65 @@ def read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:
         return b""
+
+
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """Run a simulator in a thread, and lead the environment of this process to it."""
+    with Simulator() as simulator:
+        for name in list(os.environ):
+            if name.startswith("WXASSET_"):
+                monkeypatch.delenv(name)
+        for name, value in variables(simulator).items():
+            monkeypatch.setenv(name, value)
+        yield simulator
+
+
+def sent(service: Simulator, endpoint: str) -> int:
+    """How often an endpoint was called."""
+    return sum(entry.path.endswith(endpoint) for entry in service.journal)
+
+
+class Command:
+    """Runs a command in this process and keeps what it wrote."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path) -> "Ended":
+        """Run it to its end."""
+        status = run([*map(str, arguments)])
+        out, err = self._capsys.readouterr()
+        return Ended(status=status, out=out, err=err)
+
+
+@frozen(kw_only=True)
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Its results, as JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """Its errors and notes, as JSON."""
+        return [json.loads(line) for line in self.err.splitlines()]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Its results, as columns."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Wait until something has happened, for a bounded time."""
+    deadline = time.monotonic() + HELD_UP
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

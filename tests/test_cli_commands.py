@@ -7,16 +7,27 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from attrs import frozen
 
-from command_line import HELD_UP, command, environment, on_terminal, piped, variables
-from wxasset.cli import run
+from command_line import (
+    HELD_UP,
+    Command,
+    command,
+    environment,
+    needs_signals,
+    needs_terminals,
+    on_terminal,
+    piped,
+    sent,
+    serving,
+    variables,
+    wait_for,
+)
 from wxasset.cli.exits import EXIT_CODES, Exit
 from wxasset.cli.plan import SAMPLES
 from wxasset.simulator import Simulator
@@ -29,57 +40,13 @@ GET_KEYS: Final = {
     *("media_id", "type", "file", "size", "sha256", "content_type"),
     *("title", "introduction", "articles"),
 }
-needs_terminals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A simulator in a thread, to which the environment of this process leads."""
-    with Simulator() as simulator:
-        for name in list(os.environ):
-            if name.startswith("WXASSET_"):
-                monkeypatch.delenv(name)
-        for name, value in variables(simulator).items():
-            monkeypatch.setenv(name, value)
+    with serving(monkeypatch) as simulator:
         yield simulator
-
-
-class Command:
-    """Runs a command in this process and keeps what it wrote."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str | Path) -> "Ended":
-        """Run it to its end."""
-        status = run([*map(str, arguments)])
-        out, err = self._capsys.readouterr()
-        return Ended(status=status, out=out, err=err)
-
-
-@frozen(kw_only=True)
-class Ended:
-    """A command that has ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        """Its results, as JSON."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def told(self) -> list[dict[str, Any]]:
-        """Its errors and notes, as JSON."""
-        return [json.loads(line) for line in self.err.splitlines()]
-
-    @property
-    def rows(self) -> list[list[str]]:
-        """Its results, as columns."""
-        return [line.split("\t") for line in self.out.splitlines()]
 
 
 @pytest.fixture
@@ -91,11 +58,6 @@ def wxasset(capsys: pytest.CaptureFixture[str]) -> Command:
 def added(wxasset: Command, *files: str) -> list[str]:
     """Add files, and give their ids."""
     return [record["media_id"] for record in wxasset("add", "--json", *files).records]
-
-
-def sent(service: Simulator, endpoint: str) -> int:
-    """How often an endpoint was called."""
-    return sum(entry.path.endswith(endpoint) for entry in service.journal)
 
 
 # Every command, three ways
@@ -558,14 +520,6 @@ def test_no_secret_in_the_list_of_processes(service: Simulator) -> None:
     assert service.secret not in listed + out.decode() + err.decode()
     assert process.returncode == 128 + signal.SIGTERM
     assert err.decode() == "Stopped by SIGTERM.\n"
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    """Wait until something has happened, for a bounded time."""
-    deadline = time.monotonic() + HELD_UP
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @needs_signals

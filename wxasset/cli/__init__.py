@@ -19,6 +19,8 @@ from rich.text import Text
 
 from wxasset import __version__
 from wxasset.cli import consent, demo, simulate, view
+from wxasset.cli.batch import batch_command
+from wxasset.cli.cloud import cloud
 from wxasset.cli.completion import completion_command
 from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.downloads import get_command
@@ -55,6 +57,8 @@ app.command(ls_command, name="ls")
 app.command(count_command, name="count")
 app.command(image_command, name="image")
 app.command(token_command, name="token")
+app.command(cloud)
+app.command(batch_command, name="batch", usage="Usage: wxasset batch DIR|LIST|- --type TYPE [OPTIONS]")
 app.command(completion_command(lambda shell: app.generate_completion(shell=shell)), name="completion")
 app.register_install_completion_command(help="Install completion for the shell that this runs in.")
 app.command(doctor_command, name="doctor")

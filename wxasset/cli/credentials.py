@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wxasset import DownloadPolicy, FileTokenStore, RedisTokenStore, StableToken, TokenCache, TokenStore, WxSession
+from wxasset import DownloadPolicy, FileTokenStore, RedisTokenStore, TokenStore, WxSession
 from wxasset.cli import consent
 from wxasset.cli.accounts import SERVICE, Credentials, read_accounts
 from wxasset.errors import UsageError
@@ -78,11 +78,16 @@ async def open_session(credentials: Credentials, store: TokenStore | None = None
     """
     own = None if store is not None else open_store(credentials)
     try:
-        tokens = TokenCache(StableToken(credentials.appid, credentials.secret), store=store or own)
         # The links of a simulator on this machine lead to itself.
         local = urlsplit(credentials.base_url).hostname in _LOOPBACK
         policy = DownloadPolicy(allow_private_hosts=local)
-        async with WxSession(tokens=tokens, base_url=credentials.base_url, downloads=policy) as wx:
+        async with WxSession(
+            credentials.appid,
+            credentials.secret,
+            store=store or own,
+            base_url=credentials.base_url,
+            downloads=policy,
+        ) as wx:
             yield wx
     finally:
         if own is not None:

@@ -1,16 +1,26 @@
 """Progress bars, on a terminal alone."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich import filesize
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
+from wxasset import BatchProgress
 from wxasset.cli.output import is_terminal
 from wxasset.cli.view import error_console, printable
 from wxasset.transfer.progress import Progress as Told
 
-__all__ = ["transfer"]
+__all__ = ["counting", "transfer"]
 
 
 @contextmanager
@@ -33,5 +43,29 @@ def transfer(name: str, *, quiet: bool = False) -> Iterator[Told | None]:
 
         def told(done: int, total: int | None) -> None:
             bars.update(task, completed=done, total=total)
+
+        yield told
+
+
+@contextmanager
+def counting(total: int, *, quiet: bool = False) -> Iterator[Callable[[BatchProgress], None] | None]:
+    """Show how many items are done, and what was sent for them; nothing of it afterwards.
+
+    Args:
+        total: How many there are.
+        quiet: Whether nothing is shown, whatever stderr is.
+
+    Yields:
+        What to tell of it; None where nothing is shown.
+    """
+    if quiet or not is_terminal(sys.stderr):
+        yield None
+        return
+    columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
+    with Progress(*columns, console=error_console(), transient=True) as bars:
+        task = bars.add_task("", total=total, sent="")
+
+        def told(so_far: BatchProgress) -> None:
+            bars.update(task, completed=so_far.done, sent=filesize.decimal(so_far.bytes_sent))
 
         yield told

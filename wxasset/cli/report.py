@@ -31,6 +31,7 @@ class Report:
         errors: What went wrong.
         left: What was not tried yet, in its order.
         resume: The command that goes on after a signal; None where it is to be run again for what is left.
+        ask_to_end: Lets the work come to its end by itself after a signal; without it the work is cancelled.
     """
 
     out: Output
@@ -39,6 +40,13 @@ class Report:
     errors: list[BaseException] = field(factory=list)
     left: list[str] = field(factory=list)
     resume: str | None = None
+    ask_to_end: Callable[[], None] | None = None
+
+    def asked(self) -> bool:
+        """Ask the work to come to its end, and tell whether it can be asked."""
+        if self.ask_to_end is not None:
+            self.ask_to_end()
+        return self.ask_to_end is not None
 
     def did(self, record: Record) -> None:
         """Count an item that is done, and show its result."""
@@ -88,7 +96,8 @@ class Report:
         """Say what a signal has left undone and how to go on, and return the exit status."""
         text = f"Stopped by {number.name}."
         if self.left:
-            text += f" {self.done} done, {len(self.left)} not: run it again for those from {self.left[0]} on."
+            text += f" {self.done} done, {len(self.left)} not"
+            text += "." if self.resume else f": run it again for those from {self.left[0]} on."
         if self.resume:
             text += f" To go on: {self.resume}"
         self.note(text, signal=number.name, done=self.done, not_tried=self.left, resume=self.resume)

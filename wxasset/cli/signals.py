@@ -20,28 +20,39 @@ T = TypeVar("T")
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_event_loop(work: Callable[[], Awaitable[T]]) -> T | signal.Signals:
+def run_in_event_loop(work: Callable[[], Awaitable[T]], asked: Callable[[], bool] | None = None) -> T | signal.Signals:
     """Do what `run_until_signal` does, in an event loop of its own: uvloop's where that is installed."""
-    return anyio.run(run_until_signal, work, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    return anyio.run(run_until_signal, work, asked, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
-async def run_until_signal(work: Callable[[], Awaitable[T]]) -> T | signal.Signals:
+async def run_until_signal(
+    work: Callable[[], Awaitable[T]], asked: Callable[[], bool] | None = None
+) -> T | signal.Signals:
     """Run `work` to its end, or cancel it at the first SIGINT or SIGTERM.
 
     A second signal is not caught any more, so that a clean-up that hangs can be ended as well.
+
+    Args:
+        work: The work.
+        asked: Asks it to come to an end by itself, and tells whether it will; it is not cancelled then.
 
     Returns:
         The result of `work`, or the signal.
     """
     received: list[signal.Signals] = []
+    ending: list[signal.Signals] = []
     with anyio.CancelScope() as scope:
 
         def stop(number: int) -> None:
-            received.append(signal.Signals(number))
-            scope.cancel()
+            if asked is not None and asked():
+                ending.append(signal.Signals(number))
+            else:
+                received.append(signal.Signals(number))
+                scope.cancel()
 
         with _caught(stop):
-            return await work()
+            result = await work()
+            return ending[0] if ending else result
     return received[0]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, get_args
 from attrs import frozen
 from cyclopts import Parameter
 
-from wxasset import Limits, Upload, WxSession
+from wxasset import Limits, WxSession
 from wxasset.calls.material import AddMaterial, Description, UploadImage
 from wxasset.cli.files import kind_of
 from wxasset.cli.plan import Kind
@@ -16,8 +16,9 @@ from wxasset.cli.report import Record, Report
 from wxasset.cli.work import FLAG, Options, perform, run_report
 from wxasset.errors import UsageError
 from wxasset.transfer.source import open_source
+from wxasset.wire.limits import UploadLimit
 
-__all__ = ["add_command", "check_upload", "image_command"]
+__all__ = ["add_command", "check_file", "image_command"]
 
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _DRY: Final = ("would", "file", "type", "size")
@@ -74,7 +75,7 @@ def add_command(
 
     async def add(wx: WxSession, file: str, *, quiet: bool) -> Record:
         call = await words.material_of(file)
-        size = await check_upload(call, file, filename)
+        size = await check_file(file, call.limit, filename)
         with transfer(Path(file).name, quiet=quiet) as progress:
             added = await wx.call(call, media=file, filename=filename, progress=progress)
         return {
@@ -92,7 +93,7 @@ def add_command(
 
     async def would(file: str) -> Record:
         call = await words.material_of(file)
-        return {"would": "add", "file": file, "type": call.type, "size": await check_upload(call, file, filename)}
+        return {"would": "add", "file": file, "type": call.type, "size": await check_file(file, call.limit, filename)}
 
     if dry_run:
         return run_report(options, _DRY, lambda report: report.each(files, would))
@@ -120,7 +121,7 @@ def image_command(
     call = UploadImage()
 
     async def upload(wx: WxSession, file: str, *, quiet: bool) -> Record:
-        size = await check_upload(call, file, filename)
+        size = await check_file(file, call.limit, filename)
         with transfer(Path(file).name, quiet=quiet) as progress:
             url = await wx.upload_image(file, filename=filename, progress=progress)
         return {"file": file, "url": url, "size": size}
@@ -129,7 +130,7 @@ def image_command(
         await report.each(files, lambda file: upload(wx, file, quiet=report.as_json), whole=True)
 
     async def would(file: str) -> Record:
-        return {"would": "upload", "file": file, "type": "image", "size": await check_upload(call, file, filename)}
+        return {"would": "upload", "file": file, "type": "image", "size": await check_file(file, call.limit, filename)}
 
     if dry_run:
         return run_report(options, _DRY, lambda report: report.each(files, would))
@@ -143,13 +144,13 @@ def _check_files(files: Sequence[str], filename: str | None) -> None:
         raise UsageError("--filename is the name of a single file.")
 
 
-async def check_upload(call: Upload[object], file: str, filename: str | None = None) -> int:
-    """Check a file as the upload does before it sends anything, and return its size in bytes.
+async def check_file(file: str, limit: UploadLimit | None, filename: str | None = None) -> int:
+    """Check a file as an upload does before it sends anything, and return its size in bytes.
 
     Raises:
         SourceError: It cannot be read, or is not what WeChat takes.
     """
-    source = await open_source(file, filename=filename, size=None, limit=call.limit, limits=Limits())
+    source = await open_source(file, filename=filename, size=None, limit=limit, limits=Limits())
     try:
         return source.size
     finally:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, TypeAlias
@@ -73,7 +74,11 @@ def run_report(options: Options, columns: Sequence[str] | None, work: Callable[[
             except WxAssetError as error:
                 report.failed(error)
 
-        stopped = run_in_event_loop(told)
+        stopped: signal.Signals | None
+        try:
+            stopped = run_in_event_loop(told, report.asked)
+        except KeyboardInterrupt:  # the second one
+            stopped = signal.SIGINT
     return report.status() if stopped is None else report.stopped(stopped)
 
 

@@ -1,0 +1,208 @@
+"""`wxasset cloud put | get | rm | url`: files in the cloud storage of a Mini Program."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import anyio
+from anyio.lowlevel import checkpoint
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from wxasset import FailedDelete, WxSession
+from wxasset.calls.cloud import BatchDeleteFile
+from wxasset.cli.consent import agreed, listing
+from wxasset.cli.credentials import find_credentials
+from wxasset.cli.downloads import check_output, saved_record
+from wxasset.cli.exits import Exit
+from wxasset.cli.failures import note
+from wxasset.cli.items import DASHED, IDS, STDIO, ids_of
+from wxasset.cli.progress import transfer
+from wxasset.cli.report import Record, Report
+from wxasset.cli.uploads import check_file
+from wxasset.cli.work import FLAG, Options, perform, run_report
+from wxasset.errors import DecodeError, UsageError, WxAssetError, api_error
+from wxasset.wire.limits import CLOUD_FILE
+
+__all__ = ["cloud"]
+
+cloud: App = App(name="cloud", help="Files in the cloud storage of a Mini Program.")
+
+_CHUNK: Final = 200  # ids that are deleted between two looks for a signal: four requests of 50, made at once
+
+
+@cloud.command(name="put", usage="Usage: wxasset cloud put ENV FILE... PATH [OPTIONS]")
+def put_command(
+    env: str,
+    /,
+    *files_and_path: Annotated[str, Parameter(negative="", show_default=False)],
+    dry_run: Annotated[bool, FLAG] = False,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Upload files; what is at the path already is replaced.
+
+    JSON keys: file, path, fileid, size; with --dry-run: would, file, path, size.
+
+    Args:
+        env: The id of the cloud environment.
+        files_and_path: Files, and where they go: a path, or one that ends with / for a directory.
+        dry_run: Say what would be done, and do nothing.
+        options: What every command takes.
+    """
+    *files, to = files_and_path or ("",)
+    if not files:
+        raise UsageError("There is no file to upload: wxasset cloud put ENV FILE... PATH.")
+    if len(files) > 1 and not to.endswith("/"):
+        raise UsageError("Several files go to a directory: a PATH that ends with /.")
+
+    def path_of(file: str) -> str:
+        return to + Path(file).name if to.endswith("/") else to
+
+    async def put(wx: WxSession, file: str, *, quiet: bool) -> Record:
+        size = await check_file(file, CLOUD_FILE)
+        with transfer(Path(file).name, quiet=quiet) as progress:
+            fileid = await wx.upload_file(env, path_of(file), file, progress=progress)
+        return {"file": file, "path": path_of(file), "fileid": fileid, "size": size}
+
+    async def work(wx: WxSession, report: Report) -> None:
+        await report.each(files, lambda file: put(wx, file, quiet=report.as_json))
+
+    async def would(file: str) -> Record:
+        return {"would": "upload", "file": file, "path": path_of(file), "size": await check_file(file, CLOUD_FILE)}
+
+    if dry_run:
+        return run_report(options, ("would", "file", "path", "size"), lambda report: report.each(files, would))
+    return perform(options, ("fileid", "file"), work)
+
+
+@cloud.command(name="get", usage="Usage: wxasset cloud get ENV FILEID... [OPTIONS]")
+def get_command(
+    env: str,
+    /,
+    *fileids: Annotated[str, IDS],
+    output: Annotated[str, DASHED, Parameter(name=["--output", "-o"])] = ".",
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Download files; after a cut a download goes on with what is missing.
+
+    JSON keys: fileid, file, size, sha256, content_type.
+
+    Args:
+        env: The id of the cloud environment.
+        fileids: Their ids, such as cloud://env.bucket/path, or - for ids from stdin.
+        output: A directory, a file (for a single id), or - for stdout.
+        options: What every command takes.
+    """
+    ids = _given(fileids)
+    to = check_output(output, several=len(ids) > 1)
+
+    async def get(wx: WxSession, fileid: str, *, quiet: bool) -> Record:
+        with transfer(fileid, quiet=quiet) as progress:
+            saved = await wx.download_file(env, fileid, to, progress=progress)
+        return {"fileid": fileid, **saved_record(saved)}
+
+    async def work(wx: WxSession, report: Report) -> None:
+        await report.each(ids, lambda fileid: get(wx, fileid, quiet=report.as_json))
+
+    return perform(options, None if output == STDIO else ("fileid", "file", "size"), work)
+
+
+@cloud.command(name="url", usage="Usage: wxasset cloud url ENV FILEID... [OPTIONS]")
+def url_command(
+    env: str,
+    /,
+    *fileids: Annotated[str, IDS],
+    max_age: Annotated[int, Parameter(validator=Number(gte=1))] = 7200,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Print links by which anybody can download files, for a while.
+
+    JSON keys: fileid, url, max_age.
+
+    Args:
+        env: The id of the cloud environment.
+        fileids: Their ids, or - for ids from stdin.
+        max_age: Seconds that the links live.
+        options: What every command takes.
+    """
+    ids = _given(fileids)
+
+    async def work(wx: WxSession, report: Report) -> None:
+        for found in await wx.file_urls(env, ids, max_age=max_age):
+            try:
+                report.did({"fileid": found.fileid, "url": found.require(), "max_age": found.max_age})
+            except WxAssetError as error:
+                report.failed(error, found.fileid)
+
+    return perform(options, ("url", "fileid"), work)
+
+
+@cloud.command(name="rm", usage="Usage: wxasset cloud rm ENV FILEID... [OPTIONS]")
+def rm_command(
+    env: str,
+    /,
+    *fileids: Annotated[str, IDS],
+    yes: Annotated[bool, FLAG] = False,
+    dry_run: Annotated[bool, FLAG] = False,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Delete files for good.
+
+    JSON keys: fileid, deleted; with --dry-run: would, fileid.
+
+    Args:
+        env: The id of the cloud environment.
+        fileids: Their ids, or - for ids from stdin; a repeated one is sent once.
+        yes: Do not ask.
+        dry_run: Say what would be done, and do nothing.
+        options: What every command takes.
+    """
+    ids = _given(fileids)
+    if dry_run:
+        return run_report(options, ("would", "fileid"), lambda report: report.each(ids, _would))
+    account = find_credentials(os.environ, options.account)
+    what = f"This deletes {len(ids)} files of {env} of {account.appid} at {account.host} for good: {listing(ids)}."
+    if not yes and not agreed(f"{what} Go on? [y/N]", "wxasset cloud rm"):
+        note("Nothing was deleted.", as_json=options.json)
+        return Exit.FAILED
+    return perform(options, ("fileid",), lambda wx, report: _delete(wx, env, ids, report))
+
+
+async def _would(fileid: str) -> Record:
+    return {"would": "delete", "fileid": fileid}
+
+
+async def _delete(wx: WxSession, env: str, ids: Sequence[str], report: Report) -> None:
+    """Delete some at a time; those that were begun are seen through after a signal."""
+    for start in range(0, len(ids), _CHUNK):
+        report.left = list(ids[start:])
+        with anyio.CancelScope(shield=True):
+            found = await wx.batch_delete_file(env, ids[start : start + _CHUNK])
+            report.left = list(ids[start + _CHUNK :])
+            for fileid in found.deleted:
+                report.did({"fileid": fileid, "deleted": True})
+            for failed in found.failed:
+                report.failed(_error_of(failed), failed.fileid)
+        await checkpoint()
+
+
+def _error_of(failed: FailedDelete) -> WxAssetError:
+    path = BatchDeleteFile.route.path
+    if failed.error is not None:
+        return failed.error
+    if failed.status is None:
+        return DecodeError(f"{path} said nothing of it: {failed.errmsg}.", path)
+    return api_error(failed.status, failed.errmsg, path)
+
+
+def _given(fileids: Sequence[str]) -> list[str]:
+    """Give each id once.
+
+    Raises:
+        UsageError: There is none.
+    """
+    ids = list(dict.fromkeys(ids_of(fileids)))
+    if not ids:
+        raise UsageError("There is no fileid.")
+    return ids
