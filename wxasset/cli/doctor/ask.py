@@ -1,19 +1,20 @@
 """Asks WeChat: for a token, and for what can be read with it. Nothing is written, and no refresh is forced."""
 
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
-from attrs import frozen
+from attrs import field, frozen
 
 from wxasset import (
     GetQuota,
     MaterialCount,
     RetryPolicy,
-    StaticToken,
     Timeouts,
+    Token,
     TokenStore,
     WxSession,
 )
@@ -26,6 +27,7 @@ from wxasset.cli.doctor.shared import SharedTrial
 from wxasset.cli.usage import Usage, call_usage
 from wxasset.errors import WxAssetError
 from wxasset.tokens.sharing import SharedToken
+from wxasset.tokens.token import Exchange
 
 __all__ = ["Asked", "ask_account", "ask_quotas", "fetch_token", "open_asking", "try_shared"]
 
@@ -50,12 +52,21 @@ class Asked:
     count: MaterialCount | None = None
 
 
+@frozen
+class _Given:
+    """One token, which is given again where it was refused: WeChat's own refusal says more than an error made here."""
+
+    value: str = field(repr=False)
+
+    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
+        del exchange, previous, rejected
+        return Token(value=self.value, expires_in=math.inf)
+
+
 @asynccontextmanager
 async def open_asking(credentials: Credentials, token: str) -> AsyncGenerator[WxSession, None]:
     """Open a session with one token, which is never replaced, and that tries everything once."""
-    async with WxSession(
-        tokens=StaticToken(token), base_url=credentials.base_url, retry=_ONCE, timeouts=_PATIENT
-    ) as wx:
+    async with WxSession(tokens=_Given(token), base_url=credentials.base_url, retry=_ONCE, timeouts=_PATIENT) as wx:
         yield wx
 
 

@@ -4,14 +4,12 @@ import os
 from contextlib import aclosing
 from pathlib import Path
 
-from wxasset.cli.credentials import find_credentials
 from wxasset.cli.doctor.examine import Patient, examine
 from wxasset.cli.doctor.findings import Finding, passed
 from wxasset.cli.doctor.show import COLUMNS, show, show_end
 from wxasset.cli.exits import Exit
 from wxasset.cli.report import Report
 from wxasset.cli.work import Options, run_report
-from wxasset.errors import WxAssetError
 
 __all__ = ["doctor_command"]
 
@@ -33,11 +31,7 @@ def doctor_command(
         ledger: A ledger of a long job to look at as well.
         options: What every command takes.
     """
-    patient = Patient(environ=os.environ, ledger=ledger)
-    try:
-        patient.credentials = find_credentials(os.environ, options.account)
-    except WxAssetError as error:
-        patient.error = error
+    patient = Patient.find(os.environ, options.account, ledger)
     findings: list[Finding] = []
 
     async def work(report: Report) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from anyio import to_thread
 from attrs import define, evolve, field
 
 from wxasset import FileTokenStore
 from wxasset.cli.accounts import SERVICE, Credentials
-from wxasset.cli.credentials import open_store
+from wxasset.cli.credentials import find_credentials, open_store
 from wxasset.cli.doctor.account import (
     judge_address,
     judge_library,
@@ -59,6 +59,16 @@ class Patient:
     credentials: Credentials | None = None
     error: WxAssetError | None = None
     secrets: list[str] = field(factory=list, repr=False)
+
+    @classmethod
+    def find(cls, environ: Mapping[str, str], account: str | None = None, ledger: Path | None = None) -> Self:
+        """Find the account as every command does; that there is none is a finding as well."""
+        patient = cls(environ=environ, ledger=ledger)
+        try:
+            patient.credentials = find_credentials(environ, account)
+        except WxAssetError as error:
+            patient.error = error
+        return patient
 
     @property
     def base_url(self) -> str:
@@ -156,7 +166,7 @@ async def _places(patient: Patient, *, answers: bool) -> AsyncIterator[Finding]:
     place = one.token_store if one is not None else patient.environ.get("WXASSET_TOKEN_STORE") or None
     is_redis = place is not None and place.startswith(_REDIS)
     file = judge_file(None if place is None or is_redis else await _look_at_file(place))
-    redis = judge_redis(await look_at_redis(place) if place is not None and is_redis else None)
+    redis = judge_redis(await to_thread.run_sync(look_at_redis, place) if place is not None and is_redis else None)
     yield file
     yield redis
     if one is None or place is None:

@@ -1,7 +1,7 @@
 """Looks at the Redis in which tokens are shared; nothing is written to it."""
 
-import asyncio
 import time
+from contextlib import closing
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from wxasset.cli.doctor.stores import RedisStore
 
 __all__ = ["look_at_redis", "password_of", "place_of"]
 
-_PATIENCE: Final = 3.0  # seconds for all; a command takes about 0.2 ms
+_PATIENCE: Final = 3.0  # seconds for each command; one takes about 0.2 ms
 _KINDS: Final = {
     "AuthenticationError": ("it refuses the password, or wants one", "password"),
     "AuthenticationWrongNumberOfArgsError": ("it wants a user as well as a password, or none", "password"),
@@ -39,17 +39,21 @@ def place_of(url: str) -> str:
     return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
 
 
-async def look_at_redis(url: str) -> RedisStore:
-    """See whether Redis answers, lets us in, runs scripts, and keeps what it is given."""
+def look_at_redis(url: str) -> RedisStore:
+    """See whether Redis answers, lets us in, runs scripts and keeps what it is given; blocks, for a thread."""
     place = place_of(url)
     try:
-        from redis.asyncio import Redis  # noqa: PLC0415 - an extra
+        from redis import Redis  # noqa: PLC0415 - an extra
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
     except ImportError:
         return RedisStore(place=place, trouble="redis is not installed", kind="package")
     try:
-        client = Redis.from_url(url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE)
-        async with client, asyncio.timeout(_PATIENCE):
-            found = await _look(client, place)
+        client: Any = Redis.from_url(
+            url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0)
+        )
+        with closing(client):
+            found = _look(client, place)
     except Exception as error:  # noqa: BLE001 - redis-py lets some through that are none of its own
         # By the class alone: the text may repeat what was sent.
         trouble, kind = _KINDS.get(type(error).__name__, (type(error).__name__, "other"))
@@ -57,12 +61,12 @@ async def look_at_redis(url: str) -> RedisStore:
     return found
 
 
-async def _look(client: Any, place: str) -> RedisStore:
+def _look(client: Any, place: str) -> RedisStore:
     begun = time.perf_counter()
-    await client.execute_command("PING")
+    client.execute_command("PING")
     took = (time.perf_counter() - begun) * 1000
-    await client.execute_command("EVAL", "return 1", 0)
-    told: dict[str, Any] = await client.info()
+    client.execute_command("EVAL", "return 1", 0)
+    told: dict[str, Any] = client.info()
     return RedisStore(
         place=place,
         version=str(told.get("redis_version", "")),

@@ -197,8 +197,8 @@ def judge_answer(host: str, found: Answer) -> Finding:
         return failed(
             "api",
             Hint(
-                f"What answers at {host} is not WeChat's API (HTTP status {found.status}).",
-                f"在 {host} 应答的不是微信接口（HTTP 状态 {found.status}）。",
+                f"What answers at {host} is not WeChat's API ({_http(found.status)}).",
+                f"在 {host} 应答的不是微信接口（{_http(found.status)}）。",
             ),
             Hint(
                 "A captive portal, a gateway or a wrong WXASSET_BASE_URL does that: open the address in a browser.",
@@ -225,6 +225,10 @@ def judge_answer(host: str, found: Answer) -> Finding:
         Hint(f"WeChat's API answers at {host}, in {took} ms.", f"微信接口在 {host} 应答，用时 {took} 毫秒。"),
         **evidence,
     )
+
+
+def _http(status: int | None) -> str:
+    return "no HTTP" if status is None else f"HTTP {status}"
 
 
 def judge_clock(found: Answer | None, untimely: Certificate | None = None) -> Finding:

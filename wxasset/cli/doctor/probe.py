@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ _ADDRESSES: Final = 4  # addresses tried of a host; WeChat's has about as many
 _MOST: Final = 64 * 1024  # bytes of the answer to be read; WeChat's has about 300
 _PATH: Final = "/cgi-bin/get_api_domain_ip"  # answers 41001 without a token (wire reference 0.5)
 _ERRCODE: Final = re.compile(rb'"errcode"\s*:\s*(-?\d{1,9})')
+_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d{1,9})\r\n")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _IGNORED: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")  # what other programs read
 
@@ -227,10 +228,14 @@ async def _ask(target: Target, address: str, tls: ssl.SSLContext | None) -> Answ
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read the head of an answer, and of its body as much as is to be had: who answers may not keep to HTTP."""
     head = await reader.readuntil(b"\r\n\r\n")
-    body = b""
-    while len(body) < _MOST and not _ERRCODE.search(body) and (piece := await reader.read(_MOST)):
-        body += piece
+    length, body = _LENGTH.search(head), b""
+    most = min(_MOST, int(length[1])) if length else _MOST
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE / 2):
+            while len(body) < most and not _ERRCODE.search(body) and (piece := await reader.read(_MOST)):
+                body += piece
     return head, body
 
 

@@ -1,0 +1,793 @@
+"""The doctor: each wrong thing is there for real, and the finding says what it is and what helps."""
+
+import json
+import os
+import re
+import sqlite3
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import pytest
+import trustme
+from anyio import to_thread
+from attrs import frozen
+from filelock import FileLock
+
+import wxasset
+from raw_server import Connection as RawConnection
+from raw_server import RawRequest, RawServer, forever, reply
+from redis_server import PASSWORD, RedisServer, free_port, redis_server
+from wxasset import ClassicToken, FileTokenStore, StableToken, TokenCache, TokenSource, WxSession
+from wxasset.cli.doctor import probe
+from wxasset.cli.doctor.examine import Patient, examine
+from wxasset.cli.doctor.findings import LABELS, Finding, Status
+from wxasset.simulator import Simulator, SimulatorOptions
+
+__all__ = ["redis_server"]
+
+ROOT: Final = Path(wxasset.__file__).parent.parent
+HELD_UP: Final = 60.0  # seconds; no command here takes as long, unless something hangs
+COUNT: Final = "/cgi-bin/material/get_materialcount"
+NO_TOKEN: Final = {"errcode": 41001, "errmsg": "access_token missing"}
+READS: Final = {
+    "/cgi-bin/get_api_domain_ip",
+    "/cgi-bin/stable_token",
+    COUNT,
+    "/cgi-bin/material/batchget_material",
+    "/cgi-bin/material/get_material",
+    "/cgi-bin/media/get",
+    "/cgi-bin/openapi/quota/get",
+}
+CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
+
+
+def variables(service: Simulator, **more: str) -> dict[str, str]:
+    """The environment variables that lead to a simulator."""
+    own = {"WXASSET_APPID": service.appid, "WXASSET_SECRET": service.secret, "WXASSET_BASE_URL": service.url}
+    return own | more
+
+
+def for_raw(url: str, **more: str) -> dict[str, str]:
+    """Those that lead to a raw server."""
+    return {"WXASSET_APPID": "wx" + "1" * 16, "WXASSET_SECRET": "2" * 32, "WXASSET_BASE_URL": url} | more
+
+
+async def examined(environ: Mapping[str, str], ledger: Path | None = None) -> dict[str, Finding]:
+    """Go the whole round; every check has one finding, and every text is in both languages."""
+    nowhere = {"WXASSET_CREDENTIALS": "/nowhere/credentials.toml"}
+    patient = await to_thread.run_sync(lambda: Patient.find(nowhere | dict(environ), ledger=ledger))
+    found = {one.check: one async for one in examine(patient)}
+    assert set(found) == set(LABELS)
+    for one in found.values():
+        assert one.said.english
+        assert one.said.chinese
+        assert one.cure is None or CHINESE.search(one.cure.chinese)
+        assert (one.cure is not None) == (one.status in {Status.WARNING, Status.FAILED})
+    return found
+
+
+def failures(found: Mapping[str, Finding]) -> set[str]:
+    """The checks that failed."""
+    return {name for name, one in found.items() if one.status is Status.FAILED}
+
+
+def cure(found: Mapping[str, Finding], check: str) -> str:
+    """What is said and advised about a check, in both languages."""
+    one = found[check]
+    return f"{one.said.english} {one.said.chinese} {one.cure or ''}"
+
+
+@frozen
+class Answers:
+    """Answers of a raw server by path; what is not named gets 41001 without a token, as from WeChat."""
+
+    by_path: Mapping[str, object]
+
+    async def __call__(self, request: RawRequest, connection: RawConnection) -> None:
+        document = self.by_path.get(request.path, NO_TOKEN)
+        assert isinstance(document, dict)
+        await connection.send(reply(document))
+
+
+# All is well
+
+
+async def test_nothing_is_wrong(sim: Simulator) -> None:
+    """On a machine that is in order nothing fails, and nothing is warned of."""
+    found = await examined(variables(sim))
+    assert {one.status for one in found.values()} == {Status.OK, Status.SKIPPED}
+    assert {name for name, one in found.items() if one.status is Status.SKIPPED} == {
+        *("tls", "store", "redis", "shared_token", "ledger")
+    }
+
+
+async def test_the_round_only_reads(sim: Simulator, wx: WxSession) -> None:
+    """The doctor calls what reads, fetches one token without forcing it, and leaves the account's token valid."""
+    await wx.count_materials()
+    before = len(sim.journal)
+    await examined(variables(sim))
+    seen = sim.journal[before:]
+    assert {entry.path for entry in seen} == READS
+    assert sum(entry.path == "/cgi-bin/stable_token" for entry in seen) == 1
+    assert {entry.token for entry in [*sim.journal[:before], *seen] if entry.token is not None} == {1}
+    await wx.count_materials()
+
+
+# Credentials
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"WXASSET_APPID": "", "WXASSET_SECRET": ""}, Status.FAILED, "no WXASSET_APPID in the environment"),
+        ({"WXASSET_SECRET": ""}, Status.FAILED, "missing: WXASSET_SECRET"),
+        ({"WXASSET_APPID": "gh_0123456789ab"}, Status.FAILED, "original id"),
+        ({"WXASSET_APPID": "1" * 32, "WXASSET_SECRET": "wx" + "1" * 16}, Status.FAILED, "have changed places"),
+        ({"WXASSET_SECRET": "\n" + "2" * 32}, Status.FAILED, "blanks or line ends"),
+        ({"WXASSET_APPID": "my-app"}, Status.WARNING, "16 hexadecimal digits"),
+        ({"WXASSET_SECRET": "changeme"}, Status.WARNING, "32 hexadecimal digits"),
+    ],
+)
+async def test_the_shape_of_credentials(changes: dict[str, str], status: Status, words: str) -> None:
+    """What is missing or cannot be right is told before WeChat is asked, and where to copy it from."""
+    found = await examined(for_raw(f"http://127.0.0.1:{free_port()}") | changes)
+    assert found["credentials"].status is status
+    assert words in cure(found, "credentials")
+
+
+async def test_a_credentials_file_that_others_can_read(sim: Simulator, tmp_path: Path) -> None:
+    """The file is not used, and the command that closes it is named; the network is looked at all the same."""
+    file = tmp_path / "credentials.toml"
+    file.write_text(f'[shop]\nappid = "{sim.appid}"\nsecret = "{sim.secret}"\nbase_url = "{sim.url}"\n')
+    file.chmod(0o644)
+    environ = {"WXASSET_CREDENTIALS": str(file), "WXASSET_BASE_URL": sim.url}
+    found = await examined(environ)
+    assert failures(found) == {"credentials"}
+    assert f"chmod 600 {file}" in cure(found, "credentials")
+    assert found["token"].status is Status.SKIPPED
+    file.chmod(0o600)
+    assert not failures(await examined(environ))
+
+
+@pytest.mark.parametrize(
+    ("appid", "secret", "refusal", "code", "words"),
+    [
+        ("wx" + "0" * 16, None, None, 40013, "基本配置"),
+        (None, "0" * 32, None, 40125, "AppSecret"),
+        (None, None, 40243, 40243, "冻结"),
+        (None, None, 50004, 50004, "mp.weixin.qq.com"),
+        (None, None, 50007, 50007, "restored"),
+    ],
+)
+async def test_credentials_that_wechat_refuses(
+    sim: Simulator, appid: str | None, secret: str | None, refusal: int | None, code: int, words: str
+) -> None:
+    """An unknown appid, a wrong or frozen AppSecret, a barred account: each is told by its code, with its cure."""
+    sim.options = SimulatorOptions(token_refusal=refusal)
+    given = {"WXASSET_APPID": appid or sim.appid, "WXASSET_SECRET": secret or sim.secret}
+    found = await examined(variables(sim) | given)
+    assert failures(found) == {"token"}
+    assert found["token"].evidence["errcode"] == code
+    assert words in cure(found, "token")
+    assert found["permissions"].status is found["quota"].status is found["address"].status is Status.SKIPPED
+
+
+async def test_an_address_that_is_not_listed() -> None:
+    """40164 is told with the very address that WeChat saw, and with the place in the console."""
+    said = "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 61250a39-612fed42-36740516"
+    async with RawServer(script=[Answers({})], token_script=[reply({"errcode": 40164, "errmsg": said})]) as server:
+        found = await examined(for_raw(server.url))
+    assert failures(found) == {"address"}
+    assert found["address"].evidence["ip"] == "203.0.113.7"
+    assert "Add 203.0.113.7 at 公众平台 → 设置与开发 → 基本配置 → IP白名单" in cure(found, "address")
+    assert "中添加 203.0.113.7" in cure(found, "address")
+    assert found["token"].status is Status.SKIPPED
+
+
+async def test_an_address_that_the_simulator_does_not_let_in(sim: Simulator) -> None:
+    """The same with a list that is in force."""
+    sim.options = SimulatorOptions(allowed_addresses=frozenset({"203.0.113.7"}))
+    found = await examined(variables(sim))
+    assert failures(found) == {"address"}
+    assert "127.0.0.1" in cure(found, "address")
+
+
+async def test_an_address_that_an_administrator_has_to_confirm(sim: Simulator) -> None:
+    """89503 is about the address too, and has another cure."""
+    sim.options = SimulatorOptions(token_refusal=89503)
+    found = await examined(variables(sim))
+    assert failures(found) == {"address"}
+    assert "administrator" in cure(found, "address")
+
+
+# Permissions, library, quota
+
+
+async def test_a_mini_program_has_no_library(sim: Simulator) -> None:
+    """48001 on the library's endpoints is told with the kind of account that has them, and where to look."""
+    sim.options = SimulatorOptions(account_kind="mini_program")
+    found = await examined(variables(sim))
+    assert failures(found) == {"permissions"}
+    assert found["permissions"].evidence == {
+        COUNT: "48001",
+        "/cgi-bin/material/batchget_material": "48001",
+        "/cgi-bin/material/get_material": "ok",
+        "/cgi-bin/media/get": "ok",
+    }
+    assert "接口权限" in cure(found, "permissions")
+    assert "mini program" in cure(found, "permissions")
+    assert found["library"].status is Status.SKIPPED
+
+
+async def test_a_single_interface_that_is_missing(sim: Simulator) -> None:
+    """An endpoint that the account lacks is named; the others are ok."""
+    sim.options = SimulatorOptions(unauthorized_paths=frozenset({"/cgi-bin/media/get"}))
+    found = await examined(variables(sim))
+    assert failures(found) == {"permissions"}
+    assert "may not call /cgi-bin/media/get (48001)" in cure(found, "permissions")
+
+
+async def test_a_token_that_is_refused_at_once(sim: Simulator) -> None:
+    """A stable token that ends as soon as it is given points to a program that forces the refresh."""
+    sim.fail(COUNT, "revoke-token")
+    found = await examined(variables(sim))
+    assert "permissions" in failures(found)
+    assert "force_refresh" in cure(found, "permissions")
+
+
+async def test_an_endpoint_that_is_busy(sim: Simulator) -> None:
+    """What does not say whether the account has the right is a warning, and no failure."""
+    sim.fail(COUNT, "errcode:-1", times=None)
+    found = await examined(variables(sim))
+    assert not failures(found)
+    assert found["permissions"].status is Status.WARNING
+    assert f"{COUNT} (-1)" in cure(found, "permissions")
+
+
+@pytest.mark.parametrize(
+    ("voices", "status", "words"),
+    [(1, Status.OK, "voice 1 of 1,000"), (900, Status.WARNING, "nearly full"), (1000, Status.FAILED, "It is full")],
+)
+async def test_a_library_near_its_cap(voices: int, status: Status, words: str) -> None:
+    """A library that fills up is warned of at nine tenths; a full one fails."""
+    count = {"voice_count": voices, "video_count": 0, "image_count": 0, "news_count": 0}
+    async with RawServer(script=[Answers({COUNT: count})]) as server:
+        found = await examined(for_raw(server.url))
+    assert found["library"].status is status
+    assert words in cure(found, "library")
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "words"),
+    [(1, Status.FAILED, "No calls are left today of /cgi-bin/media/get"), (100, Status.OK, "5 of them")],
+)
+async def test_a_quota_that_is_spent(sim: Simulator, limit: int, status: Status, words: str) -> None:
+    """An endpoint without calls left is named, and when the count starts again."""
+    sim.options = SimulatorOptions(daily_limits={"/cgi-bin/media/get": limit, COUNT: 100})
+    found = await examined(variables(sim))
+    assert found["quota"].status is status
+    assert words in cure(found, "quota")
+
+
+async def test_a_quota_that_is_nearly_spent(sim: Simulator, wx: WxSession) -> None:
+    """Nine tenths of a day's calls are a warning."""
+    sim.options = SimulatorOptions(daily_limits={COUNT: 10})
+    for _ in range(8):
+        await wx.count_materials()
+    found = await examined(variables(sim))
+    assert found["quota"].status is Status.WARNING
+    assert "北京时间零点" in cure(found, "quota")
+
+
+# Clock
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "words"),
+    [
+        (0, Status.OK, "agrees"),
+        (50, Status.OK, "agrees"),
+        (90, Status.WARNING, "behind WeChat's"),
+        (-90, Status.WARNING, "ahead of WeChat's"),
+        (3600, Status.FAILED, "NTP|ntp"),
+        (-3600, Status.FAILED, "快 3,6"),
+    ],
+)
+async def test_a_clock_that_is_wrong(seconds: float, status: Status, words: str) -> None:
+    """The server's Date is compared with this clock: more than a minute is warned of, more than five fail."""
+    async with Simulator(clock=lambda: time.time() + seconds) as sim:
+        found = await examined(variables(sim))
+    assert found["clock"].status is status
+    assert re.search(words, cure(found, "clock"))
+
+
+# The way to the host
+
+
+async def test_a_name_that_leads_nowhere() -> None:
+    """A host without an address fails at its name; what needs it is skipped."""
+    found = await examined(for_raw("https://nowhere.invalid"))
+    assert failures(found) == {"dns"}
+    assert "nowhere.invalid leads to no address" in cure(found, "dns")
+    assert {found[check].status for check in ("connection", "tls", "api", "clock", "token")} == {Status.SKIPPED}
+
+
+async def test_a_port_that_nobody_listens_on() -> None:
+    """A refused connection is told with the system's reason."""
+    found = await examined(for_raw(f"http://127.0.0.1:{free_port()}"))
+    assert failures(found) == {"connection"}
+    assert "connection refused" in cure(found, "connection")
+
+
+async def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that takes connections and says nothing is told so after a bound."""
+    monkeypatch.setattr(probe, "_PATIENCE", 0.3)
+    async with RawServer(script=[forever]) as server:
+        found = await examined(for_raw(server.url))
+    assert failures(found) == {"api"}
+    assert "no answer within 0.3 s" in cure(found, "api")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(b"<html>Please log in</html>", "text/html"),
+        reply(b"", status="302 Found"),
+        reply(b"blocked", status="403 Forbidden"),
+        b"220 smtp.example.com\r\n\r\n",
+    ],
+    ids=["portal", "redirect", "gateway", "no HTTP"],
+)
+async def test_somebody_else_answers(answer: bytes) -> None:
+    """A captive portal or a gateway in the place of WeChat is found, and gets no secret."""
+    async with RawServer(script=[answer]) as server:
+        found = await examined(for_raw(server.url))
+        assert not server.token_requests
+    assert failures(found) == {"api"}
+    assert "not WeChat's API" in cure(found, "api")
+
+
+async def test_a_base_url_that_is_none() -> None:
+    """An address of another kind is told, and nothing is looked up."""
+    found = await examined(for_raw("ftp://api.weixin.qq.com"))
+    assert "connection" not in failures(found)
+    assert found["dns"].status is Status.SKIPPED
+    assert "WXASSET_BASE_URL" in cure(found, "dns")
+
+
+# TLS
+
+
+def serving(
+    authority: trustme.CA, name: str, *, begins: datetime | None = None, ends: datetime | None = None
+) -> ssl.SSLContext:
+    """TLS with a certificate of this authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, not_before=begins, not_after=ends).configure_cert(context)
+    return context
+
+
+NOW: Final = datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "name", "dates", "words"),
+    [
+        (False, "127.0.0.1", {}, "made by 'Inspecting Proxy Inc', whom this machine does not trust"),
+        (True, "example.com", {}, "The certificate is for example.com, not for 127.0.0.1"),
+        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired"),
+        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet"),
+    ],
+    ids=["intercepted", "other host", "expired", "too early"],
+)
+async def test_tls_that_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    trusted: bool,
+    name: str,
+    dates: dict[str, datetime],
+    words: str,
+) -> None:
+    """A certificate that is not trusted, of another host or out of its time is told with what it says of itself."""
+    authority = trustme.CA(organization_name="Inspecting Proxy Inc")
+    if trusted:
+        authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    async with RawServer(script=[Answers({})], tls=serving(authority, name, **dates)) as server:
+        found = await examined(for_raw(server.url))
+        assert server.requests == server.token_requests == []
+    assert failures(found) == {"tls"}
+    assert words in cure(found, "tls")
+    assert found["tls"].evidence["issuer"] == "Inspecting Proxy Inc"
+    assert found["clock"].status is found["token"].status is Status.SKIPPED
+
+
+async def test_tls_that_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the authority in SSL_CERT_FILE all is well, and the clock is read."""
+    authority = trustme.CA(organization_name="My Company")
+    authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    async with RawServer(script=[Answers({})], tls=serving(authority, "127.0.0.1")) as server:
+        found = await examined({"WXASSET_BASE_URL": server.url})
+    assert failures(found) == {"credentials"}
+    assert found["tls"].status is found["api"].status is Status.OK
+    assert "My Company vouches for 127.0.0.1" in cure(found, "tls")
+
+
+async def test_authorities_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SSL_CERT_FILE that leads nowhere is named; variables that wxasset does not read are told to be ignored."""
+    environ = {"SSL_CERT_FILE": "/nowhere/ca.pem", "REQUESTS_CA_BUNDLE": "/etc/ca.pem"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    async with RawServer(tls=serving(trustme.CA(), "127.0.0.1")) as server:
+        found = await examined(for_raw(server.url, **environ))
+    assert failures(found) == {"tls"}
+    assert "nothing at /nowhere/ca.pem" in cure(found, "tls")
+    assert found["tls"].evidence["ignored"] == ["REQUESTS_CA_BUNDLE"]
+
+
+async def test_a_port_without_tls(sim: Simulator) -> None:
+    """A plain port behind https is told to be that."""
+    found = await examined(variables(sim, WXASSET_BASE_URL=sim.url.replace("http:", "https:")))
+    assert failures(found) == {"tls"}
+    assert "does not speak TLS" in cure(found, "tls")
+
+
+# Proxies
+
+
+async def test_proxy_variables_are_not_read(monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
+    """The doctor says that wxasset goes straight, and wxasset does; no password is shown."""
+    async with RawServer(script=[forever]) as proxy:
+        environ = {"HTTP_PROXY": proxy.url.replace("//", "//user:CANARY@"), "ALL_PROXY": "socks5://127.0.0.1:1"}
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        found = await examined(variables(sim, **environ))
+        async with WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
+            await wx.count_materials()
+        assert not proxy.connections
+    assert not failures(found)
+    assert found["proxy"].status is Status.WARNING
+    assert "HTTP_PROXY, ALL_PROXY set; wxasset does not read" in cure(found, "proxy")
+    assert "trust_env=True" in cure(found, "proxy")
+    assert found["proxy"].evidence == {"HTTP_PROXY": proxy.url, "ALL_PROXY": "socks5://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(("name", "through"), [("HTTP_PROXY", True), ("ALL_PROXY", False)])
+async def test_what_the_doctor_says_of_borrowed_sessions(
+    monkeypatch: pytest.MonkeyPatch, sim: Simulator, name: str, through: bool
+) -> None:
+    """A borrowed session with trust_env goes through HTTP_PROXY, and not through ALL_PROXY, as the advice has it."""
+    said = reply({"voice_count": 7, "video_count": 7, "image_count": 7, "news_count": 7})
+    token = reply({"access_token": "x" * 99, "expires_in": 7200})
+    async with RawServer(script=[token, said], token_script=[token]) as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        async with (
+            aiohttp.ClientSession(trust_env=True) as http,
+            WxSession(sim.appid, sim.secret, base_url=sim.url, http=http) as wx,
+        ):
+            count = await wx.count_materials()
+        assert (proxy.connections > 0, count.voice == 7) == (through, through)
+
+
+async def test_a_host_that_only_a_proxy_reaches() -> None:
+    """Where the host cannot be reached without it, the proxy fails as well, with what to do."""
+    found = await examined(for_raw(f"http://127.0.0.1:{free_port()}", http_proxy="http://127.0.0.1:1"))
+    assert failures(found) == {"connection", "proxy"}
+    assert "http=aiohttp.ClientSession(trust_env=True)" in cure(found, "proxy")
+
+
+@pytest.mark.parametrize("bypass", ["127.0.0.1", "example.com, 127.0.0.1", "*"])
+async def test_a_host_that_no_proxy_names(sim: Simulator, bypass: str) -> None:
+    """A host that NO_PROXY names is as well without a proxy."""
+    found = await examined(variables(sim, HTTP_PROXY="http://127.0.0.1:1", NO_PROXY=bypass))
+    assert found["proxy"].status is Status.OK
+
+
+# Where tokens are shared
+
+
+async def test_a_token_file_that_is_in_order(sim: Simulator, tmp_path: Path) -> None:
+    """A directory that can be written and locked is ok, and the trial leaves nothing behind."""
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(tmp_path / "token.json")))
+    assert found["store"].status is Status.OK
+    assert found["shared_token"].status is Status.SKIPPED
+    assert not os.listdir(tmp_path)
+
+
+async def test_a_directory_that_is_missing(sim: Simulator, tmp_path: Path) -> None:
+    """A store whose directory is missing fails with the command that makes it."""
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(tmp_path / "no" / "token.json")))
+    assert failures(found) == {"store"}
+    assert f"mkdir -p -m 700 {tmp_path / 'no'}" in cure(found, "store")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a directory in which not even root can make files")
+async def test_a_directory_that_cannot_be_written(sim: Simulator) -> None:
+    """A directory that takes no files, not even root's, fails: what may be done is tried, not read off the mode."""
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE="/proc/token.json"))
+    assert failures(found) == {"store"}
+    assert "Nothing can be written beside /proc/token.json" in cure(found, "store")
+    assert found["store"].evidence["filesystem"] == "proc"
+
+
+@pytest.mark.parametrize(("fault", "words"), [("open to others", "chmod 600"), ("a symbolic link", "symbolic link")])
+async def test_a_token_file_that_must_not_be_used(sim: Simulator, tmp_path: Path, fault: str, words: str) -> None:
+    """What the store itself refuses is told with its own cure."""
+    file = tmp_path / "token.json"
+    if fault == "a symbolic link":
+        file.symlink_to(tmp_path / "other.json")
+    else:
+        file.write_text("{}")
+        file.chmod(0o644)
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
+    assert failures(found) == {"store"}
+    assert words in cure(found, "store")
+
+
+async def test_a_lock_that_is_held(sim: Simulator, tmp_path: Path) -> None:
+    """A lock that another holds all the time is a warning, which names it."""
+    file = tmp_path / "token.json"
+    with FileLock(tmp_path / "token.json.lock", thread_local=False):
+        found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
+    assert found["store"].status is Status.WARNING
+    assert f"{file}.lock" in cure(found, "store")
+
+
+async def kept(store: FileTokenStore, source: TokenSource, sim: Simulator) -> None:
+    """Fetch a token through a store, which keeps it."""
+    async with WxSession(tokens=TokenCache(source, store=store), base_url=sim.url) as wx:
+        await wx.count_materials()
+
+
+async def test_a_shared_token_that_is_valid(sim: Simulator, tmp_path: Path) -> None:
+    """Tokens that a store keeps are tried, and the store is left as it is."""
+    file = tmp_path / "token.json"
+    await kept(FileTokenStore(file), StableToken(sim.appid, sim.secret), sim)
+    await kept(FileTokenStore(file), ClassicToken(sim.appid, sim.secret), sim)
+    before = file.read_bytes()
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
+    assert found["shared_token"].status is Status.OK
+    assert set(found["shared_token"].evidence) == {"stable", "classic"}
+    assert file.read_bytes() == before
+
+
+async def test_another_program_ends_the_classic_token(sim: Simulator, tmp_path: Path) -> None:
+    """A classic token that is refused before its time points to another program, and to the stable token."""
+    file = tmp_path / "token.json"
+    await kept(FileTokenStore(file), ClassicToken(sim.appid, sim.secret), sim)
+    async with WxSession(tokens=ClassicToken(sim.appid, sim.secret), base_url=sim.url) as other:
+        await other.count_materials()
+    sim.advance(301)  # both tokens live side by side for five minutes
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
+    assert failures(found) == {"shared_token", "clock"}  # the clock that was moved shows as well
+    assert "Another program fetches /cgi-bin/token" in cure(found, "shared_token")
+    assert "stable token" in cure(found, "shared_token")
+
+
+async def test_a_redis_that_is_in_order(sim: Simulator, redis_server: RedisServer) -> None:
+    """Redis is told with its version, and nothing is left in it; its password is nowhere."""
+    redis_server.flush()
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url))
+    assert found["redis"].status is Status.OK
+    assert re.match(r"\d+\.\d+", str(found["redis"].evidence["version"]))
+    assert redis_server.command("DBSIZE") == b":0\r\n"
+    assert PASSWORD not in str(found)
+
+
+async def test_a_redis_with_another_password(sim: Simulator, redis_server: RedisServer) -> None:
+    """A wrong password is told to be that, and not shown."""
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url.replace(PASSWORD, "WRONGCANARY")))
+    assert failures(found) == {"redis"}
+    assert "refuses the password" in cure(found, "redis")
+    assert "WRONGCANARY" not in str(found)
+
+
+async def test_a_redis_that_is_down(sim: Simulator) -> None:
+    """A Redis that does not run fails, and nothing else does."""
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=f"redis://127.0.0.1:{free_port()}/0"))
+    assert failures(found) == {"redis"}
+    assert "no connection" in cure(found, "redis")
+    assert found["shared_token"].status is Status.SKIPPED
+
+
+async def test_something_else_in_the_place_of_redis(sim: Simulator) -> None:
+    """What answers and is no Redis is told so."""
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE=sim.url.replace("http:", "redis:")))
+    assert failures(found) == {"redis"}
+
+
+async def test_a_redis_that_throws_tokens_away(sim: Simulator, redis_server: RedisServer) -> None:
+    """An eviction policy that may take tokens and leases is a warning."""
+    redis_server.command("CONFIG", "SET", "maxmemory", "100mb")
+    redis_server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url))
+    finally:
+        redis_server.restart()
+    assert found["redis"].status is Status.WARNING
+    assert "noeviction" in cure(found, "redis")
+
+
+async def test_a_redis_that_is_a_replica(sim: Simulator, redis_server: RedisServer) -> None:
+    """A replica cannot be written to, and fails."""
+    redis_server.command("REPLICAOF", "127.0.0.1", str(free_port()))
+    try:
+        found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url))
+    finally:
+        redis_server.restart()
+    assert failures(found) == {"redis"}
+    assert "replica" in cure(found, "redis")
+
+
+async def test_a_token_store_of_no_kind(sim: Simulator) -> None:
+    """An address of another kind is refused, without what may be secret in it."""
+    found = await examined(variables(sim, WXASSET_TOKEN_STORE="mysql://root:CANARY@db/tokens"))
+    assert failures(found) == {"store"}
+    assert "CANARY" not in str(found)
+
+
+# Ledger
+
+
+def sound_database(path: Path) -> None:
+    """Make a database."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE done (name TEXT)")
+        database.executemany("INSERT INTO done VALUES (?)", [("x" * 500,)] * 50)
+        database.commit()
+
+
+def broken_database(path: Path) -> None:
+    """Make a database, and overwrite its second page."""
+    sound_database(path)
+    data = bytearray(path.read_bytes())
+    data[4096:8192] = b"\xff" * 4096
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("write", "status", "words"),
+    [
+        (lambda path: path.write_text('{"a": 1}\n{"a": 2}\n'), Status.OK, "can be read"),
+        (lambda path: path.write_text(""), Status.OK, "can be read"),
+        (lambda path: path.write_text('{"a": 1}\n{"a"'), Status.WARNING, "cut off"),
+        (lambda path: path.write_text('{"a": 1}\n{"a"\n{"a": 2}\n'), Status.FAILED, "line 2 is no JSON"),
+        (sound_database, Status.OK, "can be read"),
+        (broken_database, Status.FAILED, "damaged"),
+        (lambda _: None, Status.FAILED, "no such file"),
+        (lambda path: path.mkdir(), Status.FAILED, "is a directory"),
+    ],
+    ids=["lines", "empty", "torn", "broken line", "database", "broken database", "missing", "directory"],
+)
+async def test_a_ledger(
+    sim: Simulator, tmp_path: Path, write: Callable[[Path], object], status: Status, words: str
+) -> None:
+    """A ledger is ok, torn or damaged, whether it has lines of JSON or is a database; it is left as it is."""
+    file = tmp_path / "ledger"
+    write(file)
+    before = file.read_bytes() if file.is_file() else None
+    found = await examined(variables(sim), ledger=file)
+    assert found["ledger"].status is status
+    assert words in cure(found, "ledger")
+    assert before == (file.read_bytes() if file.is_file() else None)
+
+
+# As a command
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a user who has set nothing but `extra`."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("WXASSET_")}
+    return own | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"} | dict(extra)
+
+
+async def run(environ: Mapping[str, str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end in a pipe, with every warning an error."""
+    argv = [sys.executable, "-W", "error", "-m", "wxasset", *map(str, arguments)]
+    return await to_thread.run_sync(
+        lambda: subprocess.run(
+            argv,
+            env=environment(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=HELD_UP,
+            check=False,
+        )
+    )
+
+
+async def run_in_terminal(environ: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """Run the command on a terminal of 100 columns; give its status and all that it wrote."""
+    pty = pytest.importorskip("pty")
+    argv = [sys.executable, "-W", "error", "-m", "wxasset", *arguments]
+    seen = bytearray()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond, and nothing else runs here
+        argv,
+        env=environment({"TERM": "xterm", **environ}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+
+    def read_all() -> None:
+        try:
+            while data := os.read(ours, 65_536):
+                seen.extend(data)
+        except OSError:  # Linux says so where the other side is closed
+            pass
+
+    try:
+        await to_thread.run_sync(read_all)
+        status = await to_thread.run_sync(lambda: process.wait(HELD_UP))
+    finally:
+        process.kill()
+        os.close(ours)
+    return status, seen.decode()
+
+
+async def test_the_command_in_a_pipe(sim: Simulator) -> None:
+    """In a pipe each check is a line of columns, without colour, and the status is 0 when nothing failed."""
+    done = await run(variables(sim), "doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == list(LABELS)
+    assert {line[1] for line in lines} == {"ok", "skipped"}
+    assert {len(line) for line in lines} == {7}
+    assert "\x1b" not in done.stdout
+
+
+async def test_the_command_on_a_terminal(sim: Simulator) -> None:
+    """On a terminal findings are coloured, advice and evidence stand below, in both languages, and the end sums up."""
+    sim.options = SimulatorOptions(token_refusal=40243)
+    status, seen = await run_in_terminal(variables(sim), "doctor")
+    assert status == 1
+    assert "\x1b[1;31mfailed" in seen
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", seen)
+    assert "-> The AppSecret is frozen." in plain
+    assert "AppSecret 已冻结" in plain
+    assert '"errcode": 40243' in plain
+    assert "1 failed, 0 warnings" in plain
+    assert sim.secret not in plain
+
+
+async def test_the_command_as_json(sim: Simulator) -> None:
+    """With --json each line is one object with the same keys, and the status is 1 when something failed."""
+    sim.options = SimulatorOptions(allowed_addresses=frozenset())
+    done = await run(variables(sim), "doctor", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["check"] for one in documents] == list(LABELS)
+    assert {tuple(one) for one in documents} == {
+        ("check", "status", "message", "message_zh", "hint", "hint_zh", "evidence")
+    }
+    (failed,) = [one for one in documents if one["status"] == "failed"]
+    assert (failed["check"], failed["evidence"]["ip"]) == ("address", "127.0.0.1")
+
+
+async def test_the_command_shows_no_secret(tmp_path: Path) -> None:
+    """A server that repeats secret and token in its answers does not get them shown."""
+    environ = for_raw("", WXASSET_TOKEN_STORE=str(tmp_path / "token.json"))
+    token = "TOKENCANARY" + "x" * 100
+    said = {"errcode": 48001, "errmsg": f"api unauthorized {token} {environ['WXASSET_SECRET']}"}
+    script = Answers({COUNT: said, "/cgi-bin/media/get": said})
+    issued = reply({"access_token": token, "expires_in": 7200})
+    async with RawServer(script=[script], token_script=[issued]) as server:
+        environ["WXASSET_BASE_URL"] = server.url
+        done = [await run(environ, "doctor", *more) for more in ([], ["--json"])]
+    for one in done:
+        assert one.returncode == 1
+        assert "48001" in one.stdout
+        assert environ["WXASSET_SECRET"] not in one.stdout + one.stderr
+        assert "TOKENCANARY" not in one.stdout + one.stderr
