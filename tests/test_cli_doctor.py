@@ -25,7 +25,17 @@ import wxasset
 from raw_server import Connection as RawConnection
 from raw_server import RawRequest, RawServer, forever, reply
 from redis_server import PASSWORD, RedisServer, free_port, redis_server
-from wxasset import ClassicToken, FileTokenStore, StableToken, TokenCache, TokenSource, WxSession
+from wxasset import (
+    ClassicToken,
+    FileTokenStore,
+    Ledger,
+    StableToken,
+    TokenCache,
+    TokenSource,
+    UploadOutcomeUnknown,
+    UploadPolicy,
+    WxSession,
+)
 from wxasset.cli.doctor import probe
 from wxasset.cli.doctor.examine import Patient, examine
 from wxasset.cli.doctor.findings import LABELS, Finding, Status
@@ -60,10 +70,12 @@ def for_raw(url: str, **more: str) -> dict[str, str]:
     return {"WXASSET_APPID": "wx" + "1" * 16, "WXASSET_SECRET": "2" * 32, "WXASSET_BASE_URL": url} | more
 
 
-async def examined(environ: Mapping[str, str], ledger: Path | None = None) -> dict[str, Finding]:
+async def examined(
+    environ: Mapping[str, str], *, ledger: Path | None = None, env: str | None = None
+) -> dict[str, Finding]:
     """Go the whole round; every check has one finding, and every text is in both languages."""
     nowhere = {"WXASSET_CREDENTIALS": "/nowhere/credentials.toml"}
-    patient = await to_thread.run_sync(lambda: Patient.find(nowhere | dict(environ), ledger=ledger))
+    patient = await to_thread.run_sync(lambda: Patient.find(nowhere | dict(environ), ledger=ledger, env=env))
     found = {one.check: one async for one in examine(patient)}
     assert set(found) == set(LABELS)
     for one in found.values():
@@ -141,6 +153,18 @@ async def test_the_shape_of_credentials(changes: dict[str, str], status: Status,
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}") | changes)
     assert found["credentials"].status is status
     assert words in cure(found, "credentials")
+
+
+async def test_a_secret_in_the_place_of_the_appid() -> None:
+    """Where both have changed places, the AppSecret is not shown as an appid, whatever a server repeats."""
+    secret = "2b" * 16
+    refusal = reply({"errcode": 40013, "errmsg": f"invalid appid {secret}"})
+    async with RawServer(script=[Answers({})], token_script=[refusal]) as server:
+        changed = {"WXASSET_APPID": secret, "WXASSET_SECRET": "wx" + "1" * 16}
+        found = await examined(for_raw(server.url) | changed)
+    assert failures(found) == {"credentials", "token"}
+    assert "***" in found["token"].said.english
+    assert secret not in str(found)
 
 
 async def test_a_credentials_file_that_others_can_read(sim: Simulator, tmp_path: Path) -> None:
@@ -233,6 +257,16 @@ async def test_a_single_interface_that_is_missing(sim: Simulator) -> None:
     found = await examined(variables(sim))
     assert failures(found) == {"permissions"}
     assert "may not call /cgi-bin/media/get (48001)" in cure(found, "permissions")
+
+
+@pytest.mark.parametrize(("code", "status"), [(None, Status.OK), (-501008, Status.FAILED), (85088, Status.FAILED)])
+async def test_a_cloud_environment(sim: Simulator, code: int | None, status: Status) -> None:
+    """An environment that is named is asked for a file that does not exist; a refusal names the endpoint."""
+    if code is not None:
+        sim.fail("/tcb/batchdownloadfile", f"errcode:{code}", times=None)
+    found = await examined(variables(sim), env="prod-1")
+    assert found["permissions"].status is status
+    assert found["permissions"].evidence["/tcb/batchdownloadfile"] == ("ok" if code is None else str(code))
 
 
 async def test_a_token_that_is_refused_at_once(sim: Simulator) -> None:
@@ -638,8 +672,32 @@ async def test_a_token_store_of_no_kind(sim: Simulator) -> None:
 # Ledger
 
 
+async def test_a_ledger_that_is_whole(sim: Simulator, wx: WxSession, tmp_path: Path, photo: bytes) -> None:
+    """A ledger is told with how far its uploads are, and nothing is left beside it."""
+    file = tmp_path / "uploads.db"
+    async with Ledger(file) as ledger:
+        await wx.ensure_material("image", photo, filename="a.jpg", ledger=ledger)
+    found = await examined(variables(sim), ledger=file)
+    assert found["ledger"].status is Status.OK
+    assert found["ledger"].evidence["done"] == 1
+    assert os.listdir(tmp_path) == ["uploads.db"]
+
+
+async def test_an_upload_whose_outcome_is_not_known(sim: Simulator, tmp_path: Path, photo: bytes) -> None:
+    """Uploads of unknown outcome are a warning, with what finds them."""
+    file = tmp_path / "uploads.db"
+    sim.fail("add_material", "hide-600s,reset-after-commit")
+    policy = UploadPolicy(reconcile="raise")
+    async with Ledger(file) as ledger, WxSession(sim.appid, sim.secret, base_url=sim.url, uploads=policy) as wx:
+        with pytest.raises(UploadOutcomeUnknown):
+            await wx.ensure_material("image", photo, filename="a.jpg", ledger=ledger)
+    found = await examined(variables(sim), ledger=file)
+    assert found["ledger"].status is Status.WARNING
+    assert "Of 1 uploads" in cure(found, "ledger")
+
+
 def sound_database(path: Path) -> None:
-    """Make a database."""
+    """Make a database of something else."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE done (name TEXT)")
         database.executemany("INSERT INTO done VALUES (?)", [("x" * 500,)] * 50)
@@ -655,28 +713,23 @@ def broken_database(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "status", "words"),
+    ("write", "words"),
     [
-        (lambda path: path.write_text('{"a": 1}\n{"a": 2}\n'), Status.OK, "can be read"),
-        (lambda path: path.write_text(""), Status.OK, "can be read"),
-        (lambda path: path.write_text('{"a": 1}\n{"a"'), Status.WARNING, "cut off"),
-        (lambda path: path.write_text('{"a": 1}\n{"a"\n{"a": 2}\n'), Status.FAILED, "line 2 is no JSON"),
-        (sound_database, Status.OK, "can be read"),
-        (broken_database, Status.FAILED, "damaged"),
-        (lambda _: None, Status.FAILED, "no such file"),
-        (lambda path: path.mkdir(), Status.FAILED, "is a directory"),
+        (lambda path: path.write_text('{"a": 1}\n'), "no SQLite database"),
+        (broken_database, "is damaged"),
+        (sound_database, "a database of something else"),
+        (lambda _: None, "no such file"),
+        (lambda path: path.mkdir(), "is a directory"),
     ],
-    ids=["lines", "empty", "torn", "broken line", "database", "broken database", "missing", "directory"],
+    ids=["text", "broken", "of another", "missing", "directory"],
 )
-async def test_a_ledger(
-    sim: Simulator, tmp_path: Path, write: Callable[[Path], object], status: Status, words: str
-) -> None:
-    """A ledger is ok, torn or damaged, whether it has lines of JSON or is a database; it is left as it is."""
+async def test_what_is_no_ledger(sim: Simulator, tmp_path: Path, write: Callable[[Path], object], words: str) -> None:
+    """What is damaged, of somebody else or not there fails; it is left as it is, and none is made."""
     file = tmp_path / "ledger"
     write(file)
     before = file.read_bytes() if file.is_file() else None
     found = await examined(variables(sim), ledger=file)
-    assert found["ledger"].status is status
+    assert failures(found) == {"ledger"}
     assert words in cure(found, "ledger")
     assert before == (file.read_bytes() if file.is_file() else None)
 

@@ -8,6 +8,7 @@ from wxasset import CallQuota, MaterialCount
 from wxasset.calls.cloud import BatchDeleteFile
 from wxasset.calls.material import AddMaterial, CountMaterials, DeleteMaterial, GetMaterial, ListMaterials, UploadImage
 from wxasset.calls.media import GetMedia, UploadMedia
+from wxasset.calls.storage import BatchDownloadFile, StartUpload
 from wxasset.calls.token import GetAccessToken, GetStableAccessToken
 
 __all__ = ["CAPS", "ENDPOINTS", "Usage", "bar", "call_usage", "library_usage"]
@@ -20,16 +21,13 @@ CAPS: Final = {"image + news": 100_000, "voice": 1_000, "video": 1_000}
 https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html
 """
 
-ENDPOINTS: Final = (
-    *(
-        call.route.path
-        for call in (
-            *(AddMaterial, GetMaterial, DeleteMaterial, CountMaterials, ListMaterials, UploadImage),
-            *(UploadMedia, GetMedia),
-        )
-    ),
-    *("/tcb/uploadfile", "/tcb/batchdownloadfile", BatchDeleteFile.route.path),
-    *(call.route.path for call in (GetStableAccessToken, GetAccessToken)),
+ENDPOINTS: Final = tuple(
+    call.route.path
+    for call in (
+        *(AddMaterial, GetMaterial, DeleteMaterial, CountMaterials, ListMaterials, UploadImage),
+        *(UploadMedia, GetMedia, StartUpload, BatchDownloadFile, BatchDeleteFile),
+        *(GetStableAccessToken, GetAccessToken),
+    )
 )
 """The APIs that the package calls for an account."""
 

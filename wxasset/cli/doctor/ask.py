@@ -20,6 +20,7 @@ from wxasset import (
 )
 from wxasset.calls.material import GetMaterial
 from wxasset.calls.media import GetMedia
+from wxasset.calls.storage import BatchDownloadFile, WantedFile
 from wxasset.calls.token import GetStableAccessToken, IssuedToken
 from wxasset.cli.accounts import Credentials
 from wxasset.cli.doctor.account import Trial
@@ -95,8 +96,13 @@ async def _trial(path: str, work: Awaitable[object]) -> Trial:
     return Trial(path=path)
 
 
-async def ask_account(wx: WxSession) -> Asked:
-    """Make calls that read: count, list a page of one, and ask for media that do not exist."""
+async def ask_account(wx: WxSession, env: str | None = None) -> Asked:
+    """Make calls that read: count, list a page of one, and ask for media and a cloud file that do not exist.
+
+    Args:
+        wx: A session of the account.
+        env: A cloud environment to ask about, or None.
+    """
     count: list[MaterialCount] = []
 
     async def counted() -> None:
@@ -108,6 +114,10 @@ async def ask_account(wx: WxSession) -> Asked:
         await _trial(GetMaterial.route.path, wx.call(GetMaterial(media_id=_NOTHING))),
         await _trial(GetMedia.route.path, wx.call(GetMedia(media_id=_NOTHING))),
     ]
+    if env is not None:
+        wanted = WantedFile(fileid=f"cloud://{env}.{_NOTHING}/{_NOTHING}", max_age=60)
+        call = BatchDownloadFile(env=env, file_list=(wanted,))
+        trials.append(await _trial(call.route.path, wx.call(call)))
     return Asked(trials=tuple(trials), count=count[0] if count else None)
 
 

@@ -17,21 +17,23 @@ __all__ = ["doctor_command"]
 def doctor_command(
     *,
     ledger: Path | None = None,
+    env: str | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
     """Find out what keeps wxasset from working here, and say what to do about it.
 
     Looks at versions, credentials, proxy variables, DNS, connection, TLS, clock, address list, permissions, library,
     daily quota and token store. Nothing is changed in the account: a stable token is fetched (never forced), and calls
-    are made that read. No secret is shown. The exit status is 0 when nothing failed.
+    are made that read, some 20 in all. No secret is shown. The exit status is 0 when nothing failed.
 
     JSON keys: check, status (ok, warning, failed, skipped), message, message_zh, hint, hint_zh, evidence.
 
     Args:
-        ledger: A ledger of a long job to look at as well.
+        ledger: A ledger of uploads to look at as well.
+        env: A cloud environment to ask about as well.
         options: What every command takes.
     """
-    patient = Patient.find(os.environ, options.account, ledger)
+    patient = Patient.find(os.environ, options.account, ledger=ledger, env=env)
     findings: list[Finding] = []
 
     async def work(report: Report) -> None:

@@ -37,6 +37,11 @@ class Found:
     error: WxAssetError | None = None
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown: also what stands in the place of the appid, if it looks like an AppSecret."""
+        return (self.secret, self.appid) if _SECRET.fullmatch(self.appid.strip()) else (self.secret,)
+
+    @property
     def usable(self) -> bool:
         """Whether WeChat can be asked with them."""
         return self.error is None and bool(self.appid.strip() and self.secret.strip())
@@ -56,7 +61,7 @@ def _shape(found: Found, appid: str, secret: str) -> Finding:
     """Judge the looks of credentials; the secret's own never leave this function."""
     wrong = _wrong(appid, secret)
     if wrong is not None:
-        return failed("credentials", wrong, _CONSOLE, appid=appid)
+        return failed("credentials", wrong, _CONSOLE)
     odd = [
         one
         for one, fits in (
@@ -79,7 +84,7 @@ def _shape(found: Found, appid: str, secret: str) -> Finding:
                 f"与微信的格式不符：{'；'.join(one.chinese for one in odd)}。",
             ),
             _CONSOLE,
-            appid=appid,
+            appid_length=len(appid),  # what is no appid may be a secret
             secret_length=len(secret),
         )
     origin_zh = "环境变量" if found.origin == "the environment" else found.origin

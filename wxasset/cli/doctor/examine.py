@@ -49,6 +49,7 @@ class Patient:
     Attributes:
         environ: The environment variables.
         ledger: A ledger to look at, or None.
+        env: A cloud environment to ask about, or None.
         credentials: The account; None where none was found.
         error: Why none was found; None where one was.
         secrets: What must not be said; grows on the way.
@@ -56,14 +57,22 @@ class Patient:
 
     environ: Mapping[str, str] = field(repr=False)
     ledger: Path | None = None
+    env: str | None = None
     credentials: Credentials | None = None
     error: WxAssetError | None = None
     secrets: list[str] = field(factory=list, repr=False)
 
     @classmethod
-    def find(cls, environ: Mapping[str, str], account: str | None = None, ledger: Path | None = None) -> Self:
+    def find(
+        cls,
+        environ: Mapping[str, str],
+        account: str | None = None,
+        *,
+        ledger: Path | None = None,
+        env: str | None = None,
+    ) -> Self:
         """Find the account as every command does; that there is none is a finding as well."""
-        patient = cls(environ=environ, ledger=ledger)
+        patient = cls(environ=environ, ledger=ledger, env=env)
         try:
             patient.credentials = find_credentials(environ, account)
         except WxAssetError as error:
@@ -90,7 +99,7 @@ async def examine(patient: Patient) -> AsyncGenerator[Finding, None]:
     """Give the findings one by one, cleared of secrets."""
     one = patient.credentials
     if one is not None:
-        patient.secrets += [one.secret, password_of(one.token_store or "")]
+        patient.secrets += [*patient.found.secrets, password_of(one.token_store or "")]
     async for finding in _round(patient):
         yield without_secrets(finding, patient.secrets)
 
@@ -114,7 +123,7 @@ async def _round(patient: Patient) -> AsyncIterator[Finding]:
         yield finding
     async for finding in _places(patient, answers=answers):
         yield finding
-    yield judge_ledger(None if patient.ledger is None else await to_thread.run_sync(look_at_ledger, patient.ledger))
+    yield judge_ledger(None if patient.ledger is None else await look_at_ledger(patient.ledger))
 
 
 def _way(target: Target, network: Network) -> list[Finding]:
@@ -154,7 +163,7 @@ async def _account(patient: Patient, *, answers: bool) -> AsyncIterator[Finding]
     yield judge_address(None)
     patient.secrets.append(issued.access_token)
     async with open_asking(one, issued.access_token) as wx:
-        asked = await ask_account(wx)
+        asked = await ask_account(wx, patient.env)
         yield judge_permissions(asked.trials)
         yield judge_library(None if asked.count is None else library_usage(asked.count))
         yield judge_quota((await ask_quotas(wx, ENDPOINTS))[0])

@@ -45,7 +45,7 @@ LABELS: Final[Mapping[str, Hint]] = {
     "store": Hint("token file", "token 文件"),
     "redis": Hint("Redis", "Redis"),
     "shared_token": Hint("shared token", "共享 token"),
-    "ledger": Hint("ledger", "账本"),
+    "ledger": Hint("ledger", "台账"),
 }
 """The checks in the order in which they are shown, with their names."""
 

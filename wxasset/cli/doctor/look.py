@@ -1,6 +1,5 @@
 """Looks at this machine: versions, the file with tokens, a ledger. What it writes on the way it removes again."""
 
-import json
 import os
 import platform
 import secrets
@@ -11,14 +10,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from wxasset import __version__
-from wxasset.cli.doctor.ledger import Ledger
+from anyio import to_thread
+from attrs import evolve
+
+from wxasset import Ledger, __version__
+from wxasset.cli.doctor.ledger import LedgerFile
 from wxasset.cli.doctor.programs import LEAST, Programs
 from wxasset.cli.doctor.stores import FileStore
+from wxasset.errors import LedgerError
 
 __all__ = ["look_at_file", "look_at_ledger", "look_at_programs"]
 
 _SQLITE: Final = b"SQLite format 3\0"
+_APPLICATION: Final = 0x77786C64  # "wxld", by which a ledger is known: another database is not opened as one
 _MOUNTS: Final = Path("/proc/self/mounts")
 _PATIENCE: Final = 1.0  # seconds; a save holds the lock of a token file for about 0.5 ms
 _POLL: Final = 0.02
@@ -117,36 +121,32 @@ def _filesystem(directory: Path) -> str:
     return next((mounted[one] for one in (place, *place.parents) if one in mounted), "")
 
 
-def look_at_ledger(path: Path) -> Ledger:
-    """See whether a ledger can be read and written, and is whole; nothing is written to it."""
+async def look_at_ledger(path: Path) -> LedgerFile:
+    """See whether a ledger can be read and written and is whole, and how far its uploads are; none is made."""
+    found = await to_thread.run_sync(_look_at_database, path)
+    if found.fault is not None or found.damage is not None:
+        return found
+    try:
+        async with Ledger(path) as ledger:
+            return evolve(found, counts=await ledger.counts())
+    except LedgerError as error:
+        return evolve(found, error=error)
+
+
+def _look_at_database(path: Path) -> LedgerFile:
     try:
         with path.open("r+b") as file:
-            if not path.is_file():
-                return Ledger(path=str(path), fault="it is no regular file")
             start = file.read(len(_SQLITE))
-            if start == _SQLITE:
-                return Ledger(path=str(path), damage=_database_damage(path))
-            file.seek(0)
-            return _lines(path, file.read())
     except OSError as error:
-        return Ledger(path=str(path), fault=_why(error))
-
-
-def _database_damage(path: Path) -> str | None:
+        return LedgerFile(path=str(path), fault=_why(error))
+    if start not in (_SQLITE, b""):  # an empty file is a ledger that is still to be made
+        return LedgerFile(path=str(path), damage="it is no SQLite database")
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)) as database:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)) as database:
             said = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+            owner = database.execute("PRAGMA application_id").fetchone()[0]
     except sqlite3.Error as error:
-        return str(error)
-    return None if said == "ok" else said
-
-
-def _lines(path: Path, data: bytes) -> Ledger:
-    """Judge lines of JSON by whether they can be read."""
-    *whole, rest = data.split(b"\n")
-    for number, line in enumerate(whole, 1):
-        try:
-            json.loads(line or b"null")
-        except ValueError:
-            return Ledger(path=str(path), damage=f"line {number} is no JSON", lines=len(whole))
-    return Ledger(path=str(path), lines=len(whole), torn=bool(rest.strip()))
+        return LedgerFile(path=str(path), damage=str(error))
+    if said == "ok" and start and owner != _APPLICATION:
+        return LedgerFile(path=str(path), damage="it is a database of something else")
+    return LedgerFile(path=str(path), damage=None if said == "ok" else said)

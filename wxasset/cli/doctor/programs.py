@@ -16,7 +16,7 @@ LEAST: Final[Mapping[str, str]] = {
     "anyio": "4.9",
     "attrs": "25.4",
     "cattrs": "25.1",
-    "cyclopts": "4.0",
+    "cyclopts": "4.2",
     "rich": "14.0",
     "filelock": "3.20.1",
     "redis": "5.2",
