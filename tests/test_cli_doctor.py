@@ -1,8 +1,10 @@
 """The doctor: each wrong thing is there for real, and the finding says what it is and what helps."""
 
+import asyncio
 import json
 import os
 import re
+import signal
 import sqlite3
 import ssl
 import subprocess
@@ -799,6 +801,44 @@ async def test_the_command_in_a_pipe(sim: Simulator) -> None:
     assert {line[1] for line in lines} == {"ok", "skipped"}
     assert {len(line) for line in lines} == {7}
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
+async def test_the_command_is_stopped(tmp_path: Path) -> None:
+    """Ctrl-C ends the round with 130, in the middle of a host that says nothing."""
+    asked = asyncio.Event()
+
+    async def stall(_: RawRequest, __: RawConnection) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with RawServer(script=[stall]) as server:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error", "-m", "wxasset", "doctor"),
+            env=environment(for_raw(server.url, WXASSET_TOKEN_STORE=str(tmp_path / "token.json"))),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        await asyncio.wait_for(asked.wait(), HELD_UP)
+        process.send_signal(signal.SIGINT)
+        output, errors = await asyncio.wait_for(process.communicate(), HELD_UP)
+    assert process.returncode == 130
+    assert output.startswith(b"versions\tok")
+    assert b"Traceback" not in errors
+
+
+async def test_tls_as_the_command_sees_it(tmp_path: Path) -> None:
+    """With an event loop of another make and an authority of one's own the whole round goes over TLS."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+    count = {"voice_count": 0, "video_count": 0, "image_count": 0, "news_count": 0}
+    async with RawServer(script=[Answers({COUNT: count})], tls=serving(authority, "127.0.0.1")) as server:
+        done = await run(for_raw(server.url, SSL_CERT_FILE=str(tmp_path / "trusted.pem")), "doctor", "--json")
+        untrusted = await run(for_raw(server.url), "doctor", "--json")
+    by_check = {one["check"]: one["status"] for one in map(json.loads, done.stdout.splitlines())}
+    assert (done.returncode, by_check["tls"], by_check["token"], by_check["library"]) == (0, "ok", "ok", "ok")
+    by_check = {one["check"]: one["status"] for one in map(json.loads, untrusted.stdout.splitlines())}
+    assert (untrusted.returncode, by_check["tls"], by_check["token"]) == (1, "failed", "skipped")
 
 
 async def test_the_command_on_a_terminal(sim: Simulator) -> None:

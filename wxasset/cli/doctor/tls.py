@@ -103,6 +103,8 @@ def _refused(host: str, found: Handshake) -> tuple[Hint, Hint]:
         return _other_host(host, found.certificate)
     if found.code in _UNTRUSTED:
         return _untrusted(host, found)
+    if found.code is not None:
+        return _other_reason(host, found)
     if found.fault in _NO_TLS:
         return (
             Hint(f"What answers at {host} does not speak TLS.", f"{host} 的该端口没有使用 TLS。"),
@@ -114,6 +116,22 @@ def _refused(host: str, found: Handshake) -> tuple[Hint, Hint]:
             "Something on the way cuts TLS, or speaks an old version: try from another network, and look at the"
             " versions above.",
             "线路上有设备中断 TLS 或只支持旧版本：请换网络再试，并核对上面的版本。",
+        ),
+    )
+
+
+def _other_reason(host: str, found: Handshake) -> tuple[Hint, Hint]:
+    """Pass OpenSSL's own words on: Python 3.13 and later refuse authorities that break RFC 5280, others do not."""
+    issuer = found.certificate.issuer if found.certificate else "?"
+    return (
+        Hint(
+            f"The certificate of {host}, made by {issuer!r}, is refused: {found.fault}.",
+            f"{host} 的证书（由 {issuer!r} 签发）被拒绝：{found.fault}。",
+        ),
+        Hint(
+            "If that is the authority of a proxy that reads TLS, have it made anew by RFC 5280; Python 3.13"
+            " and later insist on them.",
+            "如为解密 TLS 的代理的根证书，请按 RFC 5280 重新签发；Python 3.13 起会严格校验。",
         ),
     )
 
