@@ -419,8 +419,8 @@ NOW: Final = datetime.now(UTC)
     [
         (False, "127.0.0.1", {}, "made by 'Inspecting Proxy Inc', whom this machine does not trust"),
         (True, "example.com", {}, "The certificate is for example.com, not for 127.0.0.1"),
-        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired"),
-        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet"),
+        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired: it holds"),
+        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet: it holds"),
     ],
     ids=["intercepted", "other host", "expired", "too early"],
 )

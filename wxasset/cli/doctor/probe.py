@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import ssl
+import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -83,7 +84,8 @@ def trust_store(environ: Mapping[str, str]) -> TrustStore:
     place = paths.cafile or paths.capath
     missing = next((one for one in named if not Path(one).exists()), None)
     return TrustStore(
-        present=bool(place) and missing is None,
+        # Windows has authorities of its own, in no file.
+        present=missing is None and (bool(place) or sys.platform == "win32"),
         place=missing or place or paths.openssl_cafile,
         chosen=bool(named),
         ignored=tuple(name for name in _IGNORED if environ.get(name)),
