@@ -39,6 +39,8 @@ _REDIS: Final = ("redis://", "rediss://", "unix://")
 _NOT_COME_TO: Final = Hint("What comes before it failed.", "前面的检查未通过。")
 _NO_CREDENTIALS: Final = Hint("There are no credentials to ask with.", "没有可用的凭证。")
 _NO_WAY: Final = Hint("The API host does not answer.", "接口主机没有应答。")
+_IN_REDIS: Final = Hint("Tokens are shared through Redis.", "token 存储在 Redis 中。")
+_IN_FILE: Final = Hint("Tokens are shared through a file.", "token 存储在文件中。")
 _NO_TOKEN: Final = Hint("There is no token to ask with.", "没有可用的 token。")
 
 
@@ -174,8 +176,13 @@ async def _places(patient: Patient, *, answers: bool) -> AsyncIterator[Finding]:
     one = patient.credentials
     place = one.token_store if one is not None else patient.environ.get("WXASSET_TOKEN_STORE") or None
     is_redis = place is not None and place.startswith(_REDIS)
-    file = judge_file(None if place is None or is_redis else await _look_at_file(place))
-    redis = judge_redis(await to_thread.run_sync(look_at_redis, place) if place is not None and is_redis else None)
+    if place is None:
+        file, redis = judge_file(None), judge_redis(None)
+    elif is_redis:
+        file = skipped("store", _IN_REDIS)
+        redis = judge_redis(await to_thread.run_sync(look_at_redis, place))
+    else:
+        file, redis = judge_file(await _look_at_file(place)), skipped("redis", _IN_FILE)
     yield file
     yield redis
     if one is None or place is None:
