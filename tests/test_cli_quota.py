@@ -128,6 +128,17 @@ async def test_a_mini_program(sim: Simulator) -> None:
     assert (error["errcode"], error["item"]) == (48001, "library")
 
 
+@pytest.mark.parametrize(("code", "status"), [(76021, 0), (76022, 0), (-1, 3), (48001, 3)])
+async def test_an_endpoint_of_which_nothing_is_told(sim: Simulator, code: int, status: int) -> None:
+    """An endpoint that WeChat tells no quota of is left out; any other refusal is told with the endpoint's path."""
+    sim.fail("/cgi-bin/openapi/quota/get", f"errcode:{code}", times=None)
+    done = await run(environment(sim), "--json")
+    assert done.returncode == status
+    assert len(done.stdout.splitlines()) == len(CAPS)
+    told = [json.loads(line)["item"] for line in done.stderr.splitlines()]
+    assert sorted(told) == (sorted(ENDPOINTS) if status else [])
+
+
 async def test_wrong_credentials(sim: Simulator) -> None:
     """Without a token nothing is shown, and the status says that credentials are at fault."""
     done = await run(environment(sim, WXASSET_SECRET="0" * 32))
