@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from attrs import frozen
 import readme_apps
 import wxasset
 import wxasset.starlette
+from pictures import make_pictures
 from readme import DOCUMENTS, ROOT, Section, blocks, sections
-from wxasset import WxSession
+from wxasset import DownloadPolicy, RetryPolicy, WxSession
 from wxasset.simulator import Simulator
 
 # An import reads files; in a program it comes before the event loop, and here before the watch on it.
@@ -34,6 +35,7 @@ class Scene:
     sim: Simulator
     here: Path
     namespace: dict[str, Any]
+    block: str
 
 
 async def _uploads(scene: Scene) -> None:
@@ -52,7 +54,54 @@ async def _bot(scene: Scene) -> None:
     await readme_apps.use_the_bot(scene.namespace["app"], scene.sim, scene.wx, scene.here / "voices")
 
 
-CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {"uploads": _uploads, "app": _app, "bot": _bot}
+def _posters(scene: Scene) -> None:
+    """A directory of three posters, and something that only looks like one."""
+    make_pictures(scene.here / "posters", 3)
+    (scene.here / "posters" / "notes.png").write_bytes(b"no image")
+
+
+async def _batch(scene: Scene) -> None:
+    """All posters are in the library; run once more it sends none of them again."""
+    assert len(scene.sim.materials) == 3
+    before = len(scene.sim.journal)
+    await run(scene.namespace, scene.block, "the batch once more")
+    assert len(scene.sim.materials) == 3
+    assert [entry.path for entry in scene.sim.journal[before:]] == []
+
+
+def _unused(scene: Scene) -> None:
+    """Records of 70 files, of which one is gone already; the second request meets the end of the day's quota."""
+    ids = [scene.sim.add_cloud_file("env-id", f"{number}.png", b"content") for number in range(70)]
+    del scene.sim.cloud_files[ids[7]]
+    (scene.here / "unused.txt").write_text("\n".join(ids))
+    scene.sim.fail("/tcb/batchdeletefile", "errcode:45009", after=1)
+
+
+async def _cleaning(scene: Scene) -> None:
+    """What is left is recorded, and gone after another run."""
+    left = (scene.here / "unused.txt").read_text().split()
+    assert set(left) == set(scene.sim.cloud_files)
+    assert 20 <= len(left) <= 50
+    await run(scene.namespace, scene.block, "cleaning once more")
+    assert (scene.here / "unused.txt").read_text() == ""
+    assert scene.sim.cloud_files == {}
+
+
+async def _cloud(scene: Scene) -> None:
+    """The file is in cloud storage, and on the disk again."""
+    (content,) = scene.sim.cloud_files.values()
+    assert content == (scene.here / "poster.png").read_bytes() == (scene.here / "downloads" / "may.png").read_bytes()
+
+
+PREPARATIONS: dict[str, Callable[[Scene], None]] = {"batch": _posters, "cleaning": _unused}
+CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
+    "uploads": _uploads,
+    "app": _app,
+    "bot": _bot,
+    "batch": _batch,
+    "cleaning": _cleaning,
+    "cloud": _cloud,
+}
 RUN_ELSEWHERE = {("python", "program"), ("python", "test"), ("sh", "demo"), ("sh", "test")}
 WITH_SNIPPETS = [
     section
@@ -75,6 +124,19 @@ def here(tmp_path: Path, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     (tmp_path / "downloads").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+async def wx(sim: Simulator) -> AsyncIterator[WxSession]:
+    """The session of the snippets, which follows the links of the simulator."""
+    async with WxSession(
+        sim.appid,
+        sim.secret,
+        base_url=sim.url,
+        retry=RetryPolicy(wait_initial=0),
+        downloads=DownloadPolicy(allow_private_hosts=True),
+    ) as session:
+        yield session
 
 
 @pytest.fixture
@@ -114,9 +176,12 @@ async def test_the_snippets_of_a_section_run(section: Section, wx: WxSession, si
     namespace: dict[str, Any] = {"__name__": "readme", "wx": wx}
     for block in section.blocks:
         if (block.language, block.kind) not in RUN_ELSEWHERE:
+            scene = Scene(wx, sim, here, namespace, block.text)
+            if block.kind in PREPARATIONS:
+                PREPARATIONS[block.kind](scene)
             await run(namespace, block.text, f"{section.document}, {section.heading}")
             if block.kind:
-                await CHECKS[block.kind](Scene(wx, sim, here, namespace))
+                await CHECKS[block.kind](scene)
     assert sim.unused_faults == ()
 
 
