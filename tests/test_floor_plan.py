@@ -16,16 +16,27 @@ ROOT = Path(wxasset.__file__).parent
 # What a module may import, by layer; each layer sees those below it and its own.
 LAYERS: list[tuple[str, ...]] = [
     # beside: built on the face
-    ("wxasset.cli", "wxasset.__main__", "wxasset.pytest_plugin", "wxasset.testing", "wxasset.starlette"),
+    (
+        "wxasset.cli",
+        "wxasset.__main__",
+        "wxasset.pytest_plugin",
+        "wxasset.testing",
+        "wxasset.starlette",
+        "wxasset.otel",
+    ),
     ("wxasset",),
     ("wxasset.session",),
     ("wxasset.bulk", "wxasset.ledger", "wxasset.journal"),  # what the session's verbs for many items stand on
-    ("wxasset.engine", "wxasset.reconcile", "wxasset.resumption"),
+    ("wxasset.engine", "wxasset.resumption"),
+    ("wxasset.reconcile", "wxasset.lost", "wxasset.secrecy", "wxasset.watch"),  # what the engine says and tells
     ("wxasset.tokens", "wxasset.transfer"),
+    ("wxasset.hooks", "wxasset.logs"),
     ("wxasset.retry", "wxasset.pace", "wxasset.claims", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),
 ]
 PURE = (
+    "wxasset.hooks",
+    "wxasset.logs",
     "wxasset.retry",
     "wxasset.pace",
     "wxasset.claims",
@@ -168,6 +179,7 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "uvloop",
             "sqlite3",
         ),
+        *("opentelemetry", "wxasset.otel"),
         *(f"wxasset.tokens.{name}" for name in ("file", "foreign", "hosting", "platform", "redis")),
     }
 

@@ -1,5 +1,6 @@
 """The asyncio-native SDK for WeChat (微信) media assets."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from wxasset.calls.storage import FileURL
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
+    from wxasset.hooks import Hooks
     from wxasset.ledger import Ledger, LedgerCounts, LedgerRow
     from wxasset.outcome import UploadPolicy
     from wxasset.retry import RetryPolicy
@@ -78,6 +80,7 @@ __all__ = [
     "GetApiDomainIp",
     "GetQuota",
     "GetRid",
+    "Hooks",
     "Integrity",
     "Ledger",
     "LedgerCounts",
@@ -151,6 +154,7 @@ _HOMES: Final = {
     ),
     "wxasset.calls.storage": ("FileURL",),
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
+    "wxasset.hooks": ("Hooks",),
     "wxasset.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
     "wxasset.outcome": ("UploadPolicy",),
     "wxasset.retry": ("RetryPolicy",),
@@ -174,6 +178,9 @@ _HOMES: Final = {
     "wxasset.wire.links": ("DownloadPolicy",),
 }
 _HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+# Silent until a program sets logging up: else Python would write warnings to stderr by itself.
+logging.getLogger("wxasset").addHandler(logging.NullHandler())
 
 if not TYPE_CHECKING:
 

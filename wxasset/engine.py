@@ -1,6 +1,6 @@
 """The only loop: acquire a token, send, decode, decide, wait, again."""
 
-import copy
+import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import anyio
-from attrs import define, evolve, field, fields, frozen
+from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.links import FetchLink
@@ -16,19 +16,19 @@ from wxasset.calls.material import AddedMaterial, ListMaterials, MaterialPage, r
 from wxasset.calls.storage import FetchFile, PutFile
 from wxasset.errors import (
     DecodeError,
-    DestinationError,
-    Hint,
     HTTPStatusError,
     NotAFileError,
     ReplyTooLarge,
-    SourceError,
     TokenRejectedError,
     UploadOutcomeUnknown,
     UsageError,
     WxAssetError,
 )
+from wxasset.hooks import NO_HOOKS, Hooks
+from wxasset.logs import ENGINE
+from wxasset.lost import Lost, cannot_resend, still_unknown
 from wxasset.outcome import MARK_LENGTH, MARK_LETTERS, Pending, UploadPolicy, UploadRegister
-from wxasset.reconcile import MORE_PAGES, Ambiguous, Finding, Found, Missing, Search, Unseen
+from wxasset.reconcile import MORE_PAGES, Found, Missing, Search, Unseen
 from wxasset.retry import (
     AlreadyDone,
     Attempt,
@@ -39,6 +39,7 @@ from wxasset.retry import (
     RetryQuota,
     decide,
 )
+from wxasset.secrecy import without_secrets
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
@@ -48,6 +49,7 @@ from wxasset.transfer.source import Source
 from wxasset.transfer.transport import Reply, Request, Timeouts, Transport
 from wxasset.transfer.upload import UploadBody
 from wxasset.transfer.writing import Sink
+from wxasset.watch import Watch
 from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
 from wxasset.wire.limits import KIB, Limits
 from wxasset.wire.links import DownloadPolicy
@@ -62,7 +64,6 @@ T = TypeVar("T")
 _FIRST: Final = Attempt()
 _LATEST: Final = 600.0  # seconds after it was given up in which WeChat may still have carried an upload out
 _RUN_OUT: Final = frozenset({403, 404, 410})  # what a CDN says of a signature that is too old
-_SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a shorter one would spoil the text
 _ENVELOPE: Final = 4 * KIB  # bytes; an error in the clothes of a file is no longer than this
 
 
@@ -88,6 +89,7 @@ class Engine:
         uploads: What is done about an upload whose reply was lost.
         quota: What all calls together may spend on retries.
         register: The uploads under way, and what they own.
+        hooks: Who is told what happens.
         exchange: How tokens are fetched: as the session was made, whatever options a call has.
         mark: Makes the marks of unique names.
         observe: Told of each failed attempt, also where the call succeeds in the end.
@@ -103,6 +105,7 @@ class Engine:
     uploads: UploadPolicy
     quota: RetryQuota = field(factory=RetryQuota)
     register: UploadRegister = field(factory=UploadRegister)
+    hooks: Hooks = NO_HOOKS
     exchange: Exchange = field(init=False)
     mark: Callable[[], str] = field(default=_random_mark)
     observe: Callable[[WxAssetError], object] = field(default=_unobserved)
@@ -110,7 +113,7 @@ class Engine:
 
     def __attrs_post_init__(self) -> None:
         """Fetch tokens by itself."""
-        self.exchange = self.call
+        self.exchange = _Lent(self)
 
     def with_options(self, **options: Any) -> "Engine":
         """Return an engine with other options that shares everything else."""
@@ -176,7 +179,7 @@ class Engine:
             case Unseen(error=WxAssetError() as failure):
                 raise failure
             case finding:
-                raise _still_unknown(error, finding)
+                raise still_unknown(error, finding)
 
     async def _page(self, kind: str, offset: int) -> tuple[MaterialPage, float | None]:
         """List a page for a search, and see what WeChat's clock says."""
@@ -196,9 +199,9 @@ class Engine:
         async def once(request: Request, _: bool) -> R | SavedMaterial:  # noqa: FBT001 - as above
             async with self.transport.send(request) as reply:
                 answer = await self._tell_apart(call, reply)
-                return await answer.save(sink, progress) if isinstance(answer, FileReply) else answer
+                return await answer.save(sink, request.progress) if isinstance(answer, FileReply) else answer
 
-        return await self._run(call, once, sink=sink)
+        return await self._run(call, once, progress=progress, sink=sink)
 
     async def fetch(self, link: FetchLink, sink: Sink, progress: Progress | None) -> SavedMaterial:
         """Get the file behind a URL that the server gave into the sink."""
@@ -208,10 +211,10 @@ class Engine:
                 answer = await self._tell_apart(link, reply)
                 if not isinstance(answer, FileReply):
                     raise _not_a_file(reply.path)
-                return await answer.save(sink, progress)
+                return await answer.save(sink, request.progress)
 
         try:
-            return await self._run(link, once, sink=sink)
+            return await self._run(link, once, progress=progress, sink=sink)
         except HTTPStatusError as error:
             if error.status in _RUN_OUT:
                 error.message += " It has run out: get the material again for a new one."
@@ -239,7 +242,7 @@ class Engine:
                 answer = self._file(file, reply, done=partial.done) if marked else await self._tell_apart(file, reply)
                 if not isinstance(answer, FileReply):
                     raise DecodeError(f"{reply.path} answered with JSON instead of the file.", reply.path)
-                await partial.take(reply, answer)
+                await partial.take(reply, answer, request.progress)
 
         await self._run(file, once, partial=partial)
 
@@ -304,17 +307,41 @@ class Engine:
         upload: Pending | None = None,
         partial: Partial | None = None,
     ) -> T:
+        """Make one operation of a call."""
+        watch = Watch(self.hooks, call, source, self.transport.origin)
+        if not self.hooks.listening and not ENGINE.isEnabledFor(logging.DEBUG):
+            return await self._attempts(call, once, watch, source, progress, sink=sink, upload=upload, partial=partial)
+        with watch:
+            once, told = watch.around(once), watch.progress(progress)
+            result = await self._attempts(call, once, watch, source, told, sink=sink, upload=upload, partial=partial)
+            watch.result = result
+            return result
+
+    async def _attempts(
+        self,
+        call: Call[Any],
+        once: Callable[[Request, bool], Awaitable[T]],
+        watch: Watch,
+        source: Source | None,
+        progress: Progress | None,
+        *,
+        sink: Sink | None,
+        upload: Pending | None,
+        partial: Partial | None,
+    ) -> T:
         """Make attempts until one succeeds or `decide` says that it is enough."""
         attempt, begun = _FIRST, time.monotonic() + self._sending_time(source)
         deadline = begun + self.retry.timeout
         while True:
             token = await self._token(call, deadline - time.monotonic())
+            watch.attempts += 1
+            watch.token = token
             started_at = time.time()
             try:
                 request = _request(call, token, source, progress, timeouts=self.timeouts, deadline=deadline)
                 result = await once(request, attempt.in_doubt)
             except WxAssetError as error:
-                failure = _without_secrets(error, call, token)
+                failure = without_secrets(error, call, token)
                 self.observe(failure)
             else:
                 self.quota.refill(attempt.cost)
@@ -335,28 +362,31 @@ class Engine:
             )
             if isinstance(failure, TokenRejectedError) and token is not None:
                 self.tokens.reject(token, failure)
+                watch.refused(failure)
             match decide(call.route, failure, attempt, self.retry):
                 case Resend() as resend:
                     self.quota.spend(resend.cost)
                     attempt = attempt.after(resend)
+                    watch.retrying(resend, failure)
                     await self.sleep(resend.wait)
                 case AlreadyDone():
                     self.quota.refill(attempt.cost)
                     done: T = call.reply()
                     return done
                 case OutcomeUnknown(cost) if source is not None:
-                    lost = _Lost(call, source, started_at, failure)
-                    found: T = await self._find(lost, upload, cost, deadline - time.monotonic())
+                    watch.lost(failure)
+                    lost = Lost(call, source, started_at, failure)
+                    found: T = await self._find(lost, watch, upload, cost, deadline - time.monotonic())
                     return found
                 case CannotResend():
-                    raise _cannot_resend(failure) from failure
+                    raise cannot_resend(failure) from failure
                 case _:
                     raise failure
 
     async def _token(self, call: Call[Any], patience: float) -> Token | None:
         return await self.tokens.acquire(self.exchange, patience=patience) if call.route.authorized else None
 
-    async def _find(self, lost: "_Lost", upload: Pending | None, cost: int | None, patience: float) -> Any:
+    async def _find(self, lost: Lost, watch: Watch, upload: Pending | None, cost: int | None, patience: float) -> Any:
         """Look for an upload whose reply was lost, and give that reply; else say that its outcome is unknown."""
         unique = upload is not None and self.uploads.unique_names
         if upload is not None:
@@ -368,6 +398,7 @@ class Engine:
         self.quota.spend(cost)
         search = Search(self._page, self.register, upload, time.time, unique)
         finding = await search.find(self.uploads.visibility, self.sleep, patience)
+        watch.searched(finding)
         if not isinstance(finding, Unseen):
             self.quota.refill(cost)
         if isinstance(finding, Found):
@@ -400,88 +431,31 @@ def _request(
         around = call.frame(source.filename, source.content_type)
         body = UploadBody(frame=around, source=source, progress=progress)
     return Request(
-        method=call.route.method, path=call.route.path, query=query, body=body, timeouts=timeouts, deadline=deadline
+        method=call.route.method,
+        path=call.route.path,
+        query=query,
+        body=body,
+        timeouts=timeouts,
+        deadline=deadline,
+        progress=progress,
     )
 
 
-def _without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -> WxAssetError:
-    """Take out of an error what a server echoed, or what it issued."""
-    hidden = [str(getattr(call, one.name)) for one in fields(type(call)) if one.repr is False]
-    hidden += [token.value] if token is not None else []
-    for one in fields(type(error)):
-        text = getattr(error, one.name)
-        if isinstance(text, str):
-            if one.name == "excerpt" and not call.route.authorized:
-                text = ""  # a broken answer of a token endpoint may hold the token
-            for secret in hidden:
-                text = text.replace(secret, "***") if len(secret) >= _SECRET else text
-            setattr(error, one.name, text)
-    error.args = ()  # attrs keeps a copy of the fields there
-    if not isinstance(error, SourceError | DestinationError):
-        # A crash reporter shows the variables of each frame: those below hold the request and the answer.
-        error.__traceback__ = error.__context__ = error.__cause__ = None
-    return error
+@frozen(eq=False)
+class _Lent:
+    """The engine's way to make calls, as it is lent to sources of tokens."""
 
+    _engine: Engine
 
-@frozen
-class _Lost:
-    """An upload whose reply was lost."""
+    @property
+    def hooks(self) -> Hooks:
+        """Who is told what comes of it."""
+        return self._engine.hooks
 
-    call: Any
-    source: Source
-    started_at: float
-    failure: WxAssetError
-
-    def unknown(self, finding: Finding | None = None, *, unique: bool) -> UploadOutcomeUnknown:
-        """Make the error that says so, with all that is needed to find out later."""
-        path, name = self.call.route.path, self.source.filename
-        return UploadOutcomeUnknown(
-            f"The upload of {name} to {path} may or may not have happened; it was not sent again."
-            f" ({self.failure.message}){_said(finding)}",
-            path,
-            filename=name,
-            type=getattr(self.call, "media_type", ""),
-            size=self.source.size,
-            started_at=self.started_at,
-            ended_at=time.time(),
-            reason=self.failure.message,
-            listing=self.call.listing if isinstance(self.call, Upload) else None,
-            unique_name=unique,
-            candidates=finding.media_ids if isinstance(finding, Ambiguous) else (),
-        )
-
-
-def _said(finding: Finding | None) -> str:
-    """Say what a search has shown."""
-    match finding:
-        case Missing():
-            return " The library does not list it, so far."
-        case Ambiguous(media_ids):
-            return f" In the library it may be {' or '.join(media_ids)}."
-        case Unseen(reason):
-            return f" It could not be looked up: {reason}."
-    return ""
-
-
-def _still_unknown(error: UploadOutcomeUnknown, finding: Finding) -> UploadOutcomeUnknown:
-    """Say that a later search has not shown it either."""
-    again = copy.copy(error)
-    again.message = f"The upload of {error.filename} to {error.path} is still in doubt.{_said(finding)}"
-    again.candidates = finding.media_ids if isinstance(finding, Ambiguous) else ()
-    return again
+    async def __call__(self, call: Call[R], /) -> R:
+        """Make a call."""
+        return await self._engine.call(call)
 
 
 def _not_a_file(path: str) -> NotAFileError:
     return NotAFileError(f"{path} leads to a page, not to a file.", path)
-
-
-def _cannot_resend(failure: WxAssetError) -> SourceError:
-    return SourceError(
-        f"WeChat refused the access token after the stream had been read, so it could not be sent again."
-        f" ({failure.message})",
-        Hint(
-            "Call again with a fresh stream: the next call fetches a new token. Without size= a stream is kept and sent"
-            " again by itself.",
-            "请用新的数据流重新调用，届时会获取新的 token；不传 size= 时数据会先缓存，可自动重发。",
-        ),
-    )

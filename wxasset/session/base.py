@@ -10,6 +10,7 @@ from wxasset._version import __version__
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine import Engine
 from wxasset.errors import UsageError
+from wxasset.hooks import NO_HOOKS, Hooks
 from wxasset.outcome import UploadPolicy
 from wxasset.retry import RetryPolicy
 from wxasset.tokens.cache import TokenCache
@@ -45,6 +46,7 @@ _OPTIONS: Final = {
     "limits": Limits,
     "downloads": DownloadPolicy,
     "uploads": UploadPolicy,
+    "hooks": Hooks,
 }
 
 
@@ -90,6 +92,7 @@ class Session:
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Prepare a session; nothing is opened or fetched before the first call.
 
@@ -109,12 +112,20 @@ class Session:
             uploads: What is done about an upload whose reply was lost.
             ledger: What keeps account of materials that are ensured, and of those added in batches; it is borrowed,
                 and not closed here.
+            hooks: Who is told of operations, attempts, retries, fetches of tokens and progress.
 
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
         """
         _check_options(
-            {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
+            {
+                "retry": retry,
+                "timeouts": timeouts,
+                "limits": limits,
+                "downloads": downloads,
+                "uploads": uploads,
+                "hooks": hooks,
+            }
         )
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
@@ -129,7 +140,7 @@ class Session:
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare)
-        self._engine = Engine(self._transport, cache, retry, limits, timeouts, downloads, uploads)
+        self._engine = Engine(self._transport, cache, retry, limits, timeouts, downloads, uploads, hooks=hooks)
         self._owner = True
 
     @classmethod
@@ -144,6 +155,7 @@ class Session:
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> Self:
         """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
 
@@ -162,6 +174,7 @@ class Session:
             downloads=downloads,
             uploads=uploads,
             ledger=ledger,
+            hooks=hooks,
         )
 
     def with_options(
@@ -173,6 +186,7 @@ class Session:
         downloads: DownloadPolicy | None = None,
         uploads: UploadPolicy | None = None,
         ledger: "Ledger | None" = None,
+        hooks: Hooks | None = None,
     ) -> Self:
         """Return this session with other options, for a call or for many.
 
@@ -189,10 +203,18 @@ class Session:
             limits: What may be sent and read.
             downloads: Which URLs that the server gives may be followed.
             uploads: What is done about an upload whose reply was lost.
+            hooks: Who is told what happens, instead of the session's hooks; ``hooks.also(...)`` makes one of two.
             ledger: What keeps account of materials that are ensured, and of those added in batches.
         """
         check_ledger(ledger)
-        given = {"retry": retry, "timeouts": timeouts, "limits": limits, "downloads": downloads, "uploads": uploads}
+        given = {
+            "retry": retry,
+            "timeouts": timeouts,
+            "limits": limits,
+            "downloads": downloads,
+            "uploads": uploads,
+            "hooks": hooks,
+        }
         options = {name: value for name, value in given.items() if value is not None}
         _check_options(options)
         other = self._adapted(**options)

@@ -22,9 +22,11 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
+from wxasset.hooks import NO_HOOKS
 from wxasset.tokens.sharing import SharedToken
 from wxasset.tokens.stores import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource
+from wxasset.tokens.watch import FetchWatch
 
 __all__ = ["TokenCache"]
 
@@ -162,8 +164,10 @@ class TokenCache:
 
     async def _fly(self, flight: _Flight) -> None:
         try:
-            async with self._lock:
-                flight.token = await self._obtain(flight.exchange)
+            hooks = getattr(_root(flight.exchange), "hooks", NO_HOOKS)
+            with FetchWatch(hooks, self.source) as watch:
+                async with self._lock:
+                    flight.token = await self._obtain(flight.exchange, watch)
         except Exception as error:  # noqa: BLE001 - it is raised in every task that waits
             flight.error = error
             self._failed(error)
@@ -183,7 +187,7 @@ class TokenCache:
             _log.warning("the access token could not be renewed; the old one serves on: %s", error)
             self._told = True
 
-    async def _obtain(self, exchange: Exchange) -> Token:
+    async def _obtain(self, exchange: Exchange, watch: FetchWatch) -> Token:
         asked_at = self._now()
 
         async def fetch(last: TokenRecord | None) -> Token:
@@ -197,7 +201,9 @@ class TokenCache:
         if isinstance(found, TokenRecord):
             life = found.expires - found.issued
             left = min(found.expires - self._clock(), life)  # a clock that stepped back does not lengthen a life
+            watch.got(left, shared=True)
             return self._adopt(_token(found), self._now(), left, life)
+        watch.got(found.expires_in, shared=False)
         return self._adopt(found, asked_at, found.expires_in, found.expires_in)
 
     def _usable(self, record: TokenRecord) -> bool:

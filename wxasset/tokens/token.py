@@ -13,7 +13,10 @@ R = TypeVar("R")
 
 
 class Exchange(Protocol):
-    """Makes a declared call; the engine's own way to do so, lent to a source."""
+    """Makes a declared call; the engine's own way to do so, lent to a source.
+
+    Where it has an attribute ``hooks``, as the engine's has, a `TokenCache` tells these of its fetches.
+    """
 
     async def __call__(self, call: Call[R], /) -> R:
         """Make the call and return its reply."""

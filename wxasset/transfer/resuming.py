@@ -9,7 +9,7 @@ from attrs import define, field
 from wxasset.errors import TruncatedDownload
 from wxasset.transfer.download import FileReply, SavedMaterial
 from wxasset.transfer.integrity import Integrity
-from wxasset.transfer.progress import Throttle
+from wxasset.transfer.progress import Progress, Throttle
 from wxasset.transfer.transport import Reply
 from wxasset.transfer.writing import Writing
 
@@ -65,8 +65,13 @@ class Partial:
             raise Restart
         return {"Range": f"bytes={self.done}-", "If-Range": self._etag}
 
-    async def take(self, reply: Reply, file: FileReply) -> None:
+    async def take(self, reply: Reply, file: FileReply, progress: Progress | None = None) -> None:
         """Write an answer.
+
+        Args:
+            reply: The answer.
+            file: The file in it.
+            progress: Who is told of it besides, at most ten times a second and at the end.
 
         Raises:
             Restart: It does not go on from what was written.
@@ -78,10 +83,14 @@ class Partial:
         else:
             self._etag, self._total = reply.etag, reply.length
             self._filename, self._content_type = file.filename, file.content_type
+        watched = Throttle(progress) if progress is not None else None
+        steps = [one for one in (self._told, watched) if one is not None]
         while chunk := await file.next_chunk():
             await self._writing.write(chunk)
-            if self._told is not None:
-                self._told(self.done, self._total)
+            for step in steps:
+                step(self.done, self._total)
+        if watched is not None:
+            watched.end(self.done, self._total)
         if self._total is not None and self.done != self._total:
             message = f"{reply.path} ended after {self.done} of {self._total} bytes."
             raise TruncatedDownload(message, reply.path, received=self.done, expected=self._total)

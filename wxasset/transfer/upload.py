@@ -64,6 +64,7 @@ class Sending:
     Attributes:
         body: What is sent.
         stall: Seconds to wait for a peer that takes nothing.
+        sent: The bytes that were given to the connection.
         whole: Whether all of it was given to the connection.
         stalled: Whether the peer took nothing for `stall` seconds.
         failure: What went wrong on our side; aiohttp would report it as a fault of the network.
@@ -71,6 +72,7 @@ class Sending:
 
     body: UploadBody
     stall: float
+    sent: int = 0
     whole: bool = False
     stalled: bool = False
     failure: BaseException | None = None
@@ -83,7 +85,7 @@ class Sending:
             last = await self._write_but_last(writer)
             # The source is closed by now, and this does not wait: aiohttp gives a connection up whose answer comes
             # before the writer has ended.
-            await _put(writer, last)
+            await self._put(writer, last)
             self.whole = True
         except (PeerError, asyncio.CancelledError):
             raise
@@ -121,7 +123,7 @@ class Sending:
 
     async def _send(self, writer: Writer, data: Chunk) -> None:
         """Write a piece, and wait until its memory can be used again."""
-        await _put(writer, data)
+        await self._put(writer, data)
         if writer.transport is None or writer.transport.get_write_buffer_size():
             try:
                 async with asyncio.timeout(self.stall) as timer:
@@ -132,6 +134,13 @@ class Sending:
                 raise PeerError from error
             except OSError as error:
                 raise PeerError from error
+
+    async def _put(self, writer: Writer, data: Chunk) -> None:
+        try:
+            await writer.write(data, drain=False)
+        except OSError as error:
+            raise PeerError from error
+        self.sent += len(data)
 
 
 class _Watch:
@@ -192,10 +201,3 @@ def _unbuffered(transport: asyncio.Transport | None) -> Iterator[None]:
         yield
     finally:
         transport.set_write_buffer_limits()
-
-
-async def _put(writer: Writer, data: Chunk) -> None:
-    try:
-        await writer.write(data, drain=False)
-    except OSError as error:
-        raise PeerError from error

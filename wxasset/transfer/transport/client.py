@@ -33,7 +33,11 @@ _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "
 
 
 class Transport:
-    """Sends requests to one API host, over connections that are kept."""
+    """Sends requests to one API host, over connections that are kept.
+
+    Attributes:
+        origin: Scheme, host and port, and the path of `base_url`.
+    """
 
     def __init__(self, base_url: str, http: ClientSession | None, user_agent: str, *, bare: bool = False) -> None:
         """Prepare; nothing is opened before the first request.
@@ -45,6 +49,7 @@ class Transport:
             bare: Whether calls carry no token, as inside cloud hosting: WeChat's host may then be spoken to over http.
         """
         self._base = _checked(base_url, bare=bare)
+        self.origin = str(self._base).rstrip("/")
         self._borrowed = http
         self._own: ClientSession | None = None
         self._closed = False
@@ -92,7 +97,7 @@ class Transport:
         """Send a request and wait for the head of its answer; `send` makes a reply of it."""
         session = self._session()
         failure: BaseException
-        sent = Sent(request.query)
+        sent = Sent(request)
         try:
             async with at_most(limit - time.monotonic()):
                 return await session.request(
@@ -160,7 +165,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
             limit = self._request.limit()
             with nullcontext() if self._sending is None else READING.take():
                 response = self._response = await self._respond(self._request, self._sending, limit)
-            reply = Reply(self._request.path, response, limit - time.monotonic(), self._request.timeouts.min_rate)
+            reply = Reply(self._request, response, limit - time.monotonic())
             if response.status not in self._good:
                 await raise_for_status(reply, response.status)
         except BaseException:
@@ -174,6 +179,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
             self._response.close()
         if self._sending is not None:
             await self._sending.ended()
+            self._request.sent = self._sending.sent
 
 
 def _checked(base_url: str, *, bare: bool) -> URL:

@@ -63,7 +63,7 @@ class Links:
         for hop in range(policy.max_redirects + 1):
             response = await self._get(url, policy, request, limit, headers)
             try:
-                reply = Reply(request.path, response, limit - time.monotonic(), request.timeouts.min_rate)
+                reply = Reply(request, response, limit - time.monotonic())
                 if response.status in REDIRECTS and hop < policy.max_redirects:
                     url = check_redirect(url, response.headers.get(hdrs.LOCATION), policy, request.path)
                     continue

@@ -1,6 +1,5 @@
 """What aiohttp is given to send: bodies of known length, and the query with its secrets."""
 
-from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import aiohttp
@@ -8,6 +7,7 @@ from aiohttp import payload
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
+from wxasset.transfer.transport.request import Request
 from wxasset.transfer.upload import Sending, Writer
 
 __all__ = ["Payload", "Sent"]
@@ -46,20 +46,21 @@ class Sent:
         on_kept_connection: Whether the connection has served before, as far as was seen here.
     """
 
-    def __init__(self, query: Mapping[str, str]) -> None:
-        self._query = query
+    def __init__(self, request: Request) -> None:
+        self._request = request
         self.waiting = True
         self.on_kept_connection = False
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
         """Send a request with its query."""
-        request.url = request.url.with_query(self._query)
+        request.url = request.url.with_query(self._request.query)
         send = request.send
 
         async def watched(conn: Connection) -> aiohttp.ClientResponse:
             # A request that held this would be garbage in a circle: collecting that cost a fifth of a small call.
             del request.send
             self.waiting = False
+            self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
             self.on_kept_connection = getattr(conn.protocol, _KEPT, False)
             setattr(conn.protocol, _KEPT, True)
             return await send(conn)

@@ -21,6 +21,7 @@ from wxasset.errors import (
 )
 from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.transport.faults import reason
+from wxasset.transfer.transport.request import Request
 from wxasset.wire.codec import excerpt
 from wxasset.wire.limits import KIB
 
@@ -38,13 +39,15 @@ _EVER: Final = 1e9  # seconds; more than uvloop can count is 2**64 milliseconds
 class Reply:
     """An answer whose body is still to be read."""
 
-    def __init__(self, path: str, response: aiohttp.ClientResponse, patience: float, min_rate: int) -> None:
-        """Stand for the answer of the API with this path, of which this many seconds are waited for its first bytes."""
-        self.path = path
+    def __init__(self, request: Request, response: aiohttp.ClientResponse, patience: float) -> None:
+        """Stand for the answer to a request, for whose first bytes this many seconds are waited."""
+        self.path = request.path
+        self._request = request
         self._response = response
         self._received = 0
         self._patience = patience
-        self._min_rate = min_rate
+        self._min_rate = request.timeouts.min_rate
+        request.status = response.status
 
     @property
     def status(self) -> int:
@@ -118,6 +121,7 @@ class Reply:
             failure = self._broken(error)
         else:
             self._received += len(chunk)
+            self._request.received += len(chunk)
             return chunk
         # Raised outside of the handler: aiohttp's own error holds the URL, and with it the token.
         raise failure

@@ -8,6 +8,7 @@ import aiohttp
 from attrs import define, field, frozen, validators
 
 from wxasset.transfer.content import CHUNK
+from wxasset.transfer.progress import Progress
 from wxasset.transfer.upload import UploadBody
 from wxasset.wire.limits import KIB
 
@@ -57,7 +58,7 @@ class Timeouts:
 
 @define(kw_only=True, eq=False)
 class Request:
-    """What is sent in one attempt. What may hold a secret is kept out of `repr`.
+    """What is sent in one attempt, and what was seen of it. What may hold a secret is kept out of `repr`.
 
     Attributes:
         method: GET or POST.
@@ -66,6 +67,10 @@ class Request:
         body: JSON, an upload, or None.
         timeouts: How long to wait.
         deadline: When the whole call has to be over, apart from the bytes that it receives, by `time.monotonic`.
+        progress: Who is told how far a file has come.
+        status: The HTTP status that came.
+        sent: The bytes of the body that were handed to the connection.
+        received: The bytes of the answer's body.
     """
 
     method: str
@@ -74,6 +79,10 @@ class Request:
     body: "bytes | UploadBody | None" = field(default=None, repr=False)
     timeouts: Timeouts = Timeouts()
     deadline: float = math.inf
+    progress: Progress | None = field(default=None, repr=False)
+    status: int | None = field(default=None, init=False)
+    sent: int = field(default=0, init=False)
+    received: int = field(default=0, init=False)
 
     def limit(self) -> float:
         """Return when the attempt that begins now has to be over, apart from the bytes that it receives."""

@@ -1,0 +1,32 @@
+"""Taking secrets out of errors, before anybody sees them."""
+
+from typing import Any, Final
+
+from attrs import fields
+
+from wxasset.calls.base import Call
+from wxasset.errors import DestinationError, SourceError, WxAssetError
+from wxasset.tokens.token import Token
+
+__all__ = ["without_secrets"]
+
+_SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a shorter one would spoil the text
+
+
+def without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -> WxAssetError:
+    """Take out of an error what a server echoed, or what it issued."""
+    hidden = [str(getattr(call, one.name)) for one in fields(type(call)) if one.repr is False]
+    hidden += [token.value] if token is not None else []
+    for one in fields(type(error)):
+        text = getattr(error, one.name)
+        if isinstance(text, str):
+            if one.name == "excerpt" and not call.route.authorized:
+                text = ""  # a broken answer of a token endpoint may hold the token
+            for secret in hidden:
+                text = text.replace(secret, "***") if len(secret) >= _SECRET else text
+            setattr(error, one.name, text)
+    error.args = ()  # attrs keeps a copy of the fields there
+    if not isinstance(error, SourceError | DestinationError):
+        # A crash reporter shows the variables of each frame: those below hold the request and the answer.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

@@ -1,0 +1,255 @@
+"""The books of one operation: when it began, what its attempts moved, and who is told of it."""
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from attrs import define, field
+
+from wxasset import reconcile
+from wxasset.calls.base import Call
+from wxasset.calls.links import FetchLink
+from wxasset.calls.storage import FetchFile, PutFile
+from wxasset.errors import (
+    BusyError,
+    ConnectError,
+    HTTPStatusError,
+    RateLimitedError,
+    TransferError,
+    UploadOutcomeUnknown,
+    WxAssetError,
+)
+from wxasset.hooks import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    Finding,
+    Hooks,
+    Operation,
+    OperationEnded,
+    OperationStarted,
+    Outcome,
+    Progressed,
+    Reason,
+    ReplyLost,
+    Retrying,
+    Searched,
+    TokenRefused,
+)
+from wxasset.logs import tell
+from wxasset.retry import Resend
+from wxasset.secrecy import without_secrets
+from wxasset.tokens.token import Token
+from wxasset.transfer.progress import Progress
+from wxasset.transfer.source import Source
+from wxasset.transfer.transport import Request
+
+__all__ = ["Watch"]
+
+T = TypeVar("T")
+
+_TOO_MANY_REQUESTS: Final = 429
+_NO_SCOPE: Final = nullcontext()
+
+
+@define(eq=False)
+class Watch:
+    """One operation; where anybody listens it is a scope, and `around` another one for each attempt.
+
+    Where nobody does it costs next to nothing, and is there to tell the log what goes wrong.
+
+    Attributes:
+        attempts: How many requests there were.
+        token: What the attempt carries.
+        result: What the operation gives.
+    """
+
+    _hooks: Hooks
+    _call: Call[Any]
+    _source: Source | None
+    _origin: str
+    attempts: int = field(default=0, init=False)
+    token: Token | None = field(default=None, init=False, repr=False)
+    result: object = field(default=None, init=False, repr=False)
+    _operation: Operation | None = field(default=None, init=False)
+    _scope: AbstractContextManager[object] = field(default=_NO_SCOPE, init=False)
+    _began: float = field(default=0.0, init=False)
+    _lost: float = field(default=0.0, init=False)
+
+    @property
+    def operation(self) -> Operation:
+        """What it is, put together when somebody asks for it."""
+        if self._operation is None:
+            self._operation = _describe(self._call, self._source, self._origin)
+        return self._operation
+
+    def tell(self, event: Event) -> None:
+        """Log an event and tell the hooks."""
+        tell(event, self._hooks)
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        started = OperationStarted(operation=self.operation)
+        self._scope = self._hooks.scope(started)
+        self._scope.__enter__()
+        self.tell(started)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.tell(
+            OperationEnded(
+                operation=self.operation,
+                outcome=_outcome(error),
+                error=error,
+                duration=time.monotonic() - self._began,
+                attempts=self.attempts,
+                media_id=getattr(self.result, "media_id", None) or self.operation.media_id,
+            )
+        )
+        self._scope.__exit__(kind, error, traceback)
+
+    def around(self, once: Callable[[Request, bool], Awaitable[T]]) -> Callable[[Request, bool], Awaitable[T]]:
+        """Return what makes an attempt, with a scope around it."""
+
+        async def watched(request: Request, repeated: bool) -> T:  # noqa: FBT001 - the engine calls it by position
+            with _Attempt(self, self._hooks, request):
+                try:
+                    return await once(request, repeated)
+                except WxAssetError as error:
+                    without_secrets(error, self._call, self.token)
+                    raise
+
+        return watched
+
+    def progress(self, progress: Progress | None) -> Progress | None:
+        """Return what tells the hooks how far a file has come, besides whoever the caller has named."""
+        if self._hooks.on_event is None:
+            return progress
+        direction: Literal["upload", "download"] = "download" if self._source is None else "upload"
+
+        def told(done: int, total: int | None) -> None:
+            self.tell(Progressed(operation=self.operation, direction=direction, done=done, total=total))
+            if progress is not None:
+                progress(done, total)
+
+        return told
+
+    def retrying(self, resend: Resend, error: WxAssetError) -> None:
+        """Tell that another attempt will be made."""
+        reason = _reason(resend, error)
+        self.tell(
+            Retrying(operation=self.operation, number=self.attempts, wait=resend.wait, reason=reason, error=error)
+        )
+
+    def refused(self, error: WxAssetError) -> None:
+        """Tell that the token was refused."""
+        self.tell(TokenRefused(operation=self.operation, error=error))
+
+    def lost(self, error: WxAssetError) -> None:
+        """Tell that the reply to an upload was lost."""
+        self._lost = time.monotonic()
+        self.tell(ReplyLost(operation=self.operation, error=error))
+
+    def searched(self, finding: reconcile.Finding) -> None:
+        """Tell what the search for an upload has shown."""
+        words: dict[type, Finding] = {
+            reconcile.Found: "found",
+            reconcile.Missing: "missing",
+            reconcile.Ambiguous: "ambiguous",
+            reconcile.Unseen: "unseen",
+        }
+        several = len(finding.media_ids) if isinstance(finding, reconcile.Ambiguous) else 0
+        self.tell(
+            Searched(
+                operation=self.operation,
+                finding=words[type(finding)],
+                candidates=1 if isinstance(finding, reconcile.Found) else several,
+                duration=time.monotonic() - self._lost,
+            )
+        )
+
+
+@define(eq=False)
+class _Attempt(AbstractContextManager[None]):
+    """One attempt that somebody wants to know of."""
+
+    _watch: Watch
+    _hooks: Hooks
+    _request: Request
+    _scope: AbstractContextManager[object] = field(default=_NO_SCOPE, init=False)
+    _began: float = field(default=0.0, init=False)
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+        started = AttemptStarted(operation=self._watch.operation, number=self._watch.attempts)
+        self._scope = self._hooks.scope(started)
+        self._scope.__enter__()
+        self._watch.tell(started)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._watch.tell(
+            AttemptEnded(
+                operation=self._watch.operation,
+                number=self._watch.attempts,
+                outcome=_outcome(error),
+                error=error,
+                status=self._request.status,
+                duration=time.monotonic() - self._began,
+                sent=self._request.sent,
+                received=self._request.received,
+            )
+        )
+        self._scope.__exit__(kind, error, traceback)
+
+
+def _describe(call: Call[Any], source: Source | None, origin: str) -> Operation:
+    media_id = getattr(call, "media_id", None)
+    return Operation(
+        name=type(call).__name__,
+        path=call.route.path,
+        method=call.route.method,
+        effect=call.route.effect,
+        origin=_origin(call.url) if isinstance(call, FetchLink | FetchFile | PutFile) else origin,
+        size=None if source is None else source.size,
+        media_id=media_id if isinstance(media_id, str) else None,
+    )
+
+
+def _origin(link: str) -> str:
+    """Return scheme, host and port of a link: the rest of it is signed, and so a secret."""
+    try:
+        parts = urlsplit(link)
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}{port}" if parts.scheme and parts.hostname else ""
+
+
+def _outcome(error: BaseException | None) -> Outcome:
+    if isinstance(error, UploadOutcomeUnknown):
+        return "unknown"
+    if error is None:
+        return "ok"
+    return "failed" if isinstance(error, Exception) else "cancelled"
+
+
+def _reason(resend: Resend, error: WxAssetError) -> Reason:
+    """Say in a word why there is another attempt."""
+    status = error.status if isinstance(error, HTTPStatusError) else None
+    not_sent = isinstance(error, ConnectError) or (isinstance(error, TransferError) and not error.outcome_unknown)
+    reasons: tuple[tuple[bool, Reason], ...] = (
+        (resend.fresh_token, "token_refused"),
+        (resend.stale, "stale_connection"),
+        (isinstance(error, RateLimitedError) or status == _TOO_MANY_REQUESTS, "throttled"),
+        (isinstance(error, BusyError), "busy"),
+        (status is not None, "http_status"),
+        (not_sent, "not_sent"),
+    )
+    return next((reason for holds, reason in reasons if holds), "reply_lost")
