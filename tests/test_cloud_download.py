@@ -292,6 +292,7 @@ async def test_a_file_that_changed_is_had_anew(near: WxSession, sim: Simulator, 
 
 ANEW: Final[dict[str, bytes]] = {
     "200 in the place of 206": whole(FILE),
+    "200 with the rest": part(FILE, 300_000).replace(b"206 Partial Content", b"200 OK"),
     "another ETag": part(FILE, 300_000, etag='"2"'),
     "no ETag": part(FILE, 300_000, etag=None),
     "another place": part(FILE, 299_999),
@@ -383,6 +384,18 @@ async def test_a_link_is_replaced_once(wx: WxSession, storage: Storage, tmp_path
         await wx.download_file("env", FILEID, tmp_path / "out.bin")
     assert [path for path, *_ in storage.asked] == ["/file/1", "/file/2"]
     assert "CANARY" not in everything_shown(caught.value)
+
+
+async def test_a_link_is_replaced_once_in_a_download_that_begins_anew(
+    wx: WxSession, storage: Storage, tmp_path: Path
+) -> None:
+    """Another version of the file is no reason for a third link."""
+    refused = reply(b"", status="403 Forbidden")
+    storage.answers = [refused, cut(whole(FILE, cut=300_000)), cut(whole(FILE, etag='"2"')), refused]
+    with pytest.raises(HTTPStatusError):
+        await wx.download_file("env", FILEID, tmp_path / "out.bin")
+    assert [path for path, *_ in storage.asked] == ["/file/1", *["/file/2"] * 3]
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("link", UNSAFE.values(), ids=UNSAFE)
