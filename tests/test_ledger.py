@@ -15,6 +15,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaos_proxy import BlackHole, ChaosProxy
 from conftest import PATIENT
 from pictures import make_pictures, picture
 from wxasset import (
@@ -317,24 +318,29 @@ async def test_of_several_with_its_name_the_newest_is_taken(kept: WxSession, led
     assert sent(sim) == 2
 
 
-@pytest.mark.parametrize(("fault", "found"), [("delay-300ms", True), ("stall-30s-after-10B", False)])
-async def test_a_cancelled_upload_is_unknown(
-    kept: WxSession, ledger: Ledger, sim: Simulator, fault: str, found: bool
-) -> None:
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_cancelled_upload_is_unknown(ledger: Ledger, sim: Simulator, arrives: bool) -> None:
     """Whether WeChat had all of it by then is what the next call finds out."""
-    sim.fail("add_material", fault)
-    content = picture(1) + (b"" if found else bytes(9_000_000))  # more than a connection takes by itself
-    task = asyncio.create_task(kept.ensure_material("image", content))
-    async with asyncio.timeout(BOUND):
-        while (await ledger.counts()).in_flight == 0 or (found and not sim.materials):  # noqa: ASYNC110 - neither has an event
-            await asyncio.sleep(0.001)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert (await only(ledger)).state == "unknown"
-    added = await kept.ensure_material("image", content)
+    async with (
+        ChaosProxy(sim.url) as proxy,
+        WxSession(sim.appid, sim.secret, base_url=proxy.url, ledger=ledger, uploads=UploadPolicy(visibility=0)) as wx,
+    ):
+        await wx.count_materials()
+        proxy.toxics = () if arrives else (BlackHole(),)
+        if arrives:
+            sim.fail("add_material", "delay-300ms")
+        task = asyncio.create_task(wx.ensure_material("image", picture(1)))
+        async with asyncio.timeout(BOUND):
+            while (await ledger.counts()).in_flight == 0 or (arrives and not sim.materials):  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await only(ledger)).state == "unknown"
+        proxy.toxics = ()
+        added = await wx.ensure_material("image", picture(1))
     assert list(sim.materials) == [added.media_id]
-    assert added.reconciled is found
+    assert added.reconciled is arrives
 
 
 async def test_what_is_cancelled_before_its_first_byte_is_planned(
@@ -458,6 +464,22 @@ async def test_what_is_gone_is_added_again(
     again = await kept.ensure_material("image", picture(1), verify=how == "verify")
     assert again.media_id != media_id
     assert list(sim.materials) == [again.media_id]
+
+
+async def test_an_unknown_material_is_reported_also_where_the_ledger_fails(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What WeChat says of a material is not hidden by a ledger that cannot note it."""
+    monkeypatch.setattr("wxasset.journal._BUSY", 0.05)
+    async with (
+        Ledger(tmp_path / "ledger.db") as ledger,
+        WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, ledger=ledger) as wx,
+    ):
+        base = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+        base.execute("BEGIN IMMEDIATE")
+        with pytest.raises(MediaNotFoundError):
+            await wx.get_material("unknown", io.BytesIO())
+        base.close()
 
 
 async def test_what_is_there_is_verified_without_its_bytes(kept: WxSession, sim: Simulator, tmp_path: Path) -> None:

@@ -2,14 +2,15 @@
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from wxasset._version import __version__
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine import Engine
-from wxasset.errors import UsageError
+from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.hooks import NO_HOOKS, Hooks
 from wxasset.outcome import UploadPolicy
 from wxasset.retry import RetryPolicy
@@ -232,9 +233,17 @@ class Session:
         self._engine = engine
         self._limits = engine.limits
 
-    async def _gone(self, media_id: str) -> None:
-        """Note that the library does not have a material."""
-        if self._ledger is not None:
+    @asynccontextmanager
+    async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:
+        """Tell the ledger where WeChat does not know a material, or where it `deletes` one."""
+        try:
+            yield
+        except MediaNotFoundError:
+            if self._ledger is not None:
+                with suppress(LedgerError):  # the other one matters more
+                    await self._ledger.forget(media_id)
+            raise
+        if deletes and self._ledger is not None:
             await self._ledger.forget(media_id)
 
     async def __aenter__(self) -> Self:

@@ -19,7 +19,7 @@ from wxasset.calls.material import (
     UploadImage,
     Video,
 )
-from wxasset.errors import MediaNotFoundError, UploadOutcomeUnknown, UsageError
+from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.base import ListedType, MediaType, Session
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
@@ -104,13 +104,9 @@ class Materials(Session):
             TruncatedDownload: It ended early, on each attempt; nothing incomplete was left.
             WxAssetError: Anything else that went wrong.
         """
-        try:
-            return await self._engine.download(
-                GetMaterial(media_id=media_id), await open_sink(to, fsync=fsync), progress
-            )
-        except MediaNotFoundError:
-            await self._gone(media_id)
-            raise
+        call, sink = GetMaterial(media_id=media_id), await open_sink(to, fsync=fsync)
+        async with self._noting(media_id):
+            return await self._engine.download(call, sink, progress)
 
     @asynccontextmanager
     async def open_material(self, media_id: str) -> AsyncGenerator[News | Video | MaterialStream, None]:
@@ -129,11 +125,8 @@ class Materials(Session):
             WxAssetError: Anything else that went wrong.
         """
         async with AsyncExitStack() as stack:
-            try:
+            async with self._noting(media_id):
                 material = await stack.enter_async_context(self._engine.open(GetMaterial(media_id=media_id)))
-            except MediaNotFoundError:
-                await self._gone(media_id)
-                raise
             yield material
 
     async def download_video(
@@ -178,12 +171,8 @@ class Materials(Session):
             MediaNotFoundError: There is no such material.
             WxAssetError: Anything else that went wrong.
         """
-        try:
+        async with self._noting(media_id, deletes=True):
             await self._engine.call(DeleteMaterial(media_id=media_id))
-        except MediaNotFoundError:
-            await self._gone(media_id)
-            raise
-        await self._gone(media_id)
 
     async def count_materials(self) -> MaterialCount:
         """Count the library's materials of each type.
