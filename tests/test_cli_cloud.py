@@ -1,6 +1,5 @@
 """`wxasset cloud`: files go up, come down, get links, and are deleted; in a pipe, as JSON and on a terminal."""
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -47,7 +46,7 @@ def wxasset(capsys: pytest.CaptureFixture[str]) -> Command:
     ids=["put", "get", "url", "rm"],
 )
 def test_every_cloud_command_in_a_pipe_as_json_and_on_a_terminal(
-    service: Simulator, tmp_path: Path, arguments: str, keys: set[str], row: str
+    service: Simulator, wxasset: Command, tmp_path: Path, arguments: str, keys: set[str], row: str
 ) -> None:
     """Lines of columns in a pipe, one JSON object a line where asked for, a table on a terminal."""
 
@@ -60,14 +59,14 @@ def test_every_cloud_command_in_a_pipe_as_json_and_on_a_terminal(
     plain = piped(*words("plain"), env=env)
     assert (plain.returncode, plain.stderr) == (0, "")
     assert re.fullmatch(row, plain.stdout.rstrip("\n"))
-    as_json = piped(*words("json"), "--json", env=env)
-    assert (as_json.returncode, as_json.stderr) == (0, "")
-    assert set(json.loads(as_json.stdout)) == keys
+    as_json = wxasset(*words("json"), "--json")
+    assert (as_json.status, as_json.err) == (0, "")
+    assert [set(record) for record in as_json.records] == [keys]
     screen = on_terminal(*words("terminal"), env=env)
     assert screen.status == 0
     assert "fileid" in screen.text
     assert "\t" not in screen.text
-    assert service.secret not in plain.stdout + as_json.stdout + screen.text
+    assert service.secret not in plain.stdout + as_json.out + screen.text
 
 
 def test_put_says_where_files_go(service: Simulator, wxasset: Command) -> None:

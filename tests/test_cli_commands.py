@@ -144,7 +144,6 @@ def test_every_command_in_a_pipe_as_json_and_on_a_terminal(
 ) -> None:
     """Lines of columns in a pipe, one JSON object a line where asked for, a table on a terminal; no secret in any."""
     case = CASES[name]
-    seen: list[str] = []
 
     def arguments(kind: str) -> list[str]:
         service.reset()
@@ -155,16 +154,17 @@ def test_every_command_in_a_pipe_as_json_and_on_a_terminal(
     plain = piped(*arguments("plain"), env=variables(service))
     assert (plain.returncode, plain.stderr) == (0, "")
     assert [bool(re.fullmatch(case.row, line)) for line in plain.stdout.splitlines()] == [True] * case.rows
-    as_json = piped(*arguments("json"), "--json", env=variables(service))
-    assert (as_json.returncode, as_json.stderr) == (0, "")
-    assert [set(json.loads(line)) for line in as_json.stdout.splitlines()] == [case.keys] * case.rows
+    as_json = wxasset(*arguments("json"), "--json")
+    assert (as_json.status, as_json.err) == (0, "")
+    assert [set(record) for record in as_json.records] == [case.keys] * case.rows
     screen = on_terminal(*arguments("terminal"), env=variables(service))
     assert screen.status == 0
     if case.heading is not None:
         assert case.heading in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.text)
         assert "\t" not in screen.text
-    seen = [plain.stdout, as_json.stdout, screen.text]
-    assert not any(service.secret in text or "access_token" in text for text in seen)
+    for text in (plain.stdout, as_json.out, screen.text):
+        assert service.secret not in text
+        assert "access_token" not in text
 
 
 # add
@@ -556,6 +556,34 @@ def test_a_pipe_that_is_closed_ends_a_command_quietly(service: Simulator, argume
     finally:
         os.close(theirs)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_demonstration_as_json(wxasset: Command) -> None:
+    """Each file and each check is an object; nothing else is written."""
+    ended = wxasset("demo", "--json", PHOTO)
+    assert (ended.status, ended.err) == (0, "")
+    file, *checks = ended.records
+    assert (file["file"], file["check"]) == ("photo.jpg", "identical")
+    assert {check["check"]: check["passed"] for check in checks} == {
+        "count": True,
+        "list": True,
+        "delete": True,
+        "cloud files": True,
+    }
+
+
+@needs_signals
+def test_the_simulator_as_json() -> None:
+    """A program that starts the simulator reads where it is from one object."""
+    with subprocess.Popen(command("simulate", "--json"), env=environment(), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        where = json.loads(process.stdout.readline())
+        env = {f"WXASSET_{name.upper()}": where[name] for name in ("appid", "secret", "base_url")}
+        assert piped("count", env=env).returncode == 0
+        process.terminate()
+        assert process.stdout.read() == b""
+    assert process.returncode == 0
+    assert where["controllable"] is True
 
 
 # Completion

@@ -4,14 +4,14 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import anyio
 from attrs import define, frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from wxasset import Added, Failed, Ledger, NewMaterial, NotTried, WxSession
+from wxasset import Added, Failed, NewMaterial, NotTried, WxSession
 from wxasset.calls.material import AddMaterial, Description
 from wxasset.cli.items import DASHED, STDIO
 from wxasset.cli.outcomes import OUTCOMES, Outcome, file_of, outcome_of, record_of, summary
@@ -22,6 +22,9 @@ from wxasset.cli.sources import files_of
 from wxasset.cli.uploads import check_file
 from wxasset.cli.work import FLAG, Options, perform, run_report
 from wxasset.errors import QuotaExceededError
+
+if TYPE_CHECKING:
+    from wxasset import Ledger
 
 __all__ = ["LEDGER", "batch_command"]
 
@@ -91,6 +94,8 @@ def batch_command(
         dry_run: Say what would be done, and do nothing; what the ledger has is not looked at.
         options: What every command takes.
     """
+    from wxasset import Ledger  # noqa: PLC0415 - with it comes SQLite, which other commands do without
+
     batch = _Batch(
         source=source,
         type=type,
@@ -134,7 +139,7 @@ class _Feed:
             yield self.batch.material_of(file)
 
 
-async def _run(wx: WxSession, batch: _Batch, ledger: Ledger, report: Report) -> None:
+async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report) -> None:
     """Upload the files, and show what becomes of each; after a signal those that were begun come to their end."""
     feed, counts = _Feed(batch), Counter[str]()
     with anyio.CancelScope() as scope, counting(len(batch.files), quiet=report.as_json) as progress:
