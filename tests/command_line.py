@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from wxasset.cli import run
 from wxasset.simulator import Simulator
 
 ROOT: Final = Path(wxasset.__file__).parent.parent
+CTRL_C: Final = "\x03"
 HELD_UP: Final = 30.0  # seconds; no command here takes as long, unless something hangs
 
 
@@ -87,7 +89,9 @@ def on_terminal(
         try:
             while chunk := read(ours):
                 seen += chunk
-                if b"[y/N]" in chunk:
+                if b"[y/N]" in chunk and answer == CTRL_C:
+                    process.send_signal(signal.SIGINT)
+                elif b"[y/N]" in chunk:
                     os.write(ours, f"{answer}\n".encode())
         finally:
             os.close(ours)

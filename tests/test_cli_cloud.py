@@ -64,7 +64,7 @@ def test_every_cloud_command_in_a_pipe_as_json_and_on_a_terminal(
     assert [set(record) for record in as_json.records] == [keys]
     screen = on_terminal(*words("terminal"), env=env)
     assert screen.status == 0
-    assert "fileid" in screen.text
+    assert ("fileid" in screen.text) is (len(keys) > 2)  # a single column is no table
     assert "\t" not in screen.text
     assert service.secret not in plain.stdout + as_json.out + screen.text
 
@@ -132,7 +132,7 @@ def test_rm_of_the_cloud_asks_on_a_terminal(service: Simulator, answer: str, lef
     fileid = service.add_cloud_file(ENV, "a.txt", b"a")
     screen = on_terminal("cloud", "rm", ENV, fileid, env=variables(service), answer=answer)
     text = " ".join(screen.text.split())
-    assert f"deletes 1 files of {ENV} of {service.appid} at 127.0.0.1" in text
+    assert f"deletes 1 file of {ENV} of {service.appid} at 127.0.0.1" in text
     assert fileid in text
     assert (screen.status, len(service.cloud_files)) == (left, left)
 

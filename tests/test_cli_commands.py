@@ -15,6 +15,7 @@ import pytest
 from attrs import frozen
 
 from command_line import (
+    CTRL_C,
     HELD_UP,
     Command,
     command,
@@ -109,7 +110,7 @@ CASES: Final = {
         arguments="rm {image} {video} --yes",
         rows=2,
         keys={"media_id", "deleted"},
-        heading="media id",
+        heading=None,
         row=ID,
     ),
     "ls": Case(
@@ -308,15 +309,16 @@ def test_rm_takes_ids_from_a_pipe(service: Simulator, wxasset: Command) -> None:
 
 
 @needs_terminals
-@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1)])
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1), (CTRL_C, 130)])
 def test_rm_asks_on_a_terminal(service: Simulator, wxasset: Command, answer: str, status: int) -> None:
-    """The question names the account, how many and which; anything but a yes deletes nothing."""
+    """The question names the account, how many and which; anything but a yes, and Ctrl-C, deletes nothing."""
     ids = added(wxasset, PHOTO, DRAWING, VOICE, PHOTO)
     screen = on_terminal("rm", *ids, env=variables(service), answer=answer)
     text = " ".join(screen.text.split())
     assert f"deletes 4 permanent materials of {service.appid} at 127.0.0.1" in text
     assert f"{ids[0]}, {ids[1]}, {ids[2]} and 1 more" in text
     assert screen.status == status
+    assert "Traceback" not in text
     assert len(service.materials) == (0 if answer == "y" else 4)
 
 
@@ -504,6 +506,17 @@ def test_terminals_get_what_they_can_show(
     assert ("───" in screen.text) is table
     assert ("\x1b" in screen.text) is table
     assert ("\t" in screen.text) is not table
+
+
+@needs_terminals
+@pytest.mark.parametrize(("columns", "whole"), [(80, True), (60, False)])
+def test_ids_can_be_copied_from_a_terminal(service: Simulator, wxasset: Command, columns: int, whole: bool) -> None:
+    """An id stands on one line where there is room for it; on a narrow terminal it is folded, and never cut off."""
+    (media_id,) = added(wxasset, PHOTO)
+    screen = on_terminal("ls", "image", env=variables(service) | {"COLUMNS": str(columns)})
+    assert (media_id in screen.text) is whole
+    pieces = [line.split()[0] for line in screen.text.splitlines() if line.strip()][2:]
+    assert "".join(pieces).startswith(media_id) or whole
 
 
 def test_no_secret_in_the_list_of_processes(service: Simulator) -> None:

@@ -4,6 +4,7 @@ A command is a function in a module of its kind, which returns its exit status (
 or `work.run_report`, and is registered here.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +18,7 @@ from wxasset.cli.completion import completion_command
 from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.downloads import get_command
 from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
-from wxasset.cli.failures import tell
+from wxasset.cli.failures import note, tell
 from wxasset.cli.library import count_command, ls_command, rm_command
 from wxasset.cli.output import drop_stdout
 from wxasset.cli.quota import quota_command
@@ -58,13 +59,17 @@ app.command(demo_command, name="demo", usage="Usage: wxasset demo [OPTIONS] [FIL
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status; every expected failure is told on stderr."""
     view.prepare_output()
+    as_json = "--json" in arguments
     try:
         status: int | None = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except BrokenPipeError:  # of stdout; those of the network have become errors of this package
         drop_stdout()
         return CLOSED_PIPE
+    except KeyboardInterrupt:  # at a question, say; what is under way in an event loop ends in order
+        note("Stopped by SIGINT.", as_json=as_json)
+        return 128 + signal.SIGINT
     except (CycloptsError, WxAssetError, OSError) as error:  # the last: a file that vanished on the way, a full disk
-        tell(error, as_json="--json" in arguments)
+        tell(error, as_json=as_json)
         return Exit.USAGE if isinstance(error, CycloptsError) else exit_of(error)
     return status or 0  # help and version have none

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from wxasset import FailedDelete, WxSession
 from wxasset.calls.cloud import BatchDeleteFile
-from wxasset.cli.consent import agreed, listing
+from wxasset.cli.consent import agreed, counted, listing
 from wxasset.cli.credentials import find_credentials
 from wxasset.cli.downloads import check_output, saved_record
 from wxasset.cli.exits import Exit
@@ -162,7 +162,8 @@ def rm_command(
     if dry_run:
         return run_report(options, ("would", "fileid"), lambda report: report.each(ids, _would))
     account = find_credentials(os.environ, options.account)
-    what = f"This deletes {len(ids)} files of {env} of {account.appid} at {account.host} for good: {listing(ids)}."
+    number = counted(len(ids), "file")
+    what = f"This deletes {number} of {env} of {account.appid} at {account.host} for good: {listing(ids)}."
     if not yes and not agreed(f"{what} Go on? [y/N]", "wxasset cloud rm"):
         note("Nothing was deleted.", as_json=options.json)
         return Exit.FAILED

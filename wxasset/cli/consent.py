@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from wxasset.cli.view import one_line
 from wxasset.errors import UsageError
 
-__all__ = ["agreed", "check_options", "check_variables", "host", "listing", "question"]
+__all__ = ["agreed", "check_options", "check_variables", "counted", "host", "listing", "question"]
 
 _REQUIRED: Final = ("WXASSET_APPID", "WXASSET_SECRET")
 _NAMED: Final = 3  # items that a question names
@@ -44,6 +44,11 @@ def question(where: str, pieces: int, fileids: int) -> str:
     """Say what is about to happen, to which account (`where`), and ask."""
     cloud = f", and deletes {fileids} cloud files for good" if fileids else ""
     return f"This uploads {pieces} permanent materials to {where} and deletes them again{cloud}. Go on? [y/N]"
+
+
+def counted(number: int, what: str) -> str:
+    """Say how many there are of something."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def listing(items: Sequence[str]) -> str:

@@ -65,8 +65,8 @@ def tell(error: BaseException, *, as_json: bool, item: str | None = None) -> Non
     console = view.error_console()
     if is_terminal(sys.stderr):
         view.say(console, message, "bold red")
-        view.say(console, f"  {document['hint']}")
-        view.say(console, f"  {document['hint_zh']}")
+        view.say(console, str(document["hint"]))
+        view.say(console, str(document["hint_zh"]))
     else:
         view.say(console, f"{message} {document['hint']} {document['hint_zh']}")
 

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 from wxasset import ListedType, MaterialItem, WxSession
 from wxasset.calls.material import PAGE
-from wxasset.cli.consent import agreed, listing
+from wxasset.cli.consent import agreed, counted, listing
 from wxasset.cli.credentials import find_credentials
 from wxasset.cli.exits import Exit
 from wxasset.cli.failures import note
@@ -123,7 +123,8 @@ def rm_command(
     if dry_run:
         return run_report(options, ("would", "media_id"), lambda report: report.each(ids, _would))
     account = find_credentials(os.environ, options.account)
-    what = f"This deletes {len(ids)} permanent materials of {account.appid} at {account.host} for good: {listing(ids)}."
+    number = counted(len(ids), "permanent material")
+    what = f"This deletes {number} of {account.appid} at {account.host} for good: {listing(ids)}."
     if not yes and not agreed(f"{what} Go on? [y/N]", "wxasset rm"):
         note("Nothing was deleted.", as_json=options.json)
         return Exit.FAILED

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from wxasset.cli.view import output_console, printable
 
+_ID = 64  # characters of a media_id (wire reference 2.1)
+_REST = 16  # characters that the other columns need to be read at all
+
 __all__ = ["Output", "drop_stdout", "is_terminal", "json_line"]
 
 
@@ -28,7 +31,7 @@ def json_line(record: Mapping[str, object]) -> str:
 
 
 class Output:
-    """Takes results one by one.
+    """Takes results one by one; a single column is no table.
 
     Args:
         columns: The keys of a record that are shown where it is not JSON, in their order; None shows no record.
@@ -38,7 +41,8 @@ class Output:
     def __init__(self, columns: Sequence[str] | None, *, as_json: bool) -> None:
         self._columns = columns
         self._json = as_json
-        self._table = None if columns is None or as_json or not is_terminal(sys.stdout) else _table(columns)
+        as_table = columns is not None and len(columns) > 1 and not as_json and is_terminal(sys.stdout)
+        self._table = _table(columns or (), output_console().width) if as_table else None
 
     def __enter__(self) -> Self:
         return self
@@ -72,10 +76,12 @@ class Output:
         sys.stdout.flush()
 
 
-def _table(columns: Sequence[str]) -> Table:
+def _table(columns: Sequence[str], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        # An id on one line can be copied; on a narrow terminal one that is folded is better than one that is cut.
+        whole = column == "media_id" and width >= _ID + _REST
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
     return table
 
 
