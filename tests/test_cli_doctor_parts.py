@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 import trustme
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import wxasset
@@ -52,6 +52,7 @@ def test_a_certificate_is_read() -> None:
     assert read.begins < datetime.now(UTC).timestamp() < read.ends
 
 
+@settings(deadline=None)  # keys are made, on a machine that has other work
 @given(st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001 - hypothesis wants them bare
 def test_the_end_of_a_certificate_is_read(end: datetime) -> None:
     """Both forms in which a time is written, before and after 2050, are read to the second."""
@@ -59,6 +60,7 @@ def test_the_end_of_a_certificate_is_read(end: datetime) -> None:
     assert read_certificate(der(AUTHORITY, "a.example", ends=ends)).ends == ends.timestamp()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_certificate_that_is_none(data: st.DataObject) -> None:
     """Bytes that were changed or cut are read, or refused with a ValueError: a server can send anything."""
