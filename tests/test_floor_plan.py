@@ -30,11 +30,12 @@ LAYERS: list[tuple[str, ...]] = [
     ("wxasset.engine", "wxasset.resumption"),
     ("wxasset.reconcile", "wxasset.lost", "wxasset.secrecy", "wxasset.watch"),  # what the engine says and tells
     ("wxasset.tokens", "wxasset.transfer"),
-    ("wxasset.hooks", "wxasset.logs"),
+    ("wxasset.hooks", "wxasset.logs", "wxasset.events"),
     ("wxasset.retry", "wxasset.pace", "wxasset.claims", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),
 ]
 PURE = (
+    "wxasset.events",
     "wxasset.hooks",
     "wxasset.logs",
     "wxasset.retry",

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from raw_server import RawServer, forever, reply, reset
 from test_secrets import FAULTS, SECRET, TOKEN, token_reply
 from wxasset import (
     ClassicToken,
+    DownloadPolicy,
     Hooks,
     MemoryTokenStore,
     NoToken,
@@ -35,7 +36,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.hooks import (
+from wxasset.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
@@ -345,6 +346,22 @@ async def test_an_open_material_ends_when_it_is_in_hand(wx: WxSession, watched: 
         assert await material.read() == PHOTO  # type: ignore[union-attr]  # an image is a stream
 
 
+async def test_cloud_files_are_told(wx: WxSession, watched: WxSession, watcher: Watcher, tmp_path: Path) -> None:
+    """A cloud file is two operations each way, with the bytes and the progress in that of its contents."""
+    await with_token(wx, watcher)
+    local = watched.with_options(downloads=DownloadPolicy(allow_private_hosts=True))
+    fileid = await local.upload_file("env-1", "a/photo.jpg", PHOTO)
+    size = f"{len(PHOTO)}/{len(PHOTO)}"
+    start = ["+StartUpload", "+1", "-1 ok", "-StartUpload ok"]
+    assert watcher.story == [*start, "+PutFile", "+1", size, "-1 ok", "-PutFile ok"]
+    sent = watcher.of(AttemptEnded)[-1]
+    assert (sent.status in (200, 204), sent.sent > len(PHOTO)) == (True, True)
+    watcher.events.clear()
+    await local.download_file("env-1", fileid, tmp_path / "copy.jpg")
+    assert watcher.story[-5:] == ["+FetchFile", "+1", size, "-1 ok", "-FetchFile ok"]
+    assert watcher.of(AttemptEnded)[-1].received == len(PHOTO)
+
+
 async def test_the_address_of_a_link_is_not_told(watcher: Watcher, server: RawServer, tmp_path: Path) -> None:
     """Of a link that WeChat gave the host is told, and nothing of its path and query, which are signed."""
     async with WxSession(tokens=NoToken(), base_url=server.url, retry=PATIENT, hooks=watcher.hooks) as wx:
@@ -454,6 +471,23 @@ async def test_a_scope_cannot_hide_an_error(sim: Simulator) -> None:
     async with WxSession(sim.appid, SECRET, base_url=sim.url, hooks=Hooks(around=suppressing)) as wx:
         with pytest.raises(CredentialError):
             await wx.count_materials()
+
+
+class Reraising(nullcontext[None]):
+    """A scope that raises the error it sees, as some do, instead of letting it pass."""
+
+    def __exit__(self, *seen: object) -> None:
+        """Raise it."""
+        if isinstance(seen[1], BaseException):
+            raise seen[1]
+
+
+async def test_a_scope_may_raise_what_it_sees(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """That is the call's own error, and no failure of the hook."""
+    async with WxSession(sim.appid, SECRET, base_url=sim.url, hooks=Hooks(around=lambda _: Reraising())) as wx:
+        with pytest.raises(CredentialError):
+            await wx.count_materials()
+    assert not [one for one in caplog.records if one.name == "wxasset.hooks"]
 
 
 async def test_a_scope_sees_the_error_without_what_is_below(server: RawServer) -> None:

@@ -32,7 +32,7 @@ from wxasset import (
     WxSession,
 )
 from wxasset.errors import CredentialError, WxAssetError
-from wxasset.hooks import AttemptStarted, Event
+from wxasset.events import AttemptStarted, Event
 from wxasset.otel import OpenTelemetryHooks
 from wxasset.simulator import Simulator
 
@@ -252,6 +252,8 @@ async def test_a_cancelled_operation_ends_its_spans(server: RawServer, telemetry
     ended = [one for one in telemetry.spans if one.name != "fetch token"]
     assert [attributes(one)["wxasset.outcome"] for one in ended] == ["cancelled", "cancelled"]
     assert {attributes(one)["error.type"] for one in ended} == {"asyncio.exceptions.CancelledError"}
+    assert telemetry.hooks.around is not None
+    assert telemetry.hooks.around.__self__._open == {}, "a span that has ended is not kept"  # type: ignore[attr-defined]
 
 
 async def test_metrics_count_what_happened(sim: Simulator, telemetry: Telemetry) -> None:

@@ -17,10 +17,9 @@ is about: ``wx_operation``, ``wx_path``, ``wx_attempt``, ``wx_outcome``, ``wx_er
 import logging
 from typing import Final
 
-from wxasset.hooks import (
+from wxasset.events import (
     AttemptEnded,
     Event,
-    Hooks,
     ReplyLost,
     Retrying,
     Searched,
@@ -28,6 +27,7 @@ from wxasset.hooks import (
     TokenFetchFailed,
     TokenRefused,
 )
+from wxasset.hooks import Hooks
 
 __all__ = ["ENGINE", "tell"]
 

@@ -33,11 +33,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, Trac
 
 from wxasset._version import __version__
 from wxasset.errors import HTTPStatusError
-from wxasset.hooks import (
+from wxasset.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
-    Hooks,
     Operation,
     OperationEnded,
     OperationStarted,
@@ -49,6 +48,7 @@ from wxasset.hooks import (
     TokenFetchFailed,
     TokenFetchStarted,
 )
+from wxasset.hooks import Hooks
 
 __all__ = ["OpenTelemetryHooks"]
 

@@ -22,12 +22,11 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     WxAssetError,
 )
-from wxasset.hooks import (
+from wxasset.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
     Finding,
-    Hooks,
     Operation,
     OperationEnded,
     OperationStarted,
@@ -39,6 +38,7 @@ from wxasset.hooks import (
     Searched,
     TokenRefused,
 )
+from wxasset.hooks import Hooks
 from wxasset.logs import tell
 from wxasset.retry import Resend
 from wxasset.secrecy import without_secrets

@@ -4,7 +4,8 @@ import time
 from types import TracebackType
 from typing import Self
 
-from wxasset.hooks import Hooks, TokenFetch, TokenFetched, TokenFetchFailed, TokenFetchStarted
+from wxasset.events import TokenFetch, TokenFetched, TokenFetchFailed, TokenFetchStarted
+from wxasset.hooks import Hooks
 from wxasset.logs import tell
 
 __all__ = ["FetchWatch"]

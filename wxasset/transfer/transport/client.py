@@ -49,7 +49,7 @@ class Transport:
             bare: Whether calls carry no token, as inside cloud hosting: WeChat's host may then be spoken to over http.
         """
         self._base = _checked(base_url, bare=bare)
-        self.origin = str(self._base).rstrip("/")
+        self.origin: str = str(self._base).rstrip("/")
         self._borrowed = http
         self._own: ClientSession | None = None
         self._closed = False

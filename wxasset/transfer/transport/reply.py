@@ -41,7 +41,7 @@ class Reply:
 
     def __init__(self, request: Request, response: aiohttp.ClientResponse, patience: float) -> None:
         """Stand for the answer to a request, for whose first bytes this many seconds are waited."""
-        self.path = request.path
+        self.path: str = request.path
         self._request = request
         self._response = response
         self._received = 0
