@@ -102,7 +102,7 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "cleaning": _cleaning,
     "cloud": _cloud,
 }
-RUN_ELSEWHERE = {("python", "program"), ("python", "test"), ("sh", "demo"), ("sh", "test")}
+RUN_ELSEWHERE = {("python", "program"), ("python", "test"), ("sh", "demo"), ("sh", "test"), ("sh", "commands")}
 WITH_SNIPPETS = [
     section
     for document in DOCUMENTS
@@ -220,6 +220,23 @@ async def test_the_test_runs(document: str, here: Path) -> None:
     assert "1 passed" in output
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.usefixtures("variables")
+async def test_the_commands_run(document: str, sim: Simulator, here: Path) -> None:
+    """The commands do what they say: what was added comes back and goes again, the batch and the cloud file stay."""
+    program = here / "wxasset"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m wxasset "$@"\n')
+    program.chmod(0o755)
+    posters = make_pictures(here / "posters", 3)
+    (text,) = blocks(document, "sh", "commands")
+    await _program("bash", "-euo", "pipefail", "-c", text, PATH=f"{here}{os.pathsep}{os.environ['PATH']}")
+    assert (here / "downloads" / "poster.png").read_bytes() == (here / "poster.png").read_bytes()
+    kept = [one.content for one in sim.materials.values()]
+    assert kept[0] == (here / "greeting.mp3").read_bytes()
+    assert sorted(kept[1:]) == sorted(path.read_bytes() for path in posters)
+    assert [one.rpartition("/reports/")[2] for one in sim.cloud_files] == ["poster.png"]
+
+
 async def test_the_demo_command_runs_in_a_fresh_checkout(tmp_path: Path) -> None:
     """The command that a stranger copies installs the package and runs the demo to six identical rows."""
     checkout = tmp_path / "checkout"
@@ -238,6 +255,15 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     (command,) = blocks("README.md", "sh", "test")
     assert "sh test$" in (ROOT / ".ci" / "run").read_text("utf-8")
     assert command.rstrip().endswith(".venv/bin/nox")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_table_of_calls_is_complete(document: str) -> None:
+    """Beside the quick start stands what a session can do, all of it."""
+    (start,) = [one for one in sections(document) if any(block.kind == "program" for block in one.blocks)]
+    told = {name for row in start.table_rows for name in re.findall(r"`(\w+)`", row)}
+    elsewhere = {"aclose", "from_env", "with_options", "resolve_upload"}
+    assert told == {name for name in dir(WxSession) if not name.startswith("_")} - elsewhere
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
