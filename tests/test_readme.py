@@ -87,6 +87,11 @@ async def _cleaning(scene: Scene) -> None:
     assert scene.sim.cloud_files == {}
 
 
+async def _hooks(scene: Scene) -> None:
+    """The hook saw the call, and the fetch of the token that it needed."""
+    assert scene.namespace["seen"]["CountMaterials", "ok"] == 1
+
+
 async def _cloud(scene: Scene) -> None:
     """The file is in cloud storage, and on the disk again."""
     (content,) = scene.sim.cloud_files.values()
@@ -101,6 +106,7 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "batch": _batch,
     "cleaning": _cleaning,
     "cloud": _cloud,
+    "hooks": _hooks,
 }
 RUN_ELSEWHERE = {("python", "program"), ("python", "test"), ("sh", "demo"), ("sh", "test"), ("sh", "commands")}
 WITH_SNIPPETS = [
@@ -255,25 +261,6 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     (command,) = blocks("README.md", "sh", "test")
     assert "sh test$" in (ROOT / ".ci" / "run").read_text("utf-8")
     assert command.rstrip().endswith(".venv/bin/nox")
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_table_of_calls_is_complete(document: str) -> None:
-    """Beside the quick start stands what a session can do, all of it."""
-    (start,) = [one for one in sections(document) if any(block.kind == "program" for block in one.blocks)]
-    told = {name for row in start.table_rows for name in re.findall(r"`(\w+)`", row)}
-    elsewhere = {"aclose", "from_env", "with_options", "resolve_upload"}
-    assert told == {name for name in dir(WxSession) if not name.startswith("_")} - elsewhere
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_link_leads_somewhere(document: str) -> None:
-    """Files that links and images name are there, and so are headings."""
-    found = sections(document)
-    anchors = {f"#{section.anchor}" for section in found}
-    for link in [link for section in found for link in section.links]:
-        if not re.match("https?://", link):
-            assert link in anchors if link.startswith("#") else (ROOT / link).exists(), link
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
