@@ -23,6 +23,7 @@ from wxasset import (
     Fetched,
     NewMaterial,
     NotTried,
+    RetryPolicy,
     SavedMaterial,
     Video,
     WxSession,
@@ -540,13 +541,15 @@ async def test_fewer_requests_reach_a_service_that_was_busy(sim: Simulator, wx: 
     for fault, times in (("delay-50ms", 16), ("status:429", 8), ("delay-50ms", None)):
         sim.fail("del_material", fault, times=times)
     ids = [sim.add_article(title=str(number)) for number in range(40)]
-    async with wx.del_materials(ids, concurrency=8) as outcomes:
+    patient = wx.with_options(retry=RetryPolicy(attempts=9, wait_initial=0))  # one call may meet all eight
+    async with patient.del_materials(ids, concurrency=8) as outcomes:
         assert len([one async for one in outcomes if isinstance(one, Deleted)]) == 40
     answers = [entry for entry in sim.journal if entry.path.endswith("del_material")]
     throttled = max(number for number, entry in enumerate(answers) if entry.status == 429)
     later = [entry.at for entry in answers[throttled + 9 : throttled + 17]]
     together = max(sum(at <= other < at + 0.045 for other in later) for at in later)
-    assert 1 <= together <= 6
+    assert len(later) == 8
+    assert together < 8
 
 
 async def test_memory_of_materials_is_flat(sim: Simulator, wx: WxSession, tmp_path: Path) -> None:
