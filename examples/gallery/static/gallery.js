@@ -125,20 +125,23 @@ function take(files) {
   for (const file of files) queue(() => upload(file));
 }
 
-async function confirmDelete(card) {
-  const dialog = $("#confirm");
-  $("#name", dialog).textContent = card.dataset.name;
+/** The picture that the dialog asks about. */
+let doomed = null;
+function confirmDelete(card) {
+  doomed = card;
+  $("#name").textContent = card.dataset.name;
   $("#doomed").src = $("a img", card).src;
-  dialog.returnValue = "cancel";
-  dialog.showModal();
-  await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
-  $("#doomed").removeAttribute("src");
-  if (dialog.returnValue !== "delete") return;
+  $("#confirm").showModal();
+}
+
+async function remove(card) {
+  if (card.classList.contains("going")) return;
+  card.classList.add("going");
   try {
     await ask(`api/images/${encodeURIComponent(card.dataset.mediaId)}`, "DELETE");
   } catch (error) {
     complain(error, card.dataset.name);
-    if (error.status !== 404) return;
+    if (error.status !== 404) return card.classList.remove("going");
   }
   const next = card.nextElementSibling ?? card.previousElementSibling;
   card.remove();
@@ -158,6 +161,10 @@ function tell(next) {
 $("#files").addEventListener("change", (event) => {
   take([...event.target.files]);
   event.target.value = "";
+});
+// The dialog's close comes later, when somebody quick may have opened it again.
+$("#confirm form").addEventListener("submit", (event) => {
+  if (event.submitter.value === "delete") remove(doomed);
 });
 $("#more").addEventListener("click", () => queue(() => list(document.querySelectorAll("[data-media-id]").length)));
 for (const button of document.querySelectorAll("[data-language]")) {
