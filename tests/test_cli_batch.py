@@ -270,6 +270,25 @@ def test_a_batch_of_videos_has_titles(service: Simulator, wxasset: Command) -> N
     assert [(one.title, one.introduction) for one in service.materials.values()] == [("clip", "两秒")]
 
 
+def test_the_command_that_goes_on_has_every_option(
+    service: Simulator, wxasset: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Account, ledger (by its whole path), width, introduction and directories are in it, quoted for a shell."""
+    (directory := tmp_path / "two words").mkdir()
+    (directory / "a.mp4").write_text("no film")
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text(f'[sim]\nappid = "{service.appid}"\nsecret = "{service.secret}"\nbase_url = "{service.url}"\n')
+    accounts.chmod(0o600)
+    monkeypatch.setenv("WXASSET_CREDENTIALS", str(accounts))
+    given = ["--type", "video", "--concurrency", "3", "--recursive", "--introduction", "it's", "--account", "sim"]
+    ended = wxasset("batch", "two words", *given, "--ledger", "up.db", "--json")
+    resume = shlex.split(ended.told[-1]["resume"])
+    assert resume[:3] == ["wxasset", "batch", "two words"]
+    words = ["--ledger", str(tmp_path / "up.db"), *given]
+    assert sorted(resume[3:]) == sorted(words)
+    assert wxasset(*resume[1:], "--json").told[-1]["resume"] == ended.told[-1]["resume"]
+
+
 def test_a_ledger_that_cannot_be_made(service: Simulator, wxasset: Command, photos: Path) -> None:
     """A ledger in a directory that is not there is told, and nothing is sent."""
     ended = wxasset("batch", photos, "--type", "image", "--ledger", "none/x.db", "--json")

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import pytest
 from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
 
 from command_line import (
     CTRL_C,
@@ -30,6 +32,7 @@ from command_line import (
     wait_for,
 )
 from wxasset.cli.exits import EXIT_CODES, Exit
+from wxasset.cli.output import json_line
 from wxasset.cli.plan import SAMPLES
 from wxasset.simulator import Simulator
 
@@ -215,7 +218,7 @@ def test_an_upload_whose_outcome_is_unknown_has_a_status_of_its_own(service: Sim
     service.fail("uploadimg", "reset-after-commit")
     ended = wxasset("image", DRAWING, PHOTO, "--json")
     assert ended.status == Exit.UNKNOWN
-    (told,) = ended.told
+    (told,) = (told for told in ended.told if told["kind"] != "Note")
     assert (told["kind"], told["item"]) == ("UploadOutcomeUnknown", DRAWING)
     assert len(ended.records) == 1
 
@@ -442,6 +445,14 @@ def test_an_error_is_one_object(
     assert service.secret not in ended.err
 
 
+@given(st.text())
+def test_a_line_of_json_is_one_line(text: str) -> None:
+    """Whatever a name holds, its record is one line without anything that a terminal obeys, and reads back the same."""
+    line = json_line({"name": text})
+    assert line.isprintable()
+    assert json.loads(line) == {"name": text}
+
+
 def test_a_wrong_command_is_one_object_as_well(wxasset: Command) -> None:
     """Also what cannot be parsed is told as JSON where that is asked for."""
     ended = wxasset("count", "--json", "--nonsense")
@@ -597,6 +608,13 @@ def test_the_simulator_as_json() -> None:
         assert process.stdout.read() == b""
     assert process.returncode == 0
     assert where["controllable"] is True
+
+
+def test_what_comes_after_a_closed_pipe_goes_nowhere() -> None:
+    """Once stdout is dropped, what is left to be written disturbs nobody, the interpreter at its end included."""
+    code = "import sys; from wxasset.cli.output import drop_stdout; drop_stdout(); sys.stdout.write('x')"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 # Completion

@@ -93,7 +93,10 @@ def _cell(value: object) -> str:
 
 
 def drop_stdout() -> None:
-    """Let what is still to be written go nowhere: the interpreter would complain of it at its end."""
+    """Let what is still to be written go nowhere: an interpreter may complain of it at its end.
+
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
     try:
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, sys.stdout.fileno())
