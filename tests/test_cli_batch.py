@@ -122,6 +122,17 @@ def test_a_spent_quota_says_what_is_left(service: Simulator, wxasset: Command, p
     assert len(service.materials) == 12
 
 
+def test_an_unknown_outcome_is_found_out_by_the_next_run(service: Simulator, wxasset: Command, photos: Path) -> None:
+    """An upload whose answer was lost, and which is not listed yet, has the status 4; the next run finds it there."""
+    service.fail("add_material", "hide-60s,reset-after-commit")
+    ended = wxasset("batch", photos, "--type", "image", "--json")
+    assert ended.status == Exit.UNKNOWN
+    assert sorted(outcomes(ended.records).values()) == ["added"] * 11 + ["unknown"]
+    service.advance(60)
+    assert wxasset(*shlex.split(ended.told[-1]["resume"])[1:], "--json").status == 0
+    assert len(service.materials) == 12
+
+
 @needs_signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing_half_done(service: Simulator, photos: Path, number: signal.Signals) -> None:

@@ -453,6 +453,14 @@ def test_a_line_of_json_is_one_line(text: str) -> None:
     assert json.loads(line) == {"name": text}
 
 
+def test_json_needs_no_unicode(service: Simulator) -> None:
+    """Where the output's encoding lacks a character, the line is JSON nevertheless."""
+    service.add_article(title="é 海 😀")
+    done = piped("ls", "news", "--json", env=variables(service) | {"PYTHONIOENCODING": "ascii"})
+    assert done.stdout.isascii()
+    assert json.loads(done.stdout)["name"] == "é 海 😀"
+
+
 def test_a_wrong_command_is_one_object_as_well(wxasset: Command) -> None:
     """Also what cannot be parsed is told as JSON where that is asked for."""
     ended = wxasset("count", "--json", "--nonsense")

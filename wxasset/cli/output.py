@@ -26,7 +26,7 @@ def is_terminal(stream: TextIO) -> bool:
 
 def json_line(record: Mapping[str, object]) -> str:
     """Encode a record on one line; what a terminal would obey, or an encoding could lack, is escaped."""
-    text = json.dumps(record, ensure_ascii=False)
+    text = json.dumps(record, ensure_ascii=(sys.stdout.encoding or "").lower() not in {"utf-8", "utf8"})
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
