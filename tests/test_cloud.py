@@ -319,3 +319,14 @@ async def test_no_ids_have_no_links(wx: WxSession, sim: Simulator) -> None:
     """Nothing asked is nothing answered."""
     assert await wx.file_urls("env", slowly([])) == ()
     assert sim.journal == []
+
+
+@pytest.mark.parametrize("path", ["/tcb/uploadfile", "/tcb/batchdownloadfile"])
+async def test_a_broken_answer_with_secrets_is_not_shown(near: WxSession, sim: Simulator, path: str) -> None:
+    """Leaves and links are secrets: of half an answer that holds them no error shows any."""
+    fileid = sim.add_cloud_file("env", "a.bin", b"x")
+    sim.fail(path, "garbage-after-commit", times=None)
+    with pytest.raises(DecodeError) as caught:
+        await (near.upload_file("env", "a.bin", b"x") if "upload" in path else near.file_urls("env", [fileid]))
+    assert caught.value.excerpt == ""
+    assert sim.url not in str(caught.value)

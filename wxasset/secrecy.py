@@ -20,7 +20,7 @@ def without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -
     for one in fields(type(error)):
         text = getattr(error, one.name)
         if isinstance(text, str):
-            if one.name == "excerpt" and not call.route.authorized:
+            if one.name == "excerpt" and (call.route.confidential or not call.route.authorized):
                 text = ""  # a broken answer of a token endpoint may hold the token
             for secret in hidden:
                 text = text.replace(secret, "***") if len(secret) >= _SECRET else text

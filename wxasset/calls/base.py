@@ -43,6 +43,7 @@ class Route:
         max_reply: The largest JSON reply read, in bytes; `Limits.max_reply` may lower it.
         gone: Codes by which WeChat says that what a DELETE names does not exist: on a repetition, a success, for which
             the reply is made without arguments.
+        confidential: Whether the reply holds secrets, such as signed links: no error shows any of it then.
         not_yet: HTTP statuses by which a READ is told that what it names is not there yet.
     """
 
@@ -53,6 +54,7 @@ class Route:
     max_reply: int = _REPLY
     gone: frozenset[int] = frozenset()
     not_yet: frozenset[int] = frozenset()
+    confidential: bool = False
 
 
 @frozen

@@ -57,7 +57,7 @@ class StartUpload(Call[UploadGrant]):
     """
 
     # Each leave is good by itself, and asking for one changes nothing.
-    route: ClassVar[Route] = Route(path="/tcb/uploadfile", effect=Effect.READ)
+    route: ClassVar[Route] = Route(path="/tcb/uploadfile", effect=Effect.READ, confidential=True)
 
     env: str = field(validator=present)
     path: str = field(validator=present)
@@ -147,7 +147,7 @@ class BatchDownloadFile(Call[FoundFiles]):
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
     """
 
-    route: ClassVar[Route] = Route(path="/tcb/batchdownloadfile", effect=Effect.READ)
+    route: ClassVar[Route] = Route(path="/tcb/batchdownloadfile", effect=Effect.READ, confidential=True)
 
     env: str = field(validator=present)
     file_list: tuple[WantedFile, ...] = field(validator=_are_wanted)
