@@ -648,3 +648,27 @@ def test_bash_completes_a_command(wxasset: Command, tmp_path: Path) -> None:
     code = f'source {script}; COMP_WORDS=(wxasset cou); COMP_CWORD=1; _wxasset; echo "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.split() == ["count"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed(wxasset: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    """The script is put where its shell finds it, below the home directory, and where that is goes to stdout."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for name in ("ZSH_CUSTOM", "ZSH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "ZDOTDIR"):
+        monkeypatch.delenv(name, raising=False)
+    ended = wxasset("--install-completion", "--shell", shell)
+    assert ended.status == 0
+    path = Path(ended.out.strip())
+    assert path.is_relative_to(tmp_path)
+    assert path.read_text("utf-8").strip() == wxasset("completion", shell).out.strip()
+    assert ended.err == "Start a new shell, and it completes.\n"
+
+
+def test_a_shell_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+    """Started by no shell, without a word on which, nothing is installed."""
+    hidden = dict.fromkeys(("SHELL", "BASH_VERSION", "ZSH_VERSION", "FISH_VERSION"), "")
+    done = piped("--install-completion", env={"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), **hidden})
+    assert done.returncode == Exit.USAGE
+    assert "--shell" in done.stderr
+    assert list(tmp_path.iterdir()) == []

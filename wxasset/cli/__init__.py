@@ -14,7 +14,7 @@ from wxasset import __version__
 from wxasset.cli import view
 from wxasset.cli.batch import batch_command
 from wxasset.cli.cloud import cloud
-from wxasset.cli.completion import completion_command
+from wxasset.cli.completion import completion_command, install_command
 from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.downloads import get_command
 from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
@@ -49,7 +49,7 @@ app.command(token_command, name="token")
 app.command(cloud)
 app.command(batch_command, name="batch", usage="Usage: wxasset batch DIR|LIST|- --type TYPE [OPTIONS]")
 app.command(completion_command(lambda shell: app.generate_completion(shell=shell)), name="completion")
-app.register_install_completion_command(help="Install completion for the shell that this runs in.")
+app.command(install_command(lambda shell: app.install_completion(shell=shell)), name="--install-completion")
 app.command(doctor_command, name="doctor")
 app.command(quota_command, name="quota")
 app.command(simulate_command, name="simulate")

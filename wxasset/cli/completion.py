@@ -1,11 +1,16 @@
-"""`wxasset completion SHELL`: the script that lets a shell complete commands and options."""
+"""`wxasset completion SHELL` and `wxasset --install-completion`: commands and options that a shell completes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, TypeAlias
 
-from wxasset.cli.output import Output
+from cyclopts.completion.detect import ShellDetectionError
 
-__all__ = ["Shell", "completion_command"]
+from wxasset.cli.failures import note
+from wxasset.cli.output import Output
+from wxasset.errors import UsageError
+
+__all__ = ["Shell", "completion_command", "install_command"]
 
 Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 
@@ -25,3 +30,25 @@ def completion_command(generate: Callable[[Shell], str]) -> Callable[[Shell], in
         return 0
 
     return completion
+
+
+def install_command(install: Callable[[Shell | None], Path]) -> Callable[..., int]:
+    """Make the command of what puts a script in its place, and tells where that is."""
+
+    def install_completion(*, shell: Shell | None = None) -> int:
+        """Install completion for a shell, and print where the script is.
+
+        The start-up file of bash or zsh gets a line that loads it.
+
+        Args:
+            shell: The shell; the one that this runs in by default.
+        """
+        try:
+            path = install(shell)
+        except ShellDetectionError:
+            raise UsageError("It cannot be told which shell this runs in: pass --shell bash, zsh or fish.") from None
+        Output.line(str(path))
+        note("Start a new shell, and it completes.", as_json=False)
+        return 0
+
+    return install_completion
