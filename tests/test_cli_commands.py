@@ -32,6 +32,7 @@ from command_line import (
     wait_for,
 )
 from wxasset.cli.exits import EXIT_CODES, Exit
+from wxasset.cli.helping import flowing
 from wxasset.cli.output import json_line
 from wxasset.cli.plan import SAMPLES
 from wxasset.simulator import Simulator
@@ -477,6 +478,21 @@ def test_items_that_would_fail_alike_are_not_tried(service: Simulator, wxasset: 
     error, note = ended.told
     assert (error["errcode"], error["item"]) == (45009, DRAWING)
     assert (note["kind"], note["not_tried"]) == ("Note", [VOICE, CLIP])
+
+
+def test_help_flows() -> None:
+    """Lines of a paragraph are joined, and those of an argument; what stands apart in the source stays apart."""
+    text = """Do it.
+
+    The first
+    paragraph.
+
+    Args:
+        one: The
+            first.
+        two: The second.
+    """
+    assert flowing(text) == "Do it.\n\nThe first paragraph.\n\nArgs:\n    one: The first.\n    two: The second."
 
 
 def test_statuses_are_documented() -> None:

@@ -19,6 +19,7 @@ from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.downloads import get_command
 from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
 from wxasset.cli.failures import note, tell
+from wxasset.cli.helping import helped
 from wxasset.cli.library import count_command, ls_command, rm_command
 from wxasset.cli.output import drop_stdout
 from wxasset.cli.quota import quota_command
@@ -39,21 +40,21 @@ app: App = App(
     version=__version__,
 )
 
-app.command(add_command, name="add")
-app.command(get_command, name="get")
-app.command(rm_command, name="rm")
-app.command(ls_command, name="ls")
-app.command(count_command, name="count")
-app.command(image_command, name="image")
-app.command(token_command, name="token")
+app.command(helped(add_command), name="add", usage="Usage: wxasset add [TYPE] FILE... [OPTIONS]")
+app.command(helped(get_command), name="get", usage="Usage: wxasset get MEDIA_ID... [OPTIONS]")
+app.command(helped(rm_command), name="rm", usage="Usage: wxasset rm MEDIA_ID... [OPTIONS]")
+app.command(helped(ls_command), name="ls", usage="Usage: wxasset ls TYPE [OPTIONS]")
+app.command(helped(count_command), name="count")
+app.command(helped(image_command), name="image", usage="Usage: wxasset image FILE... [OPTIONS]")
+app.command(helped(token_command), name="token")
 app.command(cloud)
-app.command(batch_command, name="batch", usage="Usage: wxasset batch DIR|LIST|- --type TYPE [OPTIONS]")
-app.command(completion_command(lambda shell: app.generate_completion(shell=shell)), name="completion")
-app.command(install_command(lambda shell: app.install_completion(shell=shell)), name="--install-completion")
-app.command(doctor_command, name="doctor")
-app.command(quota_command, name="quota")
-app.command(simulate_command, name="simulate")
-app.command(demo_command, name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")
+app.command(helped(batch_command), name="batch", usage="Usage: wxasset batch DIR|LIST|- --type TYPE [OPTIONS]")
+app.command(helped(completion_command(lambda shell: app.generate_completion(shell=shell))), name="completion")
+app.command(helped(install_command(lambda shell: app.install_completion(shell=shell))), name="--install-completion")
+app.command(helped(doctor_command), name="doctor")
+app.command(helped(quota_command), name="quota")
+app.command(helped(simulate_command), name="simulate")
+app.command(helped(demo_command), name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -75,7 +75,7 @@ def batch_command(
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Add many permanent materials: wxasset batch DIR|LIST|- --type TYPE.
+    """Add many permanent materials, and go on where that was interrupted.
 
     What the ledger says is in the library is skipped, so that the same command goes on after Ctrl-C, a spent quota or
     a crash, and adds nothing twice. The status is 3 where some files failed or were not tried.

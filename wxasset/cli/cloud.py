@@ -17,6 +17,7 @@ from wxasset.cli.credentials import find_credentials
 from wxasset.cli.downloads import check_output, saved_record
 from wxasset.cli.exits import Exit
 from wxasset.cli.failures import note
+from wxasset.cli.helping import helped
 from wxasset.cli.items import DASHED, IDS, STDIO, ids_of
 from wxasset.cli.progress import transfer
 from wxasset.cli.report import Record, Report
@@ -33,6 +34,7 @@ _CHUNK: Final = 200  # ids that are deleted between two looks for a signal: four
 
 
 @cloud.command(name="put", usage="Usage: wxasset cloud put ENV FILE... PATH [OPTIONS]")
+@helped
 def put_command(
     env: str,
     /,
@@ -77,6 +79,7 @@ def put_command(
 
 
 @cloud.command(name="get", usage="Usage: wxasset cloud get ENV FILEID... [OPTIONS]")
+@helped
 def get_command(
     env: str,
     /,
@@ -109,6 +112,7 @@ def get_command(
 
 
 @cloud.command(name="url", usage="Usage: wxasset cloud url ENV FILEID... [OPTIONS]")
+@helped
 def url_command(
     env: str,
     /,
@@ -139,6 +143,7 @@ def url_command(
 
 
 @cloud.command(name="rm", usage="Usage: wxasset cloud rm ENV FILEID... [OPTIONS]")
+@helped
 def rm_command(
     env: str,
     /,

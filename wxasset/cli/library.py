@@ -105,14 +105,14 @@ def rm_command(
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Delete permanent materials for good: wxasset rm MEDIA_ID..., or - for ids from stdin.
+    """Delete permanent materials for good.
 
     Of each line of stdin the first column counts, so that the lines of wxasset ls can be piped here.
 
     JSON keys: media_id, deleted; with --dry-run: would, media_id.
 
     Args:
-        media_ids: Their ids; a repeated one is sent once.
+        media_ids: Their ids, or - for ids from stdin; a repeated one is sent once.
         yes: Do not ask.
         dry_run: Say what would be done, and do nothing.
         options: What every command takes.

@@ -22,7 +22,7 @@ __all__ = ["add_command", "check_file", "image_command"]
 
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _DRY: Final = ("would", "file", "type", "size")
-_FILES: Final = Parameter(help="Files.", negative="", show_default=False)
+_FILES: Final = Parameter(negative="", show_default=False)
 
 
 @frozen(kw_only=True)
@@ -52,7 +52,7 @@ def add_command(
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Add permanent materials to the library: wxasset add [TYPE] FILE...
+    """Add permanent materials to the library.
 
     The type (image, voice, video, thumb) is told from the bytes of each file where it is not given; write ./image for
     a file of that name.

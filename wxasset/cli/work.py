@@ -21,7 +21,7 @@ from wxasset.errors import WxAssetError
 __all__ = ["FLAG", "Options", "Work", "perform", "run_report"]
 
 Work: TypeAlias = Callable[[WxSession, Report], Awaitable[None]]
-FLAG = Parameter(negative="")
+FLAG = Parameter(negative="", show_default=False)
 """For an option that is there or is not."""
 
 
@@ -31,7 +31,9 @@ class Options:
     """What every command takes."""
 
     account: Annotated[str | None, Parameter(help="An account of the credentials file, by its name there.")] = None
-    json: Annotated[bool, Parameter(negative="", help="Write JSON: one object a line, errors and notes too.")] = False
+    json: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Write JSON: one object a line, errors and notes too.")
+    ] = False
 
 
 class _Notes(logging.Handler):

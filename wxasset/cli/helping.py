@@ -1,0 +1,30 @@
+"""Help texts fit the terminal, however wide their lines are in the source."""
+
+from collections.abc import Callable
+from inspect import cleandoc
+from typing import Any, TypeVar
+
+__all__ = ["flowing", "helped"]
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def helped(command: C) -> C:
+    """Let the help of a command flow; its docstring is its help."""
+    if command.__doc__:  # `python -OO` has none
+        command.__doc__ = flowing(command.__doc__)
+    return command
+
+
+def flowing(text: str) -> str:
+    """Join the lines of each paragraph, and of each argument below "Args:"."""
+    lines: list[str] = []
+    described = False
+    for line in cleandoc(text).splitlines():
+        entry = described and line.startswith("    ") and not line.startswith("     ")
+        if lines and lines[-1] and line and not entry and line != "Args:":
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+        described = described or line == "Args:"
+    return "\n".join(lines)
