@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 
 from wxasset.calls.cloud import stops_all
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
+from wxasset.events import AttemptEnded, Event
 from wxasset.pace import Pace, Ticket, asks_for_less
 from wxasset.transfer.progress import Throttle
 from wxasset.transfer.pulling import pulled
@@ -125,9 +126,9 @@ class Work:
     _tally: Tally
     _through: int = 0
 
-    def failed(self, error: WxAssetError) -> None:
+    def hear(self, event: Event) -> None:
         """Hear of an attempt that failed, also where the call makes another one."""
-        if asks_for_less(error):
+        if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and asks_for_less(event.error):
             self._pace.throttled(self._ticket)
 
     @property

@@ -71,10 +71,6 @@ def _random_mark() -> str:
     return "".join(random.choices(MARK_LETTERS, k=MARK_LENGTH))  # noqa: S311 - tells apart, guards nothing
 
 
-def _unobserved(failure: WxAssetError) -> None:
-    """Do nothing about a failed attempt."""
-
-
 @define(eq=False)
 class Engine:
     """Makes declared calls.
@@ -92,7 +88,6 @@ class Engine:
         hooks: Who is told what happens.
         exchange: How tokens are fetched: as the session was made, whatever options a call has.
         mark: Makes the marks of unique names.
-        observe: Told of each failed attempt, also where the call succeeds in the end.
         sleep: How to wait.
     """
 
@@ -108,7 +103,6 @@ class Engine:
     hooks: Hooks = NO_HOOKS
     exchange: Exchange = field(init=False)
     mark: Callable[[], str] = field(default=_random_mark)
-    observe: Callable[[WxAssetError], object] = field(default=_unobserved)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     def __attrs_post_init__(self) -> None:
@@ -342,7 +336,6 @@ class Engine:
                 result = await once(request, attempt.in_doubt)
             except WxAssetError as error:
                 failure = without_secrets(error, call, token)
-                self.observe(failure)
             else:
                 self.quota.refill(attempt.cost)
                 return result

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 from wxasset.bulk import Batch, Failed, NotTried, Progress, Work
 from wxasset.calls.material import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
+from wxasset.hooks import Hooks
 from wxasset.session.base import MediaType
 from wxasset.session.ensure import Ensuring, NewMaterial
 from wxasset.transfer.download import SavedMaterial
@@ -208,7 +209,7 @@ class Bulk(Ensuring):
 
     def _observed(self, work: Work) -> Self:
         """Return this session with calls that tell of their failed attempts."""
-        return self._adapted(observe=work.failed)
+        return self._adapted(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)))
 
 
 def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
