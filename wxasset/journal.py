@@ -94,23 +94,36 @@ class Journal:
         self._write_ahead()
         self._base.execute("PRAGMA synchronous = NORMAL")
         with self._transaction() as base:
-            version = base.execute("PRAGMA user_version").fetchone()[0]
-            owner = base.execute("PRAGMA application_id").fetchone()[0]
-            if version == 0 and not base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if self._is_new():
                 for statement in _TABLES.split(";\n"):
                     base.execute(statement)
                 base.execute(f"PRAGMA application_id = {_APPLICATION}")
                 base.execute(f"PRAGMA user_version = {_SCHEMA}")
-            elif owner != _APPLICATION:
-                raise LedgerError(f"{self.path} is a database of something else.")
-            elif version != _SCHEMA:
-                raise LedgerError(f"{self.path} is of version {version}; this wxasset knows version {_SCHEMA}.")
+
+    def _is_new(self) -> bool:
+        """Tell whether there is nothing in it; refuse what is something else, or of a later version."""
+        version, owner = (
+            self._base.execute(f"PRAGMA {one}").fetchone()[0] for one in ("user_version", "application_id")
+        )
+        if version == 0 and not self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return True
+        if owner != _APPLICATION:
+            raise LedgerError(f"{self.path} is a database of something else.")
+        if version != _SCHEMA:
+            raise LedgerError(f"{self.path} is of version {version}; this wxasset knows version {_SCHEMA}.")
+        return False
 
     def _write_ahead(self) -> None:
         """Readers and one writer do not wait for each other then, and a commit is one write in place of several."""
         deadline = time.monotonic() + _BUSY
         while True:
             try:
+                # The mode is written into the file, and nothing is to be written to what is not ours.
+                self._base.execute("BEGIN")
+                try:
+                    self._is_new()
+                finally:
+                    self._base.execute("ROLLBACK")
                 self._base.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError:
                 # Where several open a new file at once, SQLite does not wait for this one by itself.
