@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import io
+import logging
 import os
 import tempfile
 import threading
@@ -268,6 +269,9 @@ STEPS: dict[Step, tuple[type[BaseException], ...]] = {
 async def stage(sim: Simulator, photo: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A session with one image of 900 KB in the library and on disk."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # pytest would keep each line of the log for its report.
+    for name in ("engine", "tokens", "hooks"):
+        monkeypatch.setattr(logging.getLogger(f"wxasset.{name}"), "disabled", True)
     content = photo + bytes(900_000)
     (tmp_path / "in.jpg").write_bytes(content)
     (tmp_path / "out.jpg").touch()
