@@ -108,7 +108,10 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "cloud": _cloud,
     "hooks": _hooks,
 }
-RUN_ELSEWHERE = {("python", "program"), ("python", "test"), ("sh", "demo"), ("sh", "test"), ("sh", "commands")}
+RUN_ELSEWHERE = {
+    *(("python", kind) for kind in ("program", "test", "apptest")),
+    *(("sh", kind) for kind in ("demo", "test", "commands")),
+}
 WITH_SNIPPETS = [
     section
     for document in DOCUMENTS
@@ -214,16 +217,29 @@ async def test_the_quick_start_runs(document: str, sim: Simulator, here: Path) -
     assert sim.materials == {}
 
 
+async def _pytest(file: str, *plugins: str) -> str:
+    """Run a test file with the plugins that are named and no others."""
+    named = [option for plugin in plugins for option in ("-p", plugin)]
+    # Starlette would have its TestClient use the next httpx, which is not what it is about.
+    strict = ("-W", "error", "-m", "pytest", "-W", "ignore:Using `httpx` with:UserWarning")
+    return await _program(sys.executable, *strict, "--disable-plugin-autoload", *named, file)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 async def test_the_test_runs(document: str, here: Path) -> None:
     """The test that users copy passes under pytest, with the plugins that wxasset brings and no others."""
     (text,) = blocks(document, "python", "test")
     (here / "test_app.py").write_text(text)
-    output = await _program(
-        *(sys.executable, "-W", "error", "-m", "pytest", "--disable-plugin-autoload"),
-        *("-p", "anyio", "-p", "wxasset.pytest_plugin", "test_app.py"),
-    )
-    assert "1 passed" in output
+    assert "1 passed" in await _pytest("test_app.py", "anyio", "wxasset.pytest_plugin")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+async def test_the_test_of_the_application_runs(document: str, here: Path) -> None:
+    """The application of the first recipe passes the test that is shown for it; the plugin alone is enough."""
+    (here / "app.py").write_text(blocks(document, "python", "app")[0])
+    (text,) = blocks(document, "python", "apptest")
+    (here / "test_app.py").write_text(text)
+    assert "1 passed" in await _pytest("test_app.py", "wxasset.pytest_plugin")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
