@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wxasset.wire.formats import FORMATS, Format, by_extension
-from wxasset.wire.names import disposition_filename, is_attachment, safe_name, upload_name
+from wxasset.wire.names import disposition_filename, is_attachment, marked_name, safe_name, upload_name
 
 JPEG: Final = FORMATS["jpeg"]
 MP4: Final = FORMATS["mp4"]
@@ -199,6 +199,24 @@ def test_an_upload_name_is_never_empty_and_never_a_path(name: str, form: Format 
 def test_upload_names_by_example(name: str, form: Format | None, expected: str) -> None:
     """An extension that misleads is replaced, one that belongs to the name is kept, a missing one is added."""
     assert upload_name(name, form) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("poster.jpg", "poster-MARK.jpg"),
+        ("a.tar.gz", "a.tar-MARK.gz"),
+        (".png", "-MARK.png"),
+        ("..png", ".-MARK.png"),
+        ("/.png", "/-MARK.png"),
+        ("media", "media-MARK"),
+        ("海报.PNG", "海报-MARK.PNG"),
+        ("", "-MARK"),
+    ],
+)
+def test_a_mark_goes_before_the_extension(name: str, expected: str) -> None:
+    """WeChat judges a name by what follows its last full stop, and that stays what it was."""
+    assert marked_name(name, "MARK") == expected
 
 
 def header(raw: bytes) -> str:

@@ -46,8 +46,9 @@ def upload_name(name: str, form: Format | None) -> str:
 
 def marked_name(name: str, mark: str) -> str:
     """Put a mark between a file name and its extension: "poster.jpg" becomes "poster-MARK.jpg"."""
-    stem, extension = os.path.splitext(name)
-    return f"{stem}-{mark}{extension}"
+    # Not `splitext`, for which ".jpg" is a name without an extension; WeChat goes by what follows the last full stop.
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}-{mark}.{extension}" if dot else f"{name}-{mark}"
 
 
 def is_attachment(disposition: str) -> bool:
