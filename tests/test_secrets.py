@@ -13,8 +13,8 @@ import pytest
 
 from conftest import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
-from wxasset import ClassicToken, StableToken, Timeouts, Token, WxSession
-from wxasset.errors import WxAssetError
+from wxasset import ClassicToken, RetryPolicy, StableToken, StaticToken, Timeouts, Token, WxSession
+from wxasset.errors import DecodeError, WxAssetError
 from wxasset.simulator import Simulator
 
 SECRET = "CANARYSECRET0123456789abcdefghij"
@@ -157,3 +157,16 @@ async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer) -> None:
 def test_a_token_does_not_show_itself() -> None:
     """A token in hand keeps its value out of `repr`."""
     assert "CANARY" not in repr(Token(value=TOKEN, expires_in=1))
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+@pytest.mark.parametrize("key", ["down_url", "video_url"])
+async def test_half_an_answer_shows_no_signed_address(server: RawServer, tmp_path: Path, key: str, slash: str) -> None:
+    """What is shown of a broken description of a video does not have the link by which anybody can get it."""
+    link = "https://mp.weixin.qq.com/film?sign=CANARY".replace("/", slash)
+    server.script = [reply(f'{{"{key}":"{link}","title":"a'.encode(), "application/json")]
+    async with WxSession(tokens=StaticToken("t" * 40), base_url=server.url, retry=RetryPolicy(attempts=1)) as wx:
+        with pytest.raises(DecodeError) as caught:
+            await (wx.get_material("M", to=tmp_path) if key == "down_url" else wx.get_media("M", to=tmp_path))
+    assert caught.value.excerpt == f'{{"{key}":"***","title":"a'
+    assert "CANARY" not in everything_shown(caught.value)

@@ -1,5 +1,6 @@
 """Taking secrets out of errors, before anybody sees them."""
 
+import re
 from typing import Any, Final
 
 from attrs import fields
@@ -11,6 +12,9 @@ from wxasset.tokens.token import Token
 __all__ = ["without_secrets"]
 
 _SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a shorter one would spoil the text
+_LINK: Final = re.compile(
+    r"""https?:[\\/]+[^\s"'<>]*""", re.IGNORECASE
+)  # in JSON a slash can have a backslash before it
 
 
 def without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -> WxAssetError:
@@ -22,6 +26,8 @@ def without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -
         if isinstance(text, str):
             if one.name == "excerpt" and (call.route.confidential or not call.route.authorized):
                 text = ""  # a broken answer of a token endpoint may hold the token
+            elif one.name == "excerpt":
+                text = _LINK.sub("***", text)  # the address of a video is signed
             for secret in hidden:
                 text = text.replace(secret, "***") if len(secret) >= _SECRET else text
             setattr(error, one.name, text)
