@@ -440,6 +440,32 @@ async def test_what_progress_raises_is_raised_where_the_outcomes_are_taken(wx: W
             pass
 
 
+async def test_what_progress_raises_takes_no_outcome_away(wx: WxSession, sim: Simulator) -> None:
+    """What was added before the mistake is told of: nobody else knows its media_id."""
+
+    def broken(so_far: BatchProgress) -> None:
+        if so_far.done:
+            raise BrokenError
+
+    sim.fail("add_material", "delay-150ms")  # longer than between two calls of it
+    async with wx.add_materials("image", [picture(1)], progress=broken) as outcomes:
+        outcome = await anext(outcomes)
+        with pytest.raises(BrokenError):
+            await anext(outcomes)
+    assert isinstance(outcome, Added)
+    assert list(sim.materials) == [outcome.media_id]
+
+
+async def test_bytes_that_were_sent_in_vain_count(wx: WxSession, sim: Simulator) -> None:
+    """An attempt that is made again sends all of its bytes again."""
+    sim.fail("add_material", "status:429", times=2)
+    told: list[BatchProgress] = []
+    (outcome,) = [one async for one in _all(wx.add_materials("image", [picture(1)], progress=told.append))]
+    assert isinstance(outcome, Added)
+    assert asked(sim) > 1
+    assert told[-1].bytes_sent == asked(sim) * len(picture(1))
+
+
 # The pace
 
 

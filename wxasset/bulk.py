@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 
 from wxasset.calls.cloud import stops_all
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
-from wxasset.events import AttemptEnded, Event
+from wxasset.events import AttemptEnded, AttemptStarted, Event
 from wxasset.pace import Pace, Ticket, asks_for_less
 from wxasset.transfer.progress import Throttle
 from wxasset.transfer.pulling import pulled
@@ -127,7 +127,9 @@ class Work:
     _through: int = 0
 
     def hear(self, event: Event) -> None:
-        """Hear of an attempt that failed, also where the call makes another one."""
+        """Hear of an attempt that begins, and of one that failed, also where the call makes another one."""
+        if isinstance(event, AttemptStarted):
+            self._through = 0  # its bytes count from there, also where they are as many as those before
         if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and asks_for_less(event.error):
             self._pace.throttled(self._ticket)
 
@@ -256,7 +258,11 @@ class Batch(Generic[T, R]):
 
     async def _run(self, item: T) -> None:
         try:
-            await self._give.send(await self._outcome(item))
+            outcome = await self._outcome(item)
+            try:
+                self._tally.step(done=1, failed=int(isinstance(outcome, Failed | NotTried)))
+            finally:  # whatever a callback raises: nobody else knows what came of the item
+                await self._give.send(outcome)
         except Exception as failure:  # noqa: BLE001 - no failure of the item's: raised where the outcomes are taken
             self._broken = self._broken or failure
         finally:
@@ -265,7 +271,6 @@ class Batch(Generic[T, R]):
 
     async def _outcome(self, item: T) -> R | Failed[T] | NotTried[T]:
         if (stop := self._stop) is not None:  # since it was begun
-            self._tally.step(done=1, failed=1)
             return NotTried(item, stop)
         ticket = self._pace.begin()
         try:
@@ -273,10 +278,8 @@ class Batch(Generic[T, R]):
         except WxAssetError as error:
             if stops_all(error) or isinstance(error, LedgerError):
                 self._stop = error
-            self._tally.step(done=1, failed=1)
             return Failed(item, error)
         self._pace.succeeded(ticket)
-        self._tally.step(done=1)
         return done
 
 
