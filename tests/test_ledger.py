@@ -371,6 +371,31 @@ async def test_nothing_sent_is_a_failure_and_not_unknown(ledger: Ledger, sim: Si
     assert await ledger.counts() == LedgerCounts(failed=1)
 
 
+class Hesitating(Ledger):
+    """One that is cancelled when it has noted that the library does not have something."""
+
+    async def plan(self, key: UploadKey, filename: str) -> None:
+        """Note it, and be cancelled."""
+        await super().plan(key, filename)
+        raise asyncio.CancelledError
+
+
+async def test_what_is_cancelled_between_search_and_upload_holds_nobody_up(sim: Simulator, tmp_path: Path) -> None:
+    """Another call with the same ledger sends it, instead of waiting for one that is gone."""
+    uploads = UploadPolicy(reconcile="raise", visibility=0)
+    async with (
+        Hesitating(tmp_path / "ledger.db") as ledger,
+        WxSession(sim.appid, sim.secret, base_url=sim.url, ledger=ledger, uploads=uploads) as wx,
+    ):
+        sim.fail("add_material", "reset-before-commit")
+        with pytest.raises(UploadOutcomeUnknown):
+            await wx.ensure_material("image", picture(1))
+        with pytest.raises(asyncio.CancelledError):
+            await wx.ensure_material("image", picture(1))
+        added = await asyncio.wait_for(wx.ensure_material("image", picture(1)), BOUND)
+    assert list(sim.materials) == [added.media_id]
+
+
 # A process that died
 
 

@@ -131,8 +131,10 @@ class Ledger:
         try:
             claim = await self._write(lambda journal: journal.claim(key, filename, size))
         except BaseException:
-            self._busy.discard(key)
-            await self._write(lambda journal: journal.release(key))
+            try:
+                await self._write(lambda journal: journal.release(key))
+            finally:
+                self._busy.discard(key)  # not before, or what another task claims meanwhile would be let go of
             raise
         if claim.step in {Step.WAIT, Step.SKIP}:
             self._busy.discard(key)

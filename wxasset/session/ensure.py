@@ -215,11 +215,15 @@ class _Upload:
             said = error.message if isinstance(error, WxAssetError) else None
             await self.ledger.end(self.key, "unknown", error=said or row.error)
             raise
-        if found is None:
-            await self.ledger.plan(self.key, name)
-        else:
+        if found is not None:
             await self.ledger.done(self.key, found)
-        return found
+            return found
+        try:
+            await self.ledger.plan(self.key, name)
+        except BaseException:  # cancelled just then, or it cannot be written: others must not wait for this for ever
+            await self.ledger.end(self.key, "planned")
+            raise
+        return None
 
     async def _search(self, row: LedgerRow) -> AddedMaterial | None:
         now = time.time()
