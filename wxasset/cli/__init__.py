@@ -21,9 +21,10 @@ from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
 from wxasset.cli.failures import note, tell
 from wxasset.cli.helping import helped
 from wxasset.cli.library import count_command, ls_command, rm_command
-from wxasset.cli.output import drop_stdout
+from wxasset.cli.output import drop_stdout, drop_unwritable
 from wxasset.cli.quota import quota_command
 from wxasset.cli.simulated import demo_command, simulate_command
+from wxasset.cli.streams import open_closed
 from wxasset.cli.tokens import token_command
 from wxasset.cli.uploads import add_command, image_command
 from wxasset.errors import WxAssetError
@@ -59,6 +60,7 @@ app.command(helped(demo_command), name="demo", usage="Usage: wxasset demo [OPTIO
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status; every expected failure is told on stderr."""
+    open_closed()
     view.prepare_output()
     as_json = "--json" in arguments
     try:
@@ -71,6 +73,7 @@ def run(arguments: Sequence[str]) -> int:
         note("Stopped by SIGINT.", as_json=as_json)
         return 128 + signal.SIGINT
     except (CycloptsError, WxAssetError, OSError) as error:  # the last: a file that vanished on the way, a full disk
+        drop_unwritable()
         tell(error, as_json=as_json)
         return Exit.USAGE if isinstance(error, CycloptsError) else exit_of(error)
     return status or 0  # help and version have none

@@ -30,8 +30,8 @@ def _hint_of(error: BaseException) -> Hint:
 def _message_of(error: BaseException) -> str:
     if isinstance(error, WxAssetError):
         return error.message
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.strerror}: {error.filename}."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
     return " ".join(str(error).split())
 
 

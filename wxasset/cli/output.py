@@ -16,7 +16,7 @@ from wxasset.cli.view import output_console, printable
 _ID = 64  # characters of a media_id (wire reference 2.1)
 _REST = 16  # characters that the other columns need to be read at all
 
-__all__ = ["Output", "drop_stdout", "is_terminal", "json_line"]
+__all__ = ["Output", "drop_stdout", "drop_unwritable", "is_terminal", "json_line"]
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -103,3 +103,11 @@ def drop_stdout() -> None:
     except (OSError, ValueError):  # what stands in for it has no descriptor
         return
     os.close(descriptor)
+
+
+def drop_unwritable() -> None:
+    """Let what a full disk does not take go nowhere; what can be written still is."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        drop_stdout()

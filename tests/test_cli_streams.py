@@ -1,0 +1,52 @@
+"""Standard streams that were closed before the command started, or that take nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command_line import HELD_UP, command, environment
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sh that closes streams")
+
+
+def ended(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with its streams redirected as a shell does it."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirected}', "sh", *command(*arguments)],
+        env=environment(),
+        input="",
+        capture_output=True,
+        encoding="utf-8",
+        timeout=HELD_UP,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("redirected", "arguments", "status", "words"),
+    [
+        ("<&-", ("get", "-"), 2, "There is no media_id to fetch."),
+        (">&-", ("rm", "--dry-run", "x" * 20), 1, "wxasset: Bad file descriptor. "),
+        (">&-", ("get", "--output", "-", "x" * 20), 5, "There are no credentials"),
+        ("2>&-", ("nosuch",), 2, ""),
+        ("<&- >&- 2>&-", ("nosuch",), 2, ""),
+    ],
+)
+def test_a_closed_stream_is_no_defect(redirected: str, arguments: tuple[str, ...], status: int, words: str) -> None:
+    """What is closed gives nothing and takes nothing; the status is as ever, and no traceback shows."""
+    done = ended(redirected, *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("arguments", [("completion", "bash"), ("rm", "--dry-run", "x" * 20)])
+def test_output_that_does_not_fit_is_one_line(arguments: tuple[str, ...]) -> None:
+    """A disk that is full ends the command with one line on stderr and status 1."""
+    done = ended(">/dev/full", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("wxasset: No space left on device. Check")
+    assert done.stderr.count("\n") == 1
