@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import define, field
@@ -33,21 +34,41 @@ class Points:
         self.late += late
 
 
-POINTS = pytest.StashKey[Points]()
+FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much of cancellation was tried."""
-    told = terminalreporter.config.stash.get(POINTS, None)
-    if told is not None:
-        where = f"{sum(told.by_operation.values())} points in {len(told.by_operation)} operations"
-        terminalreporter.write_line(f"cancellation: {where}, {told.tried} times in all, {told.late} times too late")
+    """Say what the tests have counted and measured."""
+    for line in terminalreporter.config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the figures of a worker of pytest-xdist to the process that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["figures"] = session.config.stash.get(FIGURES, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the figures of a worker that has ended."""
+    node.config.stash.setdefault(FIGURES, []).extend(getattr(node, "workeroutput", {}).get("figures", []))
 
 
 @pytest.fixture(scope="session")
-def points(request: pytest.FixtureRequest) -> Points:
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """Lines with what was counted or measured, told at the end of the run."""
+    return request.config.stash.setdefault(FIGURES, [])
+
+
+@pytest.fixture(scope="session")
+def points(figures: list[str]) -> Iterator[Points]:
     """Where cancellations are counted."""
-    return request.config.stash.setdefault(POINTS, Points())
+    told = Points()
+    yield told
+    where = f"{sum(told.by_operation.values())} points in {len(told.by_operation)} operations"
+    figures.append(f"cancellation: {where}, {told.tried} times in all, {told.late} times too late")
 
 
 @pytest.fixture(scope="session")

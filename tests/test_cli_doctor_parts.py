@@ -13,7 +13,6 @@ import trustme
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-import wxasset
 from wxasset.cli.doctor.account import Trial, granted, judge_address, judge_permissions, judge_quota
 from wxasset.cli.doctor.certificate import read_certificate
 from wxasset.cli.doctor.findings import LABELS, Finding, Status, document, ok, passed, tally, without_secrets
@@ -31,7 +30,7 @@ from wxasset.errors import BusyError, Hint, IPNotAllowedError, PermissionDeniedE
 
 TEXT: Final = st.text(max_size=40)
 DAY: Final = timedelta(days=1)
-PROJECT: Final = Path(wxasset.__file__).parent.parent / "pyproject.toml"
+PROJECT: Final = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def der(authority: trustme.CA, *names: str, common_name: str | None = None, ends: datetime | None = None) -> bytes:

@@ -219,6 +219,7 @@ async def test_the_quick_start_runs(document: str, sim: Simulator, here: Path) -
 
 async def _pytest(file: str, *plugins: str) -> str:
     """Run a test file with the plugins that are named and no others."""
+    Path("pytest.ini").touch()  # an application's tests have settings of their own, wherever this directory is
     named = [option for plugin in plugins for option in ("-p", plugin)]
     # Starlette would have its TestClient use the next httpx, which is not what it is about.
     strict = ("-W", "error", "-m", "pytest", "-W", "ignore:Using `httpx` with:UserWarning")

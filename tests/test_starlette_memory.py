@@ -104,7 +104,7 @@ async def _post(client: httpx.AsyncClient, picture: Path) -> None:
     assert got.json().startswith("media-")
 
 
-async def test_large_uploads_take_no_memory(server: RawServer, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_large_uploads_take_no_memory(server: RawServer, figures: list[str]) -> None:
     """Uploads of 50 MiB, one after the other and at once, raise the peak of the server by less than a third of one."""
     drain = Drain([])
     server.take, server.script = 0, [drain]
@@ -125,11 +125,10 @@ async def test_large_uploads_take_no_memory(server: RawServer, capsys: pytest.Ca
             await asyncio.gather(*(_post(client, large) for _ in range(3)))
             together = app.memory("VmHWM") - before
             now = app.memory("VmRSS")
-    with capsys.disabled():
-        print(  # noqa: T201 - the figure is what the test is for
-            f"\n50 MiB uploads through uvicorn: peak {before / MIB:.0f} MiB after one of 2 MiB, +{alone / MIB:.1f} MiB"
-            f" after three in a row, +{together / MIB:.1f} MiB after three at once; {now / MIB:.0f} MiB in the end"
-        )
+    figures.append(
+        f"50 MiB uploads through uvicorn: peak {before / MIB:.0f} MiB after one of 2 MiB, +{alone / MIB:.1f} MiB"
+        f" after three in a row, +{together / MIB:.1f} MiB after three at once; {now / MIB:.0f} MiB in the end"
+    )
     assert len(drain.sizes) == 7
     assert sum(size > SIZE for size in drain.sizes) == 6
     assert together < MOST
@@ -144,7 +143,7 @@ async def _get(client: httpx.AsyncClient, media_id: str) -> None:
 
 
 async def test_large_materials_take_no_memory(
-    sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path, figures: list[str]
 ) -> None:
     """Materials of 50 MiB that are passed on raise the peak of the server by less than a third of one."""
     small = (await wx.add_material("image", photo)).media_id
@@ -160,9 +159,8 @@ async def test_large_materials_take_no_memory(
         alone = app.memory("VmHWM") - before
         await asyncio.gather(*(_get(client, large) for _ in range(3)))
         together = app.memory("VmHWM") - before
-    with capsys.disabled():
-        print(  # noqa: T201 - as above
-            f"\n50 MiB materials through uvicorn: peak {before / MIB:.0f} MiB after a small one, +{alone / MIB:.1f} MiB"
-            f" after one, +{together / MIB:.1f} MiB after three at once"
-        )
+    figures.append(
+        f"50 MiB materials through uvicorn: peak {before / MIB:.0f} MiB after a small one, +{alone / MIB:.1f} MiB"
+        f" after one, +{together / MIB:.1f} MiB after three at once"
+    )
     assert together < MOST
