@@ -6,11 +6,15 @@ import inspect
 import os
 import re
 import shutil
+import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import httpx
 import pytest
 from attrs import frozen
 
@@ -25,6 +29,8 @@ from wxasset.simulator import Simulator
 # An import reads files; in a program it comes before the event loop, and here before the watch on it.
 for _name in wxasset.__all__:
     getattr(wxasset, _name)
+
+_INSTALLED: Final = 300  # seconds; an environment and its packages take some 20
 
 
 @frozen
@@ -110,7 +116,7 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
 }
 RUN_ELSEWHERE = {
     *(("python", kind) for kind in ("program", "test", "apptest")),
-    *(("sh", kind) for kind in ("demo", "test", "commands")),
+    *(("sh", kind) for kind in ("demo", "gallery", "test", "commands")),
 }
 WITH_SNIPPETS = [
     section
@@ -260,17 +266,54 @@ async def test_the_commands_run(document: str, sim: Simulator, here: Path) -> No
     assert [one.rpartition("/reports/")[2] for one in sim.cloud_files] == ["poster.png"]
 
 
+def _checkout(directory: Path) -> Path:
+    """Copy what the commands of a checkout need of it."""
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, directory)
+    for name in ("wxasset", "examples"):
+        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return directory
+
+
 async def test_the_demo_command_runs_in_a_fresh_checkout(tmp_path: Path) -> None:
     """The command that a stranger copies installs the package and runs the demo to six identical rows."""
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, checkout)
-    shutil.copytree(ROOT / "wxasset", checkout / "wxasset", ignore=shutil.ignore_patterns("__pycache__"))
     (command,) = blocks("README.md", "sh", "demo")
-    output = await _program("bash", "-c", f"cd {checkout} && {command}")
+    output = await _program("bash", "-c", f"cd {_checkout(tmp_path)} && {command}")
     assert output.count(" identical") == 6 + 1, "six rows and the summary"
     assert "DIFFERENT" not in output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+async def test_the_gallery_command_serves_its_page_in_a_fresh_checkout(tmp_path: Path) -> None:
+    """The command that a stranger copies installs what the gallery needs, and serves it on the simulator."""
+    (text,) = blocks("README.md", "sh", "gallery")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WXASSET_", "PYTHON"))}
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f"cd {_checkout(tmp_path)} && {text.strip()} --port {port}"),
+        env=kept,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(_INSTALLED):
+            said = b""
+            while b"Uvicorn running on" not in said:
+                line = await process.stderr.readline()
+                assert line, said.decode()
+                said += line
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            assert "<title>" in (await client.get("/")).text
+            assert (await client.get("/api/about", headers={"X-Gallery": "1"})).json() == {
+                "simulated": True,
+                "total": 0,
+            }
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        await process.communicate()
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
