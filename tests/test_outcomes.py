@@ -112,7 +112,7 @@ async def test_the_next_minute_is_not_waited_for_without_the_time(raw: WxSession
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("fault", LOST.keys() - {"JSON without the id"})  # which says "done" to a deletion
+@pytest.mark.parametrize("fault", sorted(LOST.keys() - {"JSON without the id"}))  # which says "done" to a deletion
 async def test_a_delete_whose_reply_is_lost_is_repeated(raw: WxSession, server: RawServer, fault: str) -> None:
     """A deletion is made again after a lost reply, and "already gone" is then what was asked for."""
     server.script = [await and_close(LOST[fault]), GONE]

@@ -498,6 +498,7 @@ async def test_empty_media(raw: WxSession, server: RawServer, tmp_path: Path) ->
         ("voice", jpeg(100), "are jpeg"),
         ("gif", jpeg(100), "no media type 'gif'"),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
 )
 async def test_documented_limits_are_checked_before_anything_is_sent(
     raw: WxSession, server: RawServer, kind: str, media: bytes, match: str
