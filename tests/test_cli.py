@@ -205,7 +205,7 @@ def test_demo_refuses_a_directory(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["demo", "--colour"], ["Unknown option", "--colour"]),
-        (["demon"], ["demon", "See: wxasset --help"]),
+        (["demon"], ["demon", "See: wxasset COMMAND --help"]),
         (["demo", "--yes"], ["belong to --live"]),
         (["demo", "--env", "e"], ["belong to --live"]),
         (["demo", "--fileid", "cloud://e.b/f"], ["belong to --live"]),

@@ -5,31 +5,25 @@ from collections.abc import Mapping
 
 from cyclopts import CycloptsError
 
-from wxasset.cli import view
+from wxasset.cli import view, wording
 from wxasset.cli.output import is_terminal, json_line
-from wxasset.errors import APIError, Hint, UploadOutcomeUnknown, WxAssetError
+from wxasset.errors import APIError, Hint, UsageError, WxAssetError
 
 __all__ = ["document_of", "note", "tell"]
 
-_HELP = Hint("See: wxasset --help", "用法见：wxasset --help")
+_HELP = Hint("Nothing was sent. See: wxasset COMMAND --help", "请求未发出。用法见：wxasset COMMAND --help")
 _SYSTEM = Hint("Check the file, the disk and their permissions.", "请检查文件、磁盘和权限。")
 
 
 def _hint_of(error: BaseException) -> Hint:
-    if isinstance(error, UploadOutcomeUnknown) and error.listing is not None:
-        look = f"wxasset ls {error.listing}"  # the error's own hint is for programs
-        return Hint(
-            f"Look for {error.filename} in: {look}. Upload it again only if it is not there a minute from now.",
-            f"请先执行 {look} 查找 {error.filename}；一分钟后仍未出现再重新上传，以免重复占用额度。",
-        )
-    if isinstance(error, WxAssetError):
-        return error.hint
-    return _HELP if isinstance(error, CycloptsError) else _SYSTEM
+    if isinstance(error, (CycloptsError, UsageError)):
+        return _HELP
+    return wording.hint_for(error) if isinstance(error, WxAssetError) else _SYSTEM
 
 
 def _message_of(error: BaseException) -> str:
     if isinstance(error, WxAssetError):
-        return error.message
+        return wording.reword_message(error.message)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
     return " ".join(str(error).split())
