@@ -370,7 +370,7 @@ def simulating(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], 
         assert process.stdout is not None
         try:
             lines = [process.stdout.readline().strip() for _ in range(4)]
-            yield process, dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+            yield process, dict(line[7:].split("=", 1) for line in lines if line.startswith("export "))
         finally:
             process.terminate()
 
@@ -378,7 +378,7 @@ def simulating(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], 
 @needs_signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_simulate_serves_until_a_signal(number: signal.Signals) -> None:
-    """The printed variables lead a client to the simulator, and a signal ends it with status 0 and silence."""
+    """The exported variables lead a client to the simulator, and a signal ends it with status 0 and silence."""
     with simulating() as (process, told):
         assert set(told) == {"WXASSET_BASE_URL", "WXASSET_APPID", "WXASSET_SECRET"}
         async with WxSession(told["WXASSET_APPID"], told["WXASSET_SECRET"], base_url=told["WXASSET_BASE_URL"]) as wx:
@@ -420,14 +420,15 @@ def test_simulate_says_that_a_port_is_taken() -> None:
         done = wxasset_run("simulate", "--port", port)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert_one_line(done.stderr, f"127.0.0.1:{port} is in use already")
+    assert_one_line(done.stderr, f"127.0.0.1:{port} is in use already", "--port")
+    assert "disk" not in done.stderr
 
 
 def test_simulate_says_that_it_cannot_listen() -> None:
     """An address that is not this machine's is told in one line, with status 1."""
     done = wxasset_run("simulate", "--host", "192.0.2.1")
     assert done.returncode == 1
-    assert_one_line(done.stderr, "Cannot listen on 192.0.2.1:0")
+    assert_one_line(done.stderr, "Cannot listen on 192.0.2.1:0", "--host")
 
 
 @pytest.mark.parametrize(

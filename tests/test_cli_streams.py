@@ -43,7 +43,7 @@ def test_a_closed_stream_is_no_defect(redirected: str, arguments: tuple[str, ...
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
-@pytest.mark.parametrize("arguments", [("completion", "bash"), ("rm", "--dry-run", "x" * 20)])
+@pytest.mark.parametrize("arguments", [("completion", "bash"), ("rm", "--dry-run", "x" * 20), ("simulate",)])
 def test_output_that_does_not_fit_is_one_line(arguments: tuple[str, ...]) -> None:
     """A disk that is full ends the command with one line on stderr and status 1."""
     done = ended(">/dev/full", *arguments)

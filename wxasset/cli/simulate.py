@@ -7,10 +7,10 @@ from pathlib import Path
 
 import anyio
 
-from wxasset.errors import UsageError
+from wxasset.errors import Hint, UsageError, WxAssetError
 from wxasset.simulator import Simulator
 
-__all__ = ["introduction", "read_secret", "serve", "why_not"]
+__all__ = ["CannotListenError", "introduction", "read_secret", "serve"]
 
 
 def read_secret(path: Path) -> str:
@@ -35,9 +35,9 @@ def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
     secret = shlex.quote(sim.secret) if secret_file is None else f'"$(cat {shlex.quote(str(secret_file))})"'
     return [
         f"# The simulator listens on {sim.url} until Ctrl-C. Point a client at it with:",
-        f"WXASSET_BASE_URL={sim.url}",
-        f"WXASSET_APPID={shlex.quote(sim.appid)}",
-        f"WXASSET_SECRET={secret}",
+        f"export WXASSET_BASE_URL={sim.url}",
+        f"export WXASSET_APPID={shlex.quote(sim.appid)}",
+        f"export WXASSET_SECRET={secret}",
         *_about_faults(sim),
     ]
 
@@ -54,17 +54,31 @@ def _about_faults(sim: Simulator) -> list[str]:
     ]
 
 
-async def serve(sim: Simulator, ready: Callable[[], None]) -> None:
+class CannotListenError(WxAssetError):
+    """The simulator cannot listen where it was told to."""
+
+    _hint = Hint(
+        "Choose a --port that is free (0 takes any) and a --host that is an address of this machine.",
+        "请用 --port 选择空闲端口（0 表示任意），--host 须为本机地址。",
+    )
+
+
+async def serve(sim: Simulator, where: str, ready: Callable[[], None]) -> None:
     """Serve until cancelled.
 
     Args:
         sim: The simulator.
+        where: Its host and port, for the message.
         ready: Called when it listens.
 
     Raises:
-        OSError: It cannot listen there.
+        CannotListenError: It cannot listen there.
+        OSError: What `ready` says cannot be written.
     """
-    await sim.start()
+    try:
+        await sim.start()
+    except OSError as error:
+        raise _cannot_listen(error, where) from None
     try:
         ready()
         await anyio.sleep_forever()
@@ -73,8 +87,7 @@ async def serve(sim: Simulator, ready: Callable[[], None]) -> None:
             await sim.close()
 
 
-def why_not(error: OSError, where: str) -> str:
-    """Say in one line why the simulator cannot listen there."""
+def _cannot_listen(error: OSError, where: str) -> CannotListenError:
     if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use already; choose another --port, or 0 for a free one."
-    return f"Cannot listen on {where}: {error.strerror or error}."
+        return CannotListenError(f"{where} is in use already.")
+    return CannotListenError(f"Cannot listen on {where}: {error.strerror or error}.")

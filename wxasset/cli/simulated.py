@@ -143,8 +143,5 @@ def simulate_command(
         for line in simulate.introduction(sim, secret_file):
             view.say(output, line)
 
-    try:
-        run_in_event_loop(partial(simulate.serve, sim, ready))
-    except OSError as error:
-        raise OSError(simulate.why_not(error, f"{host}:{port}")) from None
+    run_in_event_loop(partial(simulate.serve, sim, f"{host}:{port}", ready))
     return 0
