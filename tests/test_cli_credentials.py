@@ -7,7 +7,9 @@ import pytest
 
 from wxasset import FileTokenStore, RedisTokenStore
 from wxasset.cli.accounts import SERVICE, Credentials
+from wxasset.cli.consent import HOW
 from wxasset.cli.credentials import credentials_path, find_credentials, open_session, open_store
+from wxasset.cli.exits import Exit, exit_of
 from wxasset.errors import TokenUnavailableError, UsageError
 
 SECRET = "0123456789abcdef-secret"
@@ -49,9 +51,10 @@ def test_the_environment_comes_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["WXASSET_APPID", "WXASSET_SECRET"])
 def test_half_an_account_is_none(tmp_path: Path, name: str) -> None:
     """With one variable of the two nothing starts, and no file is used in their place."""
-    with pytest.raises(UsageError, match="missing: WXASSET_") as caught:
+    with pytest.raises(TokenUnavailableError, match="missing: WXASSET_") as caught:
         find_credentials(written(tmp_path, ONE) | {name: SECRET})
     assert SECRET not in str(caught.value)
+    assert (exit_of(caught.value), caught.value.hint) == (Exit.DENIED, HOW)
 
 
 def test_an_account_that_is_named_is_taken_from_the_file_as_a_whole(tmp_path: Path) -> None:

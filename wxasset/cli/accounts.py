@@ -25,13 +25,9 @@ from attrs import field, frozen
 from wxasset.cli import consent
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 
-__all__ = ["HOW", "SERVICE", "Accounts", "Credentials", "read_accounts"]
+__all__ = ["SERVICE", "Accounts", "Credentials", "read_accounts"]
 
 SERVICE: Final = "https://api.weixin.qq.com"
-HOW: Final = Hint(
-    "Set WXASSET_APPID and WXASSET_SECRET, or write a file with a table [name] of appid and secret (chmod 600).",
-    "请设置环境变量 WXASSET_APPID 和 WXASSET_SECRET，或在凭据文件中写入含 appid、secret 的 [名称] 表（chmod 600）。",
-)
 _LIMIT: Final = 1 << 20  # bytes; thousands of accounts
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _POSIX: Final = os.name == "posix"  # elsewhere modes do not say who may read
@@ -110,7 +106,7 @@ def read_accounts(path: Path) -> Accounts:
     else:
         default = document.pop("default") if isinstance(document.get("default"), str) else None
         return Accounts(path, {name: _account(name, table, path) for name, table in document.items()}, default)
-    raise TokenUnavailableError(problem, HOW)
+    raise TokenUnavailableError(problem, consent.HOW)
 
 
 def _read(path: Path) -> bytes:
@@ -123,12 +119,12 @@ def _read(path: Path) -> bytes:
         problem = f"There are no credentials: no WXASSET_APPID in the environment, and no file {path}."
     except OSError as error:
         problem = f"{path} cannot be read: {error.strerror or error}."
-    raise TokenUnavailableError(problem, HOW)
+    raise TokenUnavailableError(problem, consent.HOW)
 
 
 def _check(mode: int, path: Path) -> None:
     if not stat.S_ISREG(mode):
-        raise TokenUnavailableError(f"{path} is no regular file.", HOW)
+        raise TokenUnavailableError(f"{path} is no regular file.", consent.HOW)
     if _POSIX and mode & _OTHERS:
         cure = f"chmod 600 {shlex.quote(str(path))}"
         raise TokenUnavailableError(
@@ -143,7 +139,7 @@ def _check(mode: int, path: Path) -> None:
 def _account(name: str, table: Any, path: Path) -> Credentials:
     """Check one table of the file."""
     if not isinstance(table, dict):
-        raise TokenUnavailableError(f"{path}: {name} is no table [{name}].", HOW)
+        raise TokenUnavailableError(f"{path}: {name} is no table [{name}].", consent.HOW)
     problem = None
     if unknown := [key for key in table if key not in _KEYS]:
         problem = f"has {unknown[0]}, which is none of: {', '.join(_KEYS)}"
@@ -152,5 +148,5 @@ def _account(name: str, table: Any, path: Path) -> Credentials:
     elif odd := [key for key, value in table.items() if not isinstance(value, str)]:
         problem = f"has {odd[0]}, which is no text in quotes"
     if problem:
-        raise TokenUnavailableError(f"{path}: [{name}] {problem}.", HOW)
+        raise TokenUnavailableError(f"{path}: [{name}] {problem}.", consent.HOW)
     return Credentials(**table, origin=f"[{name}] of {path}", name=name)

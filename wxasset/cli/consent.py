@@ -6,10 +6,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wxasset.cli.view import one_line
-from wxasset.errors import UsageError
+from wxasset.errors import Hint, TokenUnavailableError, UsageError
 
-__all__ = ["agreed", "check_options", "check_variables", "counted", "host", "listing", "question"]
+__all__ = ["HOW", "agreed", "check_options", "check_variables", "counted", "host", "listing", "question"]
 
+HOW: Final = Hint(
+    "Set WXASSET_APPID and WXASSET_SECRET, or write a file with a table [name] of appid and secret (chmod 600).",
+    "请设置环境变量 WXASSET_APPID 和 WXASSET_SECRET，或在凭据文件中写入含 appid、secret 的 [名称] 表（chmod 600）。",
+)
+"""What to do where there are no credentials, or not all of them."""
+
+_VARIABLES: Final = Hint("Set WXASSET_APPID and WXASSET_SECRET.", "请设置环境变量 WXASSET_APPID 和 WXASSET_SECRET。")
 _REQUIRED: Final = ("WXASSET_APPID", "WXASSET_SECRET")
 _NAMED: Final = 3  # items that a question names
 _SERVICE: Final = "https://api.weixin.qq.com"
@@ -27,16 +34,17 @@ def check_options(*, live: bool, yes: bool, env: str | None, fileids: Sequence[s
         raise UsageError("--fileid needs --env, the environment that the files are in.")
 
 
-def check_variables(environ: Mapping[str, str], who: str = "--live") -> None:
+def check_variables(environ: Mapping[str, str], who: str = "--live", hint: Hint = _VARIABLES) -> None:
     """Refuse to start without credentials, on behalf of `who`.
 
     Raises:
-        UsageError: A variable is missing; it says which.
+        TokenUnavailableError: A variable is missing; it says which.
     """
     missing = [name for name in _REQUIRED if not environ.get(name)]
     if missing:
-        raise UsageError(
-            f"{who} needs the environment variables {' and '.join(_REQUIRED)}; missing: {' and '.join(missing)}."
+        raise TokenUnavailableError(
+            f"{who} needs the environment variables {' and '.join(_REQUIRED)}; missing: {' and '.join(missing)}.",
+            hint,
         )
 
 

@@ -34,12 +34,12 @@ def find_credentials(environ: Mapping[str, str], account: str | None = None) -> 
         account: The name of an account in the file.
 
     Raises:
-        UsageError: The environment is incomplete, the file has no such account, or an address is none.
-        TokenUnavailableError: There are no credentials, or their file must not be used.
+        UsageError: The file has no such account, or an address is none.
+        TokenUnavailableError: There are no credentials, or not all of them, or their file must not be used.
     """
     appid, secret = environ.get("WXASSET_APPID"), environ.get("WXASSET_SECRET")
     if account is None and (appid or secret):
-        consent.check_variables(environ, "An account of the environment")
+        consent.check_variables(environ, "An account of the environment", consent.HOW)
         found = Credentials(
             appid=appid or "",
             secret=secret or "",

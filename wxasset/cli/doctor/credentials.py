@@ -50,7 +50,7 @@ class Found:
 def judge_credentials(found: Found) -> Finding:
     """Judge whether credentials are there, and look as WeChat's do."""
     if found.error is not None:
-        # What is wrong with a file has its own cure; what the environment lacks is said by the message.
+        # What is missing, or wrong with a file, has its own cure; a wrong name or address is said by the message.
         cure = found.error.hint if not isinstance(found.error, UsageError) else _CONSOLE
         said = Hint(found.error.message, f"没有可用的凭证（{found.error.message}）")
         return failed("credentials", said, cure)
