@@ -5,6 +5,7 @@ import io
 import os
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -141,6 +142,19 @@ async def test_a_file_that_has_not_changed_is_not_read_again(kept: WxSession, si
     os.utime(path, (an_hour_ago, an_hour_ago + 1))
     assert await kept.ensure_material("image", path) != added
     assert sent(sim) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is UTF-8")
+async def test_a_name_that_is_not_utf_8_ends_no_batch(kept: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """It is added like the others, and skipped the next time."""
+    paths = [tmp_path / os.fsdecode(b"bad\xff.png"), tmp_path / "good.png"]
+    for number, path in enumerate(paths):
+        path.write_bytes(picture(number))
+        os.utime(path, (1e9, 1e9))
+    for skipped in (False, True):
+        async with kept.add_materials("image", paths) as outcomes:
+            assert [one.skipped async for one in outcomes if isinstance(one, Added)] == [skipped, skipped]
+    assert len(sim.materials) == 2
 
 
 async def test_a_file_that_was_just_written_is_read_again(kept: WxSession, sim: Simulator, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ class Journal:
         identity = _identity(path)
         if identity is None:
             return None, None
-        wanted = {**asdict(key), **asdict(identity), "path": path}
+        wanted = {**asdict(key), **asdict(identity), "path": _text(path)}
         found = self._base.execute(
             "SELECT sha256 FROM files WHERE path = :path AND device = :device AND inode = :inode AND size = :size"
             " AND modified_ns = :modified_ns",
@@ -225,7 +225,7 @@ class Journal:
             row = self._find(wanted)
             holder = base.execute(f"SELECT holder FROM uploads WHERE {_THIS}", wanted).fetchone()
             step = next_step(row, held=holder is not None and self._is_held(holder[0]))
-            fresh = wanted | {"filename": filename, "size": size, "holder": self._holding.id}
+            fresh = wanted | {"filename": _text(filename), "size": size, "holder": self._holding.id}
             if step is Step.SEND:
                 base.execute(
                     "INSERT INTO uploads (appid, api, type, sha256, described, state, filename, size, holder)"
@@ -259,6 +259,8 @@ class Journal:
     def end(self, key: UploadKey, state: LedgerState, now: float, **values: object) -> None:
         """Note what came of it, and let go of it."""
         named = {"media_id": None, "url": None, "reconciled": False, "error": None} | values
+        if isinstance(error := named["error"], str):
+            named["error"] = _text(error)
         with self._transaction() as base:
             base.execute(
                 "UPDATE uploads SET state = :state, ended = :now, media_id = :media_id, url = :url,"
@@ -271,7 +273,7 @@ class Journal:
         with self._transaction() as base:
             base.execute(
                 f"UPDATE uploads SET state = 'planned', filename = :filename, begun = NULL, ended = NULL WHERE {_THIS}",
-                asdict(key) | {"filename": filename},
+                asdict(key) | {"filename": _text(filename)},
             )
 
     def remember(self, path: str, identity: Identity, sha256: str) -> None:
@@ -282,7 +284,7 @@ class Journal:
         with self._transaction() as base:
             base.execute(
                 "INSERT OR REPLACE INTO files VALUES (:path, :device, :inode, :size, :modified_ns, :sha256)",
-                asdict(identity) | {"path": path, "sha256": sha256},
+                asdict(identity) | {"path": _text(path), "sha256": sha256},
             )
 
     def forget(self, media_id: str) -> int:
@@ -313,6 +315,11 @@ def _create(path: str) -> None:
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _text(said: str) -> str:
+    """Make a text that SQLite takes: a path that is not UTF-8 has surrogates, here and in the errors that name it."""
+    return said.encode("utf-8", "backslashreplace").decode()
 
 
 def _identity(path: str) -> Identity | None:
