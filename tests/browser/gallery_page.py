@@ -11,12 +11,15 @@ from attrs import define, field
 from playwright.async_api import Browser, Page, expect
 
 from browsing import LOADED, chromium, gallery
+from raw_server import RawServer, reset
 from wxasset.simulator import Simulator
 
 SHOTS = os.environ.get("WXASSET_SCREENSHOTS")
 _PATIENCE = 20_000  # milliseconds; a busy machine takes seconds for what is done at once on an idle one
 expect.set_options(timeout=_PATIENCE)
-REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (4|5)\d\d")
+REFUSED = re.compile(
+    r"Failed to load resource: (the server responded with a status of (4|5)\d\d|net::ERR_CONNECTION_RESET)"
+)
 
 
 @define
@@ -218,6 +221,16 @@ async def test_problems_are_told_in_plain_words(page: Page, sim: Simulator, samp
     assert sim.materials == {}
     await page.reload()
     await expect(page.locator("h1")).to_have_text("图片素材库")
+
+
+@pytest.mark.refusals(1)
+async def test_a_lost_answer_is_no_failure(page: Page, samples: Path) -> None:
+    """Where all of a file was sent and no answer came, the library is to be looked at before it is sent again."""
+    async with RawServer(script=[reset]) as server:
+        await page.route("**/api/images?upload=*", lambda route: route.continue_(url=f"{server.url}/api/images"))
+        await page.locator("#files").set_input_files(samples / "photo.jpg")
+        await expect(page.locator("#problems li > p")).to_contain_text(["Look whether the picture is in the library"])
+        assert [request.line for request in server.requests] == ["POST /api/images HTTP/1.1"]
 
 
 async def test_it_begins_in_the_language_of_the_browser(page: Page, browser: Browser, url: str) -> None:

@@ -9,6 +9,7 @@ export class Problem extends Error {
   }
 }
 
+const UNKNOWN = 504; // all of a file was sent and no answer came: the picture may be in the library
 const HEADERS = { "X-Gallery": "1" }; // pages of other sites cannot send it
 
 function parsed(text) {
@@ -38,9 +39,11 @@ export function send(file, onMove) {
   form.append("file", file);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not tell how much of a body was sent
+    let sent = false;
     let over = false;
     request.upload.onprogress = (event) => event.lengthComputable && onMove("toServer", event.loaded / event.total);
     request.upload.onload = async () => {
+      sent = true;
       while (!over) {
         const { done, total } = await ask(`api/passage?upload=${upload}`).catch(() => ({}));
         if (!over) onMove("toWeChat", total ? done / total : 0);
@@ -51,7 +54,7 @@ export function send(file, onMove) {
       over = true;
       const content = parsed(request.responseText);
       if (request.status === 201) resolve(content);
-      else reject(new Problem(request.status, content));
+      else reject(new Problem(request.status || (sent ? UNKNOWN : 0), content));
     };
     request.open("POST", `api/images?upload=${upload}`);
     for (const [name, value] of Object.entries(HEADERS)) request.setRequestHeader(name, value);
