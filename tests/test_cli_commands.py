@@ -688,3 +688,20 @@ def test_a_shell_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     assert done.returncode == Exit.USAGE
     assert "--shell" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_is_called_empty(wxasset: Command, tmp_path: Path) -> None:
+    """A file without bytes is not told as one of an unknown format."""
+    (file := tmp_path / "none.jpg").touch()
+    done = wxasset("add", "--dry-run", file)
+    assert done.status == Exit.FAILED
+    assert "none.jpg is empty." in done.err
+
+
+@pytest.mark.parametrize("arguments", [("get",), ("cloud", "get", "env-1")])
+def test_an_empty_place_is_refused(service: Simulator, wxasset: Command, arguments: tuple[str, ...]) -> None:
+    """An empty -o, of a variable that is not set, say, is a wrong command before anything is sent."""
+    done = wxasset(*arguments, "x" * 43, "-o", "")
+    assert done.status == Exit.USAGE
+    assert "-o is empty" in done.err
+    assert service.journal == []

@@ -71,6 +71,8 @@ def check_output(output: str, *, several: bool) -> Path | BinaryIO:
     Raises:
         UsageError: They cannot all go there.
     """
+    if not output:
+        raise UsageError("-o is empty: give a directory, a file, or - for stdout.")
     if output != STDIO:
         if several and not os.path.isdir(output):  # noqa: PTH112 - a text
             raise UsageError("Several downloads go to a directory that exists; -o is none.")

@@ -26,7 +26,10 @@ async def kind_of(path: Path) -> Kind:
     Raises:
         SourceError: It cannot be read, or WeChat has no material for it.
     """
-    return material_type(path.name, await format_of(path))
+    head = await to_thread.run_sync(_head, path)
+    if not head:
+        raise SourceError(f"{path.name} is empty.", Hint("Check the file.", "文件为空，请检查。"))
+    return material_type(path.name, sniff(head))
 
 
 def _head(path: Path) -> bytes:
