@@ -451,6 +451,14 @@ async def test_what_a_dead_process_had_planned_is_sent_without_a_search(
     assert await ledger.counts() == LedgerCounts(done=1)
 
 
+def test_what_a_dead_process_left_beside_a_name_with_brackets_is_cleared_away(tmp_path: Path) -> None:
+    """The name of a ledger is no pattern."""
+    left = tmp_path / "uploads[1].db-holder-0"
+    left.touch()
+    Holding.take(str(tmp_path / "uploads[1].db")).end()
+    assert not left.exists()
+
+
 def test_a_holding_is_alive_until_it_ends(tmp_path: Path) -> None:
     """Its lock says so to others, and what is left of one that ended is cleared away by the next."""
     base = str(tmp_path / "ledger.db")

@@ -1,5 +1,6 @@
 """Whether another process is alive, told by a lock that its system takes away when it ends, however it does."""
 
+import glob
 import os
 import secrets
 import sys
@@ -50,7 +51,7 @@ class Holding:
     @classmethod
     def take(cls, base: str) -> Self:
         """Make one beside the file `base`, and clear away those whose makers have ended."""
-        for path in Path(base).parent.glob(f"{Path(base).name}-holder-*"):
+        for path in Path(base).parent.glob(f"{glob.escape(Path(base).name)}-holder-*"):
             with suppress(OSError):
                 _clear(path)
         while True:
