@@ -34,7 +34,7 @@ class Ledger:
     mode 0600. What is committed survives the death of the process; that an upload was begun survives a loss of power
     as well, as it is on the disk before the first byte is sent. Whether another process is alive is told by a locked
     file beside it, which the system unlocks as soon as that process ends; one that is alive is waited for, also where
-    it is merely stopped.
+    it is merely stopped. One that is open belongs to one event loop: another loop, or thread, opens its own.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -106,7 +106,8 @@ class Bulk(Ensuring):
             type: As in `add_material`.
             media: What to add, each as in `add_material`, or a `NewMaterial` with a name or a title of its own. A plain
                 iterator is pulled in a thread, as it may block on a directory; what has to stay in its thread (a cursor
-                of SQLite) comes as a list or an async generator. A generator is closed in the end.
+                of SQLite) comes as a list or an async generator. One that blocks for ever (``iter(queue.get, None)``)
+                holds up the end of the batch: use an async generator. A generator is closed in the end.
             title: The title of videos; a video needs one, here or as a `NewMaterial`.
             introduction: The introduction of videos.
             concurrency: The most materials under way at once.
