@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -85,13 +86,16 @@ def on_terminal(
         stderr=theirs,
     ) as process:
         os.close(theirs)
-        seen = b""
+        seen, answered = b"", 0
         try:
             while chunk := read(ours):
                 seen += chunk
-                if b"[y/N]" in chunk and answer == CTRL_C:
+                if seen.count(b"[y/N]") == answered:  # a question may come in two pieces
+                    continue
+                answered += 1
+                if answer == CTRL_C:
                     process.send_signal(signal.SIGINT)
-                elif b"[y/N]" in chunk:
+                else:
                     os.write(ours, f"{answer}\n".encode())
         finally:
             os.close(ours)
@@ -99,7 +103,9 @@ def on_terminal(
 
 
 def read(terminal: int) -> bytes:
-    """Read from a pseudo-terminal; Linux reports its end as an error."""
+    """Read from a pseudo-terminal; Linux reports its end as an error, and one that says nothing for long has hung."""
+    if not select.select([terminal], [], [], HELD_UP)[0]:
+        return b""
     try:
         return os.read(terminal, 65536)
     except OSError:
