@@ -103,7 +103,7 @@ async def test_the_simulator_does_not_block_either(photo: bytes) -> None:
     told: dict[str, str] = {}
     while "WXASSET_SECRET" not in told:
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        name, _, value = line.strip().partition("=")
+        name, _, value = line.strip().removeprefix("export ").partition("=")
         told[name] = value
     async with WxSession(told["WXASSET_APPID"], told["WXASSET_SECRET"], base_url=told["WXASSET_BASE_URL"]) as wx:
         await wx.add_material("image", photo)

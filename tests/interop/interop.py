@@ -63,7 +63,7 @@ async def simulating(options: Sequence[str]) -> AsyncIterator[dict[str, str]]:
         lines = BufferedByteReceiveStream(process.stdout)
         variables: dict[str, str] = {}
         while "WXASSET_SECRET" not in variables:  # the last one
-            name, _, value = (await lines.receive_until(b"\n", 4096)).decode().partition("=")
+            name, _, value = (await lines.receive_until(b"\n", 4096)).decode().removeprefix("export ").partition("=")
             variables[name] = value
         yield variables
         process.terminate()
