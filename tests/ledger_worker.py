@@ -22,7 +22,9 @@ async def main(url: str, appid: str, secret: str, directory: str, path: str) -> 
     begun = time.monotonic()
     async with (
         Ledger(path) as ledger,
-        WxSession(appid, secret, base_url=url, uploads=UploadPolicy(visibility=VISIBILITY), ledger=ledger) as wx,
+        WxSession(
+            appid, secret, base_url=url, uploads=UploadPolicy(visibility=VISIBILITY, settle=VISIBILITY), ledger=ledger
+        ) as wx,
         wx.add_materials("image", sorted(Path(directory).iterdir())) as outcomes,
     ):
         async for outcome in outcomes:

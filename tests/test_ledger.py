@@ -28,6 +28,7 @@ from wxasset import (
     LedgerRow,
     NewMaterial,
     NotTried,
+    RetryPolicy,
     StaticToken,
     UploadPolicy,
     WxSession,
@@ -67,7 +68,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 @pytest.fixture
 async def kept(sim: Simulator, ledger: Ledger) -> AsyncIterator[WxSession]:
     """A session with that ledger, which looks once and at once for what was lost."""
-    uploads = UploadPolicy(visibility=0)
+    uploads = UploadPolicy(visibility=0, settle=0)
     async with WxSession(
         sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, uploads=uploads, ledger=ledger
     ) as session:
@@ -263,7 +264,7 @@ async def test_a_lost_answer_is_resolved_by_the_library(
     kept: WxSession, ledger: Ledger, sim: Simulator, fault: str, uploads: int
 ) -> None:
     """The row is unknown; the next call finds what was added, and sends again only what is not there."""
-    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=0))
+    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=0, settle=0))
     sim.fail("add_material", fault)
     with pytest.raises(UploadOutcomeUnknown):
         await wx.ensure_material("image", picture(1))
@@ -291,9 +292,12 @@ async def test_a_lost_answer_is_found_by_the_call_itself(kept: WxSession, sim: S
         assert sim.materials[one.media_id].content == one.item.media
 
 
-async def test_what_is_listed_late_is_waited_for(kept: WxSession, sim: Simulator) -> None:
-    """A material that the list does not show yet is not sent again within `visibility`."""
-    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=1.0))
+@pytest.mark.parametrize(("visibility", "settle"), [(1.0, 0.0), (0.0, 1.0)])
+async def test_what_is_listed_late_is_waited_for(
+    kept: WxSession, sim: Simulator, visibility: float, settle: float
+) -> None:
+    """A material that the list does not show yet is not sent again within `visibility`, nor within `settle`."""
+    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=visibility, settle=settle))
     sim.fail("add_material", "hide-300ms,reset-after-commit")
     with pytest.raises(UploadOutcomeUnknown):
         await wx.ensure_material("image", picture(1))
@@ -301,9 +305,28 @@ async def test_what_is_listed_late_is_waited_for(kept: WxSession, sim: Simulator
     assert sent(sim) == 1
 
 
+async def test_what_somebody_holds_for_ever_holds_nobody_up(
+    kept: WxSession, ledger: Ledger, sim: Simulator, tmp_path: Path
+) -> None:
+    """Who waits for a claim that never ends is told after the time that an upload may take; a batch goes on."""
+    wx = kept.with_options(retry=RetryPolicy(timeout=0.2))
+    await wx.ensure_material("image", picture(1), filename="a.png")
+    row = await only(ledger)
+    await ledger.forget(row.media_id or "")
+    async with Ledger(tmp_path / "ledger.db") as stuck:
+        key = UploadKey(appid=row.appid, api=row.api, type=row.type, sha256=row.sha256)
+        assert (await stuck.claim(key, row.filename, row.size)).step is Step.SEND
+        async with wx.add_materials("image", [picture(1), picture(2)]) as outcomes:
+            ends = [one async for one in outcomes]
+        assert [type(one.error) for one in ends if isinstance(one, Failed)] == [UploadOutcomeUnknown]
+        assert len([one for one in ends if isinstance(one, Added)]) == 1
+        assert sent(sim) == 2
+        await stuck.end(key, "planned")
+
+
 async def test_a_search_that_fails_leaves_it_unknown(kept: WxSession, ledger: Ledger, sim: Simulator) -> None:
     """As long as the library cannot be listed nothing is sent again."""
-    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=0))
+    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=0, settle=0))
     sim.fail("add_material", "reset-after-commit")
     sim.fail("batchget_material", "errcode:48001")
     for _ in range(2):
@@ -316,7 +339,7 @@ async def test_a_search_that_fails_leaves_it_unknown(kept: WxSession, ledger: Le
 
 async def test_of_several_with_its_name_the_newest_is_taken(kept: WxSession, ledger: Ledger, sim: Simulator) -> None:
     """What has the mark has the bytes: a material that the ledger was told to forget does not make it unsure."""
-    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=0))
+    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=0, settle=0))
     first = await wx.ensure_material("image", picture(1), filename="a.png")
     assert await ledger.forget(first.media_id)
     assert not await ledger.forget(first.media_id)
@@ -324,7 +347,7 @@ async def test_of_several_with_its_name_the_newest_is_taken(kept: WxSession, led
     with pytest.raises(UploadOutcomeUnknown):
         await wx.ensure_material("image", picture(1), filename="a.png")
     async with WxSession(
-        sim.appid, sim.secret, base_url=sim.url, ledger=ledger, uploads=UploadPolicy(visibility=0)
+        sim.appid, sim.secret, base_url=sim.url, ledger=ledger, uploads=UploadPolicy(visibility=0, settle=0)
     ) as other:
         found = await other.ensure_material("image", picture(1), filename="a.png")
     assert found.media_id == list(sim.materials)[-1]
@@ -337,7 +360,9 @@ async def test_a_cancelled_upload_is_unknown(ledger: Ledger, sim: Simulator, arr
     """Whether WeChat had all of it by then is what the next call finds out."""
     async with (
         ChaosProxy(sim.url) as proxy,
-        WxSession(sim.appid, sim.secret, base_url=proxy.url, ledger=ledger, uploads=UploadPolicy(visibility=0)) as wx,
+        WxSession(
+            sim.appid, sim.secret, base_url=proxy.url, ledger=ledger, uploads=UploadPolicy(visibility=0, settle=0)
+        ) as wx,
     ):
         await wx.count_materials()
         proxy.toxics = () if arrives else (BlackHole(),)
@@ -396,7 +421,7 @@ class Hesitating(Ledger):
 
 async def test_what_is_cancelled_between_search_and_upload_holds_nobody_up(sim: Simulator, tmp_path: Path) -> None:
     """Another call with the same ledger sends it, instead of waiting for one that is gone."""
-    uploads = UploadPolicy(reconcile="raise", visibility=0)
+    uploads = UploadPolicy(reconcile="raise", visibility=0, settle=0)
     async with (
         Hesitating(tmp_path / "ledger.db") as ledger,
         WxSession(sim.appid, sim.secret, base_url=sim.url, ledger=ledger, uploads=uploads) as wx,

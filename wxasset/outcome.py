@@ -38,6 +38,8 @@ class UploadPolicy:
         reconcile: "search" looks for it among the newest materials, under its name and in the time of the attempt;
             "raise" leaves that to you: `UploadOutcomeUnknown` at once, and its `resolve` later.
         visibility: Seconds for which the search goes on, as a material may be listed a little after it was added.
+        settle: Seconds after it began before an upload in a `Ledger` that nobody finds counts as never added: WeChat
+            may still be at work on what a killed process has sent.
         unique_names: Whether each name gets a mark, "poster.jpg" becoming "poster-k7m2xq9d.jpg", by which the search
             is exact also where many files have the same name. For batch jobs; the mark is seen in the library.
         unlisted: What is done where WeChat has no list (article images, temporary media): "raise", or "resend" where a
@@ -46,6 +48,7 @@ class UploadPolicy:
 
     reconcile: Literal["search", "raise"] = field(default="search", validator=validators.in_(("search", "raise")))
     visibility: float = field(default=3.0, validator=[validators.ge(0), validators.le(600)])
+    settle: float = field(default=30.0, validator=[validators.ge(0), validators.le(600)])
     unique_names: bool = False
     unlisted: Literal["raise", "resend"] = field(default="raise", validator=validators.in_(("raise", "resend")))
 

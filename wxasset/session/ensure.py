@@ -75,9 +75,10 @@ class Ensuring(Materials):
 
         It is sent under a name with a mark that is made of its bytes ("poster-k7m2xq9dh3wa.png"). Where an answer was
         lost, or a process died while it sent, the library is searched for that name before anything is sent again;
-        what is found was made of the same bytes, whoever sent them. What is not listed `UploadPolicy.visibility`
-        seconds after it was given up counts as never added: a material that WeChat makes later than that is there
-        twice in the end. Choose up to 600 seconds where that matters more than the wait.
+        what is found was made of the same bytes, whoever sent them. What is not listed `UploadPolicy.settle` seconds
+        after it began, and `UploadPolicy.visibility` seconds after it was given up (or after this call found that its
+        process had died), counts as never added: a material that WeChat makes later than that is there twice in the
+        end. Choose up to 600 seconds where that matters more than the wait.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html
 
@@ -96,7 +97,8 @@ class Ensuring(Materials):
             UsageError: There is no ledger, or it cannot tell which account this is.
             LedgerError: The ledger cannot be read or written.
             UploadOutcomeUnknown: It was sent and the answer was lost, and the library does not show it for certain;
-                the next call searches again before it sends.
+                the next call searches again before it sends. Or another task or process has been at it for longer than
+                this call may take.
             WxAssetError: As in `add_material`.
         """
         new = NewMaterial(media=media, filename=filename, title=title, introduction=introduction)
@@ -183,6 +185,7 @@ class _Upload:
     async def _settle(self, source: Source, *, verify: bool) -> tuple[AddedMaterial, bool]:
         """Do what the ledger says until the library has it."""
         name, wait = self.key.sent_as(source.filename), _POLL
+        until = time.monotonic() + self._patience(source)
         while True:
             claim = await self.ledger.claim(self.key, name, source.size)
             if claim.step is Step.SEND:
@@ -194,9 +197,33 @@ class _Upload:
             if claim.step is Step.SKIP and claim.row is not None:
                 if not verify or await self._is_there(claim.row):
                     return claim.row.material, True
+            elif time.monotonic() > until:
+                raise self._held_up(name, source, claim.row)
             else:
                 await anyio.sleep(wait)
                 wait = min(2 * wait, _POLL_MOST)
+
+    def _patience(self, source: Source) -> float:
+        """Return the seconds that an upload of this may take, its search included."""
+        engine = self.session._engine  # noqa: SLF001 - a part of the session
+        search = max(engine.uploads.visibility, engine.uploads.settle)
+        return engine.retry.timeout + source.size / engine.timeouts.min_rate + search
+
+    def _held_up(self, name: str, source: Source, row: LedgerRow | None) -> UploadOutcomeUnknown:
+        now = time.time()
+        return UploadOutcomeUnknown(
+            f"The upload of {name} to {self.call.route.path} has been claimed by another task or process for too long;"
+            " it was not sent again.",
+            self.call.route.path,
+            filename=name,
+            type=self.kind,
+            size=source.size,
+            started_at=now if row is None or row.begun is None else row.begun,
+            ended_at=now,
+            reason="Another task or process is at it, and does not end.",
+            listing=self.call.listing,
+            unique_name=True,
+        )
 
     async def _is_there(self, row: LedgerRow) -> bool:
         """Ask WeChat for the material, and for no more than the head of the answer."""
@@ -241,8 +268,9 @@ class _Upload:
             listing=self.call.listing,
             unique_name=True,
         )
-        visibility = self.session._engine.uploads.visibility  # noqa: SLF001 - a part of the session
-        for wait in polls(max(0.0, ended + visibility - now)):
+        policy = self.session._engine.uploads  # noqa: SLF001 - a part of the session
+        until = max(ended + policy.visibility, doubt.started_at + policy.settle)
+        for wait in polls(max(0.0, until - now)):
             await anyio.sleep(wait)
             if found := await self._find(doubt):
                 return found
