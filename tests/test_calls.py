@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wxasset.calls import cloud, material, media, token
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
-from wxasset.calls.batches import Asking, batches, checked
+from wxasset.calls.batches import Asking, Collected, checked
 from wxasset.calls.cloud import (
     BatchDeleteFile,
     DeletedFile,
@@ -570,7 +570,9 @@ IDS: Final = st.lists(st.text(min_size=1, max_size=3), max_size=130)
 @given(IDS)
 def test_batches_hold_every_id_once_and_in_order(fileids: list[str]) -> None:
     """No id is lost or asked for twice, and no batch is empty or too large."""
-    cut = list(batches(iter(fileids)))
+    collected = Collected()
+    cut = [batch for one in fileids if (batch := collected.add(one))]
+    cut += [rest] if (rest := collected.rest()) else []
     assert [one for batch in cut for one in batch] == list(dict.fromkeys(fileids))
     assert all(1 <= len(batch) <= 50 for batch in cut)
     assert all(len(batch) == 50 for batch in cut[:-1])
@@ -656,7 +658,7 @@ def test_where_nothing_was_answered_the_first_error_is_raised() -> None:
 def test_nothing_asked_is_nothing_failed() -> None:
     """An empty list of ids has an empty report."""
     assert told([]) == DeleteReport()
-    assert list(batches([])) == []
+    assert Collected().rest() == ()
     DeleteReport().raise_for_failed()
 
 

@@ -1,6 +1,7 @@
 """Cloud files are deleted in any number, each with an outcome of its own."""
 
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -228,6 +229,53 @@ async def test_what_the_iterable_raises_comes_through(raw: WxSession, server: Ra
     with pytest.raises(LookupError, match="the database has gone"):
         await raw.batch_delete_file("env", breaking())
     assert sum(len(asked(request)) for request in server.requests) == 100
+
+
+async def test_what_is_no_failure_of_a_request_comes_out_as_itself(raw: WxSession, server: RawServer) -> None:
+    """An error that is none of this package's ends the job, is in no group, and cuts off nothing that is under way."""
+
+    async def wait(seconds: float) -> None:
+        raise ArithmeticError(seconds)
+
+    async def answer_all_but_the_second(request: RawRequest, connection: Connection) -> None:
+        if "cloud://50" in asked(request):
+            await connection.send(reply({"errcode": -1, "errmsg": "system error"}))
+        else:
+            await obey(request, connection)
+            served.append(len(asked(request)))
+
+    served: list[int] = []
+    raw._engine.sleep = wait
+    server.script = [answer_all_but_the_second]
+    with pytest.raises(ArithmeticError):
+        await raw.batch_delete_file("env", [f"cloud://{number}" for number in range(5000)])
+    assert len(served) == len(server.requests) - 1 < 20
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+async def test_a_generator_of_ids_is_closed(raw: WxSession, kind: str) -> None:
+    """Also where it is left in the middle, as an id of it is none; a plain one does not run in the event loop."""
+    ended: list[bool] = []
+    threads: set[threading.Thread] = set()
+
+    def plain() -> Iterator[str]:
+        try:
+            threads.add(threading.current_thread())
+            yield from ("cloud://1", "", "cloud://2")
+        finally:
+            ended.append(True)
+
+    async def asynchronous() -> AsyncIterator[str]:
+        try:
+            for one in ("cloud://1", "", "cloud://2"):
+                yield one
+        finally:
+            ended.append(True)
+
+    with pytest.raises(UsageError):
+        await raw.batch_delete_file("env", plain() if kind == "plain" else asynchronous())
+    assert ended == [True]
+    assert threading.current_thread() not in threads
 
 
 async def test_an_id_that_is_none_stops_an_iterator(raw: WxSession, server: RawServer) -> None:

@@ -1,6 +1,6 @@
 """Ids of cloud files in any number: cut into batches as they are read, and what came of each. Pure."""
 
-from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from attrs import define, field
@@ -9,7 +9,7 @@ from wxasset.calls.base import Call
 from wxasset.calls.cloud import BATCH, check_fileid, stops_all
 from wxasset.errors import UsageError, WxAssetError
 
-__all__ = ["Asking", "Collected", "FileIds", "batches", "checked"]
+__all__ = ["Asking", "Collected", "FileIds", "checked"]
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -25,16 +25,6 @@ def checked(fileids: FileIds) -> FileIds:
         for one in fileids:
             check_fileid(one)
     return fileids
-
-
-def batches(fileids: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Give ids 50 at a time, in order and each of them once, reading no further than it takes."""
-    collected = Collected()
-    for one in fileids:
-        if batch := collected.add(one):
-            yield batch
-    if rest := collected.rest():
-        yield rest
 
 
 @define

@@ -1,14 +1,14 @@
 """The verbs of cloud storage."""
 
 import posixpath
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TypeVar
 
 import anyio
 
 from wxasset.calls.base import Call
-from wxasset.calls.batches import Asking, Collected, FileIds, batches, checked
+from wxasset.calls.batches import Asking, Collected, FileIds, checked
 from wxasset.calls.cloud import BatchDeleteFile, DeleteReport, check_fileid, outcomes, report
 from wxasset.calls.storage import (
     MAX_AGE,
@@ -25,6 +25,7 @@ from wxasset.resumption import resume
 from wxasset.session.base import Session
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.progress import Progress
+from wxasset.transfer.pulling import pulled
 from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
@@ -171,8 +172,9 @@ class CloudFiles(Session):
         Args:
             env: The cloud environment's id.
             fileids: Ids such as ``cloud://env.bucket/path``, from any iterable or async iterable, which is read no
-                faster than the requests go; a repeated one is sent once. What it raises comes through, when the
-                requests under way have ended.
+                faster than the requests go; a repeated one is sent once. A plain iterator is pulled in a thread, and a
+                generator is closed in the end. What it raises, or a token source of your own does, comes through when
+                the requests under way have ended.
             concurrency: The most requests under way at once.
 
         Returns:
@@ -188,20 +190,29 @@ class CloudFiles(Session):
         """Ask about batches as they are read, at most so many at once; give their outcomes in order."""
         if concurrency < 1:
             raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
-        ids, free = checked(fileids), anyio.Semaphore(concurrency)
+        free = anyio.Semaphore(concurrency)
         failure: Exception | None = None
 
         async def ask(number: int, batch: tuple[str, ...], call: Call[R]) -> None:
+            nonlocal failure
             try:
                 asking.take(number, batch, await self._answer(call))
+            except Exception as error:  # noqa: BLE001 - the caller's own, such as of a token source: as for the ids
+                failure = failure or error
             finally:
                 free.release()
 
-        async with anyio.create_task_group() as group, aclosing(_batches(ids)) as coming:
+        async with (
+            pulled(checked(fileids)) as ids,
+            anyio.create_task_group() as group,
+            aclosing(_batches(ids)) as coming,
+        ):
             number = 0
             try:
                 async for batch in coming:
                     await free.acquire()
+                    if failure is not None:
+                        break
                     if asking.stop is None:
                         group.start_soon(ask, number, batch, asking.make(batch))
                     else:
@@ -209,7 +220,7 @@ class CloudFiles(Session):
                         free.release()
                     number += 1
             except Exception as error:  # noqa: BLE001 - the caller's own: it must not cancel what is under way
-                failure = error
+                failure = failure or error
         if failure is not None:
             raise failure
         return asking.outcomes()
@@ -221,14 +232,10 @@ class CloudFiles(Session):
             return error
 
 
-async def _batches(fileids: FileIds) -> AsyncGenerator[tuple[str, ...], None]:
-    """Give ids 50 at a time, wherever they come from."""
-    if not isinstance(fileids, AsyncIterable):
-        for batch in batches(fileids):
-            yield batch
-        return
+async def _batches(ids: AsyncIterator[str]) -> AsyncGenerator[tuple[str, ...], None]:
+    """Give ids 50 at a time, in order and each of them once, reading no further than it takes."""
     collected = Collected()
-    async for one in fileids:
+    async for one in ids:
         if full := collected.add(one):
             yield full
     if rest := collected.rest():
