@@ -278,7 +278,8 @@ class Batch(Generic[T, R]):
         except WxAssetError as error:
             if stops_all(error) or isinstance(error, LedgerError):
                 self._stop = error
-            return Failed(item, error)
+            # Without the frames that it came through: one that is kept would keep the media.
+            return Failed(item, error.with_traceback(None))
         self._pace.succeeded(ticket)
         return done
 

@@ -332,8 +332,11 @@ class Engine:
             watch.token = token
             started_at = time.time()
             try:
-                request = _request(call, token, source, progress, timeouts=self.timeouts, deadline=deadline)
-                result = await once(request, attempt.in_doubt)
+                # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
+                result = await once(
+                    _request(call, token, source, progress, timeouts=self.timeouts, deadline=deadline),
+                    attempt.in_doubt,
+                )
             except WxAssetError as error:
                 failure = without_secrets(error, call, token)
             else:
@@ -374,7 +377,10 @@ class Engine:
                 case CannotResend():
                     raise cannot_resend(failure) from failure
                 case _:
-                    raise failure
+                    try:
+                        raise failure
+                    finally:
+                        del failure  # or error and frame would hold each other
 
     async def _token(self, call: Call[Any], patience: float) -> Token | None:
         return await self.tokens.acquire(self.exchange, patience=patience) if call.route.authorized else None
