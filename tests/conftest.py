@@ -8,13 +8,13 @@ import pytest
 from attrs import define, field
 from blockbuster import BlockBuster
 
-import wxasset
 from blocking import unblocked
+from command_line import Command, serving
 from raw_server import RawServer
-from wxasset import DownloadPolicy, RetryPolicy, WxSession
+from wxasset import DownloadPolicy, RetryPolicy, WxSession, cli
 from wxasset.simulator import Simulator
 
-SAMPLES = Path(wxasset.__file__).parent / "cli" / "samples"
+SAMPLES = Path(cli.__file__).parent / "samples"
 PATIENT = RetryPolicy(wait_initial=0)
 """Tries as often as the default, without waiting."""
 
@@ -131,3 +131,29 @@ async def raw(server: RawServer) -> AsyncIterator[WxSession]:
     """A session on that server."""
     async with WxSession("wx0123456789abcdef", "s3cret", base_url=server.url, retry=PATIENT) as session:
         yield session
+
+
+@pytest.fixture
+async def raw_near(server: RawServer) -> AsyncIterator[WxSession]:
+    """A session on that server which follows the addresses that it gives."""
+    async with WxSession(
+        "wx0123456789abcdef",
+        "s3cret",
+        base_url=server.url,
+        retry=PATIENT,
+        downloads=DownloadPolicy(allow_private_hosts=True),
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A simulator in a thread, to which the environment of this process leads."""
+    with serving(monkeypatch) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def wxasset(capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command line, in this process."""
+    return Command(capsys)

@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,6 @@ from command_line import (
     on_terminal,
     piped,
     sent,
-    serving,
     variables,
     wait_for,
 )
@@ -38,17 +36,10 @@ KEYS = {"outcome", "file", "media_id", "url", "kind", "message"}
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Simulator]:
-    """A simulator in a thread, to which the environment of this process leads; its directory is a fresh one."""
-    with serving(monkeypatch) as simulator:
-        monkeypatch.chdir(tmp_path)
-        yield simulator
-
-
-@pytest.fixture
-def wxasset(capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line, in this process."""
-    return Command(capsys)
+def service(service: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Simulator:
+    """The simulator, where the directory of this process is a fresh one."""
+    monkeypatch.chdir(tmp_path)
+    return service
 
 
 @pytest.fixture

@@ -2,32 +2,18 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from command_line import Command, command, environment, needs_terminals, on_terminal, piped, sent, serving, variables
+from command_line import Command, command, environment, needs_terminals, on_terminal, piped, sent, variables
 from wxasset.cli.exits import Exit
 from wxasset.cli.plan import SAMPLES
 from wxasset.simulator import Simulator
 
 PHOTO, DRAWING = (str(piece.path) for piece in SAMPLES[:2])
 ENV: Final = "env-1"
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator in a thread, to which the environment of this process leads."""
-    with serving(monkeypatch) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def wxasset(capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line, in this process."""
-    return Command(capsys)
 
 
 @needs_terminals

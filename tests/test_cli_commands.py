@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +26,6 @@ from command_line import (
     on_terminal,
     piped,
     sent,
-    serving,
     variables,
     wait_for,
 )
@@ -45,19 +43,6 @@ GET_KEYS: Final = {
     *("media_id", "type", "file", "size", "sha256", "content_type"),
     *("title", "introduction", "articles"),
 }
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator in a thread, to which the environment of this process leads."""
-    with serving(monkeypatch) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def wxasset(capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line, in this process."""
-    return Command(capsys)
 
 
 def added(wxasset: Command, *files: str) -> list[str]:

@@ -3,18 +3,17 @@
 import io
 import os
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from attrs import define, field
 
-from conftest import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
 from test_hostile import UNSAFE, Sockets, sockets
 from test_secrets import everything_shown
-from wxasset import DownloadPolicy, Integrity, Limits, RetryPolicy, Timeouts, WxSession
+from wxasset import Integrity, Limits, RetryPolicy, Timeouts, WxSession
 from wxasset.errors import (
     DecodeError,
     DestinationError,
@@ -107,16 +106,10 @@ def storage(server: RawServer) -> Storage:
 
 
 @pytest.fixture
-async def wx(storage: Storage) -> AsyncIterator[WxSession]:
+def wx(storage: Storage, raw_near: WxSession) -> WxSession:
     """A session on them."""
-    async with WxSession(
-        "wx0123456789abcdef",
-        "s3cret",
-        base_url=storage.server.url,
-        retry=PATIENT,
-        downloads=DownloadPolicy(allow_private_hosts=True),
-    ) as session:
-        yield session
+    del storage
+    return raw_near
 
 
 @define

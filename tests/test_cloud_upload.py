@@ -16,7 +16,7 @@ from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
 from test_hostile import UNSAFE, Sockets, sockets
 from test_secrets import everything_shown
 from test_uploads import SOURCES, chunks_of, parts
-from wxasset import DownloadPolicy, Limits, RetryPolicy, WxSession
+from wxasset import Limits, RetryPolicy, WxSession
 from wxasset.errors import (
     APIError,
     DecodeError,
@@ -92,16 +92,10 @@ def storage(server: RawServer) -> Storage:
 
 
 @pytest.fixture
-async def wx(storage: Storage) -> AsyncIterator[WxSession]:
+def wx(storage: Storage, raw_near: WxSession) -> WxSession:
     """A session on them."""
-    async with WxSession(
-        "wx0123456789abcdef",
-        "s3cret",
-        base_url=storage.server.url,
-        retry=PATIENT,
-        downloads=DownloadPolicy(allow_private_hosts=True),
-    ) as session:
-        yield session
+    del storage
+    return raw_near
 
 
 # What goes over the line
