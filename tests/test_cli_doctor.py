@@ -206,6 +206,7 @@ async def test_credentials_that_wechat_refuses(
     assert found["token"].evidence["errcode"] == code
     assert words in cure(found, "token")
     assert found["permissions"].status is found["quota"].status is found["address"].status is Status.SKIPPED
+    assert "WxSession(" not in cure(found, "token"), "a command has options and variables, and no Python"
 
 
 async def test_an_address_that_is_not_listed() -> None:

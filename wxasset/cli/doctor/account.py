@@ -7,6 +7,7 @@ from attrs import frozen
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
 from wxasset.cli.usage import Usage
+from wxasset.cli.wording import hint_for
 from wxasset.errors import (
     APIError,
     Hint,
@@ -50,7 +51,7 @@ def judge_token(error: WxAssetError | None, expires_in: int | None) -> Finding:
         )
         return skipped("token", why)
     said = Hint(f"No token: {error.message}", f"获取 token 失败：{error.message}")
-    return failed("token", said, error.hint, **_evidence(error))
+    return failed("token", said, hint_for(error), **_evidence(error))
 
 
 def _evidence(error: WxAssetError) -> dict[str, object]:
@@ -80,7 +81,7 @@ def _not_allowed(error: IPNotAllowedError) -> Finding:
     address = Hint(error.ip or "the address in the message", error.ip or "错误信息中的 IP")
     if error.errcode != _NOT_LISTED:  # an administrator decides, or another list
         said = Hint(error.message, f"来自{seen.chinese}的调用被拒绝：{error.message}")
-        return failed("address", said, error.hint, ip=error.ip, **_evidence(error))
+        return failed("address", said, hint_for(error), ip=error.ip, **_evidence(error))
     return failed(
         "address",
         Hint(
@@ -152,7 +153,7 @@ def judge_permissions(trials: Sequence[Trial]) -> Finding:
         return warning(
             "permissions",
             Hint(f"It is not known whether the account may call {paths}.", f"无法判断能否调用 {paths}。"),
-            unknown[0].error.hint if unknown[0].error else Hint("", ""),
+            hint_for(unknown[0].error) if unknown[0].error else Hint("", ""),
             **evidence,
         )
     count = len(trials)
@@ -175,7 +176,7 @@ def _verdict(trial: Trial) -> str:
 def _right(denied: Sequence[Trial]) -> Hint:
     """Say what kind of account has the right that is missing (wire reference 2, availability)."""
     codes = {trial.error.errcode for trial in denied if isinstance(trial.error, APIError)}
-    hint = denied[0].error.hint if denied[0].error else Hint("", "")
+    hint = hint_for(denied[0].error) if denied[0].error else Hint("", "")
     if codes != {48001}:
         return hint
     if any("/material/" in trial.path for trial in denied):

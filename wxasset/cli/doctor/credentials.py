@@ -6,6 +6,7 @@ from typing import Final
 from attrs import field, frozen
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, warning
+from wxasset.cli.wording import hint_for
 from wxasset.errors import Hint, UsageError, WxAssetError
 
 __all__ = ["Found", "judge_credentials"]
@@ -51,7 +52,7 @@ def judge_credentials(found: Found) -> Finding:
     """Judge whether credentials are there, and look as WeChat's do."""
     if found.error is not None:
         # What is missing, or wrong with a file, has its own cure; a wrong name or address is said by the message.
-        cure = found.error.hint if not isinstance(found.error, UsageError) else _CONSOLE
+        cure = hint_for(found.error) if not isinstance(found.error, UsageError) else _CONSOLE
         said = Hint(found.error.message, f"没有可用的凭证（{found.error.message}）")
         return failed("credentials", said, cure)
     return _shape(found, found.appid, found.secret)

@@ -4,6 +4,7 @@ from attrs import asdict, field, frozen
 
 from wxasset import LedgerCounts
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
+from wxasset.cli.wording import hint_for
 from wxasset.errors import Hint, LedgerError
 
 __all__ = ["LedgerFile", "judge_ledger"]
@@ -53,7 +54,7 @@ def judge_ledger(found: LedgerFile | None) -> Finding:
         )
     if found.error is not None:
         return failed(
-            "ledger", Hint(found.error.message, f"台账不可用：{found.error.message}"), found.error.hint, **evidence
+            "ledger", Hint(found.error.message, f"台账不可用：{found.error.message}"), hint_for(found.error), **evidence
         )
     return _whole(found, evidence)
 

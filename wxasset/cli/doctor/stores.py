@@ -6,6 +6,7 @@ from attrs import frozen
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
 from wxasset.cli.doctor.programs import older
+from wxasset.cli.wording import hint_for
 from wxasset.errors import Hint, WxAssetError
 
 __all__ = ["NOT_GIVEN", "FileStore", "RedisStore", "judge_file", "judge_redis"]
@@ -56,7 +57,10 @@ def judge_file(found: FileStore | None) -> Finding:
         )
     if found.error is not None:
         return failed(
-            "store", Hint(found.error.message, f"token 文件不可用：{found.error.message}"), found.error.hint, **evidence
+            "store",
+            Hint(found.error.message, f"token 文件不可用：{found.error.message}"),
+            hint_for(found.error),
+            **evidence,
         )
     if found.unwritable is not None:
         return failed(
