@@ -29,7 +29,8 @@ from wxasset import (
     Video,
     WxSession,
 )
-from wxasset.bulk import Batch, Work
+from wxasset.batch.pacing import Pace, Ticket, asks_for_less
+from wxasset.batch.pool import Batch, Work
 from wxasset.errors import (
     BusyError,
     CredentialError,
@@ -43,7 +44,6 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.pace import Pace, Ticket, asks_for_less
 from wxasset.simulator import Simulator, SimulatorOptions
 
 BOUND: Final = 10.0  # seconds in which anything here ends

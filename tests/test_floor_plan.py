@@ -26,12 +26,12 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     ("wxasset",),
     ("wxasset.session",),
-    ("wxasset.bulk", "wxasset.ledger", "wxasset.journal"),  # what the session's verbs for many items stand on
+    ("wxasset.batch.pool", "wxasset.ledger", "wxasset.journal"),  # what the session's verbs for many items stand on
     ("wxasset.engine", "wxasset.resumption"),
     ("wxasset.reconcile", "wxasset.lost", "wxasset.secrecy", "wxasset.watch"),  # what the engine says and tells
     ("wxasset.tokens", "wxasset.transfer"),
     ("wxasset.hooks", "wxasset.logs", "wxasset.events"),
-    ("wxasset.retry", "wxasset.pace", "wxasset.claims", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
+    ("wxasset.retry", "wxasset.batch.pacing", "wxasset.claims", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),
 ]
 PURE = (
@@ -39,7 +39,7 @@ PURE = (
     "wxasset.hooks",
     "wxasset.logs",
     "wxasset.retry",
-    "wxasset.pace",
+    "wxasset.batch.pacing",
     "wxasset.claims",
     "wxasset.outcome",
     "wxasset.calls",

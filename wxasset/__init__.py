@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from wxasset._version import __version__
 
 if TYPE_CHECKING:
-    from wxasset.bulk import BatchProgress, Failed, NotTried
+    from wxasset.batch.pool import BatchProgress, Failed, NotTried
     from wxasset.calls.base import Ack, Call, Download, Effect, Route, Upload
     from wxasset.calls.cloud import DeleteReport, FailedDelete
     from wxasset.calls.material import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
@@ -126,7 +126,7 @@ __all__ = [
 
 # Each name is imported when it is first used: a program pays for what it takes.
 _HOMES: Final = {
-    "wxasset.bulk": ("BatchProgress", "Failed", "NotTried"),
+    "wxasset.batch.pool": ("BatchProgress", "Failed", "NotTried"),
     "wxasset.calls.base": ("Ack", "Call", "Download", "Effect", "Route", "Upload"),
     "wxasset.calls.cloud": ("DeleteReport", "FailedDelete"),
     "wxasset.calls.material": (

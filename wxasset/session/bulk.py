@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
-from wxasset.bulk import Batch, Failed, NotTried, Progress, Work
+from wxasset.batch.pool import Batch, Failed, NotTried, Progress, Work
 from wxasset.calls.material import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
 from wxasset.hooks import Hooks

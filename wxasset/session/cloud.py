@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import anyio
 
+from wxasset.batch.iteration import pulled
 from wxasset.calls.base import Call
 from wxasset.calls.batches import Asking, Collected, FileIds, checked
 from wxasset.calls.cloud import BatchDeleteFile, DeleteReport, check_fileid, outcomes, report
@@ -25,7 +26,6 @@ from wxasset.resumption import resume
 from wxasset.session.base import Session
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.pulling import pulled
 from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE

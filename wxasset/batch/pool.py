@@ -10,12 +10,12 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
+from wxasset.batch.iteration import pulled
+from wxasset.batch.pacing import Pace, Ticket, asks_for_less
 from wxasset.calls.cloud import stops_all
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
 from wxasset.events import AttemptEnded, AttemptStarted, Event
-from wxasset.pace import Pace, Ticket, asks_for_less
 from wxasset.transfer.progress import Throttle
-from wxasset.transfer.pulling import pulled
 
 __all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]
 

@@ -1,0 +1,1 @@
+"""Run many calls with bounded, adaptive concurrency."""
