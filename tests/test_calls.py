@@ -9,19 +9,23 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, material, media, token
+from wxasset.calls import cloud, media
+from wxasset.calls import materials as material
+from wxasset.calls import tokens as token
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
-from wxasset.calls.batches import Asking, Collected, checked
 from wxasset.calls.cloud import (
+    Asking,
     BatchDeleteFile,
+    Collected,
     DeletedFile,
     DeletedFiles,
     DeleteReport,
     FailedDelete,
+    checked,
     outcomes,
     report,
 )
-from wxasset.calls.material import (
+from wxasset.calls.materials import (
     AddedMaterial,
     AddMaterial,
     CountMaterials,
@@ -39,7 +43,7 @@ from wxasset.calls.material import (
     present,
 )
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
-from wxasset.calls.token import (
+from wxasset.calls.tokens import (
     GetAccessToken,
     GetAuthorizerToken,
     GetComponentToken,

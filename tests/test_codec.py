@@ -10,10 +10,12 @@ from attrs import NOTHING, field, fields, frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, material, media, token
+from wxasset.calls import cloud, media
+from wxasset.calls import materials as material
+from wxasset.calls import tokens as token
 from wxasset.calls.base import Ack, Call
 from wxasset.calls.cloud import BatchDeleteFile, DeletedFile, DeletedFiles
-from wxasset.calls.material import (
+from wxasset.calls.materials import (
     AddedMaterial,
     Article,
     Description,
@@ -25,7 +27,7 @@ from wxasset.calls.material import (
     Video,
 )
 from wxasset.calls.media import TemporaryMedia
-from wxasset.calls.token import IssuedAuthorizerToken, IssuedComponentToken, IssuedToken
+from wxasset.calls.tokens import IssuedAuthorizerToken, IssuedComponentToken, IssuedToken
 from wxasset.errors import APIError, BusyError, DecodeError, MediaNotFoundError
 from wxasset.wire.codec import (
     decode,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from conftest import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import Integrity, Limits, MaterialStream, News, RetryPolicy, SavedMaterial, Timeouts, Video, WxSession
-from wxasset.calls.material import GetMaterial
+from wxasset.calls.materials import GetMaterial
 from wxasset.errors import (
     APIError,
     BusyError,

@@ -33,7 +33,7 @@ from wxasset import (
     UploadPolicy,
     WxSession,
 )
-from wxasset.calls.material import Description
+from wxasset.calls.materials import Description
 from wxasset.claims import Step, UploadKey, described_as, next_step
 from wxasset.errors import (
     ConnectError,

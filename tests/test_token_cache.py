@@ -9,7 +9,7 @@ import pytest
 from attrs import define, field
 
 from wxasset import Token, TokenCache
-from wxasset.calls.token import GetAccessToken, IssuedToken
+from wxasset.calls.tokens import GetAccessToken, IssuedToken
 from wxasset.errors import (
     APIError,
     CredentialError,

@@ -25,7 +25,7 @@ from raw_server import Connection, RawRequest, RawServer, reply
 from redis_server import RedisServer
 from test_secrets import everything_shown
 from wxasset.calls.base import Call
-from wxasset.calls.token import (
+from wxasset.calls.tokens import (
     GetAuthorizerToken,
     GetComponentToken,
     IssuedAuthorizerToken,

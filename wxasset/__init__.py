@@ -8,11 +8,7 @@ from wxasset._version import __version__
 
 if TYPE_CHECKING:
     from wxasset.batch.pool import BatchProgress, Failed, NotTried
-    from wxasset.calls.base import Ack, Call, Download, Effect, Route, Upload
-    from wxasset.calls.cloud import DeleteReport, FailedDelete
-    from wxasset.calls.material import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
-    from wxasset.calls.media import TemporaryMedia
-    from wxasset.calls.openapi import (
+    from wxasset.calls.account import (
         ApiDomainIps,
         CallbackCheck,
         CallQuota,
@@ -25,7 +21,11 @@ if TYPE_CHECKING:
         RateLimit,
         RecordedRequest,
     )
-    from wxasset.calls.storage import FileURL
+    from wxasset.calls.base import Ack, Call, Download, Effect, Route, Upload
+    from wxasset.calls.cloud import DeleteReport, FailedDelete
+    from wxasset.calls.materials import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
+    from wxasset.calls.media import TemporaryMedia
+    from wxasset.calls.object_storage import FileURL
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
     from wxasset.hooks import Hooks
     from wxasset.ledger import Ledger, LedgerCounts, LedgerRow
@@ -129,7 +129,7 @@ _HOMES: Final = {
     "wxasset.batch.pool": ("BatchProgress", "Failed", "NotTried"),
     "wxasset.calls.base": ("Ack", "Call", "Download", "Effect", "Route", "Upload"),
     "wxasset.calls.cloud": ("DeleteReport", "FailedDelete"),
-    "wxasset.calls.material": (
+    "wxasset.calls.materials": (
         "AddedMaterial",
         "Article",
         "MaterialCount",
@@ -139,7 +139,7 @@ _HOMES: Final = {
         "Video",
     ),
     "wxasset.calls.media": ("TemporaryMedia",),
-    "wxasset.calls.openapi": (
+    "wxasset.calls.account": (
         "ApiDomainIps",
         "CallQuota",
         "CallbackCheck",
@@ -152,7 +152,7 @@ _HOMES: Final = {
         "RateLimit",
         "RecordedRequest",
     ),
-    "wxasset.calls.storage": ("FileURL",),
+    "wxasset.calls.object_storage": ("FileURL",),
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
     "wxasset.hooks": ("Hooks",),
     "wxasset.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),

@@ -11,9 +11,8 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import Call, Download, Upload
-from wxasset.calls.links import FetchLink
-from wxasset.calls.material import AddedMaterial, ListMaterials, MaterialPage, recovered
-from wxasset.calls.storage import FetchFile, PutFile
+from wxasset.calls.materials import AddedMaterial, ListMaterials, MaterialPage, recovered
+from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.errors import (
     DecodeError,
     HTTPStatusError,

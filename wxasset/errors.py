@@ -41,7 +41,7 @@ from wxasset.hints import HINTS, STORAGE_HINTS, Hint
 
 if TYPE_CHECKING:
     from wxasset.calls.cloud import DeleteReport
-    from wxasset.calls.material import AddedMaterial
+    from wxasset.calls.materials import AddedMaterial
     from wxasset.session import WxSession
 
 __all__ = [

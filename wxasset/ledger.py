@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from wxasset.calls.material import AddedMaterial
+from wxasset.calls.materials import AddedMaterial
 from wxasset.claims import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
 from wxasset.errors import UsageError
 from wxasset.journal import Claim, Journal

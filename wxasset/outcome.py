@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from attrs import define, field, frozen, validators
 
-from wxasset.calls.material import MaterialItem
+from wxasset.calls.materials import MaterialItem
 
 __all__ = ["MARK_LENGTH", "MARK_LETTERS", "Pending", "UploadPolicy", "UploadRegister", "Window", "candidates", "polls"]
 

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from attrs import define, frozen
 
-from wxasset.calls.material import PAGE, MaterialItem, MaterialPage
+from wxasset.calls.materials import PAGE, MaterialItem, MaterialPage
 from wxasset.errors import WxAssetError
 from wxasset.outcome import Pending, UploadRegister, Window, candidates, polls
 

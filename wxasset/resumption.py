@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import define
 
-from wxasset.calls.storage import FetchFile
+from wxasset.calls.object_storage import FetchFile
 from wxasset.engine import Engine
 from wxasset.errors import HTTPStatusError, TruncatedDownload
 from wxasset.transfer.download import SavedMaterial

@@ -11,8 +11,7 @@ from attrs import define, field
 
 from wxasset import reconcile
 from wxasset.calls.base import Call
-from wxasset.calls.links import FetchLink
-from wxasset.calls.storage import FetchFile, PutFile
+from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.errors import (
     BusyError,
     ConnectError,

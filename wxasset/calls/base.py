@@ -11,13 +11,11 @@ from wxasset.wire.codec import dumps, unstructure
 from wxasset.wire.limits import KIB, MIB, UploadLimit
 from wxasset.wire.multipart import Frame, frame
 
-__all__ = ["LARGE_REPLY", "Ack", "Call", "Download", "Effect", "Route", "Upload"]
+__all__ = ["LARGE_REPLY", "Ack", "Call", "Download", "Effect", "ListedType", "MediaType", "Route", "Upload"]
 
 R_co = TypeVar("R_co", covariant=True)
-
 _REPLY: Final = 256 * KIB
 """The cap of an ordinary reply, in bytes: the largest of them, 50 download links, has some 40 KiB."""
-
 LARGE_REPLY: Final = 32 * MIB
 """The cap of a reply with articles, in bytes: eight articles of up to 1 MiB each make one material."""
 
@@ -155,3 +153,7 @@ def _texts(values: Mapping[str, object]) -> dict[str, str]:
         if not isinstance(value, str | int):
             raise UsageError(f"{name}= cannot ride in a query: pass a string or a number, not {type(value).__name__}.")
     return {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in values.items()}
+
+
+ListedType = Literal["image", "voice", "video", "news"]
+MediaType = Literal["image", "voice", "video", "thumb"]

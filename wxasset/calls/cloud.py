@@ -1,12 +1,12 @@
 """Files in the cloud storage of a Mini Program (wire reference 3). Pure."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Sequence
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import Attribute, define, evolve, field, frozen
 
 from wxasset.calls.base import Call, Effect, Route
-from wxasset.calls.material import present
+from wxasset.calls.materials import present
 from wxasset.errors import (
     CredentialError,
     IPNotAllowedError,
@@ -21,13 +21,24 @@ from wxasset.wire.codec import wire_name
 
 __all__ = [
     "BATCH",
+    "MAX_AGE",
     "MISSING",
+    "Asking",
     "BatchDeleteFile",
+    "BatchDownloadFile",
+    "Collected",
     "DeleteReport",
     "DeletedFile",
     "DeletedFiles",
     "FailedDelete",
+    "FileIds",
+    "FoundFile",
+    "FoundFiles",
+    "StartUpload",
+    "UploadGrant",
+    "WantedFile",
     "check_fileid",
+    "checked",
     "outcomes",
     "report",
     "stops_all",
@@ -161,3 +172,153 @@ def outcomes(batch: Sequence[str], answer: DeletedFiles | WxAssetError) -> Delet
             if word.status != 0
         ),
     )
+
+
+MAX_AGE: Final = 7200  # seconds that a link lives where the caller does not say; that of WeChat's sample
+
+
+@frozen(kw_only=True)
+class UploadGrant:
+    """The leave to upload one file, for 900 seconds; whoever has it can upload.
+
+    Attributes:
+        url: Where to post the form.
+        token: A part of the form.
+        authorization: The signature, another part.
+        file_id: The id of the file, which does not exist before its bytes do.
+        cos_file_id: A part of the form as well.
+    """
+
+    url: str = field(repr=False)
+    token: str = field(repr=False)
+    authorization: str = field(repr=False)
+    file_id: str
+    cos_file_id: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class StartUpload(Call[UploadGrant]):
+    """Ask for the leave to upload a file to cloud storage.
+
+    https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getUploadTcbFileLink.html
+    """
+
+    # Each leave is good by itself, and asking for one changes nothing.
+    route: ClassVar[Route] = Route(path="/tcb/uploadfile", effect=Effect.READ, confidential=True)
+
+    env: str = field(validator=present)
+    path: str = field(validator=present)
+
+
+@frozen(kw_only=True)
+class WantedFile:
+    """A file to which a link is wanted."""
+
+    fileid: str
+    max_age: int
+
+
+@frozen(kw_only=True)
+class FoundFile:
+    """WeChat's word on one file; a status other than 0 means that there is no link."""
+
+    fileid: str
+    download_url: str = field(default="", repr=False)
+    status: int = 0
+    errmsg: str = ""
+
+
+@frozen(kw_only=True)
+class FoundFiles:
+    """The reply to one request."""
+
+    files: tuple[FoundFile, ...] = field(default=(), metadata=wire_name("file_list"))
+
+
+def _are_wanted(instance: object, attribute: "Attribute[tuple[WantedFile, ...]]", value: Sequence[WantedFile]) -> None:
+    del instance, attribute
+    if not 1 <= len([check_fileid(one.fileid) for one in value]) <= BATCH:
+        raise UsageError(f"file_list= is a list of 1 to {BATCH} files.")
+
+
+@frozen(kw_only=True)
+class BatchDownloadFile(Call[FoundFiles]):
+    """Ask for links to up to 50 cloud files.
+
+    https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
+    """
+
+    route: ClassVar[Route] = Route(path="/tcb/batchdownloadfile", effect=Effect.READ, confidential=True)
+
+    env: str = field(validator=present)
+    file_list: tuple[WantedFile, ...] = field(validator=_are_wanted)
+
+
+R = TypeVar("R")
+S = TypeVar("S")
+FileIds: TypeAlias = Iterable[str] | AsyncIterable[str]
+"""Ids of cloud files, from anything that can be iterated over."""
+
+
+def checked(fileids: FileIds) -> FileIds:
+    """Refuse what are no ids, before anything is sent where all of them are there already."""
+    if isinstance(fileids, str | bytes) or not isinstance(fileids, Iterable | AsyncIterable):
+        raise UsageError("fileids= is a list of ids, or something else that gives them; not a single text.")
+    if isinstance(fileids, Collection):
+        for one in fileids:
+            check_fileid(one)
+    return fileids
+
+
+@define
+class Collected:
+    """Ids on their way into a batch."""
+
+    _seen: set[str] = field(factory=set)
+    _batch: list[str] = field(factory=list)
+
+    def add(self, fileid: str) -> tuple[str, ...] | None:
+        """Take the next id; give a batch that is full."""
+        if check_fileid(fileid) not in self._seen:
+            self._seen.add(fileid)
+            self._batch.append(fileid)
+        return self.rest() if len(self._batch) == BATCH else None
+
+    def rest(self) -> tuple[str, ...]:
+        """Give what is there."""
+        batch, self._batch = tuple(self._batch), []
+        return batch
+
+
+@define
+class Asking(Generic[R, S]):
+    """Requests about batches, and their outcomes.
+
+    Attributes:
+        make: Makes the request about a batch.
+        stop: The error for which no more are sent, if there was one.
+    """
+
+    make: Callable[[tuple[str, ...]], Call[R]]
+    _settle: Callable[[Sequence[str], R | WxAssetError], S]
+    stop: WxAssetError | None = field(default=None, init=False)
+    _parts: dict[int, S] = field(factory=dict, init=False)
+    _errors: dict[int, WxAssetError] = field(factory=dict, init=False)
+
+    def take(self, number: int, batch: Sequence[str], answer: R | WxAssetError) -> None:
+        """Give every id of a batch its outcome, whatever was answered or not."""
+        if isinstance(answer, WxAssetError):
+            self._errors[number] = answer
+            if stops_all(answer):
+                self.stop = answer
+        self._parts[number] = self._settle(batch, answer)
+
+    def outcomes(self) -> list[S]:
+        """Give the outcomes of all batches, in order.
+
+        Raises:
+            WxAssetError: The first error, where not one request was answered.
+        """
+        if self._errors and len(self._errors) == len(self._parts):
+            raise self._errors[min(self._errors)]
+        return [self._parts[number] for number in sorted(self._parts)]

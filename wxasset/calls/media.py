@@ -6,7 +6,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from wxasset.calls.base import Download, Effect, Route, Upload
-from wxasset.calls.material import Video, known_type, present
+from wxasset.calls.materials import Video, known_type, present
 from wxasset.wire.codec import wire_name
 from wxasset.wire.limits import UPLOAD_MEDIA, UploadLimit
 

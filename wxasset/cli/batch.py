@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wxasset import Added, Failed, NewMaterial, NotTried, WxSession
-from wxasset.calls.material import AddMaterial, Description
+from wxasset.calls.materials import AddMaterial, Description
 from wxasset.cli.items import DASHED, STDIO
 from wxasset.cli.outcomes import OUTCOMES, Outcome, file_of, outcome_of, record_of, summary
 from wxasset.cli.plan import Kind

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wxasset import ListedType, MaterialItem, WxSession
-from wxasset.calls.material import PAGE
+from wxasset.calls.materials import PAGE
 from wxasset.cli.consent import agreed, counted, listing
 from wxasset.cli.credentials import find_credentials
 from wxasset.cli.exits import Exit

@@ -8,7 +8,7 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from wxasset import Limits, WxSession
-from wxasset.calls.material import AddMaterial, Description, UploadImage
+from wxasset.calls.materials import AddMaterial, Description, UploadImage
 from wxasset.cli.files import kind_of
 from wxasset.cli.plan import Kind
 from wxasset.cli.progress import transfer

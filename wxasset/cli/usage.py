@@ -5,11 +5,10 @@ from typing import Final
 from attrs import field, frozen
 
 from wxasset import CallQuota, MaterialCount
-from wxasset.calls.cloud import BatchDeleteFile
-from wxasset.calls.material import AddMaterial, CountMaterials, DeleteMaterial, GetMaterial, ListMaterials, UploadImage
+from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, StartUpload
+from wxasset.calls.materials import AddMaterial, CountMaterials, DeleteMaterial, GetMaterial, ListMaterials, UploadImage
 from wxasset.calls.media import GetMedia, UploadMedia
-from wxasset.calls.storage import BatchDownloadFile, StartUpload
-from wxasset.calls.token import GetAccessToken, GetStableAccessToken
+from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 
 __all__ = ["CAPS", "ENDPOINTS", "Usage", "bar", "call_usage", "library_usage"]
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from wxasset._version import __version__
 from wxasset.calls.base import Call, Download, Upload
@@ -30,17 +30,13 @@ from wxasset.wire.links import DownloadPolicy
 if TYPE_CHECKING:
     from wxasset.ledger import Ledger
 
-__all__ = ["ListedType", "MediaType", "Session", "check_ledger"]
+__all__ = ["Session", "check_ledger"]
 
 R = TypeVar("R")
-ListedType = Literal["image", "voice", "video", "news"]
-MediaType = Literal["image", "voice", "video", "thumb"]
-
 _BASE_URL: Final = "https://api.weixin.qq.com"
 _HOSTED_URL: Final = (
     "http://api.weixin.qq.com"  # calls without a token are answered over plain http (wire reference 1.6)
 )
-
 _OPTIONS: Final = {
     "retry": RetryPolicy,
     "timeouts": Timeouts,

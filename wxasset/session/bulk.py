@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from attrs import evolve, field, frozen
 
 from wxasset.batch.pool import Batch, Failed, NotTried, Progress, Work
-from wxasset.calls.material import AddedMaterial, News, Video
+from wxasset.calls.base import MediaType
+from wxasset.calls.materials import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
 from wxasset.hooks import Hooks
-from wxasset.session.base import MediaType
 from wxasset.session.ensure import Ensuring, NewMaterial
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.source import Media

@@ -9,18 +9,22 @@ import anyio
 
 from wxasset.batch.iteration import pulled
 from wxasset.calls.base import Call
-from wxasset.calls.batches import Asking, Collected, FileIds, checked
-from wxasset.calls.cloud import BatchDeleteFile, DeleteReport, check_fileid, outcomes, report
-from wxasset.calls.storage import (
+from wxasset.calls.cloud import (
     MAX_AGE,
+    Asking,
+    BatchDeleteFile,
     BatchDownloadFile,
-    FetchFile,
-    FileURL,
-    PutFile,
+    Collected,
+    DeleteReport,
+    FileIds,
     StartUpload,
     WantedFile,
-    links,
+    check_fileid,
+    checked,
+    outcomes,
+    report,
 )
+from wxasset.calls.object_storage import FetchFile, FileURL, PutFile, links
 from wxasset.errors import StorageError, UsageError, WxAssetError
 from wxasset.resumption import resume
 from wxasset.session.base import Session

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 from attrs import define, evolve, field, frozen
 
-from wxasset.calls.material import AddedMaterial, AddMaterial, Description, recovered
+from wxasset.calls.base import MediaType
+from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, recovered
 from wxasset.claims import LedgerRow, Step, UploadKey, described_as
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, UsageError, WxAssetError
 from wxasset.outcome import UploadRegister, polls
-from wxasset.session.base import MediaType, check_ledger
+from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.fingerprint import announced, sha256_of
 from wxasset.transfer.progress import Progress

@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from wxasset.calls.links import FetchLink
-from wxasset.calls.material import (
+from wxasset.calls.base import ListedType, MediaType
+from wxasset.calls.materials import (
     AddedMaterial,
     AddMaterial,
     CountMaterials,
@@ -19,8 +19,9 @@ from wxasset.calls.material import (
     UploadImage,
     Video,
 )
+from wxasset.calls.object_storage import FetchLink
 from wxasset.errors import UploadOutcomeUnknown, UsageError
-from wxasset.session.base import ListedType, MediaType, Session
+from wxasset.session.base import Session
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.sink import Destination, open_sink

@@ -1,10 +1,9 @@
 """The verbs of temporary media."""
 
-from wxasset.calls.material import (
-    Video,
-)
+from wxasset.calls.base import MediaType
+from wxasset.calls.materials import Video
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
-from wxasset.session.base import MediaType, Session
+from wxasset.session.base import Session
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.sink import Destination, open_sink

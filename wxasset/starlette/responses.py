@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from wxasset.calls.material import News, Video
+from wxasset.calls.materials import News, Video
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.session import WxSession
 from wxasset.starlette.problems import problem, status_of

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from wxasset.calls.token import GetAuthorizerToken, GetComponentToken
+from wxasset.calls.tokens import GetAuthorizerToken, GetComponentToken
 from wxasset.errors import APIError, Hint, TokenUnavailableError, UsageError
 from wxasset.hints import TOKEN_REJECTED
 from wxasset.tokens.cache import TokenCache

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from attrs import Attribute, define, field, frozen
 
-from wxasset.calls.token import GetAccessToken, GetStableAccessToken
+from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 from wxasset.errors import DecodeError, Hint, TokenUnavailableError, UsageError, WxAssetError
 from wxasset.tokens.token import Exchange, Token
 

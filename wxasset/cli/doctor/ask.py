@@ -18,10 +18,10 @@ from wxasset import (
     TokenStore,
     WxSession,
 )
-from wxasset.calls.material import GetMaterial
+from wxasset.calls.cloud import BatchDownloadFile, WantedFile
+from wxasset.calls.materials import GetMaterial
 from wxasset.calls.media import GetMedia
-from wxasset.calls.storage import BatchDownloadFile, WantedFile
-from wxasset.calls.token import GetStableAccessToken, IssuedToken
+from wxasset.calls.tokens import GetStableAccessToken, IssuedToken
 from wxasset.cli.accounts import Credentials
 from wxasset.cli.doctor.account import Trial
 from wxasset.cli.doctor.shared import SharedTrial

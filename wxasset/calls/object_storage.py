@@ -1,66 +1,23 @@
 """Uploads to cloud storage and links to what is there (wire reference 3.1, 3.2). Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
-from wxasset.calls.base import Ack, Call, Download, Effect, Route, Upload
-from wxasset.calls.cloud import BATCH, MISSING, check_fileid
-from wxasset.calls.material import present
-from wxasset.errors import APIError, DecodeError, MediaNotFoundError, UsageError, WxAssetError, api_error
-from wxasset.wire.codec import wire_name
+from wxasset.calls.base import Ack, Download, Effect, Route, Upload
+from wxasset.calls.cloud import (
+    MISSING,
+    BatchDownloadFile,
+    FoundFile,
+    FoundFiles,
+    UploadGrant,
+)
+from wxasset.errors import APIError, DecodeError, MediaNotFoundError, WxAssetError, api_error
 from wxasset.wire.limits import CLOUD_FILE, UploadLimit
 from wxasset.wire.multipart import Frame, frame
 
-__all__ = [
-    "MAX_AGE",
-    "BatchDownloadFile",
-    "FetchFile",
-    "FileURL",
-    "FoundFile",
-    "FoundFiles",
-    "PutFile",
-    "StartUpload",
-    "UploadGrant",
-    "WantedFile",
-    "links",
-]
-
-MAX_AGE: Final = 7200  # seconds that a link lives where the caller does not say; that of WeChat's sample
-
-
-@frozen(kw_only=True)
-class UploadGrant:
-    """The leave to upload one file, for 900 seconds; whoever has it can upload.
-
-    Attributes:
-        url: Where to post the form.
-        token: A part of the form.
-        authorization: The signature, another part.
-        file_id: The id of the file, which does not exist before its bytes do.
-        cos_file_id: A part of the form as well.
-    """
-
-    url: str = field(repr=False)
-    token: str = field(repr=False)
-    authorization: str = field(repr=False)
-    file_id: str
-    cos_file_id: str = field(repr=False)
-
-
-@frozen(kw_only=True)
-class StartUpload(Call[UploadGrant]):
-    """Ask for the leave to upload a file to cloud storage.
-
-    https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getUploadTcbFileLink.html
-    """
-
-    # Each leave is good by itself, and asking for one changes nothing.
-    route: ClassVar[Route] = Route(path="/tcb/uploadfile", effect=Effect.READ, confidential=True)
-
-    env: str = field(validator=present)
-    path: str = field(validator=present)
+__all__ = ["FetchFile", "FetchLink", "FileURL", "PutFile", "links"]
 
 
 @frozen(kw_only=True)
@@ -107,50 +64,6 @@ class PutFile(Upload[Ack]):
     def frame(self, filename: str, content_type: str) -> Frame:
         """Return what goes around the file."""
         return frame(filename, content_type, self.form(), part="file", last=True)
-
-
-@frozen(kw_only=True)
-class WantedFile:
-    """A file to which a link is wanted."""
-
-    fileid: str
-    max_age: int
-
-
-@frozen(kw_only=True)
-class FoundFile:
-    """WeChat's word on one file; a status other than 0 means that there is no link."""
-
-    fileid: str
-    download_url: str = field(default="", repr=False)
-    status: int = 0
-    errmsg: str = ""
-
-
-@frozen(kw_only=True)
-class FoundFiles:
-    """The reply to one request."""
-
-    files: tuple[FoundFile, ...] = field(default=(), metadata=wire_name("file_list"))
-
-
-def _are_wanted(instance: object, attribute: "Attribute[tuple[WantedFile, ...]]", value: Sequence[WantedFile]) -> None:
-    del instance, attribute
-    if not 1 <= len([check_fileid(one.fileid) for one in value]) <= BATCH:
-        raise UsageError(f"file_list= is a list of 1 to {BATCH} files.")
-
-
-@frozen(kw_only=True)
-class BatchDownloadFile(Call[FoundFiles]):
-    """Ask for links to up to 50 cloud files.
-
-    https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
-    """
-
-    route: ClassVar[Route] = Route(path="/tcb/batchdownloadfile", effect=Effect.READ, confidential=True)
-
-    env: str = field(validator=present)
-    file_list: tuple[WantedFile, ...] = field(validator=_are_wanted)
 
 
 @frozen(kw_only=True)
@@ -224,6 +137,19 @@ class FetchFile(Download[Ack]):
     """Get a cloud file from its signed URL; no token goes there."""
 
     route: ClassVar[Route] = Route(path="download_url", effect=Effect.READ, method="GET", authorized=False)
+
+    url: str = field(repr=False)
+    fallback: str
+
+
+@frozen(kw_only=True)
+class FetchLink(Download[Ack]):
+    """Get a file from a signed URL; no token goes there."""
+
+    # A link can be answered with 404 for some seconds after it was given (wire reference 2.8).
+    route: ClassVar[Route] = Route(
+        path="down_url", effect=Effect.READ, method="GET", authorized=False, not_yet=frozenset({404})
+    )
 
     url: str = field(repr=False)
     fallback: str
