@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wxasset import WxSession
-from wxasset.cli.simulate import introduction
+from wxasset.cli.runtime.simulation import introduction
 from wxasset.errors import BusyError
 from wxasset.simulator import Simulator
 

@@ -12,21 +12,21 @@ from cyclopts import App, CycloptsError
 
 from wxasset import __version__
 from wxasset.cli import view
-from wxasset.cli.batch import batch_command
-from wxasset.cli.cloud import cloud
-from wxasset.cli.completion import completion_command, install_command
+from wxasset.cli.commands.add import add_command, image_command
+from wxasset.cli.commands.batch import batch_command
+from wxasset.cli.commands.cloud import cloud
+from wxasset.cli.commands.completion import completion_command, install_command
+from wxasset.cli.commands.get import get_command
+from wxasset.cli.commands.library import count_command, ls_command, rm_command
+from wxasset.cli.commands.quota import quota_command
+from wxasset.cli.commands.simulate import demo_command, simulate_command
+from wxasset.cli.commands.token import token_command
 from wxasset.cli.doctor.command import doctor_command
-from wxasset.cli.downloads import get_command
 from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
 from wxasset.cli.failures import note, tell
 from wxasset.cli.helping import helped
-from wxasset.cli.library import count_command, ls_command, rm_command
 from wxasset.cli.output import drop_stdout, drop_unwritable
-from wxasset.cli.quota import quota_command
-from wxasset.cli.simulated import demo_command, simulate_command
 from wxasset.cli.streams import open_closed
-from wxasset.cli.tokens import token_command
-from wxasset.cli.uploads import add_command, image_command
 from wxasset.errors import WxAssetError
 
 __all__ = ["app", "run"]

@@ -126,7 +126,7 @@ def simulate_command(
         description_in_query: Take the description of a video from the query, where wechatpy sends it.
         json: Say where it is in one JSON object, once it listens.
     """
-    from wxasset.cli import simulate  # noqa: PLC0415 - the same
+    from wxasset.cli.runtime import simulation as simulate  # noqa: PLC0415 - the same
     from wxasset.simulator import Simulator, SimulatorOptions  # noqa: PLC0415 - the same
 
     secret = simulate.read_secret(secret_file) if secret_file else None

@@ -12,16 +12,16 @@ from cyclopts.validators import Number
 
 from wxasset import FailedDelete, WxSession
 from wxasset.calls.cloud import BatchDeleteFile
+from wxasset.cli.commands.add import check_file
+from wxasset.cli.commands.get import check_output, saved_record
 from wxasset.cli.consent import agreed, counted, listing
 from wxasset.cli.credentials import find_credentials
-from wxasset.cli.downloads import check_output, saved_record
 from wxasset.cli.exits import Exit
 from wxasset.cli.failures import note
 from wxasset.cli.helping import helped
 from wxasset.cli.items import DASHED, IDS, STDIO, ids_of
 from wxasset.cli.progress import transfer
 from wxasset.cli.report import Record, Report
-from wxasset.cli.uploads import check_file
 from wxasset.cli.work import FLAG, Options, perform, run_report
 from wxasset.errors import DecodeError, UsageError, WxAssetError, api_error
 from wxasset.wire.limits import CLOUD_FILE

@@ -1,0 +1,1 @@
+"""The commands of the `wxasset` command line, one module per group."""

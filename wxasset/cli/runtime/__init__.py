@@ -1,0 +1,1 @@
+"""Shared parts of all commands: input, output, prompts, errors, signals."""
