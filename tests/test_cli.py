@@ -21,7 +21,7 @@ from anyio import to_thread
 import wxasset
 from command_line import HELD_UP, command, environment, on_terminal, variables
 from wxasset import WxSession
-from wxasset.cli.plan import SAMPLES
+from wxasset.cli.demo.plan import SAMPLES
 from wxasset.simulator import Simulator
 
 SAMPLE = {piece.path.name: piece.path for piece in SAMPLES}
@@ -475,7 +475,9 @@ def test_a_missing_extra_is_one_kind_sentence(missing: str) -> None:
 
 def test_another_missing_module_is_not_taken_for_the_extra() -> None:
     """A broken installation shows itself as what it is."""
-    done = python_run("import sys; sys.modules['wxasset.cli.judge'] = None\nfrom wxasset.__main__ import main; main()")
+    done = python_run(
+        "import sys; sys.modules['wxasset.cli.demo.run.checks'] = None\nfrom wxasset.__main__ import main; main()"
+    )
     assert done.returncode == 1
     assert "ModuleNotFoundError" in done.stderr
     assert "pip install" not in done.stderr

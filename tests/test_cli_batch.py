@@ -25,8 +25,8 @@ from command_line import (
     variables,
     wait_for,
 )
+from wxasset.cli.demo.plan import SAMPLES
 from wxasset.cli.exits import Exit
-from wxasset.cli.plan import SAMPLES
 from wxasset.cli.sources import files_of
 from wxasset.errors import UsageError
 from wxasset.simulator import Simulator

@@ -29,10 +29,10 @@ from command_line import (
     variables,
     wait_for,
 )
+from wxasset.cli.demo.plan import SAMPLES
 from wxasset.cli.exits import EXIT_CODES, Exit
 from wxasset.cli.helping import flowing
 from wxasset.cli.output import json_line
-from wxasset.cli.plan import SAMPLES
 from wxasset.simulator import Simulator
 
 SAMPLE: Final = {piece.path.name: str(piece.path) for piece in SAMPLES}

@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from wxasset import DeleteReport, FailedDelete, MaterialCount, News, Video, WxSession
-from wxasset.cli import consent, demo, files, run, shelf, view
-from wxasset.cli.judge import (
+from wxasset.cli import consent, files, run, view
+from wxasset.cli.demo import cleanup as shelf
+from wxasset.cli.demo import run as demo
+from wxasset.cli.demo import table
+from wxasset.cli.demo.checks import (
     Check,
     Outcome,
     Row,
@@ -34,8 +37,8 @@ from wxasset.cli.judge import (
     short_id,
     summary,
 )
-from wxasset.cli.plan import SAMPLES, Piece, material_type, piece_of
-from wxasset.cli.shelf import Shelf
+from wxasset.cli.demo.cleanup import Shelf
+from wxasset.cli.demo.plan import SAMPLES, Piece, material_type, piece_of
 from wxasset.cli.signals import run_until_signal
 from wxasset.errors import BusyError, MediaNotFoundError, PermissionDeniedError, SourceError, UsageError
 from wxasset.simulator import Simulator
@@ -208,7 +211,7 @@ def test_an_outcome_passes_if_nothing_is_wrong() -> None:
 def test_a_terminal_of_80_columns_shows_the_whole_table() -> None:
     """At 80 columns no media id, number or verdict is cut off."""
     console = Console(file=io.StringIO(), width=80)
-    view.show(outcome(*[Verdict.DIFFERENT] * 6, checks=(Check(label="count", text="x", passed=False),)), console)
+    table.show(outcome(*[Verdict.DIFFERENT] * 6, checks=(Check(label="count", text="x", passed=False),)), console)
     output = cast("io.StringIO", console.file).getvalue()
     for upload in UPLOADS:
         line = next(line for line in output.splitlines() if upload.piece.name in line)
@@ -220,7 +223,7 @@ def test_a_terminal_of_80_columns_shows_the_whole_table() -> None:
 def test_a_round_without_videos_has_no_note() -> None:
     """How videos were compared is told only where there is one."""
     console = Console(file=io.StringIO(), width=100)
-    view.show(outcome(Verdict.IDENTICAL), console)
+    table.show(outcome(Verdict.IDENTICAL), console)
     assert "video" not in cast("io.StringIO", console.file).getvalue()
 
 

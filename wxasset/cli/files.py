@@ -4,7 +4,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from wxasset.cli.plan import Kind, material_type
+from wxasset.cli.demo.plan import Kind, material_type
 from wxasset.errors import Hint, SourceError
 from wxasset.wire.formats import HEAD_SIZE, Format, sniff
 

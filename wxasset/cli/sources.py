@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from wxasset.cli.demo.plan import Kind
 from wxasset.cli.items import STDIO, stdin_lines
-from wxasset.cli.plan import Kind
 from wxasset.errors import UsageError
 from wxasset.wire.formats import FORMATS
 from wxasset.wire.limits import ADD_MATERIAL

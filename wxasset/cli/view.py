@@ -4,25 +4,12 @@ import io
 import sys
 from typing import Final
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from wxasset.cli.judge import Check, Outcome, Row, Verdict, short_id, summary
-
-__all__ = ["error_console", "one_line", "output_console", "prepare_output", "printable", "say", "show"]
+__all__ = ["error_console", "one_line", "output_console", "prepare_output", "printable", "say"]
 
 _PIPE_WIDTH: Final = 100  # the widest table of a demonstration has fewer columns than that
-_STYLES: Final = {Verdict.IDENTICAL: "green", Verdict.ACCEPTED: "green", Verdict.DIFFERENT: "bold red"}
-_SIMULATED_NOTE: Final = (
-    "A video comes back as a description: its title and introduction were compared with what was sent, and so were the"
-    " bytes behind its link."
-)
-_LIVE_NOTE: Final = (
-    "A video comes back as a description: accepted means that its title and introduction are as they were sent; its"
-    " bytes were not compared."
-)
 
 
 class _Console(Console):
@@ -62,54 +49,6 @@ def one_line(text: str) -> str:
 def say(console: Console, text: str, style: str = "") -> None:
     """Print one line as it is, however long it is."""
     console.print(Text(one_line(text), style=style), soft_wrap=True)
-
-
-def show(outcome: Outcome, console: Console) -> None:
-    """Print the table of files, the checks, and the summary."""
-    console.print(_table(outcome.rows))
-    if any(row.upload.piece.type == "video" for row in outcome.rows):
-        console.print(Text(_SIMULATED_NOTE if outcome.host is None else _LIVE_NOTE, style="dim"))
-    console.print()
-    console.print(_checks(outcome.checks))
-    console.print()
-    say(console, summary(outcome), "bold green" if outcome.passed else "bold red")
-
-
-def _table(rows: tuple[Row, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("file", overflow="fold")
-    table.add_column("type", no_wrap=True)
-    for heading in ("size", "up ms", "down ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("media_id", no_wrap=True)
-    table.add_column("check", no_wrap=True)
-    for row in rows:
-        table.add_row(*_cells(row))
-    return table
-
-
-def _cells(row: Row) -> tuple[Text, ...]:
-    upload = row.upload
-    texts = (
-        printable(upload.piece.name),
-        upload.piece.type,
-        f"{upload.size:,}",
-        f"{upload.milliseconds:.1f}",
-        f"{row.milliseconds:.1f}",
-        short_id(upload.media_id),
-    )
-    return (*map(Text, texts), Text(row.verdict.value, style=_STYLES[row.verdict]))
-
-
-def _checks(checks: tuple[Check, ...]) -> Table:
-    verdicts = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("-", style="dim")}
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for check in checks:
-        grid.add_row(Text(check.label), verdicts[check.passed], Text(one_line(check.text)))
-    return grid
 
 
 def prepare_output() -> None:

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from wxasset import Limits, WxSession
 from wxasset.calls.materials import AddMaterial, Description, UploadImage
+from wxasset.cli.demo.plan import Kind
 from wxasset.cli.files import kind_of
-from wxasset.cli.plan import Kind
 from wxasset.cli.progress import transfer
 from wxasset.cli.report import Record, Report
 from wxasset.cli.work import FLAG, Options, perform, run_report

@@ -14,8 +14,8 @@ from cyclopts.validators import Number
 from wxasset import Added, Failed, NewMaterial, NotTried, WxSession
 from wxasset.calls.materials import AddMaterial, Description
 from wxasset.cli.commands.add import check_file
+from wxasset.cli.demo.plan import Kind
 from wxasset.cli.items import DASHED, STDIO
-from wxasset.cli.plan import Kind
 from wxasset.cli.progress import counting
 from wxasset.cli.report import Record, Report
 from wxasset.cli.sources import files_of

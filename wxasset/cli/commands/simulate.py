@@ -13,16 +13,17 @@ from cyclopts.validators import Number
 from rich.text import Text
 
 from wxasset.cli import consent, view
+from wxasset.cli.demo import table
+from wxasset.cli.demo.checks import Outcome
+from wxasset.cli.demo.plan import SAMPLES
 from wxasset.cli.failures import note
-from wxasset.cli.judge import Outcome
 from wxasset.cli.output import Output, json_line
-from wxasset.cli.plan import SAMPLES
 from wxasset.cli.report import Record
 from wxasset.cli.signals import run_in_event_loop
 from wxasset.cli.work import FLAG
 
 if TYPE_CHECKING:
-    from wxasset.cli.demo import Desk
+    from wxasset.cli.demo.run import Desk
 
 __all__ = ["demo_command", "simulate_command"]
 
@@ -48,7 +49,7 @@ def demo_command(
         fileid: With --live, a cloud file to delete for good; can be given several times.
         json: Write JSON: one object a line, errors and notes too.
     """
-    from wxasset.cli import demo  # noqa: PLC0415 - with it comes the simulator, which other commands do without
+    from wxasset.cli.demo import run as demo  # noqa: PLC0415 - with it comes the simulator, which other commands do without
 
     consent.check_options(live=live, yes=yes, env=env, fileids=fileid)
     if not live:
@@ -65,7 +66,7 @@ def demo_command(
 
 def _go(work: Callable[["Desk"], Awaitable[Outcome]], *, as_json: bool) -> Outcome | signal.Signals:
     """Go the round; what it says on the way is gone from the terminal afterwards."""
-    from wxasset.cli.demo import Desk  # noqa: PLC0415 - the same
+    from wxasset.cli.demo.run import Desk  # noqa: PLC0415 - the same
 
     errors = view.error_console()
     errors.quiet = as_json
@@ -86,7 +87,7 @@ def _finish(result: Outcome | signal.Signals, *, as_json: bool) -> int:
         for record in _records(result):
             Output.line(json_line(record))
     else:
-        view.show(result, view.output_console())
+        table.show(result, view.output_console())
     return 0 if result.passed else 1
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import frozen
 
 from wxasset import DeleteReport, MaterialCount, Video
-from wxasset.cli.plan import Kind, Piece
+from wxasset.cli.demo.plan import Kind, Piece
 
 __all__ = [
     "Check",

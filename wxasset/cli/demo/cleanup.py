@@ -9,8 +9,8 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from wxasset import WxSession
-from wxasset.cli.judge import Upload
-from wxasset.cli.plan import Piece
+from wxasset.cli.demo.checks import Upload
+from wxasset.cli.demo.plan import Piece
 from wxasset.errors import MediaNotFoundError, WxAssetError
 
 __all__ = ["Shelf"]

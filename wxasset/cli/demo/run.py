@@ -11,8 +11,7 @@ import anyio
 from attrs import frozen
 
 from wxasset import SavedMaterial, Video, WxSession
-from wxasset.cli.files import format_of
-from wxasset.cli.judge import (
+from wxasset.cli.demo.checks import (
     Check,
     Outcome,
     Row,
@@ -26,8 +25,9 @@ from wxasset.cli.judge import (
     listed_types,
     same_words,
 )
-from wxasset.cli.plan import SAMPLES, Piece, piece_of
-from wxasset.cli.shelf import Shelf
+from wxasset.cli.demo.cleanup import Shelf
+from wxasset.cli.demo.plan import SAMPLES, Piece, piece_of
+from wxasset.cli.files import format_of
 from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
 

@@ -1,0 +1,1 @@
+"""The `demo` command: every call once, against the simulator or a real account."""
