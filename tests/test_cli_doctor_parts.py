@@ -14,16 +14,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from wxasset.cli.doctor.account import Trial, granted, judge_address, judge_permissions, judge_quota
-from wxasset.cli.doctor.certificate import read_certificate
 from wxasset.cli.doctor.findings import LABELS, Finding, Status, document, ok, passed, tally, without_secrets
-from wxasset.cli.doctor.look import look_at_programs
-from wxasset.cli.doctor.look_redis import password_of, place_of
+from wxasset.cli.doctor.look import look_at_programs, password_of, place_of
 from wxasset.cli.doctor.network import Answer, Attempt, Lookup, judge_answer, judge_attempts, judge_clock, judge_lookup
 from wxasset.cli.doctor.programs import LEAST, OPTIONAL, Programs, judge_programs, older
 from wxasset.cli.doctor.proxies import judge_proxies, proxies_of
-from wxasset.cli.doctor.shared import SharedTrial, judge_shared
-from wxasset.cli.doctor.stores import FileStore, RedisStore, judge_file, judge_redis
-from wxasset.cli.doctor.tls import Handshake, judge_handshake
+from wxasset.cli.doctor.stores import FileStore, RedisStore, SharedTrial, judge_file, judge_redis, judge_shared
+from wxasset.cli.doctor.tls import Handshake, judge_handshake, read_certificate
 from wxasset.cli.output import json_line
 from wxasset.cli.usage import Usage
 from wxasset.errors import BusyError, Hint, IPNotAllowedError, PermissionDeniedError, api_error

@@ -24,7 +24,7 @@ from wxasset.calls.media import GetMedia
 from wxasset.calls.tokens import GetStableAccessToken, IssuedToken
 from wxasset.cli.accounts import Credentials
 from wxasset.cli.doctor.account import Trial
-from wxasset.cli.doctor.shared import SharedTrial
+from wxasset.cli.doctor.stores import SharedTrial
 from wxasset.cli.usage import Usage, call_usage
 from wxasset.errors import WxAssetError
 from wxasset.tokens.sharing import SharedToken

@@ -5,8 +5,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from wxasset.cli.doctor.examine import Patient, examine
-from wxasset.cli.doctor.findings import Finding, passed
-from wxasset.cli.doctor.show import COLUMNS, show, show_end
+from wxasset.cli.doctor.findings import COLUMNS, Finding, passed, show, show_end
 from wxasset.cli.exits import Exit
 from wxasset.cli.report import Report
 from wxasset.cli.work import Options, run_report

@@ -21,14 +21,12 @@ from wxasset.cli.doctor.ask import ask_account, ask_quotas, fetch_token, open_as
 from wxasset.cli.doctor.credentials import Found, judge_credentials
 from wxasset.cli.doctor.findings import Finding, Status, skipped, without_secrets
 from wxasset.cli.doctor.ledger import judge_ledger
-from wxasset.cli.doctor.look import look_at_file, look_at_ledger, look_at_programs
-from wxasset.cli.doctor.look_redis import look_at_redis, password_of
+from wxasset.cli.doctor.look import look_at_file, look_at_ledger, look_at_programs, look_at_redis, password_of
 from wxasset.cli.doctor.network import judge_answer, judge_attempts, judge_clock, judge_lookup
 from wxasset.cli.doctor.probe import Network, Target, probe, target_of, trust_store
 from wxasset.cli.doctor.programs import judge_programs
 from wxasset.cli.doctor.proxies import judge_proxies, proxies_of
-from wxasset.cli.doctor.shared import judge_shared
-from wxasset.cli.doctor.stores import FileStore, judge_file, judge_redis
+from wxasset.cli.doctor.stores import FileStore, judge_file, judge_redis, judge_shared
 from wxasset.cli.doctor.tls import judge_handshake, untimely
 from wxasset.cli.usage import ENDPOINTS, library_usage
 from wxasset.errors import Hint, TokenStoreError, UsageError, WxAssetError

@@ -1,14 +1,22 @@
 """What the doctor says: one finding for each check, in English and Chinese. Pure."""
 
 import enum
+import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from attrs import evolve, field, frozen
+from rich.table import Table
+from rich.text import Text
 
+from wxasset.cli.output import Output, is_terminal, json_line
+from wxasset.cli.view import one_line, output_console
 from wxasset.errors import Hint
 
 __all__ = [
+    "COLUMNS",
     "LABELS",
     "Evidence",
     "Finding",
@@ -17,7 +25,10 @@ __all__ = [
     "failed",
     "ok",
     "passed",
+    "show",
+    "show_end",
     "skipped",
+    "stamp",
     "tally",
     "warning",
     "without_secrets",
@@ -25,9 +36,7 @@ __all__ = [
 
 Evidence = Mapping[str, object]
 """What a finding rests on, as JSON has it."""
-
 _SECRET: Final = 4  # characters; what is shorter is in many words, and protects nothing
-
 LABELS: Final[Mapping[str, Hint]] = {
     "versions": Hint("versions", "版本"),
     "credentials": Hint("credentials", "凭证"),
@@ -149,3 +158,58 @@ def without_secrets(finding: Finding, secrets: Iterable[str]) -> Finding:
         cure=None if finding.cure is None else text(finding.cure),
         evidence={name: clean(value) for name, value in finding.evidence.items()},
     )
+
+
+def stamp(moment: float) -> str:
+    """Write a unix time in seconds."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+COLUMNS: Final = ("check", "status", "message", "message_zh", "hint", "hint_zh", "evidence")
+_STYLES: Final = {
+    Status.OK: "green",
+    Status.WARNING: "bold yellow",
+    Status.FAILED: "bold red",
+    Status.SKIPPED: "dim",
+}
+_WIDTH: Final = 7  # of the longest status
+
+
+def show(finding: Finding, out: Output, *, as_json: bool) -> None:
+    """Show one finding at once.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+    """
+    if as_json:
+        out.line(json_line(document(finding)))
+    elif is_terminal(sys.stdout):
+        output_console().print(_paragraph(finding))
+    else:
+        out.add(document(finding))
+
+
+def show_end(findings: Sequence[Finding]) -> None:
+    """Sum up, on a terminal alone."""
+    if is_terminal(sys.stdout):
+        end = tally(findings)
+        style = "bold green" if passed(findings) else "bold red"
+        output_console().print(Text(f"\n{end.english} {end.chinese}", style=style))
+
+
+def _paragraph(finding: Finding) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, min_width=_WIDTH)
+    grid.add_column(overflow="fold")
+    style, label = _STYLES[finding.status], LABELS[finding.check]
+    names = label.english if label.english == label.chinese else f"{label.english} {label.chinese}"
+    quiet = "dim" if finding.status is Status.SKIPPED else ""
+    said = Text.assemble((f"{names}: ", "bold"), (one_line(finding.said.english), quiet))
+    grid.add_row(Text(finding.status.value, style=style), said)
+    grid.add_row("", Text(one_line(finding.said.chinese), style=quiet))
+    if finding.cure is not None:
+        grid.add_row("", Text(f"-> {one_line(finding.cure.english)}", style="cyan"))
+        grid.add_row("", Text(f"-> {one_line(finding.cure.chinese)}", style="cyan"))
+    if finding.status in {Status.WARNING, Status.FAILED} and finding.evidence:
+        grid.add_row("", Text(one_line(json.dumps(dict(finding.evidence), ensure_ascii=False)), style="dim"))
+    return grid

@@ -2,25 +2,15 @@
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from attrs import frozen
 
-from wxasset.cli.doctor.certificate import Certificate
-from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
+from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, stamp, warning
+from wxasset.cli.doctor.tls import Certificate
 from wxasset.errors import Hint
 
-__all__ = [
-    "Answer",
-    "Attempt",
-    "Lookup",
-    "judge_answer",
-    "judge_attempts",
-    "judge_clock",
-    "judge_lookup",
-    "stamp",
-]
+__all__ = ["Answer", "Attempt", "Lookup", "judge_answer", "judge_attempts", "judge_clock", "judge_lookup"]
 
 _API_HOST: Final = "api.weixin.qq.com"
 # 198.18.0.0/15 is for benchmarks (RFC 2544); local proxies that intercept everything give such addresses out.
@@ -29,7 +19,6 @@ _SKEW: Final = 60.0  # seconds; a token is not used in its last 60, so that a sm
 _GRAVE_SKEW: Final = 300.0  # seconds; a token is renewed 300 before its end
 _RESOLUTION: Final = 0.5  # seconds; a Date header has whole ones, and was on average half of one old when written
 _SLOW: Final = 3000.0  # milliseconds; WeChat answers such a call in about 100
-
 _SYNCHRONIZE: Final = Hint(
     "Synchronize this machine's clock: `timedatectl set-ntp true`, or start chrony; in a container, on its host.",
     "请同步本机时钟：执行 `timedatectl set-ntp true` 或启动 chrony；容器须在宿主机上同步。",
@@ -267,8 +256,3 @@ def judge_clock(found: Answer | None, untimely: Certificate | None = None) -> Fi
     )
     judge = failed if abs(ahead) > _GRAVE_SKEW else warning
     return judge("clock", said, _SYNCHRONIZE, **evidence)
-
-
-def stamp(moment: float) -> str:
-    """Write a unix time in seconds."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -21,9 +21,8 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from wxasset.cli.doctor.certificate import Certificate, read_certificate
 from wxasset.cli.doctor.network import Answer, Attempt, Lookup
-from wxasset.cli.doctor.tls import Handshake, TrustStore
+from wxasset.cli.doctor.tls import Certificate, Handshake, TrustStore, read_certificate
 
 __all__ = ["Network", "Target", "probe", "target_of", "trust_store"]
 
