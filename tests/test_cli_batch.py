@@ -26,8 +26,8 @@ from command_line import (
     wait_for,
 )
 from wxasset.cli.demo.plan import SAMPLES
-from wxasset.cli.exits import Exit
-from wxasset.cli.sources import files_of
+from wxasset.cli.runtime.exit_codes import Exit
+from wxasset.cli.runtime.inputs import files_of
 from wxasset.errors import UsageError
 from wxasset.simulator import Simulator
 

@@ -9,7 +9,7 @@ import pytest
 
 from command_line import Command, command, environment, needs_terminals, on_terminal, piped, sent, variables
 from wxasset.cli.demo.plan import SAMPLES
-from wxasset.cli.exits import Exit
+from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.simulator import Simulator
 
 PHOTO, DRAWING = (str(piece.path) for piece in SAMPLES[:2])

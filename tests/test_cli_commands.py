@@ -30,9 +30,9 @@ from command_line import (
     wait_for,
 )
 from wxasset.cli.demo.plan import SAMPLES
-from wxasset.cli.exits import EXIT_CODES, Exit
-from wxasset.cli.helping import flowing
-from wxasset.cli.output import json_line
+from wxasset.cli.runtime.exit_codes import EXIT_CODES, Exit
+from wxasset.cli.runtime.help import flowing
+from wxasset.cli.runtime.output import json_line
 from wxasset.simulator import Simulator
 
 SAMPLE: Final = {piece.path.name: str(piece.path) for piece in SAMPLES}

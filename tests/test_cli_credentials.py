@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from wxasset import FileTokenStore, RedisTokenStore
-from wxasset.cli.accounts import SERVICE, Credentials
-from wxasset.cli.consent import HOW
-from wxasset.cli.credentials import credentials_path, find_credentials, open_session, open_store
-from wxasset.cli.exits import Exit, exit_of
+from wxasset.cli.runtime.credentials import (
+    SERVICE,
+    Credentials,
+    credentials_path,
+    find_credentials,
+    open_session,
+    open_store,
+)
+from wxasset.cli.runtime.exit_codes import Exit, exit_of
+from wxasset.cli.runtime.prompts import HOW
 from wxasset.errors import TokenUnavailableError, UsageError
 
 SECRET = "0123456789abcdef-secret"

@@ -21,8 +21,8 @@ from wxasset.cli.doctor.programs import LEAST, OPTIONAL, Programs, judge_program
 from wxasset.cli.doctor.proxies import judge_proxies, proxies_of
 from wxasset.cli.doctor.stores import FileStore, RedisStore, SharedTrial, judge_file, judge_redis, judge_shared
 from wxasset.cli.doctor.tls import Handshake, judge_handshake, read_certificate
-from wxasset.cli.output import json_line
-from wxasset.cli.usage import Usage
+from wxasset.cli.runtime.output import json_line
+from wxasset.cli.runtime.usage import Usage
 from wxasset.errors import BusyError, Hint, IPNotAllowedError, PermissionDeniedError, api_error
 
 TEXT: Final = st.text(max_size=40)

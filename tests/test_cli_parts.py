@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from wxasset import DeleteReport, FailedDelete, MaterialCount, News, Video, WxSession
-from wxasset.cli import consent, files, run, view
+from wxasset.cli import run
 from wxasset.cli.demo import cleanup as shelf
 from wxasset.cli.demo import run as demo
 from wxasset.cli.demo import table
@@ -38,8 +38,12 @@ from wxasset.cli.demo.checks import (
     summary,
 )
 from wxasset.cli.demo.cleanup import Shelf
-from wxasset.cli.demo.plan import SAMPLES, Piece, material_type, piece_of
-from wxasset.cli.signals import run_until_signal
+from wxasset.cli.demo.plan import SAMPLES, Piece, piece_of
+from wxasset.cli.runtime import console as view
+from wxasset.cli.runtime import inputs as files
+from wxasset.cli.runtime import prompts as consent
+from wxasset.cli.runtime.inputs import material_type
+from wxasset.cli.runtime.signals import run_until_signal
 from wxasset.errors import BusyError, MediaNotFoundError, PermissionDeniedError, SourceError, UsageError
 from wxasset.simulator import Simulator
 from wxasset.wire.formats import FORMATS, Format, sniff

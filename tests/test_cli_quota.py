@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import wxasset
 from wxasset import CallQuota, MaterialCount, Quota, WxSession
-from wxasset.cli.usage import CAPS, ENDPOINTS, Usage, bar, call_usage, library_usage
+from wxasset.cli.runtime.usage import CAPS, ENDPOINTS, Usage, bar, call_usage, library_usage
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.simulator.endpoints import ENDPOINTS as SIMULATED
 

@@ -11,7 +11,7 @@ from attrs import NOTHING, fields
 
 import wxasset
 from wxasset import errors
-from wxasset.cli.failures import document_of
+from wxasset.cli.runtime.errors import document_of
 from wxasset.errors import (
     ConnectError,
     DestinationError,

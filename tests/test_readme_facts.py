@@ -8,7 +8,7 @@ import pytest
 from readme import DOCUMENTS, ROOT, sections
 from wxasset import WxSession, errors
 from wxasset.cli import app
-from wxasset.cli.exits import Exit
+from wxasset.cli.runtime.exit_codes import Exit
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

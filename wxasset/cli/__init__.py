@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from wxasset import __version__
-from wxasset.cli import view
 from wxasset.cli.commands.add import add_command, image_command
 from wxasset.cli.commands.batch import batch_command
 from wxasset.cli.commands.cloud import cloud
@@ -22,11 +21,11 @@ from wxasset.cli.commands.quota import quota_command
 from wxasset.cli.commands.simulate import demo_command, simulate_command
 from wxasset.cli.commands.token import token_command
 from wxasset.cli.doctor.command import doctor_command
-from wxasset.cli.exits import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
-from wxasset.cli.failures import note, tell
-from wxasset.cli.helping import helped
-from wxasset.cli.output import drop_stdout, drop_unwritable
-from wxasset.cli.streams import open_closed
+from wxasset.cli.runtime import console as view
+from wxasset.cli.runtime.errors import note, tell
+from wxasset.cli.runtime.exit_codes import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
+from wxasset.cli.runtime.help import helped
+from wxasset.cli.runtime.output import drop_stdout, drop_unwritable, open_closed
 from wxasset.errors import WxAssetError
 
 __all__ = ["app", "run"]

@@ -9,11 +9,10 @@ from cyclopts import Parameter
 
 from wxasset import Limits, WxSession
 from wxasset.calls.materials import AddMaterial, Description, UploadImage
-from wxasset.cli.demo.plan import Kind
-from wxasset.cli.files import kind_of
-from wxasset.cli.progress import transfer
-from wxasset.cli.report import Record, Report
-from wxasset.cli.work import FLAG, Options, perform, run_report
+from wxasset.cli.runtime.inputs import Kind, kind_of
+from wxasset.cli.runtime.progress import transfer
+from wxasset.cli.runtime.report import Record, Report
+from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import UsageError
 from wxasset.transfer.source import open_source
 from wxasset.wire.limits import UploadLimit

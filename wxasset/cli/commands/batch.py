@@ -14,12 +14,10 @@ from cyclopts.validators import Number
 from wxasset import Added, Failed, NewMaterial, NotTried, WxSession
 from wxasset.calls.materials import AddMaterial, Description
 from wxasset.cli.commands.add import check_file
-from wxasset.cli.demo.plan import Kind
-from wxasset.cli.items import DASHED, STDIO
-from wxasset.cli.progress import counting
-from wxasset.cli.report import Record, Report
-from wxasset.cli.sources import files_of
-from wxasset.cli.work import FLAG, Options, perform, run_report
+from wxasset.cli.runtime.inputs import DASHED, STDIO, Kind, files_of
+from wxasset.cli.runtime.progress import counting
+from wxasset.cli.runtime.report import Record, Report
+from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import QuotaExceededError
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ from wxasset import FailedDelete, WxSession
 from wxasset.calls.cloud import BatchDeleteFile
 from wxasset.cli.commands.add import check_file
 from wxasset.cli.commands.get import check_output, saved_record
-from wxasset.cli.consent import agreed, counted, listing
-from wxasset.cli.credentials import find_credentials
-from wxasset.cli.exits import Exit
-from wxasset.cli.failures import note
-from wxasset.cli.helping import helped
-from wxasset.cli.items import DASHED, IDS, STDIO, ids_of
-from wxasset.cli.progress import transfer
-from wxasset.cli.report import Record, Report
-from wxasset.cli.work import FLAG, Options, perform, run_report
+from wxasset.cli.runtime.credentials import find_credentials
+from wxasset.cli.runtime.errors import note
+from wxasset.cli.runtime.exit_codes import Exit
+from wxasset.cli.runtime.help import helped
+from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, ids_of
+from wxasset.cli.runtime.progress import transfer
+from wxasset.cli.runtime.prompts import agreed, counted, listing
+from wxasset.cli.runtime.report import Record, Report
+from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import DecodeError, UsageError, WxAssetError, api_error
 from wxasset.wire.limits import CLOUD_FILE
 

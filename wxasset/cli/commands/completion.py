@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 from cyclopts.completion.detect import ShellDetectionError
 
-from wxasset.cli.failures import note
-from wxasset.cli.output import Output
+from wxasset.cli.runtime.errors import note
+from wxasset.cli.runtime.output import Output
 from wxasset.errors import UsageError
 
 __all__ = ["Shell", "completion_command", "install_command"]

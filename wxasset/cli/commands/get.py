@@ -9,10 +9,10 @@ from attrs import asdict
 from cyclopts import Parameter
 
 from wxasset import News, SavedMaterial, Video, WxSession
-from wxasset.cli.items import DASHED, IDS, STDIO, ids_of
-from wxasset.cli.progress import transfer
-from wxasset.cli.report import Record, Report
-from wxasset.cli.work import FLAG, Options, perform
+from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, ids_of
+from wxasset.cli.runtime.progress import transfer
+from wxasset.cli.runtime.report import Record, Report
+from wxasset.cli.runtime.runner import FLAG, Options, perform
 from wxasset.errors import UsageError
 
 __all__ = ["check_output", "get_command", "saved_record"]

@@ -11,13 +11,13 @@ from cyclopts.validators import Number
 
 from wxasset import ListedType, MaterialItem, WxSession
 from wxasset.calls.materials import PAGE
-from wxasset.cli.consent import agreed, counted, listing
-from wxasset.cli.credentials import find_credentials
-from wxasset.cli.exits import Exit
-from wxasset.cli.failures import note
-from wxasset.cli.items import IDS, ids_of
-from wxasset.cli.report import Record, Report
-from wxasset.cli.work import FLAG, Options, perform, run_report
+from wxasset.cli.runtime.credentials import find_credentials
+from wxasset.cli.runtime.errors import note
+from wxasset.cli.runtime.exit_codes import Exit
+from wxasset.cli.runtime.inputs import IDS, ids_of
+from wxasset.cli.runtime.prompts import agreed, counted, listing
+from wxasset.cli.runtime.report import Record, Report
+from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import UsageError
 
 __all__ = ["count_command", "ls_command", "rm_command"]

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from wxasset import WxSession
 from wxasset.cli.doctor.ask import ask_quotas
-from wxasset.cli.output import is_terminal
-from wxasset.cli.report import Report
-from wxasset.cli.usage import ENDPOINTS, Usage, bar, library_usage
-from wxasset.cli.view import output_console
-from wxasset.cli.work import Options, perform
+from wxasset.cli.runtime.console import output_console
+from wxasset.cli.runtime.output import is_terminal
+from wxasset.cli.runtime.report import Report
+from wxasset.cli.runtime.runner import Options, perform
+from wxasset.cli.runtime.usage import ENDPOINTS, Usage, bar, library_usage
 from wxasset.errors import APIError
 
 __all__ = ["quota_command"]

@@ -12,15 +12,16 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.text import Text
 
-from wxasset.cli import consent, view
 from wxasset.cli.demo import table
 from wxasset.cli.demo.checks import Outcome
 from wxasset.cli.demo.plan import SAMPLES
-from wxasset.cli.failures import note
-from wxasset.cli.output import Output, json_line
-from wxasset.cli.report import Record
-from wxasset.cli.signals import run_in_event_loop
-from wxasset.cli.work import FLAG
+from wxasset.cli.runtime import console as view
+from wxasset.cli.runtime import prompts as consent
+from wxasset.cli.runtime.errors import note
+from wxasset.cli.runtime.output import Output, json_line
+from wxasset.cli.runtime.report import Record
+from wxasset.cli.runtime.runner import FLAG
+from wxasset.cli.runtime.signals import run_in_event_loop
 
 if TYPE_CHECKING:
     from wxasset.cli.demo.run import Desk

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from wxasset import StableToken, TokenCache, TokenStore
-from wxasset.cli.accounts import Credentials
-from wxasset.cli.credentials import find_credentials, open_session, open_store
-from wxasset.cli.report import Report
-from wxasset.cli.work import FLAG, Options, run_report
+from wxasset.cli.runtime.credentials import Credentials, find_credentials, open_session, open_store
+from wxasset.cli.runtime.report import Report
+from wxasset.cli.runtime.runner import FLAG, Options, run_report
 from wxasset.tokens.sharing import SharedToken
 
 __all__ = ["token_command"]

@@ -8,7 +8,8 @@ from typing import Literal
 from attrs import frozen
 
 from wxasset import DeleteReport, MaterialCount, Video
-from wxasset.cli.demo.plan import Kind, Piece
+from wxasset.cli.demo.plan import Piece
+from wxasset.cli.runtime.inputs import Kind
 
 __all__ = [
     "Check",

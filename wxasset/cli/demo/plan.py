@@ -1,19 +1,15 @@
 """What the demonstration uploads. Pure."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from attrs import frozen
 
-from wxasset.errors import Hint, SourceError
+from wxasset.cli.runtime.inputs import Kind, material_type
 from wxasset.wire.formats import Format
-from wxasset.wire.limits import ADD_MATERIAL
 
-__all__ = ["SAMPLES", "Kind", "Piece", "material_type", "piece_of"]
+__all__ = ["SAMPLES", "Piece", "piece_of"]
 
-Kind = Literal["image", "voice", "video", "thumb"]
-
-_KINDS: Final[tuple[Kind, ...]] = ("image", "voice", "video", "thumb")
 _SAMPLES: Final = Path(__file__).parent / "samples"
 _INTRODUCTION: Final = "Uploaded by the wxasset demonstration."
 
@@ -58,23 +54,6 @@ SAMPLES: Final = (
     Piece(path=_SAMPLES / "thumb.jpg", type="thumb", filename="thumb.jpg"),
 )
 """The files that the package carries."""
-
-
-def material_type(name: str, form: Format | None) -> Kind:
-    """Choose the type of material for a format; a JPEG becomes an image, not a thumb.
-
-    Raises:
-        SourceError: WeChat has no material for it.
-    """
-    for kind in _KINDS:
-        if form is not None and form.name in ADD_MATERIAL[kind].formats:
-            return kind
-    what = "of a format that is not known" if form is None else f"{form.name}, which WeChat does not take"
-    formats = ", ".join(sorted({one for limit in ADD_MATERIAL.values() for one in limit.formats}))
-    raise SourceError(
-        f"{name} is {what}.",
-        Hint(f"The formats are: {formats}.", f"可上传的格式有：{formats}。"),
-    )
 
 
 def piece_of(path: Path, form: Format | None) -> Piece:

@@ -27,7 +27,7 @@ from wxasset.cli.demo.checks import (
 )
 from wxasset.cli.demo.cleanup import Shelf
 from wxasset.cli.demo.plan import SAMPLES, Piece, piece_of
-from wxasset.cli.files import format_of
+from wxasset.cli.runtime.inputs import format_of
 from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wxasset.cli.demo.checks import Check, Outcome, Row, Verdict, short_id, summary
-from wxasset.cli.view import one_line, printable, say
+from wxasset.cli.runtime.console import one_line, printable, say
 
 __all__ = ["show"]
 

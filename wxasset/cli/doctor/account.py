@@ -6,8 +6,8 @@ from typing import Final
 from attrs import frozen
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
-from wxasset.cli.usage import Usage
-from wxasset.cli.wording import hint_for
+from wxasset.cli.runtime.hints import hint_for
+from wxasset.cli.runtime.usage import Usage
 from wxasset.errors import (
     APIError,
     Hint,

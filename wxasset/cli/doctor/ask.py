@@ -22,10 +22,10 @@ from wxasset.calls.cloud import BatchDownloadFile, WantedFile
 from wxasset.calls.materials import GetMaterial
 from wxasset.calls.media import GetMedia
 from wxasset.calls.tokens import GetStableAccessToken, IssuedToken
-from wxasset.cli.accounts import Credentials
 from wxasset.cli.doctor.account import Trial
 from wxasset.cli.doctor.stores import SharedTrial
-from wxasset.cli.usage import Usage, call_usage
+from wxasset.cli.runtime.credentials import Credentials
+from wxasset.cli.runtime.usage import Usage, call_usage
 from wxasset.errors import WxAssetError
 from wxasset.tokens.sharing import SharedToken
 from wxasset.tokens.token import Exchange

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from wxasset.cli.doctor.examine import Patient, examine
 from wxasset.cli.doctor.findings import COLUMNS, Finding, passed, show, show_end
-from wxasset.cli.exits import Exit
-from wxasset.cli.report import Report
-from wxasset.cli.work import Options, run_report
+from wxasset.cli.runtime.exit_codes import Exit
+from wxasset.cli.runtime.report import Report
+from wxasset.cli.runtime.runner import Options, run_report
 
 __all__ = ["doctor_command"]
 

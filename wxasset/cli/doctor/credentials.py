@@ -6,7 +6,7 @@ from typing import Final
 from attrs import field, frozen
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, warning
-from wxasset.cli.wording import hint_for
+from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, UsageError, WxAssetError
 
 __all__ = ["Found", "judge_credentials"]

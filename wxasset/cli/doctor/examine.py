@@ -8,8 +8,6 @@ from anyio import to_thread
 from attrs import define, evolve, field
 
 from wxasset import FileTokenStore
-from wxasset.cli.accounts import SERVICE, Credentials
-from wxasset.cli.credentials import find_credentials, open_store
 from wxasset.cli.doctor.account import (
     judge_address,
     judge_library,
@@ -28,7 +26,8 @@ from wxasset.cli.doctor.programs import judge_programs
 from wxasset.cli.doctor.proxies import judge_proxies, proxies_of
 from wxasset.cli.doctor.stores import FileStore, judge_file, judge_redis, judge_shared
 from wxasset.cli.doctor.tls import judge_handshake, untimely
-from wxasset.cli.usage import ENDPOINTS, library_usage
+from wxasset.cli.runtime.credentials import SERVICE, Credentials, find_credentials, open_store
+from wxasset.cli.runtime.usage import ENDPOINTS, library_usage
 from wxasset.errors import Hint, TokenStoreError, UsageError, WxAssetError
 
 __all__ = ["Patient", "examine"]

@@ -11,8 +11,8 @@ from attrs import evolve, field, frozen
 from rich.table import Table
 from rich.text import Text
 
-from wxasset.cli.output import Output, is_terminal, json_line
-from wxasset.cli.view import one_line, output_console
+from wxasset.cli.runtime.console import one_line, output_console
+from wxasset.cli.runtime.output import Output, is_terminal, json_line
 from wxasset.errors import Hint
 
 __all__ = [

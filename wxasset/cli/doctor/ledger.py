@@ -4,7 +4,7 @@ from attrs import asdict, field, frozen
 
 from wxasset import LedgerCounts
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
-from wxasset.cli.wording import hint_for
+from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, LedgerError
 
 __all__ = ["LedgerFile", "judge_ledger"]

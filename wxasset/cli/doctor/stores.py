@@ -6,7 +6,7 @@ from attrs import frozen
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
 from wxasset.cli.doctor.programs import older
-from wxasset.cli.wording import hint_for
+from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, TokenRejectedError, WxAssetError
 
 __all__ = ["NOT_GIVEN", "FileStore", "RedisStore", "SharedTrial", "judge_file", "judge_redis", "judge_shared"]

@@ -5,18 +5,18 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Final, Self, TextIO
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from wxasset.cli.view import output_console, printable
+from wxasset.cli.runtime.console import output_console, printable
+
+__all__ = ["Output", "drop_stdout", "drop_unwritable", "is_terminal", "json_line", "open_closed"]
 
 _ID = 64  # characters of a media_id (wire reference 2.1)
 _REST = 16  # characters that the other columns need to be read at all
-
-__all__ = ["Output", "drop_stdout", "drop_unwritable", "is_terminal", "json_line"]
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -111,3 +111,16 @@ def drop_unwritable() -> None:
         sys.stdout.flush()
     except (OSError, ValueError):
         drop_stdout()
+
+
+_STREAMS: Final = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+"""Nothing is read from stdin. Results that have nowhere to go are an error at the first: stdout cannot be written."""
+
+
+def open_closed() -> None:
+    """Open the closed ones; without it their descriptors would be those of the next files that are opened."""
+    for name, mode, flags in _STREAMS:
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, flags)
+            stream = open(descriptor, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - no path, and stays open
+            setattr(sys, name, stream)

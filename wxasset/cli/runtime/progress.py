@@ -16,8 +16,8 @@ from rich.progress import (
 )
 
 from wxasset import BatchProgress
-from wxasset.cli.output import is_terminal
-from wxasset.cli.view import error_console, printable
+from wxasset.cli.runtime.console import error_console, printable
+from wxasset.cli.runtime.output import is_terminal
 from wxasset.transfer.progress import Progress as Told
 
 __all__ = ["counting", "transfer"]

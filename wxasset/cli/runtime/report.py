@@ -8,9 +8,9 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
-from wxasset.cli import failures
-from wxasset.cli.exits import exit_of_all, stops_all
-from wxasset.cli.output import Output
+from wxasset.cli.runtime import errors as failures
+from wxasset.cli.runtime.exit_codes import exit_of_all, stops_all
+from wxasset.cli.runtime.output import Output
 from wxasset.errors import DestinationError, WxAssetError
 
 __all__ = ["Record", "Report"]

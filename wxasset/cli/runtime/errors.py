@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from cyclopts import CycloptsError
 
-from wxasset.cli import view, wording
-from wxasset.cli.output import is_terminal, json_line
+from wxasset.cli.runtime import console as view
+from wxasset.cli.runtime import hints as wording
+from wxasset.cli.runtime.output import is_terminal, json_line
 from wxasset.errors import APIError, Hint, UsageError, WxAssetError
 
 __all__ = ["document_of", "note", "tell"]

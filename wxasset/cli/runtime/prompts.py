@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from wxasset.cli.view import one_line
+from wxasset.cli.runtime.console import one_line
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 
 __all__ = ["HOW", "agreed", "check_options", "check_variables", "counted", "host", "listing", "question"]

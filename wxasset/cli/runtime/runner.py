@@ -11,11 +11,11 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from wxasset import WxSession
-from wxasset.cli import failures
-from wxasset.cli.credentials import find_credentials, open_session
-from wxasset.cli.output import Output
-from wxasset.cli.report import Report
-from wxasset.cli.signals import run_in_event_loop
+from wxasset.cli.runtime import errors as failures
+from wxasset.cli.runtime.credentials import find_credentials, open_session
+from wxasset.cli.runtime.output import Output
+from wxasset.cli.runtime.report import Report
+from wxasset.cli.runtime.signals import run_in_event_loop
 from wxasset.errors import WxAssetError
 
 __all__ = ["FLAG", "Options", "Work", "perform", "run_report"]

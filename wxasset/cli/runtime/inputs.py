@@ -1,0 +1,161 @@
+"""Ids and files on the command line, or on stdin where "-" stands for them."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from anyio import to_thread
+from cyclopts import Parameter
+
+from wxasset.errors import Hint, SourceError, UsageError
+from wxasset.wire.formats import FORMATS, HEAD_SIZE, Format, sniff
+from wxasset.wire.limits import ADD_MATERIAL
+
+__all__ = [
+    "DASHED",
+    "IDS",
+    "STDIO",
+    "Kind",
+    "files_of",
+    "format_of",
+    "ids_of",
+    "kind_of",
+    "material_type",
+    "stdin_lines",
+]
+
+STDIO: Final = "-"
+DASHED: Final = Parameter(allow_leading_hyphen=True)
+"""For what may be "-"."""
+IDS: Final = Parameter(negative="", show_default=False, allow_leading_hyphen=True)
+"""For ids: in WeChat's alphabet is a dash."""
+_OPTION: Final = 20  # characters; ids of WeChat have 43 and more, options fewer
+
+
+def ids_of(items: Sequence[str]) -> Iterator[str]:
+    """Give the ids; in the place of "-", the first column of each line of stdin.
+
+    Raises:
+        UsageError: One is rather an option that is mistyped.
+    """
+    for item in items:
+        if item == STDIO:
+            yield from (line.partition("\t")[0].strip() for line in stdin_lines())
+        elif item.startswith("-") and len(item) < _OPTION:
+            raise UsageError(f"Unknown option: {item}.")
+        else:
+            yield item
+
+
+def stdin_lines() -> Iterable[str]:
+    """Give the lines of stdin that are not blank, without their ends."""
+    return (line for line in (line.rstrip("\r\n") for line in sys.stdin) if line.strip())
+
+
+Kind = Literal["image", "voice", "video", "thumb"]
+_KINDS: Final[tuple[Kind, ...]] = ("image", "voice", "video", "thumb")
+
+
+def material_type(name: str, form: Format | None) -> Kind:
+    """Choose the type of material for a format; a JPEG becomes an image, not a thumb.
+
+    Raises:
+        SourceError: WeChat has no material for it.
+    """
+    for kind in _KINDS:
+        if form is not None and form.name in ADD_MATERIAL[kind].formats:
+            return kind
+    what = "of a format that is not known" if form is None else f"{form.name}, which WeChat does not take"
+    formats = ", ".join(sorted({one for limit in ADD_MATERIAL.values() for one in limit.formats}))
+    raise SourceError(
+        f"{name} is {what}.",
+        Hint(f"The formats are: {formats}.", f"可上传的格式有：{formats}。"),
+    )
+
+
+_LIST_LIMIT: Final = 64 << 20  # bytes; more paths than a library has room for
+
+
+def files_of(source: str, kind: Kind, *, recursive: bool) -> list[str]:
+    """Say which files are meant, each once: of a directory those whose names fit the type, in their order.
+
+    Args:
+        source: A directory, a file that lists paths, or "-".
+        kind: The type of material.
+        recursive: Whether directories in a directory count as well.
+
+    Raises:
+        UsageError: There is no such directory or list, or it has no file.
+    """
+    path = Path(source)
+    if source == STDIO:
+        files = list(stdin_lines())
+    elif path.is_dir():
+        files = sorted(_fitting(path, kind, recursive=recursive))
+    else:
+        files = _listed(path)
+    if not files:
+        raise UsageError(f"There is no file for the type {kind} in {'stdin' if source == STDIO else source}.")
+    return list(dict.fromkeys(files))
+
+
+def _fitting(directory: Path, kind: Kind, *, recursive: bool) -> Iterator[str]:
+    """Find the files that fit; what begins with a dot is hidden."""
+    wanted = tuple(one for name in ADD_MATERIAL[kind].formats for one in FORMATS[name].extensions)
+    for where, directories, names in os.walk(directory):
+        directories[:] = [name for name in directories if recursive and not name.startswith(".")]
+        for name in names:
+            if name.lower().endswith(wanted) and not name.startswith("."):
+                yield os.path.join(where, name)  # noqa: PTH118 - texts
+
+
+def _listed(path: Path) -> list[str]:
+    """Read a list of paths."""
+    try:
+        if path.stat().st_size <= _LIST_LIMIT:
+            lines = path.read_text("utf-8").splitlines()
+            return [line for line in lines if line.strip()]
+        problem = "is too large for a list"
+    except UnicodeDecodeError:
+        problem = "is no list of paths; wxasset add takes files themselves"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+    raise UsageError(f"{path} {problem}.")
+
+
+async def format_of(path: Path) -> Format | None:
+    """Tell a file's format by its first bytes; None where it is not known.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    return sniff(await to_thread.run_sync(_head, path))
+
+
+async def kind_of(path: Path) -> Kind:
+    """Choose the type of material for a file; a JPEG becomes an image, not a thumb.
+
+    Raises:
+        SourceError: It cannot be read, or WeChat has no material for it.
+    """
+    head = await to_thread.run_sync(_head, path)
+    if not head:
+        raise SourceError(f"{path.name} is empty.", Hint("Check the file.", "文件为空，请检查。"))
+    return material_type(path.name, sniff(head))
+
+
+def _head(path: Path) -> bytes:
+    """Read the first bytes of a file, in a thread."""
+    problem = "it is not a regular file"
+    try:
+        if path.is_file() or not path.exists():  # a pipe or a device might never give its first bytes
+            with path.open("rb") as file:
+                return file.read(HEAD_SIZE)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    raise SourceError(
+        f"{path} cannot be read: {problem}.",
+        Hint("Nothing was uploaded; check the path.", "未上传任何内容，请检查文件路径。"),
+    )
