@@ -27,21 +27,33 @@ LAYERS: list[tuple[str, ...]] = [
     ("wxasset",),
     ("wxasset.session",),
     ("wxasset.batch.pool", "wxasset.ledger", "wxasset.journal"),  # what the session's verbs for many items stand on
-    ("wxasset.engine", "wxasset.resumption"),
-    ("wxasset.reconcile", "wxasset.lost", "wxasset.secrecy", "wxasset.watch"),  # what the engine says and tells
+    ("wxasset.engine", "wxasset.engine.loop.resume"),
+    (
+        "wxasset.engine.loop.reconcile",
+        "wxasset.engine.reconcile",
+        "wxasset.engine.loop.redaction",
+        "wxasset.engine.recorder",
+    ),  # what the engine says and tells
     ("wxasset.tokens", "wxasset.transfer"),
     ("wxasset.hooks", "wxasset.logs", "wxasset.events"),
-    ("wxasset.retry", "wxasset.batch.pacing", "wxasset.claims", "wxasset.outcome", "wxasset.calls", "wxasset.wire"),
+    (
+        "wxasset.engine.retry",
+        "wxasset.batch.pacing",
+        "wxasset.claims",
+        "wxasset.engine.loop.uploads",
+        "wxasset.calls",
+        "wxasset.wire",
+    ),
     ("wxasset.errors", "wxasset.hints", "wxasset._version"),
 ]
 PURE = (
     "wxasset.events",
     "wxasset.hooks",
     "wxasset.logs",
-    "wxasset.retry",
+    "wxasset.engine.retry",
     "wxasset.batch.pacing",
     "wxasset.claims",
-    "wxasset.outcome",
+    "wxasset.engine.loop.uploads",
     "wxasset.calls",
     "wxasset.wire",
     "wxasset.errors",

@@ -35,6 +35,7 @@ from wxasset import (
 )
 from wxasset.calls.materials import Description
 from wxasset.claims import Step, UploadKey, described_as, next_step
+from wxasset.engine.uploads import MARK_LETTERS
 from wxasset.errors import (
     ConnectError,
     LedgerError,
@@ -44,7 +45,6 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     UsageError,
 )
-from wxasset.outcome import MARK_LETTERS
 from wxasset.simulator import Simulator
 from wxasset.transfer.holding import Holding
 from wxasset.wire.formats import FORMATS

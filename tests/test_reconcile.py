@@ -30,8 +30,8 @@ from wxasset import (
     UploadPolicy,
     WxSession,
 )
+from wxasset.engine.uploads import UploadRegister, Window, candidates, polls
 from wxasset.errors import APIError, TransferError, UsageError
-from wxasset.outcome import UploadRegister, Window, candidates, polls
 
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(1000)
 QUICK = UploadPolicy(visibility=0.05)

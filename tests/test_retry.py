@@ -9,8 +9,20 @@ from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wxasset import retry
 from wxasset.calls.base import Effect, Route
+from wxasset.engine import retry
+from wxasset.engine.retry import (
+    Action,
+    AlreadyDone,
+    Attempt,
+    CannotResend,
+    OutcomeUnknown,
+    Raise,
+    Resend,
+    RetryPolicy,
+    RetryQuota,
+    decide,
+)
 from wxasset.errors import (
     APIError,
     ConnectError,
@@ -28,18 +40,6 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
     api_error,
-)
-from wxasset.retry import (
-    Action,
-    AlreadyDone,
-    Attempt,
-    CannotResend,
-    OutcomeUnknown,
-    Raise,
-    Resend,
-    RetryPolicy,
-    RetryQuota,
-    decide,
 )
 
 PATH: Final = "/cgi-bin/any"

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from wxasset.calls.materials import AddedMaterial, Article, MaterialCount, MaterialItem, MaterialPage, News, Video
     from wxasset.calls.media import TemporaryMedia
     from wxasset.calls.object_storage import FileURL
+    from wxasset.engine.retry import RetryPolicy
+    from wxasset.engine.uploads import UploadPolicy
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
     from wxasset.hooks import Hooks
     from wxasset.ledger import Ledger, LedgerCounts, LedgerRow
-    from wxasset.outcome import UploadPolicy
-    from wxasset.retry import RetryPolicy
     from wxasset.session import ListedType, MediaType, WxSession
     from wxasset.session.bulk import Added, Deleted, Fetched
     from wxasset.session.ensure import NewMaterial
@@ -156,8 +156,8 @@ _HOMES: Final = {
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
     "wxasset.hooks": ("Hooks",),
     "wxasset.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
-    "wxasset.outcome": ("UploadPolicy",),
-    "wxasset.retry": ("RetryPolicy",),
+    "wxasset.engine.loop.uploads": ("UploadPolicy",),
+    "wxasset.engine.retry": ("RetryPolicy",),
     "wxasset.session": ("ListedType", "MediaType", "WxSession"),
     "wxasset.session.bulk": ("Added", "Deleted", "Fetched"),
     "wxasset.session.ensure": ("NewMaterial",),

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import frozen
 
 from wxasset.calls.materials import AddedMaterial, Description
-from wxasset.outcome import MARK_LETTERS
+from wxasset.engine.uploads import MARK_LETTERS
 from wxasset.wire.multipart import sent_name
 from wxasset.wire.names import marked_name
 

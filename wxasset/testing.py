@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
-from wxasset.outcome import UploadPolicy
-from wxasset.retry import RetryPolicy
+from wxasset.engine.retry import RetryPolicy
+from wxasset.engine.uploads import UploadPolicy
 from wxasset.session import WxSession
 from wxasset.simulator import Simulator
 from wxasset.transfer.transport import ClientSession, Transport

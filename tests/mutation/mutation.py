@@ -27,7 +27,7 @@ from cosmic_ray.work_item import TestOutcome
 ENOUGH: Final = 85.0  # percent
 PATIENCE: Final = 30.0  # seconds for the tests of one module, of which the slowest take eight
 MODULES: Final = {
-    "wxasset/retry.py": ("tests/test_retry.py",),
+    "wxasset/engine/retry.py": ("tests/test_retry.py",),
     "wxasset/wire/codec.py": ("tests/test_codec.py",),
     "wxasset/wire/formats.py": ("tests/test_formats.py",),
     "wxasset/wire/multipart.py": ("tests/test_multipart.py",),

@@ -21,7 +21,7 @@ LARGE_REPLY: Final = 32 * MIB
 
 
 class Effect(enum.Enum):
-    """What repeating a call would do; `wxasset.retry.decide` is built on it."""
+    """What repeating a call would do; `wxasset.engine.retry.decide` is built on it."""
 
     READ = "read"
     REPLACE = "replace"  # the same bytes in the same place: the second time changes nothing

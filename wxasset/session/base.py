@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from wxasset._version import __version__
 from wxasset.calls.base import Call, Download, Upload
-from wxasset.engine import Engine
+from wxasset.engine.loop import Engine
+from wxasset.engine.retry import RetryPolicy
+from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.hooks import NO_HOOKS, Hooks
-from wxasset.outcome import UploadPolicy
-from wxasset.retry import RetryPolicy
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.stores import TokenStore

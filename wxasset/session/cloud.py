@@ -25,8 +25,8 @@ from wxasset.calls.cloud import (
     report,
 )
 from wxasset.calls.object_storage import FetchFile, FileURL, PutFile, links
+from wxasset.engine.resume import resume
 from wxasset.errors import StorageError, UsageError, WxAssetError
-from wxasset.resumption import resume
 from wxasset.session.base import Session
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.progress import Progress

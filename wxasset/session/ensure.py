@@ -11,8 +11,8 @@ from attrs import define, evolve, field, frozen
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, recovered
 from wxasset.claims import LedgerRow, Step, UploadKey, described_as
+from wxasset.engine.uploads import UploadRegister, polls
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, UsageError, WxAssetError
-from wxasset.outcome import UploadRegister, polls
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.fingerprint import announced, sha256_of

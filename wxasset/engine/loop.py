@@ -13,6 +13,20 @@ from attrs import define, evolve, field, frozen
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.materials import AddedMaterial, ListMaterials, MaterialPage, recovered
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
+from wxasset.engine.reconcile import MORE_PAGES, Found, Lost, Missing, Search, Unseen, cannot_resend, still_unknown
+from wxasset.engine.recorder import Watch
+from wxasset.engine.redaction import without_secrets
+from wxasset.engine.retry import (
+    AlreadyDone,
+    Attempt,
+    CannotResend,
+    OutcomeUnknown,
+    Resend,
+    RetryPolicy,
+    RetryQuota,
+    decide,
+)
+from wxasset.engine.uploads import MARK_LENGTH, MARK_LETTERS, Pending, UploadPolicy, UploadRegister
 from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
@@ -25,20 +39,6 @@ from wxasset.errors import (
 )
 from wxasset.hooks import NO_HOOKS, Hooks
 from wxasset.logs import ENGINE
-from wxasset.lost import Lost, cannot_resend, still_unknown
-from wxasset.outcome import MARK_LENGTH, MARK_LETTERS, Pending, UploadPolicy, UploadRegister
-from wxasset.reconcile import MORE_PAGES, Found, Missing, Search, Unseen
-from wxasset.retry import (
-    AlreadyDone,
-    Attempt,
-    CannotResend,
-    OutcomeUnknown,
-    Resend,
-    RetryPolicy,
-    RetryQuota,
-    decide,
-)
-from wxasset.secrecy import without_secrets
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
@@ -48,7 +48,6 @@ from wxasset.transfer.source import Source
 from wxasset.transfer.transport import Reply, Request, Timeouts, Transport
 from wxasset.transfer.upload import UploadBody
 from wxasset.transfer.writing import Sink
-from wxasset.watch import Watch
 from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
 from wxasset.wire.limits import KIB, Limits
 from wxasset.wire.links import DownloadPolicy

@@ -6,7 +6,7 @@ from typing import Final
 from attrs import define
 
 from wxasset.calls.object_storage import FetchFile
-from wxasset.engine import Engine
+from wxasset.engine.loop import Engine
 from wxasset.errors import HTTPStatusError, TruncatedDownload
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.progress import Progress, Throttle

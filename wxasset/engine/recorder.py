@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
-from wxasset import reconcile
 from wxasset.calls.base import Call
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
+from wxasset.engine import reconcile
+from wxasset.engine.redaction import without_secrets
+from wxasset.engine.retry import Resend
 from wxasset.errors import (
     BusyError,
     ConnectError,
@@ -39,8 +41,6 @@ from wxasset.events import (
 )
 from wxasset.hooks import Hooks
 from wxasset.logs import tell
-from wxasset.retry import Resend
-from wxasset.secrecy import without_secrets
 from wxasset.tokens.token import Token
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Source

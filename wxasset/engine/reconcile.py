@@ -1,15 +1,19 @@
 """The search for an upload whose reply was lost, among the newest materials of the library."""
 
+import copy
+import time
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import define, frozen
 
+from wxasset.calls.base import Upload
 from wxasset.calls.materials import PAGE, MaterialItem, MaterialPage
-from wxasset.errors import WxAssetError
-from wxasset.outcome import Pending, UploadRegister, Window, candidates, polls
+from wxasset.engine.uploads import Pending, UploadRegister, Window, candidates, polls
+from wxasset.errors import Hint, SourceError, UploadOutcomeUnknown, WxAssetError
+from wxasset.transfer.source import Source
 
-__all__ = ["Ambiguous", "Found", "Listing", "Missing", "Search", "Unseen"]
+__all__ = ["Ambiguous", "Found", "Listing", "Lost", "Missing", "Search", "Unseen", "cannot_resend", "still_unknown"]
 
 PAGES: Final = 10
 """Pages of 20 that are looked through while a call waits: each is a call of its own, of which some accounts have a
@@ -129,3 +133,71 @@ class Search:
                 return list(items.values()), True, window
             if offset >= self.pages * PAGE:
                 return list(items.values()), False, window
+
+
+@frozen
+class Lost:
+    """An upload whose reply was lost.
+
+    Attributes:
+        call: The upload.
+        source: What was uploaded.
+        started_at: Unix time in seconds at which it was sent.
+        failure: What became of the reply.
+    """
+
+    call: Any
+    source: Source
+    started_at: float
+    failure: WxAssetError
+
+    def unknown(self, finding: Finding | None = None, *, unique: bool) -> UploadOutcomeUnknown:
+        """Make the error that says so, with all that is needed to find out later."""
+        path, name = self.call.route.path, self.source.filename
+        return UploadOutcomeUnknown(
+            f"The upload of {name} to {path} may or may not have happened; it was not sent again."
+            f" ({self.failure.message}){_said(finding)}",
+            path,
+            filename=name,
+            type=getattr(self.call, "media_type", ""),
+            size=self.source.size,
+            started_at=self.started_at,
+            ended_at=time.time(),
+            reason=self.failure.message,
+            listing=self.call.listing if isinstance(self.call, Upload) else None,
+            unique_name=unique,
+            candidates=finding.media_ids if isinstance(finding, Ambiguous) else (),
+        )
+
+
+def _said(finding: Finding | None) -> str:
+    """Say what a search has shown."""
+    match finding:
+        case Missing():
+            return " The library does not list it, so far."
+        case Ambiguous(media_ids):
+            return f" In the library it may be {' or '.join(media_ids)}."
+        case Unseen(reason):
+            return f" It could not be looked up: {reason}."
+    return ""
+
+
+def still_unknown(error: UploadOutcomeUnknown, finding: Finding) -> UploadOutcomeUnknown:
+    """Say that a later search has not shown it either."""
+    again = copy.copy(error)
+    again.message = f"The upload of {error.filename} to {error.path} is still in doubt.{_said(finding)}"
+    again.candidates = finding.media_ids if isinstance(finding, Ambiguous) else ()
+    return again
+
+
+def cannot_resend(failure: WxAssetError) -> SourceError:
+    """Say that the token was refused after the body had been used up."""
+    return SourceError(
+        f"WeChat refused the access token after the stream had been read, so it could not be sent again."
+        f" ({failure.message})",
+        Hint(
+            "Call again with a fresh stream: the next call fetches a new token. Without size= a stream is kept and sent"
+            " again by itself.",
+            "请用新的数据流重新调用，届时会获取新的 token；不传 size= 时数据会先缓存，可自动重发。",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Make one call: acquire a token, send, decode, retry, reconcile."""
