@@ -22,7 +22,7 @@ from wxasset.errors import (
     WxAssetError,
     api_error,
 )
-from wxasset.hints import HINTS, STORAGE_HINTS
+from wxasset.errors.hints import HINTS, STORAGE_HINTS
 
 PACKAGE: Final = Path(wxasset.__file__).parent
 # Not `tokens`: a command fetches stable tokens alone, and those have no hints of their own.

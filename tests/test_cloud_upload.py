@@ -28,7 +28,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.hints import STORAGE_HINTS
+from wxasset.errors.hints import STORAGE_HINTS
 from wxasset.simulator import Simulator
 
 __all__ = ["sockets"]

@@ -9,7 +9,7 @@ from attrs import fields
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wxasset import errors, hints
+from wxasset import errors
 from wxasset.calls.cloud import DeleteReport, FailedDelete
 from wxasset.errors import (
     APIError,
@@ -45,9 +45,11 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
     api_error,
+    codes,
+    hints,
     storage_error,
 )
-from wxasset.hints import HINTS, STORAGE_HINTS, Hint
+from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
 
 PATH: Final = "/cgi-bin/material/add_material"
 
@@ -87,15 +89,15 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
 }
 
 GROUPS: Final[list[tuple[frozenset[int], type[APIError]]]] = [
-    (hints.TOKEN_REJECTED, TokenRejectedError),
-    (hints.CREDENTIAL, CredentialError),
-    (hints.IP_NOT_ALLOWED, IPNotAllowedError),
-    (hints.PERMISSION_DENIED, PermissionDeniedError),
-    (hints.BUSY, BusyError),
-    (hints.QUOTA_EXCEEDED, QuotaExceededError),
-    (hints.RATE_LIMITED, RateLimitedError),
-    (hints.INVALID_MEDIA, InvalidMediaError),
-    (hints.MEDIA_NOT_FOUND, MediaNotFoundError),
+    (codes.TOKEN_REJECTED, TokenRejectedError),
+    (codes.CREDENTIAL, CredentialError),
+    (codes.IP_NOT_ALLOWED, IPNotAllowedError),
+    (codes.PERMISSION_DENIED, PermissionDeniedError),
+    (codes.BUSY, BusyError),
+    (codes.QUOTA_EXCEEDED, QuotaExceededError),
+    (codes.RATE_LIMITED, RateLimitedError),
+    (codes.INVALID_MEDIA, InvalidMediaError),
+    (codes.MEDIA_NOT_FOUND, MediaNotFoundError),
 ]
 GROUPED: Final = [pytest.param(code, cls, id=f"{code}") for codes, cls in GROUPS for code in sorted(codes)]
 

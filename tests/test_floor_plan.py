@@ -27,11 +27,11 @@ LAYERS: list[tuple[str, ...]] = [
     ("wxasset",),
     ("wxasset.session",),
     ("wxasset.batch.pool", "wxasset.ledger", "wxasset.journal"),  # what the session's verbs for many items stand on
-    ("wxasset.engine", "wxasset.engine.loop.resume"),
+    ("wxasset.engine", "wxasset.engine.resume"),
     (
-        "wxasset.engine.loop.reconcile",
         "wxasset.engine.reconcile",
-        "wxasset.engine.loop.redaction",
+        "wxasset.engine.reconcile",
+        "wxasset.engine.redaction",
         "wxasset.engine.recorder",
     ),  # what the engine says and tells
     ("wxasset.tokens", "wxasset.transfer"),
@@ -40,11 +40,11 @@ LAYERS: list[tuple[str, ...]] = [
         "wxasset.engine.retry",
         "wxasset.batch.pacing",
         "wxasset.claims",
-        "wxasset.engine.loop.uploads",
+        "wxasset.engine.uploads",
         "wxasset.calls",
         "wxasset.wire",
     ),
-    ("wxasset.errors", "wxasset.hints", "wxasset._version"),
+    ("wxasset.errors", "wxasset.errors.hints", "wxasset._version"),
 ]
 PURE = (
     "wxasset.events",
@@ -53,11 +53,11 @@ PURE = (
     "wxasset.engine.retry",
     "wxasset.batch.pacing",
     "wxasset.claims",
-    "wxasset.engine.loop.uploads",
+    "wxasset.engine.uploads",
     "wxasset.calls",
     "wxasset.wire",
     "wxasset.errors",
-    "wxasset.hints",
+    "wxasset.errors.hints",
 )
 
 

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from wxasset import hints
-from wxasset.hints import HINTS, STORAGE_HINTS, Hint
+from wxasset.errors import codes, hints
+from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
 
 # Every code that the token, quota, material, temporary-media and cloud-storage endpoints can answer.
 ANSWERED: Final = (
@@ -150,15 +150,15 @@ ANSWERED: Final = (
 )
 
 GROUPS: Final = {
-    "TOKEN_REJECTED": hints.TOKEN_REJECTED,
-    "CREDENTIAL": hints.CREDENTIAL,
-    "IP_NOT_ALLOWED": hints.IP_NOT_ALLOWED,
-    "PERMISSION_DENIED": hints.PERMISSION_DENIED,
-    "BUSY": hints.BUSY,
-    "QUOTA_EXCEEDED": hints.QUOTA_EXCEEDED,
-    "RATE_LIMITED": hints.RATE_LIMITED,
-    "INVALID_MEDIA": hints.INVALID_MEDIA,
-    "MEDIA_NOT_FOUND": hints.MEDIA_NOT_FOUND,
+    "TOKEN_REJECTED": codes.TOKEN_REJECTED,
+    "CREDENTIAL": codes.CREDENTIAL,
+    "IP_NOT_ALLOWED": codes.IP_NOT_ALLOWED,
+    "PERMISSION_DENIED": codes.PERMISSION_DENIED,
+    "BUSY": codes.BUSY,
+    "QUOTA_EXCEEDED": codes.QUOTA_EXCEEDED,
+    "RATE_LIMITED": codes.RATE_LIMITED,
+    "INVALID_MEDIA": codes.INVALID_MEDIA,
+    "MEDIA_NOT_FOUND": codes.MEDIA_NOT_FOUND,
 }
 
 # Published for article publishing or plain success: neither is an answer of these endpoints.

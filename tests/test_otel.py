@@ -163,14 +163,14 @@ async def test_attributes_follow_the_conventions(wx: WxSession, sim: Simulator, 
         "server.port": int(sim.url.rpartition(":")[2]),
         "url.full": f"{sim.url}/cgi-bin/material/add_material",
         "url.template": "/cgi-bin/material/add_material",
-        "wxasset.engine.loop.uploads": "ok",
+        "wxasset.outcome": "ok",
     }
     assert attributes(operation) == {
         "url.template": "/cgi-bin/material/add_material",
         "wxasset.operation": "AddMaterial",
         "wxasset.size": len(PHOTO),
         "wxasset.media_id": added.media_id,
-        "wxasset.engine.loop.uploads": "ok",
+        "wxasset.outcome": "ok",
         "wxasset.attempts": 1,
     }
     assert {one.status.status_code for one in telemetry.spans} == {StatusCode.UNSET}
@@ -250,7 +250,7 @@ async def test_a_cancelled_operation_ends_its_spans(server: RawServer, telemetry
         with pytest.raises(asyncio.CancelledError):
             await task
     ended = [one for one in telemetry.spans if one.name != "fetch token"]
-    assert [attributes(one)["wxasset.engine.loop.uploads"] for one in ended] == ["cancelled", "cancelled"]
+    assert [attributes(one)["wxasset.outcome"] for one in ended] == ["cancelled", "cancelled"]
     assert {attributes(one)["error.type"] for one in ended} == {"asyncio.exceptions.CancelledError"}
     assert telemetry.hooks.around is not None
     assert telemetry.hooks.around.__self__._open == {}, "a span that has ended is not kept"  # type: ignore[attr-defined]
@@ -271,13 +271,8 @@ async def test_metrics_count_what_happened(sim: Simulator, telemetry: Telemetry)
         *("wxasset.token.fetches", "wxasset.outcomes.unknown"),
     }
     count, add = ("wxasset.operation", "CountMaterials"), ("wxasset.operation", "AddMaterial")
-    ok = ("wxasset.engine.loop.uploads", "ok")
-    busy = (
-        ("error.type", "wxasset.errors.BusyError"),
-        ("wxasset.errcode", -1),
-        count,
-        ("wxasset.engine.loop.uploads", "failed"),
-    )
+    ok = ("wxasset.outcome", "ok")
+    busy = (("error.type", "wxasset.errors.BusyError"), ("wxasset.errcode", -1), count, ("wxasset.outcome", "failed"))
     assert found["wxasset.attempts"][(count, ok)] == 1
     assert found["wxasset.attempts"][busy] == 1
     assert found["wxasset.retries"] == {(count, ("wxasset.reason", "busy")): 1}

@@ -10,13 +10,7 @@ import pytest
 from conftest import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from wxasset import ClassicToken, RetryPolicy, StableToken, Token, TokenCache, WxSession
-from wxasset.errors import (
-    CredentialError,
-    DecodeError,
-    IPNotAllowedError,
-    TokenRejectedError,
-    UsageError,
-)
+from wxasset.errors import CredentialError, DecodeError, IPNotAllowedError, TokenRejectedError, UsageError
 from wxasset.simulator import Simulator
 
 COUNT = reply({"voice_count": 0, "video_count": 0, "image_count": 0, "news_count": 0})

@@ -20,12 +20,7 @@ from conftest import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from suspension import descriptors
 from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
-from wxasset.errors import (
-    SourceError,
-    TransferError,
-    TransferTimeout,
-    UsageError,
-)
+from wxasset.errors import SourceError, TransferError, TransferTimeout, UsageError
 from wxasset.transfer.files import FileContent
 from wxasset.transfer.progress import Throttle
 

@@ -156,7 +156,7 @@ _HOMES: Final = {
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
     "wxasset.hooks": ("Hooks",),
     "wxasset.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
-    "wxasset.engine.loop.uploads": ("UploadPolicy",),
+    "wxasset.engine.uploads": ("UploadPolicy",),
     "wxasset.engine.retry": ("RetryPolicy",),
     "wxasset.session": ("ListedType", "MediaType", "WxSession"),
     "wxasset.session.bulk": ("Added", "Deleted", "Fetched"),

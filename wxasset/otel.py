@@ -152,12 +152,12 @@ class _Metrics:
         match event:
             case OperationEnded(operation=operation, outcome=outcome, duration=duration):
                 about: _Attributes = {"wxasset.operation": operation.name}
-                self._duration.record(duration, about | {"wxasset.engine.loop.uploads": outcome} | _failure(event))
+                self._duration.record(duration, about | {"wxasset.outcome": outcome} | _failure(event))
                 if outcome == "unknown":
                     self._unknown.add(1, about)
             case AttemptEnded(operation=operation, outcome=outcome, sent=sent, received=received):
                 about = {"wxasset.operation": operation.name}
-                self._attempts.add(1, about | {"wxasset.engine.loop.uploads": outcome} | _failure(event))
+                self._attempts.add(1, about | {"wxasset.outcome": outcome} | _failure(event))
                 self._sent.add(sent, about)
                 self._received.add(received, about)
             case Retrying(operation=operation, reason=reason):
@@ -220,11 +220,11 @@ def _of_attempt(event: AttemptEnded) -> _Attributes:
     about: _Attributes = {"wxasset.sent": event.sent, "wxasset.received": event.received}
     if event.status is not None:
         about["http.response.status_code"] = event.status
-    return about | {"wxasset.engine.loop.uploads": event.outcome}
+    return about | {"wxasset.outcome": event.outcome}
 
 
 def _of_operation(event: OperationEnded) -> _Attributes:
-    about: _Attributes = {"wxasset.engine.loop.uploads": event.outcome, "wxasset.attempts": event.attempts}
+    about: _Attributes = {"wxasset.outcome": event.outcome, "wxasset.attempts": event.attempts}
     return about if event.media_id is None else about | {"wxasset.media_id": event.media_id}
 
 

@@ -7,7 +7,7 @@ from attrs import Attribute, field, frozen
 
 from wxasset.calls.tokens import GetAuthorizerToken, GetComponentToken
 from wxasset.errors import APIError, Hint, TokenUnavailableError, UsageError
-from wxasset.hints import TOKEN_REJECTED
+from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import ask, filled, is_async, is_token, issued
 from wxasset.tokens.token import Exchange, Token

@@ -8,14 +8,7 @@ from attrs import frozen
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.cli.runtime.usage import Usage
-from wxasset.errors import (
-    APIError,
-    Hint,
-    IPNotAllowedError,
-    PermissionDeniedError,
-    TokenRejectedError,
-    WxAssetError,
-)
+from wxasset.errors import APIError, Hint, IPNotAllowedError, PermissionDeniedError, TokenRejectedError, WxAssetError
 
 __all__ = ["Trial", "granted", "judge_address", "judge_library", "judge_permissions", "judge_quota", "judge_token"]
 

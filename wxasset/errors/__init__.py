@@ -36,8 +36,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import define, fields
 
-from wxasset import hints
-from wxasset.hints import HINTS, STORAGE_HINTS, Hint
+from wxasset.errors import codes
+from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
 
 if TYPE_CHECKING:
     from wxasset.calls.cloud import DeleteReport
@@ -527,15 +527,15 @@ class PartialDeleteError(WxAssetError):
 
 
 _CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
-    (hints.TOKEN_REJECTED, TokenRejectedError),
-    (hints.CREDENTIAL, CredentialError),
-    (hints.IP_NOT_ALLOWED, IPNotAllowedError),
-    (hints.PERMISSION_DENIED, PermissionDeniedError),
-    (hints.BUSY, BusyError),
-    (hints.QUOTA_EXCEEDED, QuotaExceededError),
-    (hints.RATE_LIMITED, RateLimitedError),
-    (hints.INVALID_MEDIA, InvalidMediaError),
-    (hints.MEDIA_NOT_FOUND, MediaNotFoundError),
+    (codes.TOKEN_REJECTED, TokenRejectedError),
+    (codes.CREDENTIAL, CredentialError),
+    (codes.IP_NOT_ALLOWED, IPNotAllowedError),
+    (codes.PERMISSION_DENIED, PermissionDeniedError),
+    (codes.BUSY, BusyError),
+    (codes.QUOTA_EXCEEDED, QuotaExceededError),
+    (codes.RATE_LIMITED, RateLimitedError),
+    (codes.INVALID_MEDIA, InvalidMediaError),
+    (codes.MEDIA_NOT_FOUND, MediaNotFoundError),
 )
 
 # wire reference 0.3: the request id ends the text, after a blank or a comma. 1.1: how 40164 names the address.
