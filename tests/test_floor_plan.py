@@ -35,7 +35,7 @@ LAYERS: list[tuple[str, ...]] = [
         "wxasset.engine.recorder",
     ),  # what the engine says and tells
     ("wxasset.tokens", "wxasset.transfer"),
-    ("wxasset.hooks", "wxasset.logs", "wxasset.events"),
+    ("wxasset.hooks", "wxasset.instrumentation.logging", "wxasset.events"),
     (
         "wxasset.engine.retry",
         "wxasset.batch.pacing",
@@ -49,7 +49,7 @@ LAYERS: list[tuple[str, ...]] = [
 PURE = (
     "wxasset.events",
     "wxasset.hooks",
-    "wxasset.logs",
+    "wxasset.instrumentation.logging",
     "wxasset.engine.retry",
     "wxasset.batch.pacing",
     "wxasset.claims",

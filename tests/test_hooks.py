@@ -36,7 +36,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.events import (
+from wxasset.instrumentation.events import (
     AttemptEnded,
     AttemptStarted,
     Event,

@@ -32,7 +32,7 @@ from wxasset import (
     WxSession,
 )
 from wxasset.errors import CredentialError, WxAssetError
-from wxasset.events import AttemptStarted, Event
+from wxasset.instrumentation.events import AttemptStarted, Event
 from wxasset.otel import OpenTelemetryHooks
 from wxasset.simulator import Simulator
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wxasset.engine.retry import RetryPolicy
     from wxasset.engine.uploads import UploadPolicy
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
-    from wxasset.hooks import Hooks
+    from wxasset.instrumentation.hooks import Hooks
     from wxasset.ledger import Ledger, LedgerCounts, LedgerRow
     from wxasset.session import ListedType, MediaType, WxSession
     from wxasset.session.bulk import Added, Deleted, Fetched

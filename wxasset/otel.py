@@ -33,7 +33,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, Trac
 
 from wxasset._version import __version__
 from wxasset.errors import HTTPStatusError
-from wxasset.events import (
+from wxasset.instrumentation.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
@@ -48,7 +48,7 @@ from wxasset.events import (
     TokenFetchFailed,
     TokenFetchStarted,
 )
-from wxasset.hooks import Hooks
+from wxasset.instrumentation.hooks import Hooks
 
 __all__ = ["OpenTelemetryHooks"]
 

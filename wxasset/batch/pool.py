@@ -14,7 +14,7 @@ from wxasset.batch.iteration import pulled
 from wxasset.batch.pacing import Pace, Ticket, asks_for_less
 from wxasset.calls.cloud import stops_all
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
-from wxasset.events import AttemptEnded, AttemptStarted, Event
+from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
 from wxasset.transfer.progress import Throttle
 
 __all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]

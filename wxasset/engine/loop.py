@@ -37,8 +37,8 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.hooks import NO_HOOKS, Hooks
-from wxasset.logs import ENGINE
+from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
+from wxasset.instrumentation.logging import ENGINE
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial

@@ -23,7 +23,7 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     WxAssetError,
 )
-from wxasset.events import (
+from wxasset.instrumentation.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
@@ -39,8 +39,8 @@ from wxasset.events import (
     Searched,
     TokenRefused,
 )
-from wxasset.hooks import Hooks
-from wxasset.logs import tell
+from wxasset.instrumentation.hooks import Hooks
+from wxasset.instrumentation.logging import tell
 from wxasset.tokens.token import Token
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Source

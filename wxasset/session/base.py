@@ -13,7 +13,7 @@ from wxasset.engine.loop import Engine
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
-from wxasset.hooks import NO_HOOKS, Hooks
+from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.stores import TokenStore

@@ -12,7 +12,7 @@ from wxasset.batch.pool import Batch, Failed, NotTried, Progress, Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
-from wxasset.hooks import Hooks
+from wxasset.instrumentation.hooks import Hooks
 from wxasset.session.ensure import Ensuring, NewMaterial
 from wxasset.transfer.download import SavedMaterial
 from wxasset.transfer.source import Media

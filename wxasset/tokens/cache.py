@@ -22,7 +22,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.hooks import NO_HOOKS
+from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.sharing import SharedToken
 from wxasset.tokens.stores import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource

@@ -4,9 +4,9 @@ import time
 from types import TracebackType
 from typing import Self
 
-from wxasset.events import TokenFetch, TokenFetched, TokenFetchFailed, TokenFetchStarted
-from wxasset.hooks import Hooks
-from wxasset.logs import tell
+from wxasset.instrumentation.events import TokenFetch, TokenFetched, TokenFetchFailed, TokenFetchStarted
+from wxasset.instrumentation.hooks import Hooks
+from wxasset.instrumentation.logging import tell
 
 __all__ = ["FetchWatch"]
 

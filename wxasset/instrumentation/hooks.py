@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from wxasset.errors import UsageError
-from wxasset.events import Event, Started
+from wxasset.instrumentation.events import Event, Started
 
 __all__ = ["NO_HOOKS", "Hooks"]
 

@@ -17,7 +17,7 @@ is about: ``wx_operation``, ``wx_path``, ``wx_attempt``, ``wx_outcome``, ``wx_er
 import logging
 from typing import Final
 
-from wxasset.events import (
+from wxasset.instrumentation.events import (
     AttemptEnded,
     Event,
     ReplyLost,
@@ -27,7 +27,7 @@ from wxasset.events import (
     TokenFetchFailed,
     TokenRefused,
 )
-from wxasset.hooks import Hooks
+from wxasset.instrumentation.hooks import Hooks
 
 __all__ = ["ENGINE", "tell"]
 

@@ -1,0 +1,327 @@
+"""What a session tells of its work: operations, attempts, retries, fetches of tokens and progress. Pure.
+
+::
+
+    def watch(event: Event) -> None:
+        match event:
+            case AttemptEnded(error=None):
+                ...
+            case Retrying(reason=reason, wait=wait):
+                ...
+
+    wx = WxSession(appid, secret, hooks=Hooks(on_event=watch))
+
+Every operation, attempt and fetch that has started ends, also where it is cancelled. They come in this order, with
+each scope around what is within:
+
+============================  ==========================================================================
+operation                     `OperationStarted`, what follows, `OperationEnded`
+within it, fetch of a token   `TokenFetchStarted`, operations of its own, `TokenFetched` or `TokenFetchFailed`
+within it, attempt            `AttemptStarted`, `Progressed` any number of times, `AttemptEnded`
+after a failed attempt        `TokenRefused` where it was for the token; `Retrying`, or `ReplyLost` and `Searched`
+============================  ==========================================================================
+
+No event has a token, a secret or a query. An `error` is the one that the caller gets, if it is not made good.
+"""
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from wxasset.calls.base import Effect
+from wxasset.errors import APIError, WxAssetError
+
+__all__ = [
+    "AttemptEnded",
+    "AttemptStarted",
+    "Event",
+    "Finding",
+    "Operation",
+    "OperationEnded",
+    "OperationStarted",
+    "Outcome",
+    "Progressed",
+    "Reason",
+    "ReplyLost",
+    "Retrying",
+    "Searched",
+    "Started",
+    "TokenFetch",
+    "TokenFetchFailed",
+    "TokenFetchStarted",
+    "TokenFetched",
+    "TokenRefused",
+]
+
+Outcome: TypeAlias = Literal["ok", "failed", "unknown", "cancelled"]
+"""What became of an operation or an attempt; "unknown" is said of operations that raise `UploadOutcomeUnknown`."""
+Reason: TypeAlias = Literal[
+    "token_refused", "stale_connection", "throttled", "busy", "http_status", "not_sent", "reply_lost"
+]
+"""Why another attempt is made."""
+Finding: TypeAlias = Literal["found", "missing", "ambiguous", "unseen"]
+"""What the library showed of an upload: it, nothing, several that may be it; or it could not be searched."""
+
+
+@frozen(kw_only=True, eq=False)
+class Operation:
+    """One declared call, with all its attempts. Each is equal to itself alone, and can be a key.
+
+    Attributes:
+        name: The class of the call, such as ``AddMaterial``.
+        path: The API's path; ``down_url`` for a link that WeChat gave.
+        method: GET or POST.
+        effect: What a repetition does.
+        origin: Scheme, host and port that it goes to, and the path of `base_url` if that has one; empty where a link
+            that WeChat gave has none.
+        size: Bytes of the media that it uploads; None where it uploads none.
+        media_id: The material that it is about; None where it names none.
+    """
+
+    name: str
+    path: str
+    method: str
+    effect: Effect
+    origin: str
+    size: int | None = None
+    media_id: str | None = None
+
+
+@frozen(kw_only=True, eq=False)
+class TokenFetch:
+    """One fetch of an access token, for everybody who waits for one. Each is equal to itself alone.
+
+    Attributes:
+        source: The class of the token source, such as ``StableToken``.
+    """
+
+    source: str
+
+
+@frozen(kw_only=True)
+class _Failing:
+    error: BaseException | None = None
+
+    @property
+    def errcode(self) -> int | None:
+        """WeChat's code, where it answered with one."""
+        return self.error.errcode if isinstance(self.error, APIError) else None
+
+    @property
+    def rid(self) -> str | None:
+        """WeChat's request id, where it answered with one."""
+        return self.error.rid if isinstance(self.error, APIError) else None
+
+    @property
+    def message(self) -> str:
+        """What happened, in one line; of an error that is none of this package its class alone.
+
+        Such a one comes from a file, a stream or a function of yours, whose text may hold anything.
+        """
+        if isinstance(self.error, WxAssetError):
+            return "".join(letter if letter.isprintable() else " " for letter in self.error.message)
+        return "" if self.error is None else type(self.error).__name__
+
+
+@frozen(kw_only=True)
+class OperationStarted:
+    """A call is about to be made; the token is not there yet.
+
+    Attributes:
+        operation: The call.
+    """
+
+    operation: Operation
+
+
+@frozen(kw_only=True)
+class OperationEnded(_Failing):
+    """A call has its result, or failed.
+
+    Attributes:
+        operation: The call.
+        outcome: What became of it.
+        error: What is raised; None for a success.
+        duration: Seconds since it started, waits included.
+        attempts: The requests that were sent, or were tried to be.
+        media_id: The material that it made, or was about; None where there is none.
+    """
+
+    operation: Operation
+    outcome: Outcome
+    duration: float
+    attempts: int
+    media_id: str | None = None
+
+
+@frozen(kw_only=True)
+class AttemptStarted:
+    """A request is about to be sent.
+
+    Attributes:
+        operation: The call that it is an attempt of.
+        number: Counts the requests of the operation from 1, with each that is sent again for whatever reason.
+    """
+
+    operation: Operation
+    number: int
+
+
+@frozen(kw_only=True)
+class AttemptEnded(_Failing):
+    """An attempt has its reply, or failed. The reply of `WxSession.open_material` is there when its head is.
+
+    Attributes:
+        operation: The call that it is an attempt of.
+        number: As in `AttemptStarted`.
+        outcome: What became of it.
+        error: Why it failed, or None.
+        status: The HTTP status; None where no answer came.
+        duration: Seconds since it started.
+        sent: Bytes of the body that were handed to the connection.
+        received: Bytes of the answer's body, unpacked.
+    """
+
+    operation: Operation
+    number: int
+    outcome: Outcome
+    status: int | None
+    duration: float
+    sent: int
+    received: int
+
+
+@frozen(kw_only=True)
+class Retrying(_Failing):
+    """Another attempt will be made.
+
+    Attributes:
+        operation: The call.
+        number: The attempt that failed.
+        wait: Seconds until the next one.
+        reason: Why there is another one.
+        error: Why the last one failed.
+    """
+
+    operation: Operation
+    number: int
+    wait: float
+    reason: Reason
+
+
+@frozen(kw_only=True)
+class ReplyLost(_Failing):
+    """An upload may or may not have happened; the library may be searched for it.
+
+    Attributes:
+        operation: The upload.
+        error: What became of its reply.
+    """
+
+    operation: Operation
+
+
+@frozen(kw_only=True)
+class Searched:
+    """The library has been searched for an upload whose reply was lost; its pages were operations of their own.
+
+    Attributes:
+        operation: The upload.
+        finding: What was found.
+        candidates: How many materials may be it.
+        duration: Seconds that it took.
+    """
+
+    operation: Operation
+    finding: Finding
+    candidates: int
+    duration: float
+
+
+@frozen(kw_only=True)
+class TokenRefused(_Failing):
+    """WeChat refused the access token of an attempt.
+
+    Attributes:
+        operation: The call.
+        error: The refusal.
+    """
+
+    operation: Operation
+
+
+@frozen(kw_only=True)
+class TokenFetchStarted:
+    """A token is about to be fetched, in a task that calls wait for, or that renews it while they do not.
+
+    It is told to the hooks with which the session was made whose call came first, whatever options the call has.
+
+    Attributes:
+        fetch: The fetch.
+    """
+
+    fetch: TokenFetch
+
+
+@frozen(kw_only=True)
+class TokenFetched:
+    """There is another token.
+
+    Attributes:
+        fetch: The fetch.
+        expires_in: Seconds that it is left to live.
+        shared: Whether it was in the store already, where somebody else had put it.
+        duration: Seconds that it took.
+    """
+
+    fetch: TokenFetch
+    expires_in: float
+    shared: bool
+    duration: float
+
+
+@frozen(kw_only=True)
+class TokenFetchFailed(_Failing):
+    """No token could be had.
+
+    Attributes:
+        fetch: The fetch.
+        error: Why.
+        duration: Seconds that it took.
+    """
+
+    fetch: TokenFetch
+    duration: float
+
+
+@frozen(kw_only=True)
+class Progressed:
+    """A file has come further; told at most ten times a second, and at its end.
+
+    Attributes:
+        operation: The call.
+        direction: Which way it goes.
+        done: Bytes that are through; they start again with each attempt.
+        total: How many there are; None where that is not known.
+    """
+
+    operation: Operation
+    direction: Literal["upload", "download"]
+    done: int
+    total: int | None
+
+
+Started: TypeAlias = OperationStarted | AttemptStarted | TokenFetchStarted
+"""What a scope is opened for."""
+Event: TypeAlias = (
+    Started
+    | OperationEnded
+    | AttemptEnded
+    | Retrying
+    | ReplyLost
+    | Searched
+    | TokenRefused
+    | TokenFetched
+    | TokenFetchFailed
+    | Progressed
+)
