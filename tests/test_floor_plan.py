@@ -19,8 +19,8 @@ LAYERS: list[tuple[str, ...]] = [
     (
         "wxasset.cli",
         "wxasset.__main__",
-        "wxasset.pytest_plugin",
-        "wxasset.testing",
+        "wxasset.integrations.pytest_plugin",
+        "wxasset.integrations.pytest_session",
         "wxasset.starlette",
         "wxasset.otel",
     ),

@@ -33,7 +33,7 @@ from wxasset import (
 )
 from wxasset.errors import CredentialError, WxAssetError
 from wxasset.instrumentation.events import AttemptStarted, Event
-from wxasset.otel import OpenTelemetryHooks
+from wxasset.integrations.opentelemetry import OpenTelemetryHooks
 from wxasset.simulator import Simulator
 
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(1000)

@@ -82,7 +82,7 @@ def run(directory: Path, text: str, *options: str, plugins: tuple[str, ...] = ()
     """Run pytest on a file, with warnings as errors and no other plugins than these, and give what it says."""
     (directory / "test_it.py").write_text(text)
     (directory / "pytest.ini").write_text(INI)
-    names = ("wxasset.pytest_plugin", *plugins)
+    names = ("wxasset.integrations.pytest_plugin", *plugins)
     command = (sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "no:cacheprovider")
     loaded = [part for name in names for part in ("-p", name)]
     done = subprocess.run(
@@ -131,7 +131,7 @@ def test_runs_that_do_not_use_it_pay_next_to_nothing() -> None:
     """Loading the plugin imports nothing but the root of the package, of which nothing else imports pytest."""
     code = "import sys, pytest; old = set(sys.modules); import wxasset.pytest_plugin; print(*set(sys.modules) - old)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"wxasset", "wxasset._version", "wxasset.pytest_plugin"}
+    assert set(done.stdout.split()) == {"wxasset", "wxasset._version", "wxasset.integrations.pytest_plugin"}
     package = ROOT / "wxasset"
     assert [path.name for path in package.rglob("*.py") if "import pytest" in path.read_text("utf-8")] == [
         "pytest_plugin.py"
@@ -141,4 +141,4 @@ def test_runs_that_do_not_use_it_pay_next_to_nothing() -> None:
 def test_pytest_finds_it_by_itself() -> None:
     """The project announces the plugin under its own name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["entry-points"]["pytest11"] == {"wxasset": "wxasset.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"wxasset": "wxasset.integrations.pytest_plugin"}

@@ -237,7 +237,7 @@ async def test_the_test_runs(document: str, here: Path) -> None:
     """The test that users copy passes under pytest, with the plugins that wxasset brings and no others."""
     (text,) = blocks(document, "python", "test")
     (here / "test_app.py").write_text(text)
-    assert "1 passed" in await _pytest("test_app.py", "anyio", "wxasset.pytest_plugin")
+    assert "1 passed" in await _pytest("test_app.py", "anyio", "wxasset.integrations.pytest_plugin")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -246,7 +246,7 @@ async def test_the_test_of_the_application_runs(document: str, here: Path) -> No
     (here / "app.py").write_text(blocks(document, "python", "app")[0])
     (text,) = blocks(document, "python", "apptest")
     (here / "test_app.py").write_text(text)
-    assert "1 passed" in await _pytest("test_app.py", "wxasset.pytest_plugin")
+    assert "1 passed" in await _pytest("test_app.py", "wxasset.integrations.pytest_plugin")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

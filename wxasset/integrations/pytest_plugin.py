@@ -59,7 +59,7 @@ def wx_simulator(request: pytest.FixtureRequest) -> "Iterator[Simulator]":
 @pytest.fixture
 def wx_session(wx_simulator: "Simulator") -> "Iterator[WxSession]":
     """A session on `wx_simulator`, which retries without waiting."""
-    from wxasset.testing import end_session, session_on  # noqa: PLC0415 - costs runs that do not use it nothing
+    from wxasset.integrations.pytest_session import end_session, session_on  # noqa: PLC0415 - costs runs that do not use it nothing
 
     session = session_on(wx_simulator)
     yield session
