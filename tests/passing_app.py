@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, UploadFile
 
 from wxasset import Limits, WxSession
-from wxasset.starlette import MaterialResponse, lifespan, session
+from wxasset.integrations.starlette import MaterialResponse, lifespan, session
 
 
 def _session() -> WxSession:

@@ -20,7 +20,7 @@ from attrs import frozen
 
 import readme_apps
 import wxasset
-import wxasset.starlette
+import wxasset.integrations.starlette
 from pictures import make_pictures
 from readme import DOCUMENTS, ROOT, Section, blocks, sections
 from wxasset import DownloadPolicy, RetryPolicy, WxSession

@@ -27,10 +27,10 @@ from served import serving
 from wxasset import RetryPolicy, WxAssetError, WxSession
 from wxasset import errors as e
 from wxasset.errors import api_error
+from wxasset.integrations.starlette import MaterialResponse, answer_error, lifespan, session
+from wxasset.integrations.starlette.errors import retry_after, status_of
+from wxasset.integrations.starlette.responses import _named
 from wxasset.simulator import Simulator
-from wxasset.starlette import MaterialResponse, answer_error, lifespan, session
-from wxasset.starlette.problems import retry_after, status_of
-from wxasset.starlette.responses import _named
 
 Wx = Annotated[WxSession, Depends(session)]
 ONCE = RetryPolicy(attempts=1)

@@ -23,8 +23,8 @@ try:
 except ModuleNotFoundError:
     raise ImportError("wxasset.starlette needs Starlette; run: pip install 'wxasset[starlette]'.") from None
 
-from wxasset.starlette.problems import answer_error
-from wxasset.starlette.responses import MaterialResponse
-from wxasset.starlette.sessions import lifespan, session
+from wxasset.integrations.starlette.errors import answer_error
+from wxasset.integrations.starlette.lifespan import lifespan, session
+from wxasset.integrations.starlette.responses import MaterialResponse
 
 __all__ = ["MaterialResponse", "answer_error", "lifespan", "session"]
