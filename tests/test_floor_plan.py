@@ -26,7 +26,11 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     ("wxasset",),
     ("wxasset.session",),
-    ("wxasset.batch.pool", "wxasset.ledger", "wxasset.journal"),  # what the session's verbs for many items stand on
+    (
+        "wxasset.batch.pool",
+        "wxasset.ledger.ledger",
+        "wxasset.ledger.database",
+    ),  # what the session's verbs for many items stand on
     ("wxasset.engine", "wxasset.engine.resume"),
     (
         "wxasset.engine.reconcile",
@@ -39,7 +43,7 @@ LAYERS: list[tuple[str, ...]] = [
     (
         "wxasset.engine.retry",
         "wxasset.batch.pacing",
-        "wxasset.claims",
+        "wxasset.ledger.records",
         "wxasset.engine.uploads",
         "wxasset.calls",
         "wxasset.wire",
@@ -52,7 +56,7 @@ PURE = (
     "wxasset.instrumentation.logging",
     "wxasset.engine.retry",
     "wxasset.batch.pacing",
-    "wxasset.claims",
+    "wxasset.ledger.records",
     "wxasset.engine.uploads",
     "wxasset.calls",
     "wxasset.wire",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wxasset.engine.uploads import UploadPolicy
     from wxasset.errors import UploadOutcomeUnknown, WxAssetError
     from wxasset.instrumentation.hooks import Hooks
-    from wxasset.ledger import Ledger, LedgerCounts, LedgerRow
+    from wxasset.ledger.ledger import Ledger, LedgerCounts, LedgerRow
     from wxasset.session import ListedType, MediaType, WxSession
     from wxasset.session.bulk import Added, Deleted, Fetched
     from wxasset.session.ensure import NewMaterial
@@ -155,7 +155,7 @@ _HOMES: Final = {
     "wxasset.calls.object_storage": ("FileURL",),
     "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
     "wxasset.hooks": ("Hooks",),
-    "wxasset.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
+    "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
     "wxasset.engine.uploads": ("UploadPolicy",),
     "wxasset.engine.retry": ("RetryPolicy",),
     "wxasset.session": ("ListedType", "MediaType", "WxSession"),

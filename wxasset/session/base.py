@@ -28,7 +28,7 @@ from wxasset.wire.limits import Limits
 from wxasset.wire.links import DownloadPolicy
 
 if TYPE_CHECKING:
-    from wxasset.ledger import Ledger
+    from wxasset.ledger.ledger import Ledger
 
 __all__ = ["Session", "check_ledger"]
 
@@ -58,7 +58,7 @@ def check_ledger(ledger: object) -> None:
     """Refuse what is no ledger."""
     if ledger is None:
         return
-    from wxasset.ledger import Ledger  # noqa: PLC0415 - with it comes SQLite, which those without a ledger do not need
+    from wxasset.ledger.ledger import Ledger  # noqa: PLC0415 - with it comes SQLite, which those without a ledger do not need
 
     if not isinstance(ledger, Ledger):
         raise UsageError(f"ledger= is a Ledger; not {type(ledger).__name__}.")

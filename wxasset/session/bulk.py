@@ -19,7 +19,7 @@ from wxasset.transfer.source import Media
 from wxasset.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from wxasset.ledger import Ledger
+    from wxasset.ledger.ledger import Ledger
 
 __all__ = ["Added", "Bulk", "Deleted", "Fetched"]
 

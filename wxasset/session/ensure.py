@@ -10,9 +10,9 @@ from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, recovered
-from wxasset.claims import LedgerRow, Step, UploadKey, described_as
 from wxasset.engine.uploads import UploadRegister, polls
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, UsageError, WxAssetError
+from wxasset.ledger.records import LedgerRow, Step, UploadKey, described_as
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.fingerprint import announced, sha256_of
@@ -20,7 +20,7 @@ from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Media, Source, open_source
 
 if TYPE_CHECKING:
-    from wxasset.ledger import Ledger
+    from wxasset.ledger.ledger import Ledger
 
 __all__ = ["Ensuring", "NewMaterial"]
 

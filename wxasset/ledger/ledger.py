@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from wxasset.calls.materials import AddedMaterial
-from wxasset.claims import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
 from wxasset.errors import UsageError
-from wxasset.journal import Claim, Journal
+from wxasset.ledger.database import Claim, Journal
+from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
 from wxasset.transfer.pages import Identity
 from wxasset.transfer.threads import in_background, run_in_thread
 

@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 from attrs import asdict, frozen
 
-from wxasset.claims import LedgerRow, LedgerState, Step, UploadKey, next_step
 from wxasset.errors import LedgerError
-from wxasset.transfer.holding import Holding
+from wxasset.ledger.liveness import Holding
+from wxasset.ledger.records import LedgerRow, LedgerState, Step, UploadKey, next_step
 from wxasset.transfer.pages import Identity
 
 __all__ = ["Claim", "Journal"]

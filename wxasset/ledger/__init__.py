@@ -1,0 +1,1 @@
+"""Record uploads so that they survive a crash."""
