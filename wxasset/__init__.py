@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wxasset.instrumentation.hooks import Hooks
     from wxasset.ledger.ledger import Ledger, LedgerCounts, LedgerRow
     from wxasset.session import ListedType, MediaType, WxSession
-    from wxasset.session.bulk import Added, Deleted, Fetched
+    from wxasset.session.batches import Added, Deleted, Fetched
     from wxasset.session.ensure import NewMaterial
     from wxasset.tokens.cache import TokenCache
     from wxasset.tokens.file import FileTokenStore
@@ -159,7 +159,7 @@ _HOMES: Final = {
     "wxasset.engine.uploads": ("UploadPolicy",),
     "wxasset.engine.retry": ("RetryPolicy",),
     "wxasset.session": ("ListedType", "MediaType", "WxSession"),
-    "wxasset.session.bulk": ("Added", "Deleted", "Fetched"),
+    "wxasset.session.batches": ("Added", "Deleted", "Fetched"),
     "wxasset.session.ensure": ("NewMaterial",),
     "wxasset.tokens.cache": ("TokenCache",),
     "wxasset.tokens.file": ("FileTokenStore",),

@@ -1,7 +1,7 @@
 """`WxSession`: one short method for each thing that can be done with an account's media."""
 
 from wxasset.calls.base import ListedType, MediaType
-from wxasset.session.bulk import Bulk
+from wxasset.session.batches import Bulk
 from wxasset.session.cloud import CloudFiles
 from wxasset.session.media import TemporaryFiles
 
