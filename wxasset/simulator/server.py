@@ -9,10 +9,9 @@ from typing import Self
 from aiohttp import web
 
 from wxasset.simulator import storage
-from wxasset.simulator.background import BackgroundLoop
-from wxasset.simulator.backstage import Backstage
 from wxasset.simulator.clock import Clock
-from wxasset.simulator.control import PREFIX, Control, is_loopback
+from wxasset.simulator.control_api import PREFIX, Control, is_loopback
+from wxasset.simulator.controls import Backstage
 from wxasset.simulator.endpoints import ENDPOINTS
 from wxasset.simulator.exchange import BODY_CAP, Desk, Exchange
 from wxasset.simulator.faults import Fault
@@ -21,6 +20,7 @@ from wxasset.simulator.links import LinkTable
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.state import Account, Article, JournalEntry, Material, TemporaryMedia
+from wxasset.simulator.thread import BackgroundLoop
 from wxasset.simulator.tokens import TokenOffice
 
 # A request still waiting for the rest of its body is what can be under way at the end; it waits in vain.
