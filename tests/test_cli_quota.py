@@ -18,7 +18,7 @@ import wxasset
 from wxasset import CallQuota, MaterialCount, Quota, WxSession
 from wxasset.cli.runtime.usage import CAPS, ENDPOINTS, Usage, bar, call_usage, library_usage
 from wxasset.simulator import Simulator, SimulatorOptions
-from wxasset.simulator.endpoints import ENDPOINTS as SIMULATED
+from wxasset.simulator.endpoints.table import ENDPOINTS as SIMULATED
 
 ROOT: Final = Path(wxasset.__file__).parent.parent
 HELD_UP: Final = 60.0  # seconds; the command does not take as long, unless something hangs

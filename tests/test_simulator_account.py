@@ -10,7 +10,7 @@ from simulated import ADD, COUNT, GET, MP4, PNG, START, UPLOAD, call, token_of, 
 from wxasset import CloudHostingToken, NoToken, WxSession
 from wxasset.errors import CredentialError
 from wxasset.simulator import Simulator, SimulatorOptions
-from wxasset.simulator.endpoints import ENDPOINTS
+from wxasset.simulator.endpoints.table import ENDPOINTS
 
 MEDIA_GET = "/cgi-bin/media/get"
 JSSDK = "/cgi-bin/media/get/jssdk"

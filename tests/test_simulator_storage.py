@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simulated import MP4, START, UPLOAD, Answer, call, token_of, upload
 from wxasset.simulator import Simulator
-from wxasset.simulator.storage import FormReader
+from wxasset.simulator.endpoints.object_storage import FormReader
 
 ENV = "test2-4a89da"
 PATH = "这/is/a path.bin"

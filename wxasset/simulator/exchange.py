@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 from attrs import Factory, define, evolve
 
-from wxasset.simulator import storage
 from wxasset.simulator.delivery import PIECE, deliver, http_date, is_plain, pieces
-from wxasset.simulator.endpoints import answer, extra_headers, is_token_endpoint
+from wxasset.simulator.endpoints import object_storage as storage
+from wxasset.simulator.endpoints.table import answer, extra_headers, is_token_endpoint
 from wxasset.simulator.faults import NO_FAULT, Fault
 from wxasset.simulator.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.requests import ApiRequest, hide_secret_headers, hide_secrets

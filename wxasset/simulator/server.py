@@ -8,11 +8,11 @@ from typing import Self
 
 from aiohttp import web
 
-from wxasset.simulator import storage
 from wxasset.simulator.clock import Clock
 from wxasset.simulator.control_api import PREFIX, Control, is_loopback
 from wxasset.simulator.controls import Backstage
-from wxasset.simulator.endpoints import ENDPOINTS
+from wxasset.simulator.endpoints import object_storage as storage
+from wxasset.simulator.endpoints.table import ENDPOINTS
 from wxasset.simulator.exchange import BODY_CAP, Desk, Exchange
 from wxasset.simulator.faults import Fault
 from wxasset.simulator.identifiers import Identifiers

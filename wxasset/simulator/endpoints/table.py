@@ -5,8 +5,11 @@ from functools import partial
 
 from attrs import evolve
 
-from wxasset.simulator import cloud, component, credentials, materials, media, openapi
-from wxasset.simulator.admission import Endpoint, admit, comes_from_hosting
+from wxasset.simulator.endpoints import account as openapi
+from wxasset.simulator.endpoints import cloud, materials, media
+from wxasset.simulator.endpoints import platform as component
+from wxasset.simulator.endpoints import tokens as credentials
+from wxasset.simulator.endpoints.admission import Endpoint, admit, comes_from_hosting
 from wxasset.simulator.replies import ApiError, Document, RawReply
 from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state import Account
