@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wxasset.simulator import Fault, FaultRule, Simulator, parse_fault
-from wxasset.simulator import faults as language
-from wxasset.simulator.faults import _GRAMMAR
-from wxasset.simulator.words import Stall, Status
+from wxasset.simulator.faults import language
+from wxasset.simulator.faults.language import _GRAMMAR
+from wxasset.simulator.faults.words import Stall, Status
 
 WORDS = [word.replace("...", "a/b?c=1") for word in re.findall(r"`([^`]+)`", "\n".join(language._EXAMPLES))]
 COUNT = "/cgi-bin/material/get_materialcount"

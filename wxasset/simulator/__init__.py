@@ -9,9 +9,9 @@ async with Simulator() as simulator:
 ```
 """
 
-from wxasset.simulator.faults import Fault, parse_fault
+from wxasset.simulator.faults.language import Fault, parse_fault
+from wxasset.simulator.faults.schedule import FaultRule
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.schedule import FaultRule
 from wxasset.simulator.server import Simulator
 from wxasset.simulator.state import Article, JournalEntry, Material, TemporaryMedia
 

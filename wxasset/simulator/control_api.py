@@ -24,8 +24,8 @@ from aiohttp import web
 from attrs import asdict
 
 from wxasset.simulator.exchange import Desk
-from wxasset.simulator.faults import Fault
-from wxasset.simulator.schedule import FaultRule
+from wxasset.simulator.faults.language import Fault
+from wxasset.simulator.faults.schedule import FaultRule
 
 __all__ = ["PREFIX", "Control", "is_loopback"]
 

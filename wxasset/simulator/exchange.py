@@ -8,16 +8,16 @@ from typing import Any
 from aiohttp import web
 from attrs import Factory, define, evolve
 
-from wxasset.simulator.delivery import PIECE, deliver, http_date, is_plain, pieces
 from wxasset.simulator.endpoints import object_storage as storage
 from wxasset.simulator.endpoints.table import answer, extra_headers, is_token_endpoint
-from wxasset.simulator.faults import NO_FAULT, Fault
+from wxasset.simulator.faults.bodies import headers_of, instead_of_commit, page, refusal, spoil_document
+from wxasset.simulator.faults.delivery import PIECE, deliver, http_date, is_plain, pieces
+from wxasset.simulator.faults.language import NO_FAULT, Fault
+from wxasset.simulator.faults.schedule import FaultSchedule
+from wxasset.simulator.faults.words import Break, BreakUpload, Hide, Refusal, ReturnEarly, Stall, Tokens
 from wxasset.simulator.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.requests import ApiRequest, hide_secret_headers, hide_secrets
-from wxasset.simulator.schedule import FaultSchedule
-from wxasset.simulator.spoiling import headers_of, instead_of_commit, page, refusal, spoil_document
 from wxasset.simulator.state import Account, JournalEntry
-from wxasset.simulator.words import Break, BreakUpload, Hide, Refusal, ReturnEarly, Stall, Tokens
 
 __all__ = ["BODY_CAP", "Desk", "Exchange"]
 

@@ -14,11 +14,11 @@ from wxasset.simulator.controls import Backstage
 from wxasset.simulator.endpoints import object_storage as storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
 from wxasset.simulator.exchange import BODY_CAP, Desk, Exchange
-from wxasset.simulator.faults import Fault
+from wxasset.simulator.faults.language import Fault
+from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.links import LinkTable
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.state import Account, Article, JournalEntry, Material, TemporaryMedia
 from wxasset.simulator.thread import BackgroundLoop
 from wxasset.simulator.tokens import TokenOffice

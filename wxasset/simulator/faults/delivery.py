@@ -10,10 +10,8 @@ from itertools import chain
 
 from aiohttp import web
 
-from wxasset.simulator.faults import Fault
-from wxasset.simulator.objects import Content
-from wxasset.simulator.replies import RawReply
-from wxasset.simulator.words import (
+from wxasset.simulator.faults.language import Fault
+from wxasset.simulator.faults.words import (
     Break,
     BreakUpload,
     CutReply,
@@ -24,6 +22,8 @@ from wxasset.simulator.words import (
     Trickle,
     WrongLength,
 )
+from wxasset.simulator.objects import Content
+from wxasset.simulator.replies import RawReply
 
 __all__ = ["HOLD_SECONDS", "PIECE", "deliver", "http_date", "is_plain", "pieces"]
 

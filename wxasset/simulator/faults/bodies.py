@@ -9,11 +9,21 @@ from http import HTTPStatus
 
 from attrs import evolve
 
-from wxasset.simulator.faults import Fault
+from wxasset.simulator.faults.language import Fault
+from wxasset.simulator.faults.words import (
+    Bomb,
+    Instead,
+    Redirect,
+    Refusal,
+    RetryAfter,
+    ReturnEarly,
+    Spoil,
+    Status,
+    Tokens,
+)
 from wxasset.simulator.replies import ApiError, Document, RawReply
 from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state import Account
-from wxasset.simulator.words import Bomb, Instead, Redirect, Refusal, RetryAfter, ReturnEarly, Spoil, Status, Tokens
 
 __all__ = ["REDIRECTED", "headers_of", "instead_of_commit", "page", "refusal", "spoil_document", "without_answer"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
-from wxasset.simulator.faults import NO_FAULT, Fault, parse_fault
+from wxasset.simulator.faults.language import NO_FAULT, Fault, parse_fault
 
 __all__ = ["EVERYTHING", "LINK", "FaultRule", "FaultSchedule"]
 
