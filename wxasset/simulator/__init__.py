@@ -13,7 +13,7 @@ from wxasset.simulator.faults.language import Fault, parse_fault
 from wxasset.simulator.faults.schedule import FaultRule
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.server import Simulator
-from wxasset.simulator.state import Article, JournalEntry, Material, TemporaryMedia
+from wxasset.simulator.state.account import Article, JournalEntry, Material, TemporaryMedia
 
 __all__ = [
     "Article",

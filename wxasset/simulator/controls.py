@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from wxasset.simulator.state import Account, TemporaryMedia
+from wxasset.simulator.state.account import Account, TemporaryMedia
 
 
 class Backstage:

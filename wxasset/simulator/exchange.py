@@ -17,7 +17,7 @@ from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, Hide, Refusal, ReturnEarly, Stall, Tokens
 from wxasset.simulator.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.requests import ApiRequest, hide_secret_headers, hide_secrets
-from wxasset.simulator.state import Account, JournalEntry
+from wxasset.simulator.state.account import Account, JournalEntry
 
 __all__ = ["BODY_CAP", "Desk", "Exchange"]
 

@@ -8,7 +8,6 @@ from typing import Self
 
 from aiohttp import web
 
-from wxasset.simulator.clock import Clock
 from wxasset.simulator.control_api import PREFIX, Control, is_loopback
 from wxasset.simulator.controls import Backstage
 from wxasset.simulator.endpoints import object_storage as storage
@@ -17,11 +16,12 @@ from wxasset.simulator.exchange import BODY_CAP, Desk, Exchange
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.links import LinkTable
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.state import Account, Article, JournalEntry, Material, TemporaryMedia
+from wxasset.simulator.state.account import Account, Article, JournalEntry, Material, TemporaryMedia
+from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.state.links import LinkTable
+from wxasset.simulator.state.tokens import TokenOffice
 from wxasset.simulator.thread import BackgroundLoop
-from wxasset.simulator.tokens import TokenOffice
 
 # A request still waiting for the rest of its body is what can be under way at the end; it waits in vain.
 _SHUTDOWN_SECONDS = 0.05

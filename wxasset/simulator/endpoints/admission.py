@@ -8,8 +8,8 @@ from attrs.validators import matches_re
 
 from wxasset.simulator.replies import ApiError, Document, RawReply
 from wxasset.simulator.requests import ApiRequest
-from wxasset.simulator.state import Account
-from wxasset.simulator.tokens import IssuedToken
+from wxasset.simulator.state.account import Account
+from wxasset.simulator.state.tokens import IssuedToken
 
 Handler = Callable[[Account, ApiRequest], Document | RawReply]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from wxasset.simulator.replies import ApiError, Document
 from wxasset.simulator.requests import ApiRequest, json_body, required_text
-from wxasset.simulator.state import Account
+from wxasset.simulator.state.account import Account
 
 
 def component_token(account: Account, request: ApiRequest) -> Document:

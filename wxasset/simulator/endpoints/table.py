@@ -12,7 +12,7 @@ from wxasset.simulator.endpoints import tokens as credentials
 from wxasset.simulator.endpoints.admission import Endpoint, admit, comes_from_hosting
 from wxasset.simulator.replies import ApiError, Document, RawReply
 from wxasset.simulator.requests import ApiRequest
-from wxasset.simulator.state import Account
+from wxasset.simulator.state.account import Account
 
 
 def _paths() -> Collection[str]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from wxasset.simulator.replies import ApiError, Document
 from wxasset.simulator.requests import ApiRequest, json_body, required_text
-from wxasset.simulator.state import Account
-from wxasset.simulator.tokens import IssuedToken
+from wxasset.simulator.state.account import Account
+from wxasset.simulator.state.tokens import IssuedToken
 
 
 def token(account: Account, request: ApiRequest) -> Document:

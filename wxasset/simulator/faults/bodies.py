@@ -23,7 +23,7 @@ from wxasset.simulator.faults.words import (
 )
 from wxasset.simulator.replies import ApiError, Document, RawReply
 from wxasset.simulator.requests import ApiRequest
-from wxasset.simulator.state import Account
+from wxasset.simulator.state.account import Account
 
 __all__ = ["REDIRECTED", "headers_of", "instead_of_commit", "page", "refusal", "spoil_document", "without_answer"]
 

@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 
 from attrs import Factory, asdict, define, field, frozen
 
-from wxasset.simulator.clock import Clock
-from wxasset.simulator.grants import UploadDesk, file_id
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.links import LinkTable
-from wxasset.simulator.objects import CloudFiles
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.platform import Platform
-from wxasset.simulator.quotas import QuotaOffice
-from wxasset.simulator.refusals import RefusalBook
 from wxasset.simulator.replies import ApiError, Document, error_document
 from wxasset.simulator.requests import TOKEN_PARAMETERS, ApiRequest
-from wxasset.simulator.tokens import TokenOffice
+from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.state.links import LinkTable
+from wxasset.simulator.state.objects import CloudFiles
+from wxasset.simulator.state.platform import Platform
+from wxasset.simulator.state.quotas import QuotaOffice
+from wxasset.simulator.state.request_ids import RefusalBook
+from wxasset.simulator.state.tokens import TokenOffice
+from wxasset.simulator.state.upload_permits import UploadDesk, file_id
 
 _FILE_ID = re.compile(r"cloud://([^./]+)\.[^/]+/.+", re.DOTALL)
 

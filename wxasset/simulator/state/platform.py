@@ -2,9 +2,9 @@
 
 from attrs import define, field
 
-from wxasset.simulator.clock import Clock
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.replies import ApiError
+from wxasset.simulator.state.clock import Clock
 
 _TICKET_LIFE = 12 * 3_600  # documented
 

@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
-from wxasset.simulator.clock import Clock
-from wxasset.simulator.grants import CosError, refusal
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.objects import CloudFiles, StoredFile, etag_of
-from wxasset.simulator.ranges import serve_bytes
 from wxasset.simulator.replies import RawReply
 from wxasset.simulator.requests import ApiRequest
+from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.state.objects import CloudFiles, StoredFile, etag_of
+from wxasset.simulator.state.ranges import serve_bytes
+from wxasset.simulator.state.upload_permits import CosError, refusal
 
 _VIDEO = "/vweixinp.tc.qq.com/"
 _PAGE = "/mp/mp/video"
