@@ -9,10 +9,10 @@ from attrs import evolve
 
 from simulated import ADD, COUNT, GET, PNG, START, call, token_of, upload
 from wxasset.simulator import Simulator, SimulatorOptions
-from wxasset.simulator.replies import ApiError
-from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.request_ids import RefusalBook
+from wxasset.simulator.wire.replies import ApiError
+from wxasset.simulator.wire.requests import ApiRequest
 
 TOKEN = "/cgi-bin/token"
 STABLE = "/cgi-bin/stable_token"

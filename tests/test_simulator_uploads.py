@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simulated import Answer
 from wxasset.simulator import Simulator, SimulatorOptions
-from wxasset.simulator.multipart import parse
+from wxasset.simulator.wire.multipart import parse
 
 START = 1_700_000_000.0
 MEGABYTE = 1024 * 1024

@@ -15,9 +15,9 @@ from wxasset.simulator.faults.delivery import PIECE, deliver, http_date, is_plai
 from wxasset.simulator.faults.language import NO_FAULT, Fault
 from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, Hide, Refusal, ReturnEarly, Stall, Tokens
-from wxasset.simulator.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
-from wxasset.simulator.requests import ApiRequest, hide_secret_headers, hide_secrets
 from wxasset.simulator.state.account import Account, JournalEntry
+from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
+from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets
 
 __all__ = ["BODY_CAP", "Desk", "Exchange"]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from wxasset.simulator.replies import ApiError, Document
-from wxasset.simulator.requests import ApiRequest, json_body, required_text
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.quotas import daily_limit, minute_limit
+from wxasset.simulator.wire.replies import ApiError, Document
+from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text
 
 _OK: Document = {"errcode": 0, "errmsg": "ok"}
 _ADDRESSES = ["101.89.47.18", "101.91.34.103"]  # those of the official sample

@@ -6,10 +6,10 @@ from typing import Literal
 from attrs import field, frozen
 from attrs.validators import matches_re
 
-from wxasset.simulator.replies import ApiError, Document, RawReply
-from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.tokens import IssuedToken
+from wxasset.simulator.wire.replies import ApiError, Document, RawReply
+from wxasset.simulator.wire.requests import ApiRequest
 
 Handler = Callable[[Account, ApiRequest], Document | RawReply]
 

@@ -1,9 +1,9 @@
 """Cloud storage: leave to upload, and calls that answer for each file (wire reference 3.1 to 3.5)."""
 
-from wxasset.simulator.replies import ApiError, Document
-from wxasset.simulator.requests import ApiRequest, json_body, required_text, whole_number
 from wxasset.simulator.state.account import Account, env_of
 from wxasset.simulator.state.upload_permits import address
+from wxasset.simulator.wire.replies import ApiError, Document
+from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text, whole_number
 
 _MOST_FILES = 50
 _EXCEED_AUTHORITY = -503002

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from wxasset.simulator.endpoints.uploads import attachment, read_form, upload_type
-from wxasset.simulator.multipart import Form
-from wxasset.simulator.replies import ApiError, Document, RawReply
-from wxasset.simulator.requests import ApiRequest, json_body, load_object, required_text, whole_number
 from wxasset.simulator.state import formats
 from wxasset.simulator.state.account import Account, Material, article_document
+from wxasset.simulator.wire.multipart import Form
+from wxasset.simulator.wire.replies import ApiError, Document, RawReply
+from wxasset.simulator.wire.requests import ApiRequest, json_body, load_object, required_text, whole_number
 
 _LISTED_TYPES = ("image", "voice", "video", "news")
 _LARGEST_PAGE = 20

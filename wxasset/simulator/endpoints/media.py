@@ -1,10 +1,10 @@
 """Temporary media and the images of article bodies (wire reference 2.6 to 2.9)."""
 
 from wxasset.simulator.endpoints.uploads import attachment, read_form, upload_type
-from wxasset.simulator.replies import ApiError, Document, RawReply
-from wxasset.simulator.requests import ApiRequest, required_text
 from wxasset.simulator.state import formats
 from wxasset.simulator.state.account import Account, TemporaryMedia
+from wxasset.simulator.wire.replies import ApiError, Document, RawReply
+from wxasset.simulator.wire.requests import ApiRequest, required_text
 
 _SPEEX = "voice/speex"
 

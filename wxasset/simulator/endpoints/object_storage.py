@@ -7,11 +7,11 @@ import re
 
 from aiohttp import web
 
-from wxasset.simulator.multipart import boundary_of
-from wxasset.simulator.replies import ApiError, RawReply
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.objects import Memory, Room, StoredFile, make_room
 from wxasset.simulator.state.upload_permits import PREFIX, CosError, refusal
+from wxasset.simulator.wire.multipart import boundary_of
+from wxasset.simulator.wire.replies import ApiError, RawReply
 
 _LARGEST = 5 * 1024**3  # documented by COS for a form
 _LARGEST_HEAD = 64 * 1024  # of what is not the file; chosen, the fields have less than 4 KB

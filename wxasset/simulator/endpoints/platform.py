@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from wxasset.simulator.replies import ApiError, Document
-from wxasset.simulator.requests import ApiRequest, json_body, required_text
 from wxasset.simulator.state.account import Account
+from wxasset.simulator.wire.replies import ApiError, Document
+from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text
 
 
 def component_token(account: Account, request: ApiRequest) -> Document:

@@ -10,9 +10,9 @@ from wxasset.simulator.endpoints import cloud, materials, media
 from wxasset.simulator.endpoints import platform as component
 from wxasset.simulator.endpoints import tokens as credentials
 from wxasset.simulator.endpoints.admission import Endpoint, admit, comes_from_hosting
-from wxasset.simulator.replies import ApiError, Document, RawReply
-from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state.account import Account
+from wxasset.simulator.wire.replies import ApiError, Document, RawReply
+from wxasset.simulator.wire.requests import ApiRequest
 
 
 def _paths() -> Collection[str]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from wxasset.simulator.replies import ApiError, Document
-from wxasset.simulator.requests import ApiRequest, json_body, required_text
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.tokens import IssuedToken
+from wxasset.simulator.wire.replies import ApiError, Document
+from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text
 
 
 def token(account: Account, request: ApiRequest) -> Document:

@@ -1,10 +1,10 @@
 """What the upload endpoints and the download headers have in common."""
 
-from wxasset.simulator.multipart import Form, boundary_of, parse
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.replies import ApiError
-from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state import formats
+from wxasset.simulator.wire.multipart import Form, boundary_of, parse
+from wxasset.simulator.wire.replies import ApiError
+from wxasset.simulator.wire.requests import ApiRequest
 
 
 def read_form(request: ApiRequest, options: SimulatorOptions) -> Form:

@@ -21,9 +21,9 @@ from wxasset.simulator.faults.words import (
     Status,
     Tokens,
 )
-from wxasset.simulator.replies import ApiError, Document, RawReply
-from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state.account import Account
+from wxasset.simulator.wire.replies import ApiError, Document, RawReply
+from wxasset.simulator.wire.requests import ApiRequest
 
 __all__ = ["REDIRECTED", "headers_of", "instead_of_commit", "page", "refusal", "spoil_document", "without_answer"]
 

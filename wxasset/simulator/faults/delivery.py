@@ -22,8 +22,8 @@ from wxasset.simulator.faults.words import (
     Trickle,
     WrongLength,
 )
-from wxasset.simulator.replies import RawReply
 from wxasset.simulator.state.objects import Content
+from wxasset.simulator.wire.replies import RawReply
 
 __all__ = ["HOLD_SECONDS", "PIECE", "deliver", "http_date", "is_plain", "pieces"]
 

@@ -7,8 +7,6 @@ from attrs import Factory, asdict, define, field, frozen
 
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.replies import ApiError, Document, error_document
-from wxasset.simulator.requests import TOKEN_PARAMETERS, ApiRequest
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import LinkTable
 from wxasset.simulator.state.objects import CloudFiles
@@ -17,6 +15,8 @@ from wxasset.simulator.state.quotas import QuotaOffice
 from wxasset.simulator.state.request_ids import RefusalBook
 from wxasset.simulator.state.tokens import TokenOffice
 from wxasset.simulator.state.upload_permits import UploadDesk, file_id
+from wxasset.simulator.wire.replies import ApiError, Document, error_document
+from wxasset.simulator.wire.requests import TOKEN_PARAMETERS, ApiRequest
 
 _FILE_ID = re.compile(r"cloud://([^./]+)\.[^/]+/.+", re.DOTALL)
 

@@ -5,8 +5,8 @@ import re
 from attrs import field, frozen
 from attrs.validators import in_
 
-from wxasset.simulator.replies import ApiError
 from wxasset.simulator.state import durations
+from wxasset.simulator.wire.replies import ApiError
 
 
 @frozen

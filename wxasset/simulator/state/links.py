@@ -6,12 +6,12 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.replies import RawReply
-from wxasset.simulator.requests import ApiRequest
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.objects import CloudFiles, StoredFile, etag_of
 from wxasset.simulator.state.ranges import serve_bytes
 from wxasset.simulator.state.upload_permits import CosError, refusal
+from wxasset.simulator.wire.replies import RawReply
+from wxasset.simulator.wire.requests import ApiRequest
 
 _VIDEO = "/vweixinp.tc.qq.com/"
 _PAGE = "/mp/mp/video"

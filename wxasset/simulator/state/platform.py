@@ -3,8 +3,8 @@
 from attrs import define, field
 
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.replies import ApiError
 from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.wire.replies import ApiError
 
 _TICKET_LIFE = 12 * 3_600  # documented
 

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.replies import STABLE_INSTEAD, ApiError
 from wxasset.simulator.state.clock import Clock, day_of, month_of
+from wxasset.simulator.wire.replies import STABLE_INSTEAD, ApiError
 
 _TOKEN = "/cgi-bin/token"  # noqa: S105  # a path
 # Documented (0.7). The 1,000 a day of material/* that one source names is not in force unless an option says so:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from wxasset.simulator.replies import RawReply
 from wxasset.simulator.state.objects import Content
+from wxasset.simulator.wire.replies import RawReply
 
 _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 

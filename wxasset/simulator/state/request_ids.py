@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from wxasset.simulator.replies import ApiError, Document, encode
-from wxasset.simulator.requests import SECRET_PARAMETERS, ApiRequest
 from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.wire.replies import ApiError, Document, encode
+from wxasset.simulator.wire.requests import SECRET_PARAMETERS, ApiRequest
 
 _RID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}")
 _LIFE = 7 * 86_400  # documented (1.4)

@@ -8,8 +8,8 @@ from typing import Literal
 from attrs import define, field
 
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.replies import ApiError
 from wxasset.simulator.state.clock import Clock, day_of
+from wxasset.simulator.wire.replies import ApiError
 
 _OVERLAP = 300  # seconds for which an old token outlives its successor, and before its end a stable one is renewed
 _CLOUDBASE_LIFE = 1_800  # documented (1.6)

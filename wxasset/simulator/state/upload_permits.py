@@ -6,8 +6,8 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.replies import RawReply
 from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.wire.replies import RawReply
 
 PREFIX = "/cos.ap-shanghai.myqcloud.com/"
 STORAGE_ACCOUNT = "1258717764"  # the number of the storage account in WeChat's own samples

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from wxasset.simulator.replies import ApiError
+from wxasset.simulator.wire.replies import ApiError
 
 # A backslash and what it escapes, taken together so that `\\u4e2d` is not mistaken for an escape.
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -9,7 +9,7 @@ import re
 
 from attrs import field, frozen
 
-from wxasset.simulator.replies import ApiError
+from wxasset.simulator.wire.replies import ApiError
 
 _BOUNDARY = re.compile(r";\s*boundary=([^;]*)", re.IGNORECASE)
 _LONGEST_BOUNDARY = 70  # RFC 2046, section 5.1.1

@@ -1,0 +1,1 @@
+"""HTTP requests, responses and multipart bodies as the simulator reads and writes them."""
