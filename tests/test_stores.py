@@ -24,9 +24,9 @@ from redis.asyncio import Redis
 import redis_server as support
 from redis_server import PASSWORD, RedisServer
 from wxasset.errors import TokenStoreError, UsageError
-from wxasset.tokens.file import FileTokenStore
-from wxasset.tokens.redis import RedisTokenStore
-from wxasset.tokens.stores import MemoryTokenStore, TokenStore, to_the_end
+from wxasset.tokens.file_store import FileTokenStore
+from wxasset.tokens.redis_store import RedisTokenStore
+from wxasset.tokens.store import MemoryTokenStore, TokenStore, to_the_end
 from wxasset.tokens.token import TokenRecord
 
 Shared: TypeAlias = FileTokenStore | RedisTokenStore

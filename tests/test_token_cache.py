@@ -19,7 +19,7 @@ from wxasset.errors import (
     TokenUnavailableError,
     TransferError,
 )
-from wxasset.tokens.stores import MemoryTokenStore
+from wxasset.tokens.store import MemoryTokenStore
 from wxasset.tokens.token import TokenRecord
 
 LIFE = 7200.0

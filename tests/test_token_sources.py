@@ -42,11 +42,11 @@ from wxasset.errors import (
 )
 from wxasset.session import WxSession
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.foreign import RedisToken, token_in
-from wxasset.tokens.hosting import CloudHostingToken
-from wxasset.tokens.platform import AuthorizerToken, ComponentToken
+from wxasset.tokens.hosting_source import CloudHostingToken
+from wxasset.tokens.platform_source import AuthorizerToken, ComponentToken
+from wxasset.tokens.redis_source import RedisToken, token_in
 from wxasset.tokens.sources import CallableToken, ClassicToken, NoToken, StableToken, StaticToken
-from wxasset.tokens.stores import MemoryTokenStore
+from wxasset.tokens.store import MemoryTokenStore
 from wxasset.tokens.token import Token, TokenSource
 
 R = TypeVar("R")

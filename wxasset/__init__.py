@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from wxasset.session.batches import Added, Deleted, Fetched
     from wxasset.session.ensure import NewMaterial
     from wxasset.tokens.cache import TokenCache
-    from wxasset.tokens.file import FileTokenStore
-    from wxasset.tokens.foreign import RedisToken
-    from wxasset.tokens.hosting import CloudHostingToken
-    from wxasset.tokens.platform import AuthorizerToken, ComponentToken
-    from wxasset.tokens.redis import RedisTokenStore
+    from wxasset.tokens.file_store import FileTokenStore
+    from wxasset.tokens.hosting_source import CloudHostingToken
+    from wxasset.tokens.platform_source import AuthorizerToken, ComponentToken
+    from wxasset.tokens.redis_source import RedisToken
+    from wxasset.tokens.redis_store import RedisTokenStore
     from wxasset.tokens.sources import CallableToken, ClassicToken, NoToken, StableToken, StaticToken
-    from wxasset.tokens.stores import MemoryTokenStore, TokenStore
+    from wxasset.tokens.store import MemoryTokenStore, TokenStore
     from wxasset.tokens.token import Token, TokenRecord, TokenSource
     from wxasset.transfer.download import MaterialStream, SavedMaterial
     from wxasset.transfer.integrity import Integrity
@@ -162,13 +162,13 @@ _HOMES: Final = {
     "wxasset.session.batches": ("Added", "Deleted", "Fetched"),
     "wxasset.session.ensure": ("NewMaterial",),
     "wxasset.tokens.cache": ("TokenCache",),
-    "wxasset.tokens.file": ("FileTokenStore",),
-    "wxasset.tokens.foreign": ("RedisToken",),
-    "wxasset.tokens.hosting": ("CloudHostingToken",),
-    "wxasset.tokens.platform": ("AuthorizerToken", "ComponentToken"),
-    "wxasset.tokens.redis": ("RedisTokenStore",),
+    "wxasset.tokens.file_store": ("FileTokenStore",),
+    "wxasset.tokens.redis_source": ("RedisToken",),
+    "wxasset.tokens.hosting_source": ("CloudHostingToken",),
+    "wxasset.tokens.platform_source": ("AuthorizerToken", "ComponentToken"),
+    "wxasset.tokens.redis_store": ("RedisTokenStore",),
     "wxasset.tokens.sources": ("CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"),
-    "wxasset.tokens.stores": ("MemoryTokenStore", "TokenStore"),
+    "wxasset.tokens.store": ("MemoryTokenStore", "TokenStore"),
     "wxasset.tokens.token": ("Token", "TokenRecord", "TokenSource"),
     "wxasset.transfer.download": ("MaterialStream", "SavedMaterial"),
     "wxasset.transfer.integrity": ("Integrity",),

@@ -16,7 +16,7 @@ from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
-from wxasset.tokens.stores import TokenStore
+from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.download import MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress

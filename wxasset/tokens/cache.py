@@ -23,10 +23,10 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.instrumentation.hooks import NO_HOOKS
-from wxasset.tokens.sharing import SharedToken
-from wxasset.tokens.stores import TokenStore
+from wxasset.tokens.lease import SharedToken
+from wxasset.tokens.recorder import FetchWatch
+from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource
-from wxasset.tokens.watch import FetchWatch
 
 __all__ = ["TokenCache"]
 

@@ -9,7 +9,7 @@ from wxasset import StableToken, TokenCache, TokenStore
 from wxasset.cli.runtime.credentials import Credentials, find_credentials, open_session, open_store
 from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.runner import FLAG, Options, run_report
-from wxasset.tokens.sharing import SharedToken
+from wxasset.tokens.lease import SharedToken
 
 __all__ = ["token_command"]
 

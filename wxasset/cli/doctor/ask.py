@@ -27,7 +27,7 @@ from wxasset.cli.doctor.stores import SharedTrial
 from wxasset.cli.runtime.credentials import Credentials
 from wxasset.cli.runtime.usage import Usage, call_usage
 from wxasset.errors import WxAssetError
-from wxasset.tokens.sharing import SharedToken
+from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.token import Exchange
 
 __all__ = ["Asked", "ask_account", "ask_quotas", "fetch_token", "open_asking", "try_shared"]

@@ -17,7 +17,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError, UsageError
-from wxasset.tokens.stores import to_the_end
+from wxasset.tokens.store import to_the_end
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.threads import run_in_thread
 

@@ -16,7 +16,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import TokenStoreError, UsageError
-from wxasset.tokens.stores import to_the_end
+from wxasset.tokens.store import to_the_end
 from wxasset.tokens.token import TokenRecord
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Final
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError
-from wxasset.tokens.stores import TokenStore
+from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import Token, TokenRecord
 
 __all__ = ["SharedToken"]
