@@ -18,7 +18,7 @@ from conftest import PATIENT
 from raw_server import RawServer, reply
 from test_uploads import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 from wxasset import SavedMaterial, WxSession
-from wxasset.transfer.memory import Share
+from wxasset.transfer.buffers import Share
 
 uvloop = pytest.importorskip("uvloop", reason="uvloop has no build for this platform")
 

@@ -8,8 +8,8 @@ from typing import Final
 from attrs import frozen
 
 from wxasset.errors import Hint, SourceError
+from wxasset.transfer.buffers import READING
 from wxasset.transfer.content import Chunk, in_thread, unreadable
-from wxasset.transfer.memory import READING
 
 __all__ = ["LEAVE_ALONE", "Identity", "read_pages"]
 

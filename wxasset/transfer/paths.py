@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import define, field
 
-from wxasset.transfer.memory import WRITING
+from wxasset.transfer.buffers import WRITING
 from wxasset.transfer.threads import in_background
 from wxasset.transfer.writing import Sink, ThreadedWriting, Writing, thoroughly
 from wxasset.wire.formats import sniff

@@ -14,7 +14,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import DestinationError, UsageError
-from wxasset.transfer.memory import WRITING
+from wxasset.transfer.buffers import WRITING
 from wxasset.transfer.paths import examine_path
 from wxasset.transfer.threads import in_background
 from wxasset.transfer.writing import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from wxasset.errors import DestinationError
-from wxasset.transfer.memory import Portion
+from wxasset.transfer.buffers import Portion
 from wxasset.transfer.threads import Job, in_background
 from wxasset.wire.formats import HEAD_SIZE
 

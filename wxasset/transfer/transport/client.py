@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from wxasset.errors import ConnectError, UsageError
-from wxasset.transfer.memory import READING
+from wxasset.transfer.buffers import READING
 from wxasset.transfer.transport.faults import FAULTS, broken_exchange, is_break
 from wxasset.transfer.transport.links import Links
 from wxasset.transfer.transport.outgoing import Payload, Sent

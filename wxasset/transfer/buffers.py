@@ -2,7 +2,7 @@
 
 from typing import Final, Self
 
-from wxasset.transfer.loops import PerLoop
+from wxasset.transfer.threads import PerLoop
 
 __all__ = ["READING", "WRITING", "Portion", "Share"]
 
