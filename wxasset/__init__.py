@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from wxasset.tokens.sources import CallableToken, ClassicToken, NoToken, StableToken, StaticToken
     from wxasset.tokens.store import MemoryTokenStore, TokenStore
     from wxasset.tokens.token import Token, TokenRecord, TokenSource
-    from wxasset.transfer.download import MaterialStream, SavedMaterial
+    from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
     from wxasset.transfer.integrity import Integrity
     from wxasset.transfer.transport import Timeouts
     from wxasset.wire.codec import wire_name
@@ -170,7 +170,7 @@ _HOMES: Final = {
     "wxasset.tokens.sources": ("CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"),
     "wxasset.tokens.store": ("MemoryTokenStore", "TokenStore"),
     "wxasset.tokens.token": ("Token", "TokenRecord", "TokenSource"),
-    "wxasset.transfer.download": ("MaterialStream", "SavedMaterial"),
+    "wxasset.transfer.downloads.download": ("MaterialStream", "SavedMaterial"),
     "wxasset.transfer.integrity": ("Integrity",),
     "wxasset.transfer.transport": ("Timeouts",),
     "wxasset.wire.codec": ("wire_name",),

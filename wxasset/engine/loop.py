@@ -41,13 +41,13 @@ from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.instrumentation.logging import ENGINE
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Exchange, Token
-from wxasset.transfer.download import FileReply, MaterialStream, SavedMaterial
+from wxasset.transfer.downloads.download import FileReply, MaterialStream, SavedMaterial
+from wxasset.transfer.downloads.partial import Partial
+from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.resuming import Partial
 from wxasset.transfer.source import Source
 from wxasset.transfer.transport import Reply, Request, Timeouts, Transport
 from wxasset.transfer.upload import UploadBody
-from wxasset.transfer.writing import Sink
 from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
 from wxasset.wire.limits import KIB, Limits
 from wxasset.wire.links import DownloadPolicy

@@ -8,10 +8,10 @@ from attrs import define
 from wxasset.calls.object_storage import FetchFile
 from wxasset.engine.loop import Engine
 from wxasset.errors import HTTPStatusError, TruncatedDownload
-from wxasset.transfer.download import SavedMaterial
+from wxasset.transfer.downloads.download import SavedMaterial
+from wxasset.transfer.downloads.partial import Partial, Restart
+from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress, Throttle
-from wxasset.transfer.resuming import Partial, Restart
-from wxasset.transfer.writing import Sink
 
 __all__ = ["resume"]
 

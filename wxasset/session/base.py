@@ -18,12 +18,12 @@ from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import TokenSource
-from wxasset.transfer.download import MaterialStream, SavedMaterial
+from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
+from wxasset.transfer.downloads.sink import Destination, open_sink
+from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media, open_source
 from wxasset.transfer.transport import ClientSession, Timeouts, Transport
-from wxasset.transfer.writing import Sink
 from wxasset.wire.limits import Limits
 from wxasset.wire.links import DownloadPolicy
 

@@ -14,7 +14,7 @@ from wxasset.calls.materials import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
 from wxasset.instrumentation.hooks import Hooks
 from wxasset.session.ensure import Ensuring, NewMaterial
-from wxasset.transfer.download import SavedMaterial
+from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.source import Media
 from wxasset.transfer.threads import run_in_thread
 

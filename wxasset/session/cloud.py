@@ -28,9 +28,9 @@ from wxasset.calls.object_storage import FetchFile, FileURL, PutFile, links
 from wxasset.engine.resume import resume
 from wxasset.errors import StorageError, UsageError, WxAssetError
 from wxasset.session.base import Session
-from wxasset.transfer.download import SavedMaterial
+from wxasset.transfer.downloads.download import SavedMaterial
+from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
 

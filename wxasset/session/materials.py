@@ -22,9 +22,9 @@ from wxasset.calls.materials import (
 from wxasset.calls.object_storage import FetchLink
 from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.base import Session
-from wxasset.transfer.download import MaterialStream, SavedMaterial
+from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
+from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media
 
 __all__ = ["Materials"]

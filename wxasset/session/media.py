@@ -4,9 +4,9 @@ from wxasset.calls.base import MediaType
 from wxasset.calls.materials import Video
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
 from wxasset.session.base import Session
-from wxasset.transfer.download import SavedMaterial
+from wxasset.transfer.downloads.download import SavedMaterial
+from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.source import Media
 
 __all__ = ["TemporaryFiles"]

@@ -15,7 +15,7 @@ from wxasset.calls.materials import News, Video
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.integrations.starlette.errors import problem, status_of
 from wxasset.session import WxSession
-from wxasset.transfer.download import MaterialStream
+from wxasset.transfer.downloads.download import MaterialStream
 from wxasset.wire.formats import HEAD_SIZE, Format, sniff
 from wxasset.wire.names import safe_name
 

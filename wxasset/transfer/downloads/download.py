@@ -6,11 +6,11 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
+from wxasset.transfer.downloads.sink import Destination, open_sink
+from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.integrity import EndWatch, Integrity
 from wxasset.transfer.progress import Progress, Throttle
-from wxasset.transfer.sink import Destination, open_sink
 from wxasset.transfer.transport import Reply
-from wxasset.transfer.writing import Sink
 from wxasset.wire.limits import MIB
 from wxasset.wire.names import disposition_filename, safe_name
 

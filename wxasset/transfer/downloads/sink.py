@@ -15,9 +15,8 @@ from attrs import define, field
 
 from wxasset.errors import DestinationError, UsageError
 from wxasset.transfer.buffers import WRITING
-from wxasset.transfer.paths import examine_path
-from wxasset.transfer.threads import in_background
-from wxasset.transfer.writing import (
+from wxasset.transfer.downloads.paths import examine_path
+from wxasset.transfer.downloads.writer import (
     DirectWriting,
     Sink,
     ThreadedWriting,
@@ -27,6 +26,7 @@ from wxasset.transfer.writing import (
     thoroughly,
     write_all,
 )
+from wxasset.transfer.threads import in_background
 
 __all__ = ["AsyncWriter", "Destination", "open_sink"]
 

@@ -12,8 +12,8 @@ from typing import Final
 from attrs import define, field
 
 from wxasset.transfer.buffers import WRITING
+from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, thoroughly
 from wxasset.transfer.threads import in_background
-from wxasset.transfer.writing import Sink, ThreadedWriting, Writing, thoroughly
 from wxasset.wire.formats import sniff
 from wxasset.wire.names import safe_name
 

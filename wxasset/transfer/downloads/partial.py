@@ -7,11 +7,11 @@ from typing import Final
 from attrs import define, field
 
 from wxasset.errors import TruncatedDownload
-from wxasset.transfer.download import FileReply, SavedMaterial
+from wxasset.transfer.downloads.download import FileReply, SavedMaterial
+from wxasset.transfer.downloads.writer import Writing
 from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.progress import Progress, Throttle
 from wxasset.transfer.transport import Reply
-from wxasset.transfer.writing import Writing
 
 __all__ = ["Partial", "Restart"]
 

@@ -1,0 +1,1 @@
+"""Write downloads to files and other sinks."""
