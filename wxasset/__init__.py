@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from wxasset.tokens.store import MemoryTokenStore, TokenStore
     from wxasset.tokens.token import Token, TokenRecord, TokenSource
     from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
+    from wxasset.transfer.http import Timeouts
     from wxasset.transfer.integrity import Integrity
-    from wxasset.transfer.transport import Timeouts
     from wxasset.wire.codec import wire_name
     from wxasset.wire.limits import Limits
     from wxasset.wire.links import DownloadPolicy
@@ -172,7 +172,7 @@ _HOMES: Final = {
     "wxasset.tokens.token": ("Token", "TokenRecord", "TokenSource"),
     "wxasset.transfer.downloads.download": ("MaterialStream", "SavedMaterial"),
     "wxasset.transfer.integrity": ("Integrity",),
-    "wxasset.transfer.transport": ("Timeouts",),
+    "wxasset.transfer.http": ("Timeouts",),
     "wxasset.wire.codec": ("wire_name",),
     "wxasset.wire.limits": ("Limits",),
     "wxasset.wire.links": ("DownloadPolicy",),

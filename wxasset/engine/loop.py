@@ -44,9 +44,9 @@ from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.downloads.download import FileReply, MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.http import Reply, Request, Timeouts, Transport
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Source
-from wxasset.transfer.transport import Reply, Request, Timeouts, Transport
 from wxasset.transfer.upload import UploadBody
 from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
 from wxasset.wire.limits import KIB, Limits

@@ -42,9 +42,9 @@ from wxasset.instrumentation.events import (
 from wxasset.instrumentation.hooks import Hooks
 from wxasset.instrumentation.logging import tell
 from wxasset.tokens.token import Token
+from wxasset.transfer.http import Request
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Source
-from wxasset.transfer.transport import Request
 
 __all__ = ["Watch"]
 

@@ -8,7 +8,7 @@ from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.session import WxSession
 from wxasset.simulator import Simulator
-from wxasset.transfer.transport import ClientSession, Transport
+from wxasset.transfer.http import ClientSession, Transport
 from wxasset.wire.links import DownloadPolicy
 
 __all__ = ["end_session", "session_on"]

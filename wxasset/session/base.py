@@ -21,9 +21,9 @@ from wxasset.tokens.token import TokenSource
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.http import ClientSession, Timeouts, Transport
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.source import Media, open_source
-from wxasset.transfer.transport import ClientSession, Timeouts, Transport
 from wxasset.wire.limits import Limits
 from wxasset.wire.links import DownloadPolicy
 

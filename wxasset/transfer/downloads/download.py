@@ -8,9 +8,9 @@ from attrs import define, field, frozen
 from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.http import Reply
 from wxasset.transfer.integrity import EndWatch, Integrity
 from wxasset.transfer.progress import Progress, Throttle
-from wxasset.transfer.transport import Reply
 from wxasset.wire.limits import MIB
 from wxasset.wire.names import disposition_filename, safe_name
 

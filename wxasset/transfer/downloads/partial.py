@@ -9,9 +9,9 @@ from attrs import define, field
 from wxasset.errors import TruncatedDownload
 from wxasset.transfer.downloads.download import FileReply, SavedMaterial
 from wxasset.transfer.downloads.writer import Writing
+from wxasset.transfer.http import Reply
 from wxasset.transfer.integrity import Integrity
 from wxasset.transfer.progress import Progress, Throttle
-from wxasset.transfer.transport import Reply
 
 __all__ = ["Partial", "Restart"]
 

@@ -7,7 +7,7 @@ from aiohttp import payload
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
-from wxasset.transfer.transport.request import Request
+from wxasset.transfer.http.request import Request
 from wxasset.transfer.upload import Sending, Writer
 
 __all__ = ["Payload", "Sent"]

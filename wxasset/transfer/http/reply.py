@@ -19,9 +19,9 @@ from wxasset.errors import (
     WxAssetError,
     storage_error,
 )
+from wxasset.transfer.http.errors import reason
+from wxasset.transfer.http.request import Request
 from wxasset.transfer.integrity import Integrity
-from wxasset.transfer.transport.faults import reason
-from wxasset.transfer.transport.request import Request
 from wxasset.wire.codec import excerpt
 from wxasset.wire.limits import KIB
 

@@ -12,10 +12,10 @@ from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from wxasset.errors import UnsafeURLError, UsageError
-from wxasset.transfer.transport.faults import FAULTS, broken_exchange, broken_link
-from wxasset.transfer.transport.outgoing import Payload
-from wxasset.transfer.transport.reply import OK, REDIRECTS, Reply, at_most, raise_for_status
-from wxasset.transfer.transport.request import Request
+from wxasset.transfer.http.errors import FAULTS, broken_exchange, broken_link
+from wxasset.transfer.http.payload import Payload
+from wxasset.transfer.http.reply import OK, REDIRECTS, Reply, at_most, raise_for_status
+from wxasset.transfer.http.request import Request
 from wxasset.transfer.upload import Sending
 from wxasset.wire.links import DownloadPolicy, check_link, check_redirect, may_connect
 

@@ -14,11 +14,11 @@ from yarl import URL
 
 from wxasset.errors import ConnectError, UsageError
 from wxasset.transfer.buffers import READING
-from wxasset.transfer.transport.faults import FAULTS, broken_exchange, is_break
-from wxasset.transfer.transport.links import Links
-from wxasset.transfer.transport.outgoing import Payload, Sent
-from wxasset.transfer.transport.reply import OK, Reply, at_most, raise_for_status
-from wxasset.transfer.transport.request import Request
+from wxasset.transfer.http.errors import FAULTS, broken_exchange, is_break
+from wxasset.transfer.http.payload import Payload, Sent
+from wxasset.transfer.http.redirects import Links
+from wxasset.transfer.http.reply import OK, Reply, at_most, raise_for_status
+from wxasset.transfer.http.request import Request
 from wxasset.transfer.upload import Sending, UploadBody
 from wxasset.wire.links import DownloadPolicy, check_link
 

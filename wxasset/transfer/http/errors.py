@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from wxasset.errors import ConnectError, TransferError, TransferTimeout, WxAssetError
-from wxasset.transfer.transport.request import Request
+from wxasset.transfer.http.request import Request
 from wxasset.transfer.upload import Sending
 
 __all__ = ["FAULTS", "broken_exchange", "broken_link", "is_break", "reason"]
