@@ -39,7 +39,7 @@ def unblocked() -> Iterator[BlockBuster]:
             # Coverage looks at each file of code when it meets it first, wherever that is.
             function.can_block_in("coverage/control.py", "_should_trace")
         # The size and times of a file that is being read from the page cache are in memory.
-        found.functions["os.fstat"].can_block_in("wxasset/transfer/pages.py", "step")
+        found.functions["os.fstat"].can_block_in("wxasset/transfer/uploads/file_reader.py", "step")
         yield found
 
 

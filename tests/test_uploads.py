@@ -21,8 +21,8 @@ from raw_server import Connection, Handler, RawRequest, RawServer, forever, repl
 from suspension import descriptors
 from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
 from wxasset.errors import SourceError, TransferError, TransferTimeout, UsageError
-from wxasset.transfer.files import FileContent
 from wxasset.transfer.progress import Throttle
+from wxasset.transfer.uploads.files import FileContent
 
 ADDED = reply({"media_id": "M"})
 ONCE = RetryPolicy(attempts=1)
@@ -241,7 +241,7 @@ async def test_files_are_sent_whole_on_every_platform(
     else:
         monkeypatch.setattr(os, "preadv", reluctant)
     if without != "cached pages":
-        monkeypatch.setattr("wxasset.transfer.pages._WITHOUT_WAITING", 0)
+        monkeypatch.setattr("wxasset.transfer.uploads.file_reader._WITHOUT_WAITING", 0)
     await test_every_source_is_sent_whole(server, tmp_path, kind, 1_500_000)
     assert waited or without == "preadv"
 

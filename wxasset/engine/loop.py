@@ -46,8 +46,8 @@ from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Reply, Request, Timeouts, Transport
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.source import Source
-from wxasset.transfer.upload import UploadBody
+from wxasset.transfer.uploads.body import UploadBody
+from wxasset.transfer.uploads.source import Source
 from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
 from wxasset.wire.limits import KIB, Limits
 from wxasset.wire.links import DownloadPolicy

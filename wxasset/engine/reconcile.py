@@ -11,7 +11,7 @@ from wxasset.calls.base import Upload
 from wxasset.calls.materials import PAGE, MaterialItem, MaterialPage
 from wxasset.engine.uploads import Pending, UploadRegister, Window, candidates, polls
 from wxasset.errors import Hint, SourceError, UploadOutcomeUnknown, WxAssetError
-from wxasset.transfer.source import Source
+from wxasset.transfer.uploads.source import Source
 
 __all__ = ["Ambiguous", "Found", "Listing", "Lost", "Missing", "Search", "Unseen", "cannot_resend", "still_unknown"]
 

@@ -44,7 +44,7 @@ from wxasset.instrumentation.logging import tell
 from wxasset.tokens.token import Token
 from wxasset.transfer.http import Request
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.source import Source
+from wxasset.transfer.uploads.source import Source
 
 __all__ = ["Watch"]
 

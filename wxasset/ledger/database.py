@@ -13,7 +13,7 @@ from attrs import asdict, frozen
 from wxasset.errors import LedgerError
 from wxasset.ledger.liveness import Holding
 from wxasset.ledger.records import LedgerRow, LedgerState, Step, UploadKey, next_step
-from wxasset.transfer.pages import Identity
+from wxasset.transfer.uploads.file_reader import Identity
 
 __all__ = ["Claim", "Journal"]
 

@@ -11,8 +11,8 @@ from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import UsageError
 from wxasset.ledger.database import Claim, Journal
 from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
-from wxasset.transfer.pages import Identity
 from wxasset.transfer.threads import in_background, run_in_thread
+from wxasset.transfer.uploads.file_reader import Identity
 
 __all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
 

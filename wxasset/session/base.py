@@ -23,7 +23,7 @@ from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import ClientSession, Timeouts, Transport
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.source import Media, open_source
+from wxasset.transfer.uploads.source import Media, open_source
 from wxasset.wire.limits import Limits
 from wxasset.wire.links import DownloadPolicy
 

@@ -15,8 +15,8 @@ from wxasset.errors import DestinationError
 from wxasset.instrumentation.hooks import Hooks
 from wxasset.session.ensure import Ensuring, NewMaterial
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.source import Media
 from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.uploads.source import Media
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger

@@ -31,7 +31,7 @@ from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.source import Media, Source, open_source
+from wxasset.transfer.uploads.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
 
 __all__ = ["CloudFiles"]

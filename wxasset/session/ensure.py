@@ -15,9 +15,8 @@ from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeU
 from wxasset.ledger.records import LedgerRow, Step, UploadKey, described_as
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
-from wxasset.transfer.fingerprint import announced, sha256_of
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.source import Media, Source, open_source
+from wxasset.transfer.uploads.source import Media, Source, announced, open_source, sha256_of
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger

@@ -25,7 +25,7 @@ from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.source import Media
+from wxasset.transfer.uploads.source import Media
 
 __all__ = ["Materials"]
 

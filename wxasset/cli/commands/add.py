@@ -14,7 +14,7 @@ from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import UsageError
-from wxasset.transfer.source import open_source
+from wxasset.transfer.uploads.source import open_source
 from wxasset.wire.limits import UploadLimit
 
 __all__ = ["add_command", "check_file", "image_command"]

@@ -19,7 +19,7 @@ from wxasset.transfer.http.payload import Payload, Sent
 from wxasset.transfer.http.redirects import Links
 from wxasset.transfer.http.reply import OK, Reply, at_most, raise_for_status
 from wxasset.transfer.http.request import Request
-from wxasset.transfer.upload import Sending, UploadBody
+from wxasset.transfer.uploads.body import Sending, UploadBody
 from wxasset.wire.links import DownloadPolicy, check_link
 
 __all__ = ["ClientSession", "Transport"]

@@ -9,7 +9,7 @@ from yarl import URL
 
 from wxasset.errors import ConnectError, TransferError, TransferTimeout, WxAssetError
 from wxasset.transfer.http.request import Request
-from wxasset.transfer.upload import Sending
+from wxasset.transfer.uploads.body import Sending
 
 __all__ = ["FAULTS", "broken_exchange", "broken_link", "is_break", "reason"]
 

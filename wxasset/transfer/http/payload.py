@@ -8,7 +8,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
 from wxasset.transfer.http.request import Request
-from wxasset.transfer.upload import Sending, Writer
+from wxasset.transfer.uploads.body import Sending, Writer
 
 __all__ = ["Payload", "Sent"]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import aiohttp
 from attrs import define, field, frozen, validators
 
-from wxasset.transfer.content import CHUNK
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.upload import UploadBody
+from wxasset.transfer.uploads.body import UploadBody
+from wxasset.transfer.uploads.content import CHUNK
 from wxasset.wire.limits import KIB
 
 __all__ = ["Request", "Timeouts"]

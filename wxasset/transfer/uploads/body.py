@@ -11,9 +11,9 @@ import anyio
 from attrs import define, field, frozen
 
 from wxasset.errors import SourceError
-from wxasset.transfer.content import Chunk
 from wxasset.transfer.progress import Progress, Throttle
-from wxasset.transfer.source import Source
+from wxasset.transfer.uploads.content import Chunk
+from wxasset.transfer.uploads.source import Source
 from wxasset.wire.multipart import Frame
 
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.buffers import READING
-from wxasset.transfer.content import Chunk, in_thread, unreadable
+from wxasset.transfer.uploads.content import Chunk, in_thread, unreadable
 
 __all__ = ["LEAVE_ALONE", "Identity", "read_pages"]
 

@@ -1,107 +1,31 @@
-"""Uploads from regular files: by path, or from a handle that somebody else opened."""
+"""Uploads from handles: anything with ``read`` that somebody else opened."""
 
 import io
 import os
 import stat
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from functools import reduce
-from operator import or_
-from typing import Any, Final
+from typing import Any, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from wxasset.errors import Hint, SourceError
-from wxasset.transfer.content import (
-    OPEN_BINARY,
-    SMALL,
-    Chunk,
-    Content,
-    MemoryContent,
-    in_thread,
-    unreadable,
-)
-from wxasset.transfer.pages import LEAVE_ALONE, Identity, read_pages
+from wxasset.transfer.uploads.content import CHUNK, OPEN_BINARY, Chunk, Content, in_thread, read_up_to, unreadable
+from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_pages
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = [
-    "FileContent",
+    "HandleContent",
     "OpenFileContent",
     "OpenedContent",
     "check_position",
-    "examine_file",
+    "examine_handle",
     "examine_open_file",
+    "examine_seekable",
     "in_memory",
     "is_open_file",
 ]
-
-
-# A pipe would wait for its writer, a terminal would become ours, and Windows would change line ends.
-_READ: Final = os.O_RDONLY | reduce(or_, (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY")))
-
-
-@frozen
-class FileContent:
-    """A file on disk, opened by its path for each attempt."""
-
-    path: str
-    head: bytes = field(repr=False)
-    identity: Identity
-    replayable: bool = field(default=True, init=False)
-    whole: None = field(default=None, init=False)
-
-    @property
-    def size(self) -> int:
-        """How many bytes the file had when it was examined."""
-        return self.identity.size
-
-    def close(self) -> None:
-        """Do nothing: the file is open during an attempt only."""
-
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Open the file; it has to be the one that was examined."""
-        opened: list[int] = []  # by the thread itself: what it returns is lost where its caller is cancelled
-        try:
-            await in_thread(self._open, opened, name=self.path)
-            async with aclosing(read_pages(opened[0], self.identity, 0, self.path)) as chunks:
-                yield chunks
-        finally:
-            for descriptor in opened:
-                os.close(descriptor)
-
-    def _open(self, opened: list[int]) -> None:
-        opened.append(os.open(self.path, _READ))
-        self.identity.check(opened[0], self.path)
-
-
-async def examine_file(path: str) -> Content:
-    """Look at a file: one hop, in which a small one is read whole and no longer depends on the disk.
-
-    Raises:
-        SourceError: It cannot be opened or read, or is no regular file.
-    """
-    return await in_thread(_examine_file, path, name=path)
-
-
-def _examine_file(path: str) -> Content:
-    """Look at a file in as few system calls as that takes: each lets go of the interpreter, and has to get it back."""
-    descriptor = os.open(path, _READ)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise SourceError(f"{path} is no regular file.", OPEN_BINARY)
-        if found.st_size > SMALL:
-            return FileContent(path, os.read(descriptor, HEAD_SIZE), Identity.of(found))
-        # Not more room than it takes: memory that is new to the process costs more than the read.
-        data = os.read(descriptor, found.st_size + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) != found.st_size:
-        how = "grew" if len(data) > found.st_size else "shrank"
-        raise SourceError(f"{path} {how} while it was read.", LEAVE_ALONE)
-    return MemoryContent(data)
 
 
 @define(kw_only=True)
@@ -204,3 +128,90 @@ def check_position(name: str, start: int, end: int) -> None:
             f"{name} stands at its end.",
             Hint("Call seek(0) on it before the upload.", "请在上传前对文件调用 seek(0)。"),
         )
+
+
+T = TypeVar("T")
+
+
+@define(kw_only=True)
+class HandleContent(OpenedContent):
+    """A seekable handle of any kind; it is read by its own ``read``, and left open."""
+
+    size: int
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
+        """Go back to where the handle stood."""
+        await _work(self.handle, self._rewind, name=self.name)
+        async with aclosing(self._chunks()) as chunks:
+            yield chunks
+
+    def _rewind(self) -> None:
+        self.handle.seek(self.start)
+
+    def _step(self, count: int, last: bool) -> bytes:  # noqa: FBT001 - passed on by position
+        """Read the next bytes; before the last of them are given out, make sure that there are no more."""
+        data = read_up_to(self.handle, count)
+        if len(data) < count:
+            raise SourceError(f"{self.name} shrank while it was sent.", LEAVE_ALONE)
+        if last and read_up_to(self.handle, 1):
+            raise SourceError(f"{self.name} grew while it was sent.", LEAVE_ALONE)
+        return data
+
+    async def _chunks(self) -> AsyncGenerator[Chunk, None]:
+        for start in range(0, self.size, CHUNK):
+            count = min(CHUNK, self.size - start)
+            yield await _work(self.handle, self._step, count, start + count == self.size, name=self.name)
+
+
+async def _work(handle: Any, function: Callable[..., T], *arguments: Any, name: str) -> T:
+    if not in_memory(handle):
+        return await in_thread(function, *arguments, name=name)
+    try:
+        return function(*arguments)
+    except (OSError, ValueError) as error:
+        raise unreadable(name, error) from error
+
+
+async def examine_handle(handle: Any, name: str) -> Content | None:
+    """Look at an open binary file.
+
+    Returns:
+        Its content from where it stands to its end, or None where it cannot seek.
+
+    Raises:
+        SourceError: It is closed, or not open for reading bytes.
+    """
+    if getattr(handle, "closed", False):
+        raise SourceError(f"{name} is closed.", OPEN_BINARY)
+    if isinstance(handle, io.TextIOBase):
+        raise SourceError(f"{name} is open in text mode.", OPEN_BINARY)
+    return await _work(handle, _examine_handle, handle, name, name=name)
+
+
+def _examine_handle(handle: Any, name: str) -> Content | None:
+    if hasattr(handle, "readable") and not handle.readable():
+        raise SourceError(f"{name} is not open for reading.", OPEN_BINARY)
+    if not (hasattr(handle, "seek") and hasattr(handle, "tell")) or (
+        hasattr(handle, "seekable") and not handle.seekable()
+    ):
+        return None
+    return examine_seekable(handle, name)
+
+
+def examine_seekable(handle: Any, name: str, *, owned: bool = False) -> Content:
+    """Look at a handle that can seek, in a thread where it may block; one that is `owned` is closed with its content.
+
+    Raises:
+        SourceError: It stands at its end.
+    """
+    if is_open_file(handle) and (content := examine_open_file(handle, name, owned=owned)) is not None:
+        return content
+    start = handle.tell()
+    size = handle.seek(0, os.SEEK_END)
+    end = handle.tell() if size is None else size  # not every file-like object returns it
+    handle.seek(start)
+    head = read_up_to(handle, HEAD_SIZE)
+    handle.seek(start)
+    check_position(name, start, end)
+    return HandleContent(handle=handle, name=name, start=start, size=end - start, head=head, owned=owned)

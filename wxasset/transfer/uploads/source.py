@@ -1,23 +1,25 @@
 """What can be uploaded: the one door through which everything becomes a `Source`."""
 
+import hashlib
 import os
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 
 import anyio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from wxasset.errors import Hint, SourceError
-from wxasset.transfer.content import Chunk, Content, MemoryContent
-from wxasset.transfer.files import examine_file
-from wxasset.transfer.handles import examine_handle
-from wxasset.transfer.streams import examine_stream, handle_chunks, spool
+from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
+from wxasset.transfer.uploads.files import examine_file
+from wxasset.transfer.uploads.handles import examine_handle
+from wxasset.transfer.uploads.streams import examine_stream, handle_chunks, spool
 from wxasset.wire.formats import FORMATS, Format, sniff
 from wxasset.wire.limits import Limits, UploadLimit
 from wxasset.wire.names import upload_name
 
-__all__ = ["Media", "Source", "UploadFileLike", "open_source"]
+__all__ = ["Media", "Source", "UploadFileLike", "announced", "open_source", "sha256_of"]
 
 
 class UploadFileLike(Protocol):
@@ -40,7 +42,6 @@ Media: TypeAlias = (
 )
 """What can be uploaded: a path, bytes, an open binary file, an anyio file, a Starlette or FastAPI ``UploadFile``, or
 an async iterable of bytes."""
-
 _KINDS: Final = Hint(
     "Pass a path, bytes, a file opened in binary mode, an UploadFile, or an async iterable of bytes.",
     "请传入路径、bytes、以二进制方式打开的文件、UploadFile 或产生 bytes 的异步迭代器。",
@@ -197,3 +198,56 @@ def _check(
                 f"此处只接受 {taken}：请转换格式、改用其他 type，或传入 Limits(check_format=False)。",
             ),
         )
+
+
+async def sha256_of(source: Source) -> str:
+    """Hash a source that can be opened again; in a thread, as 10 MiB take some 10 ms and more."""
+    digest = hashlib.sha256()
+    if source.whole is not None:
+        await run_in_thread(digest.update, source.whole)
+        return digest.hexdigest()
+    async with source.open() as chunks:
+        async for chunk in chunks:
+            # The memory of a piece is used again for the next one.
+            await run_in_thread(digest.update, chunk)
+    return digest.hexdigest()
+
+
+def announced(source: Source, announce: Callable[[], Awaitable[None]]) -> Source:
+    """Return a source that says so each time before its bytes are read for an attempt."""
+    return evolve(source, content=_Announced(source._content, announce))  # noqa: SLF001 - the same bytes
+
+
+@frozen
+class _Announced:
+    """Bytes that are announced."""
+
+    _content: Content
+    _announce: Callable[[], Awaitable[None]]
+    whole: None = field(default=None, init=False)  # or they would be sent without being opened
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return self._content.size
+
+    @property
+    def head(self) -> bytes:
+        """The first of them."""
+        return self._content.head
+
+    @property
+    def replayable(self) -> bool:
+        """Whether they can be opened again."""
+        return self._content.replayable
+
+    def close(self) -> None:
+        """Let go of a file that was made to keep them."""
+        self._content.close()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
+        """Announce the attempt, then open the bytes."""
+        await self._announce()
+        async with self._content.open() as chunks:
+            yield chunks

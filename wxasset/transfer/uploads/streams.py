@@ -9,8 +9,8 @@ import anyio.to_thread
 from attrs import define, field
 
 from wxasset.errors import Hint, SourceError
-from wxasset.transfer.content import CHUNK, Chunk, Content, MemoryContent, in_thread, read_up_to, unreadable
-from wxasset.transfer.handles import examine_seekable
+from wxasset.transfer.uploads.content import CHUNK, Chunk, Content, MemoryContent, in_thread, read_up_to, unreadable
+from wxasset.transfer.uploads.handles import examine_seekable
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = ["StreamContent", "examine_stream", "handle_chunks", "spool"]

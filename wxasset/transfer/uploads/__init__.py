@@ -1,0 +1,1 @@
+"""Read uploads from files, handles and streams."""
