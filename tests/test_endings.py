@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wxasset
-from wxasset.wire.endings import End, Ending
+from wxasset.wire.completeness import End, Ending
 from wxasset.wire.formats import FORMATS, HEAD_SIZE, sniff
 
 SAMPLES: Final = Path(wxasset.__file__).parent / "cli" / "samples"

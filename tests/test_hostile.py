@@ -27,8 +27,8 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.simulator import Simulator, SimulatorOptions
-from wxasset.wire import links
-from wxasset.wire.links import check_link, check_redirect, may_connect
+from wxasset.wire import url_policy as links
+from wxasset.wire.url_policy import check_link, check_redirect, may_connect
 
 STRICT = DownloadPolicy()
 OPEN = DownloadPolicy(allow_private_hosts=True)

@@ -47,8 +47,8 @@ from wxasset.errors import (
 from wxasset.ledger.liveness import Holding
 from wxasset.ledger.records import Step, UploadKey, described_as, next_step
 from wxasset.simulator import Simulator
+from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS
-from wxasset.wire.names import upload_name
 
 BOUND: Final = 10.0  # seconds in which anything here ends
 

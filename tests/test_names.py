@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from wxasset.wire.filenames import disposition_filename, is_attachment, marked_name, safe_name, upload_name
 from wxasset.wire.formats import FORMATS, Format, by_extension
-from wxasset.wire.names import disposition_filename, is_attachment, marked_name, safe_name, upload_name
 
 JPEG: Final = FORMATS["jpeg"]
 MP4: Final = FORMATS["mp4"]

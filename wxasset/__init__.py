@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from wxasset.transfer.integrity import Integrity
     from wxasset.wire.codec import wire_name
     from wxasset.wire.limits import Limits
-    from wxasset.wire.links import DownloadPolicy
+    from wxasset.wire.url_policy import DownloadPolicy
 
 __all__ = [
     "Ack",
@@ -175,7 +175,7 @@ _HOMES: Final = {
     "wxasset.transfer.http": ("Timeouts",),
     "wxasset.wire.codec": ("wire_name",),
     "wxasset.wire.limits": ("Limits",),
-    "wxasset.wire.links": ("DownloadPolicy",),
+    "wxasset.wire.url_policy": ("DownloadPolicy",),
 }
 _HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -49,10 +49,10 @@ from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.source import Source
 from wxasset.wire.codec import decode, excerpt, looks_like_json, looks_like_page, reply_or_file
+from wxasset.wire.filenames import is_attachment, marked_name
 from wxasset.wire.limits import KIB, Limits
-from wxasset.wire.links import DownloadPolicy
 from wxasset.wire.multipart import sent_name
-from wxasset.wire.names import is_attachment, marked_name
+from wxasset.wire.url_policy import DownloadPolicy
 
 __all__ = ["Engine"]
 

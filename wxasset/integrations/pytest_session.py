@@ -9,7 +9,7 @@ from wxasset.engine.uploads import UploadPolicy
 from wxasset.session import WxSession
 from wxasset.simulator import Simulator
 from wxasset.transfer.http import ClientSession, Transport
-from wxasset.wire.links import DownloadPolicy
+from wxasset.wire.url_policy import DownloadPolicy
 
 __all__ = ["end_session", "session_on"]
 

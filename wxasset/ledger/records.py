@@ -9,8 +9,8 @@ from attrs import frozen
 
 from wxasset.calls.materials import AddedMaterial, Description
 from wxasset.engine.uploads import MARK_LETTERS
+from wxasset.wire.filenames import marked_name
 from wxasset.wire.multipart import sent_name
-from wxasset.wire.names import marked_name
 
 __all__ = ["LedgerCounts", "LedgerRow", "LedgerState", "Step", "UploadKey", "described_as", "next_step"]
 

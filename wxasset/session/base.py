@@ -25,7 +25,7 @@ from wxasset.transfer.http import ClientSession, Timeouts, Transport
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, open_source
 from wxasset.wire.limits import Limits
-from wxasset.wire.links import DownloadPolicy
+from wxasset.wire.url_policy import DownloadPolicy
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger

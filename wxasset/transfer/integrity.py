@@ -2,7 +2,7 @@
 
 import enum
 
-from wxasset.wire.endings import End, Ending
+from wxasset.wire.completeness import End, Ending
 from wxasset.wire.formats import HEAD_SIZE, sniff
 
 __all__ = ["EndWatch", "Integrity"]

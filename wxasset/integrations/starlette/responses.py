@@ -16,8 +16,8 @@ from wxasset.errors import UsageError, WxAssetError
 from wxasset.integrations.starlette.errors import problem, status_of
 from wxasset.session import WxSession
 from wxasset.transfer.downloads.download import MaterialStream
+from wxasset.wire.filenames import safe_name
 from wxasset.wire.formats import HEAD_SIZE, Format, sniff
-from wxasset.wire.names import safe_name
 
 __all__ = ["MaterialResponse"]
 

@@ -11,8 +11,8 @@ from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Reply
 from wxasset.transfer.integrity import EndWatch, Integrity
 from wxasset.transfer.progress import Progress, Throttle
+from wxasset.wire.filenames import disposition_filename, safe_name
 from wxasset.wire.limits import MIB
-from wxasset.wire.names import disposition_filename, safe_name
 
 __all__ = ["FileReply", "MaterialStream", "SavedMaterial"]
 

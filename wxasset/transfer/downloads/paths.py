@@ -14,8 +14,8 @@ from attrs import define, field
 from wxasset.transfer.buffers import WRITING
 from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, thoroughly
 from wxasset.transfer.threads import in_background
+from wxasset.wire.filenames import safe_name
 from wxasset.wire.formats import sniff
-from wxasset.wire.names import safe_name
 
 __all__ = ["PathSink", "examine_path"]
 

@@ -20,7 +20,7 @@ from wxasset.transfer.http.redirects import Links
 from wxasset.transfer.http.reply import OK, Reply, at_most, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody
-from wxasset.wire.links import DownloadPolicy, check_link
+from wxasset.wire.url_policy import DownloadPolicy, check_link
 
 __all__ = ["ClientSession", "Transport"]
 

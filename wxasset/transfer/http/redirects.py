@@ -17,7 +17,7 @@ from wxasset.transfer.http.payload import Payload
 from wxasset.transfer.http.reply import OK, REDIRECTS, Reply, at_most, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
-from wxasset.wire.links import DownloadPolicy, check_link, check_redirect, may_connect
+from wxasset.wire.url_policy import DownloadPolicy, check_link, check_redirect, may_connect
 
 __all__ = ["Links"]
 

@@ -15,9 +15,9 @@ from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
 from wxasset.transfer.uploads.files import examine_file
 from wxasset.transfer.uploads.handles import examine_handle
 from wxasset.transfer.uploads.streams import examine_stream, handle_chunks, spool
+from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS, Format, sniff
 from wxasset.wire.limits import Limits, UploadLimit
-from wxasset.wire.names import upload_name
 
 __all__ = ["Media", "Source", "UploadFileLike", "announced", "open_source", "sha256_of"]
 
