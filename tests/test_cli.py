@@ -476,7 +476,7 @@ def test_a_missing_extra_is_one_kind_sentence(missing: str) -> None:
 def test_another_missing_module_is_not_taken_for_the_extra() -> None:
     """A broken installation shows itself as what it is."""
     done = python_run(
-        "import sys; sys.modules['wxasset.cli.demo.run.checks'] = None\nfrom wxasset.__main__ import main; main()"
+        "import sys; sys.modules['wxasset.cli.commands.add'] = None\nfrom wxasset.__main__ import main; main()"
     )
     assert done.returncode == 1
     assert "ModuleNotFoundError" in done.stderr

@@ -621,7 +621,7 @@ def test_the_simulator_as_json() -> None:
 
 def test_what_comes_after_a_closed_pipe_goes_nowhere() -> None:
     """Once stdout is dropped, what is left to be written disturbs nobody, the interpreter at its end included."""
-    code = "import sys; from wxasset.cli.output import drop_stdout; drop_stdout(); sys.stdout.write('x')"
+    code = "import sys; from wxasset.cli.runtime.output import drop_stdout; drop_stdout(); sys.stdout.write('x')"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 

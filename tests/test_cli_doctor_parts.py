@@ -23,7 +23,8 @@ from wxasset.cli.doctor.stores import FileStore, RedisStore, SharedTrial, judge_
 from wxasset.cli.doctor.tls import Handshake, judge_handshake, read_certificate
 from wxasset.cli.runtime.output import json_line
 from wxasset.cli.runtime.usage import Usage
-from wxasset.errors import BusyError, Hint, IPNotAllowedError, PermissionDeniedError, api_error
+from wxasset.errors import BusyError, Hint, IPNotAllowedError, PermissionDeniedError
+from wxasset.wire.error_replies import api_error
 
 TEXT: Final = st.text(max_size=40)
 DAY: Final = timedelta(days=1)

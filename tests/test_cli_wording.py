@@ -20,9 +20,9 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     UsageError,
     WxAssetError,
-    api_error,
 )
 from wxasset.errors.hints import HINTS, STORAGE_HINTS
+from wxasset.wire.error_replies import api_error
 
 PACKAGE: Final = Path(wxasset.__file__).parent
 # Not `tokens`: a command fetches stable tokens alone, and those have no hints of their own.

@@ -14,7 +14,7 @@ from wxasset.calls import cloud, media
 from wxasset.calls import materials as material
 from wxasset.calls import tokens as token
 from wxasset.calls.base import Ack, Call
-from wxasset.calls.cloud import BatchDeleteFile, DeletedFile, DeletedFiles
+from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, DeletedFile, DeletedFiles, StartUpload
 from wxasset.calls.materials import (
     AddedMaterial,
     Article,
@@ -164,7 +164,7 @@ def test_every_reply_of_the_declared_calls_is_tested() -> None:
         for module in (material, media, cloud, token)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
-    }
+    } - {StartUpload, BatchDownloadFile}  # the tests of cloud uploads and downloads have them
     replies = {part for call in calls for part in getattr(call.reply, "__args__", (call.reply,))}
     assert replies == set(REPLIES) == set(KEYS)
 

@@ -44,12 +44,11 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     UsageError,
     WxAssetError,
-    api_error,
     codes,
     hints,
-    storage_error,
 )
 from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
+from wxasset.wire.error_replies import api_error, storage_error
 
 PATH: Final = "/cgi-bin/material/add_material"
 
@@ -184,10 +183,13 @@ def test_the_docstring_draws_the_same_tree() -> None:
     assert drawn == {cls.__name__: parent.__name__ for cls, parent in PARENTS.items()}
 
 
+PROTOCOLS = {"DeletionOutcome", "Resolver", "UndeletedFile"}
+
+
 def test_every_public_name_exists() -> None:
-    """`from wxasset.errors import *` gives every class, the hint and the factory."""
+    """`from wxasset.errors import *` gives every class, the hint and the protocols."""
     assert len(set(errors.__all__)) == len(errors.__all__)
-    assert set(errors.__all__) == {cls.__name__ for cls in PARENTS} | {"Hint", "api_error", "storage_error"}
+    assert set(errors.__all__) == {cls.__name__ for cls in PARENTS} | {"Hint", *PROTOCOLS}
     assert all(hasattr(errors, name) for name in errors.__all__)
 
 

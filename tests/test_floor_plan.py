@@ -13,56 +13,35 @@ import wxasset
 
 ROOT = Path(wxasset.__file__).parent
 
-# What a module may import, by layer; each layer sees those below it and its own.
+# What a module may import, by floor; each floor sees those below it and its own.
 LAYERS: list[tuple[str, ...]] = [
     # beside: built on the face
-    (
-        "wxasset.cli",
-        "wxasset.__main__",
-        "wxasset.integrations.pytest_plugin",
-        "wxasset.integrations.pytest_session",
-        "wxasset.starlette",
-        "wxasset.otel",
-    ),
+    ("wxasset.cli", "wxasset.__main__", "wxasset.integrations", "wxasset.starlette", "wxasset.otel"),
     ("wxasset",),
     ("wxasset.session",),
-    (
-        "wxasset.batch.pool",
-        "wxasset.ledger.ledger",
-        "wxasset.ledger.database",
-    ),  # what the session's verbs for many items stand on
-    ("wxasset.engine", "wxasset.engine.resume"),
-    (
-        "wxasset.engine.reconcile",
-        "wxasset.engine.reconcile",
-        "wxasset.engine.redaction",
-        "wxasset.engine.recorder",
-    ),  # what the engine says and tells
-    ("wxasset.tokens", "wxasset.transfer"),
-    ("wxasset.hooks", "wxasset.instrumentation.logging", "wxasset.events"),
-    (
-        "wxasset.engine.retry",
-        "wxasset.batch.pacing",
-        "wxasset.ledger.records",
-        "wxasset.engine.uploads",
-        "wxasset.calls",
-        "wxasset.wire",
-    ),
-    ("wxasset.errors", "wxasset.errors.hints", "wxasset._version"),
+    ("wxasset.ledger",),
+    ("wxasset.engine",),
+    ("wxasset.batch", "wxasset.tokens"),
+    ("wxasset.instrumentation", "wxasset.events"),
+    ("wxasset.transfer",),
+    ("wxasset.calls",),
+    ("wxasset.wire",),
+    ("wxasset.errors", "wxasset._version"),
 ]
+PUBLIC = {"wxasset.events", "wxasset.otel", "wxasset.starlette"}
+"""Thin modules, part of the face: they re-export the public names of a package."""
 PURE = (
-    "wxasset.events",
-    "wxasset.hooks",
-    "wxasset.instrumentation.logging",
+    "wxasset.instrumentation",
     "wxasset.engine.retry",
+    "wxasset.engine.uploads",
     "wxasset.batch.pacing",
     "wxasset.ledger.records",
-    "wxasset.engine.uploads",
     "wxasset.calls",
     "wxasset.wire",
     "wxasset.errors",
-    "wxasset.errors.hints",
 )
+FILES = ("wxasset.transfer", "wxasset.ledger.database", "wxasset.ledger.liveness", "wxasset.tokens.file_store")
+"""The edges that read and write files."""
 
 
 def module_name(path: Path) -> str:
@@ -77,11 +56,13 @@ CLIENT = {name for name in SOURCES if not name.startswith(BESIDE)}
 
 
 def imports(name: str) -> set[str]:
-    """The modules that a module imports when it runs; what is imported for types alone does not count."""
-    tree = ast.parse(SOURCES[name].read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = []
+    """The modules that a module imports, anywhere in it, also for types alone."""
+    return imported(SOURCES[name].read_text("utf-8"), name)
+
+
+def imported(source: str, name: str) -> set[str]:
+    """The modules that a source text imports, under TYPE_CHECKING as well."""
+    tree = ast.parse(source)
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -141,7 +122,7 @@ def test_each_thing_is_in_its_one_place() -> None:
     """The name of aiohttp stands in one client package, the lock of the event loop in one module, cattrs in one."""
     # A package since one module would have 600 lines: requests, replies, links and faults are all in terms of aiohttp.
     assert {name.removeprefix("wxasset.transfer.http.") for name in _named("aiohttp")} == {
-        *("client", "faults", "links", "outgoing", "reply", "request")
+        *("client", "errors", "payload", "redirects", "reply", "request")
     }
     assert _named("cattrs") == {"wxasset.wire.codec"}
     locks = re.compile(r"(asyncio|anyio)\.Lock\(")
@@ -195,21 +176,45 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "uvloop",
             "sqlite3",
         ),
-        *("opentelemetry", "wxasset.otel"),
-        *(f"wxasset.tokens.{name}" for name in ("file", "foreign", "hosting", "platform", "redis")),
+        *("opentelemetry", "wxasset.integrations"),
+        *(
+            f"wxasset.tokens.{name}"
+            for name in ("file_store", "redis_source", "hosting_source", "platform_source", "redis_store")
+        ),
     }
 
 
 def test_every_public_name_exists_and_is_listed() -> None:
-    """`__all__` of the package is sorted, complete, and every name in it is there; none is twice, and no other."""
-    assert [name for name in wxasset.__all__ if not hasattr(wxasset, name)] == []
-    imported = [
-        alias.name
-        for node in ast.walk(ast.parse(SOURCES["wxasset"].read_text("utf-8")))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wxasset")
-        for alias in node.names
-    ]
-    assert sorted(imported) == sorted(wxasset.__all__) == sorted(set(wxasset.__all__))
-    assert {name for name in dir(wxasset) if not name.startswith("_")} == set(wxasset.__all__) - {"__version__"}
+    """Each name in `__all__` is there; type checkers see the same names in the stub, from the same modules."""
+    assert [name for name in vars(wxasset)["__all__"] if not hasattr(wxasset, name)] == []
+    stub = ast.parse((ROOT / "__init__.pyi").read_text("utf-8"))
+    seen = [(alias.name, node.module) for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert sorted(name for name, _ in seen) == sorted(vars(wxasset)["__all__"])
+    assert {name: module for name, module in seen if name != "__version__"} == vars(wxasset)["_HOME"]
+    assert {name for name in dir(wxasset) if not name.startswith("_")} == set(vars(wxasset)["__all__"]) - {
+        "__version__"
+    }
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = wxasset.Nothing  # type: ignore[attr-defined]  # the point of the test
+
+
+def test_the_face_is_all_that_stands_at_the_top() -> None:
+    """At the top level there are packages, the face with its thin public modules, and nothing else."""
+    loose = {path.stem for path in ROOT.glob("*.py")} | {path.stem for path in ROOT.glob("*.pyi")}
+    assert loose == {"__init__", "__main__", "_version", *(name.split(".")[1] for name in PUBLIC)}
+    for name in PUBLIC:
+        body = ast.parse(SOURCES[name].read_text("utf-8")).body
+        assert all(isinstance(node, ast.Expr | ast.ImportFrom | ast.Assign) for node in body), name
+
+
+def test_the_plan_sees_imports_for_types() -> None:
+    """An import under TYPE_CHECKING counts like any other, so that a cycle made through types is found."""
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from wxasset.session import WxSession\n"
+    assert "wxasset.session" in imported(source, "wxasset.errors")
+
+
+def test_only_the_edges_open_files() -> None:
+    """Files are opened in the transfer package, the token file and the ledger's stores."""
+    opening = re.compile(r"(?<![.\w])(?<!def )open\(|\bos\.(open|fdopen)\(")
+    found = {name for name in CLIENT if opening.search(SOURCES[name].read_text("utf-8"))}
+    assert {name for name in found if not name.startswith(FILES)} == set()

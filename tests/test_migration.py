@@ -89,7 +89,7 @@ def test_every_call_of_wxasset_exists(call: str) -> None:
         assert issubclass(getattr(errors, name), errors.WxAssetError)
         return
     owner, method = (WxSession, name.removeprefix("wx.")) if name.startswith("wx.") else (wxasset, name)
-    assert owner is WxSession or name in wxasset.__all__
+    assert owner is WxSession or name in vars(wxasset)["__all__"]
     signature = inspect.signature(getattr(owner, method))
     given = [one for one in ("self, " * (owner is WxSession) + parameters.rstrip(")")).split(", ") if one]
     by_position = [one for one in given if not one.endswith("=")]

@@ -27,7 +27,7 @@ from wxasset import DownloadPolicy, RetryPolicy, WxSession
 from wxasset.simulator import Simulator
 
 # An import reads files; in a program it comes before the event loop, and here before the watch on it.
-for _name in wxasset.__all__:
+for _name in vars(wxasset)["__all__"]:
     getattr(wxasset, _name)
 
 _INSTALLED: Final = 300  # seconds; an environment and its packages take some 20

@@ -39,8 +39,8 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     UsageError,
     WxAssetError,
-    api_error,
 )
+from wxasset.wire.error_replies import api_error
 
 PATH: Final = "/cgi-bin/any"
 GONE: Final = frozenset({40007})

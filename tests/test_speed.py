@@ -150,7 +150,7 @@ def test_the_transfers_of_a_loop_share_their_memory() -> None:
 def test_the_command_line_runs_on_uvloop() -> None:
     """Where uvloop is installed commands run on it, and elsewhere on asyncio's own loop."""
     code = (
-        "import asyncio, sys; from wxasset.cli.signals import run_in_event_loop\n"
+        "import asyncio, sys; from wxasset.cli.runtime.signals import run_in_event_loop\n"
         "async def work(): return type(asyncio.get_running_loop()).__module__\n"
         "print(run_in_event_loop(work))\n"
     )

@@ -26,11 +26,11 @@ from starlette.types import Receive, Scope, Send
 from served import serving
 from wxasset import RetryPolicy, WxAssetError, WxSession
 from wxasset import errors as e
-from wxasset.errors import api_error
 from wxasset.integrations.starlette import MaterialResponse, answer_error, lifespan, session
 from wxasset.integrations.starlette.errors import retry_after, status_of
 from wxasset.integrations.starlette.responses import _named
 from wxasset.simulator import Simulator
+from wxasset.wire.error_replies import api_error
 
 Wx = Annotated[WxSession, Depends(session)]
 ONCE = RetryPolicy(attempts=1)

@@ -40,8 +40,8 @@ PROCESSES = 8
 # Answers each line of JSON on its input, a piece of work, with a line of JSON.
 CHILD = """
 import asyncio, json, os, random, sys, time
-from wxasset.tokens.file import FileTokenStore
-from wxasset.tokens.redis import RedisTokenStore
+from wxasset.tokens.file_store import FileTokenStore
+from wxasset.tokens.redis_store import RedisTokenStore
 from wxasset.tokens.token import TokenRecord
 
 def record(version):
@@ -1106,6 +1106,6 @@ async def test_no_secret_is_shown_whatever_happens(
 
 def test_the_stores_import_nothing_that_was_not_asked_for() -> None:
     """Importing the modules needs neither filelock nor redis."""
-    code = "import sys, wxasset.tokens.file, wxasset.tokens.redis; print(*sys.modules)"
+    code = "import sys, wxasset.tokens.file_store, wxasset.tokens.redis_store; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"filelock", "redis"} & set(done.stdout.split())

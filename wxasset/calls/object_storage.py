@@ -13,7 +13,8 @@ from wxasset.calls.cloud import (
     FoundFiles,
     UploadGrant,
 )
-from wxasset.errors import APIError, DecodeError, MediaNotFoundError, WxAssetError, api_error
+from wxasset.errors import APIError, DecodeError, MediaNotFoundError, WxAssetError
+from wxasset.wire.error_replies import api_error
 from wxasset.wire.limits import CLOUD_FILE, UploadLimit
 from wxasset.wire.multipart import Frame, frame
 

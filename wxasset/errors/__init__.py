@@ -29,20 +29,12 @@ Errors name the API's path, never its URL: an access token rides in the query. T
 in English and Chinese.
 """
 
-import re
-from collections.abc import Awaitable, Sequence
-from html import unescape
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Awaitable
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from attrs import define, fields
 
-from wxasset.errors import codes
 from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
-
-if TYPE_CHECKING:
-    from wxasset.calls.cloud import DeleteReport
-    from wxasset.calls.materials import AddedMaterial
-    from wxasset.session import WxSession
 
 __all__ = [
     "APIError",
@@ -50,6 +42,7 @@ __all__ = [
     "ConnectError",
     "CredentialError",
     "DecodeError",
+    "DeletionOutcome",
     "DestinationError",
     "HTTPStatusError",
     "Hint",
@@ -65,6 +58,7 @@ __all__ = [
     "ReplyError",
     "ReplyTooLarge",
     "RequestError",
+    "Resolver",
     "SourceError",
     "StorageError",
     "StreamConsumedError",
@@ -74,13 +68,56 @@ __all__ = [
     "TransferError",
     "TransferTimeout",
     "TruncatedDownload",
+    "UndeletedFile",
     "UnsafeURLError",
     "UploadOutcomeUnknown",
     "UsageError",
     "WxAssetError",
-    "api_error",
-    "storage_error",
 ]
+
+M_co = TypeVar("M_co", covariant=True)
+M = TypeVar("M")
+
+
+class Resolver(Protocol[M_co]):
+    """A session that finds out whether an upload happened; a `WxSession` is one."""
+
+    def resolve_upload(self, error: "UploadOutcomeUnknown", /) -> Awaitable[M_co | None]:
+        """Return the material of an upload, or None if the library does not have it."""
+        ...
+
+
+class DeletionOutcome(Protocol):
+    """The result of deleting cloud files; a `DeleteReport` is one."""
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """The ids of the deleted files."""
+        ...
+
+    @property
+    def failed(self) -> tuple["UndeletedFile", ...]:
+        """The files that were not deleted."""
+        ...
+
+
+class UndeletedFile(Protocol):
+    """A cloud file that was not deleted; a `FailedDelete` is one."""
+
+    @property
+    def fileid(self) -> str:
+        """The id of the file."""
+        ...
+
+    @property
+    def status(self) -> int | None:
+        """WeChat's status for it; None if the request failed."""
+        ...
+
+    @property
+    def errmsg(self) -> str:
+        """WeChat's message, or the failure of the request."""
+        ...
 
 
 def _rebuild(cls: "type[WxAssetError]", values: dict[str, Any]) -> "WxAssetError":
@@ -215,7 +252,7 @@ class UploadOutcomeUnknown(RequestError):
             return self._unlisted
         return self._several if self.candidates else self._hint
 
-    def resolve(self, wx: "WxSession") -> "Awaitable[AddedMaterial | None]":
+    def resolve(self, wx: Resolver[M]) -> Awaitable[M | None]:
         """Find out later whether the upload happened; await it. The same as `WxSession.resolve_upload`.
 
         Args:
@@ -518,7 +555,7 @@ class PartialDeleteError(WxAssetError):
         report: The outcome of every id.
     """
 
-    report: "DeleteReport"
+    report: DeletionOutcome
 
     _hint = Hint(
         "See `error.report.failed`; the files in `error.report.deleted` are gone.",
@@ -526,69 +563,4 @@ class PartialDeleteError(WxAssetError):
     )
 
 
-_CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
-    (codes.TOKEN_REJECTED, TokenRejectedError),
-    (codes.CREDENTIAL, CredentialError),
-    (codes.IP_NOT_ALLOWED, IPNotAllowedError),
-    (codes.PERMISSION_DENIED, PermissionDeniedError),
-    (codes.BUSY, BusyError),
-    (codes.QUOTA_EXCEEDED, QuotaExceededError),
-    (codes.RATE_LIMITED, RateLimitedError),
-    (codes.INVALID_MEDIA, InvalidMediaError),
-    (codes.MEDIA_NOT_FOUND, MediaNotFoundError),
-)
-
-# wire reference 0.3: the request id ends the text, after a blank or a comma. 1.1: how 40164 names the address.
-_RID: Final = re.compile(r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$")
-_IP: Final = re.compile(r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist")
-_ERRMSG_LIMIT: Final = 500  # characters; the longest captured text has 190
-
-
 _FORBIDDEN: Final = 403
-_ELEMENT: Final = r"<{}>\s*(?:<!\[CDATA\[)?([^<\]]{{1,500}})"  # in an answer of COS no element has attributes
-
-
-def storage_error(body: str, status: int, path: str, retry_after: float | None) -> StorageError | None:
-    """Build the error that stands for an answer of object storage; None where it is no such answer.
-
-    https://cloud.tencent.com/document/product/436/7730
-
-    Args:
-        body: The start of the answer.
-        status: Its HTTP status.
-        path: What was asked for.
-        retry_after: Seconds after which it wants to be asked again.
-    """
-    if "<Error>" not in body:
-        return None
-    found = {name: re.search(_ELEMENT.format(name), body) for name in ("Code", "Message", "RequestId")}
-    code, text, request_id = (unescape(one[1].strip()) if one else "" for one in found.values())
-    if not code:
-        return None
-    known = f" (request {request_id})" if request_id else ""
-    return StorageError(
-        f"{path} answered {status} {code}: {text.rstrip('.')}{known}.",
-        path,
-        status=status,
-        retry_after=retry_after,
-        code=code,
-        errmsg=text,
-        request_id=request_id or None,
-    )
-
-
-def api_error(errcode: int, errmsg: str, path: str) -> APIError:
-    """Build the error that stands for WeChat's answer, of the class that its code calls for."""
-    found = _RID.search(errmsg)
-    text = errmsg[: found.start()] if found else errmsg
-    cls = next((cls for codes, cls in _CLASSES if errcode in codes), APIError)
-    known: dict[str, Any] = {
-        "errcode": errcode,
-        "errmsg": text.strip()[:_ERRMSG_LIMIT],
-        "rid": found.group(1) if found else None,
-        "path": path,
-    }
-    if issubclass(cls, IPNotAllowedError):
-        address = _IP.search(text)
-        known["ip"] = address.group(1) if address else None
-    return cls(**known)

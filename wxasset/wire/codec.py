@@ -11,7 +11,8 @@ import attrs
 from cattrs import ClassValidationError, Converter, IterableValidationError, transform_error
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from wxasset.errors import DecodeError, api_error
+from wxasset.errors import DecodeError
+from wxasset.wire.error_replies import api_error
 
 __all__ = [
     "decode",

@@ -23,7 +23,8 @@ from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.prompts import agreed, counted, listing
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
-from wxasset.errors import DecodeError, UsageError, WxAssetError, api_error
+from wxasset.errors import DecodeError, UsageError, WxAssetError
+from wxasset.wire.error_replies import api_error
 from wxasset.wire.limits import CLOUD_FILE
 
 __all__ = ["cloud"]

@@ -10,7 +10,7 @@ from wxasset.wire.formats import Format
 
 __all__ = ["SAMPLES", "Piece", "piece_of"]
 
-_SAMPLES: Final = Path(__file__).parent / "samples"
+_SAMPLES: Final = Path(__file__).parents[1] / "samples"
 _INTRODUCTION: Final = "Uploaded by the wxasset demonstration."
 
 

@@ -6,6 +6,7 @@ from typing import TypeAlias, TypeVar
 
 from attrs import frozen
 
+from wxasset.simulator import faults
 from wxasset.simulator.faults.words import (
     BREAKS,
     UNITS,
@@ -104,7 +105,7 @@ _GRAMMAR: tuple[tuple[str, _Maker], ...] = (
     (f"hide-{_TIME}", lambda time: Hide(_time(time))),
 )
 _PATTERNS = tuple((re.compile(pattern), make) for pattern, make in _GRAMMAR)
-_EXAMPLES = re.findall(r"^\| (`[^|]*`) \|", __doc__ or "", re.MULTILINE)  # `python -OO` has none
+_EXAMPLES = re.findall(r"^\| (`[^|]*`) \|", faults.__doc__ or "", re.MULTILINE)  # `python -OO` has none
 
 
 def parse_fault(text: str) -> Fault:

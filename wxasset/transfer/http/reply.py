@@ -17,12 +17,12 @@ from wxasset.errors import (
     TransferTimeout,
     TruncatedDownload,
     WxAssetError,
-    storage_error,
 )
 from wxasset.transfer.http.errors import reason
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.integrity import Integrity
 from wxasset.wire.codec import excerpt
+from wxasset.wire.error_replies import storage_error
 from wxasset.wire.limits import KIB
 
 __all__ = ["OK", "REDIRECTS", "Reply", "at_most", "raise_for_status"]
