@@ -107,7 +107,7 @@ def coverage(session: nox.Session) -> None:
 def property_(session: nox.Session) -> None:
     """Hold the token cache to its model for 2,000 examples; the tests do so for 200."""
     install(session)
-    session.run("pytest", "tests/test_token_machine.py", *session.posargs, env={"WXASSET_EXAMPLES": "2000"})
+    session.run("pytest", "tests/tokens/test_token_machine.py", *session.posargs, env={"WXASSET_EXAMPLES": "2000"})
 
 
 @nox.session
@@ -138,7 +138,7 @@ def browser(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Play 10,000 random schedules of faults, judged by the simulator's journal; the tests play 60."""
     install(session)
-    session.run("pytest", "-q", "tests/test_schedules.py", *session.posargs, env={"WXASSET_SCHEDULES": "10000"})
+    session.run("pytest", "-q", "tests/system/test_schedules.py", *session.posargs, env={"WXASSET_SCHEDULES": "10000"})
 
 
 @nox.session
@@ -146,14 +146,14 @@ def resume(session: nox.Session) -> None:
     """Kill a job of 1,000 images 20 times, and see that each is added once; the tests do so with 200 and 8."""
     install(session)
     environment = {"WXASSET_IMAGES": "1000", "WXASSET_KILLS": "20"}
-    session.run("pytest", "-q", "-s", "tests/test_ledger_kill.py", *session.posargs, env=environment)
+    session.run("pytest", "-q", "-s", "tests/ledger/test_ledger_kill.py", *session.posargs, env=environment)
 
 
 @nox.session
 def large(session: nox.Session) -> None:
     """Send 1 GiB to cloud storage and fetch it back, in flat memory; the tests do so with 256 MiB."""
     install(session)
-    session.run("pytest", "-q", "tests/test_cloud_large.py", *session.posargs, env={"WXASSET_LARGE": "1024"})
+    session.run("pytest", "-q", "tests/session/test_cloud_large.py", *session.posargs, env={"WXASSET_LARGE": "1024"})
 
 
 @nox.session
@@ -167,7 +167,7 @@ def mutation(session: nox.Session) -> None:
 def screenshots(session: nox.Session) -> None:
     """Draw the pictures of the READMEs anew, from what the commands really show."""
     install(session)
-    session.run("python", "tests/screenshots.py")
+    session.run("python", "tests/support/screenshots.py")
 
 
 @nox.session

@@ -27,12 +27,16 @@ from cosmic_ray.work_item import TestOutcome
 ENOUGH: Final = 85.0  # percent
 PATIENCE: Final = 30.0  # seconds for the tests of one module, of which the slowest take eight
 MODULES: Final = {
-    "wxasset/engine/retry.py": ("tests/test_retry.py",),
-    "wxasset/wire/codec.py": ("tests/test_codec.py",),
-    "wxasset/wire/formats.py": ("tests/test_formats.py",),
-    "wxasset/wire/multipart.py": ("tests/test_multipart.py",),
-    "wxasset/tokens/token.py": ("tests/test_token_records.py",),
-    "wxasset/tokens/cache.py": ("tests/test_token_cache.py", "tests/test_tokens.py", "tests/test_token_machine.py"),
+    "wxasset/engine/retry.py": ("tests/engine/test_retry.py",),
+    "wxasset/wire/codec.py": ("tests/wire/test_codec.py",),
+    "wxasset/wire/formats.py": ("tests/wire/test_formats.py",),
+    "wxasset/wire/multipart.py": ("tests/wire/test_multipart.py",),
+    "wxasset/tokens/token.py": ("tests/tokens/test_token_records.py",),
+    "wxasset/tokens/cache.py": (
+        "tests/tokens/test_token_cache.py",
+        "tests/tokens/test_tokens.py",
+        "tests/tokens/test_token_machine.py",
+    ),
 }
 
 # Left out is what any import or call notices, which would flatter the score: arithmetic between types that have none,

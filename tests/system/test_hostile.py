@@ -1,0 +1,487 @@
+"""Peers that mean harm: what they give is judged, bounded and never followed into the network of its reader."""
+
+import asyncio
+import gzip
+import resource
+import socket
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PATIENT
+from yarl import URL
+
+from raw_server import RawServer, reply
+from wxasset import DownloadPolicy, SavedMaterial, Video, WxSession
+from wxasset.errors import (
+    DecodeError,
+    HTTPStatusError,
+    NotAFileError,
+    ReplyTooLarge,
+    TransferError,
+    UnsafeURLError,
+    WxAssetError,
+)
+from wxasset.simulator import Simulator, SimulatorOptions
+from wxasset.wire import url_policy as links
+from wxasset.wire.url_policy import check_link, check_redirect, may_connect
+
+STRICT = DownloadPolicy()
+OPEN = DownloadPolicy(allow_private_hosts=True)
+SECRET = "vkey0123456789abcdef"
+
+UNSAFE = {
+    "loopback": "http://127.0.0.1/film.mp4",
+    "loopback over https": "https://127.0.0.1/film.mp4",
+    "loopback, not the first": "https://127.8.9.1/film.mp4",
+    "unspecified": "https://0.0.0.0/film.mp4",
+    "private, class A": "https://10.1.2.3/film.mp4",
+    "private, class B": "https://172.16.0.1/film.mp4",
+    "private, class C": "https://192.168.1.1/film.mp4",
+    "carrier's own": "https://100.64.0.1/film.mp4",
+    "metadata": "http://169.254.169.254/latest/meta-data/",
+    "Tencent's metadata": "http://metadata.tencentyun.com/latest/meta-data/",
+    "metadata by name": "https://metadata.google.internal/computeMetadata/v1/",
+    "multicast": "https://224.0.0.1/film.mp4",
+    "broadcast": "https://255.255.255.255/film.mp4",
+    "benchmarks": "https://198.18.0.1/film.mp4",
+    "loopback, v6": "https://[::1]/film.mp4",
+    "unspecified, v6": "https://[::]/film.mp4",
+    "mapped": "https://[::ffff:10.0.0.1]/film.mp4",
+    "mapped, in hexadecimal": "https://[::ffff:a01:203]/film.mp4",
+    "compatible": "https://[::127.0.0.1]/film.mp4",
+    "unique local": "https://[fd00:ec2::254]/film.mp4",
+    "link local": "https://[fe80::1]/film.mp4",
+    "link local with a scope": "https://[fe80::1%25eth0]/film.mp4",
+    "6to4": "https://[2002:7f00:1::]/film.mp4",
+    "Teredo": "https://[2001:0:4136:e378:8000:63bf:80ff:fffe]/film.mp4",
+    "NAT64": "https://[64:ff9b::a00:1]/film.mp4",
+    "decimal": "https://2130706433/film.mp4",
+    "hexadecimal": "https://0x7f000001/film.mp4",
+    "hexadecimal, short": "https://0x7f.1/film.mp4",
+    "octal": "https://0177.0.0.1/film.mp4",
+    "short": "https://127.1/film.mp4",
+    "full-width digits": "https://１２７.０.０.１/film.mp4",
+    "circled digits": "https://①②⑦.⓪.⓪.①/film.mp4",
+    "ideographic stops": "https://127。0。0。1/film.mp4",
+    "localhost": "https://localhost/film.mp4",
+    "localhost, qualified": "https://LOCALHOST./film.mp4",
+    "below localhost": "https://qq.com.localhost/film.mp4",
+    "a bare name": "https://intranet/film.mp4",
+    "a user name": "https://mp.weixin.qq.com@127.0.0.1/film.mp4",
+    "a password": "https://:x@mp.weixin.qq.com/film.mp4",
+    "a backslash": "https://mp.weixin.qq.com\\@127.0.0.1/film.mp4",
+    "a line break": "https://mp.weixin.qq.com/film\r\nHost: x",
+    "another port": "https://mp.weixin.qq.com:6379/film.mp4",
+    "http elsewhere": "http://example.com/film.mp4",
+    "http at a look-alike": "http://evilqq.com/film.mp4",
+    "http below another": "http://qq.com.example.com/film.mp4",
+    "http at a bare address": "http://203.205.158.71/film.mp4",
+    "a file": "file:///etc/passwd",
+    "ftp": "ftp://mp.weixin.qq.com/film.mp4",
+    "a script": "javascript:alert(1)",
+    "no scheme": "//mp.weixin.qq.com/film.mp4",
+    "nothing": "",
+    "no URL": "http://[::1",
+}
+# Those that can stand in a header, and are not the server of the test itself.
+REDIRECTS = {
+    name: link
+    for name, link in UNSAFE.items()
+    if link and link.isascii() and link.isprintable() and "127.0.0.1/film" not in link and not link.startswith("//")
+}
+SAFE = (
+    "https://cdn.example.com/film.mp4",
+    "http://mp.weixin.qq.com/mp/mp/video?__biz=M",
+    "http://203.205.158.71/vweixinp.tc.qq.com/1007_x.f10.mp4?vkey=x",
+    "https://7465-test2-4a89da-1258717764.tcb.qcloud.la/A.png?sign=x",
+    "http://mmbiz.qpic.cn:80/x",
+    "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/film.mp4",
+    "https://[64:ff9b::cbcd:9e47]/film.mp4",
+    "https://mp.weixin.qq.com./film.mp4",
+)
+
+
+class Sockets:
+    """Counts the connections that this process tries to make."""
+
+    watching: "Sockets | None" = None
+
+    def __init__(self) -> None:
+        self.connects: list[object] = []
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and Sockets.watching is not None:
+        Sockets.watching.connects.append(arguments[1])
+
+
+sys.addaudithook(_audit)
+
+
+@pytest.fixture
+def sockets() -> Iterator[Sockets]:
+    """The connections that are tried in a test."""
+    Sockets.watching = watching = Sockets()
+    yield watching
+    Sockets.watching = None
+
+
+@pytest.mark.parametrize("link", UNSAFE.values(), ids=UNSAFE)
+async def test_an_unsafe_address_is_not_connected_to(sockets: Sockets, tmp_path: Path, link: str) -> None:
+    """A server-given address in another network than the public one is refused: no connection, no file."""
+    async with WxSession("wx1", "s") as wx:
+        with pytest.raises(UnsafeURLError) as caught:
+            await wx.download_video(Video(down_url=f"{link}?vkey={SECRET}" if link else ""), tmp_path / "film.mp4")
+    assert sockets.connects == []
+    assert SECRET not in str(caught.value)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("link", SAFE)
+def test_addresses_as_wechat_gives_them_are_fine(link: str) -> None:
+    """Public hosts over https, WeChat's media hosts over http."""
+    assert str(check_link(link, STRICT, "down_url").host)
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1%eth0", "::ffff:10.0.0.1", "169.254.169.254", "no address"]
+)
+async def test_a_name_that_leads_inside_gains_nothing(
+    sockets: Sockets, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """A public name is judged by the address that it has when it is connected to, also if it had another before."""
+    asked: list[str] = []
+
+    def lookup(host: str, port: int, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return [
+            (family, socket.SOCK_STREAM, 6, "", (address, port) if family == socket.AF_INET else (address, port, 0, 0))
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    async with WxSession("wx1", "s", retry=PATIENT) as wx:
+        with pytest.raises(UnsafeURLError, match=r"mpvideo\.qpic\.cn is not a public address"):
+            await wx.download_video(Video(down_url="https://mpvideo.qpic.cn/film.mp4"), "film.mp4")
+    assert asked == ["mpvideo.qpic.cn"]
+    assert sockets.connects == []
+
+
+@pytest.fixture
+def public(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The raw server as if it were public; give the address of a film there."""
+    port = URL(server.url).port
+    real = links._is_public
+    monkeypatch.setattr(links, "_is_public", lambda address: str(address) == "127.0.0.1" or real(address))
+    monkeypatch.setattr(links, "_PORTS", {"http": port, "https": 443})
+    return f"{server.url}/mpvideo.qpic.cn/film.mp4?vkey={SECRET}"
+
+
+@pytest.mark.parametrize("link", REDIRECTS.values(), ids=REDIRECTS)
+async def test_a_redirect_is_judged_again(
+    server: RawServer, sockets: Sockets, public: str, tmp_path: Path, link: str
+) -> None:
+    """Where a redirect leads is judged like the first address: the only connection is that to the first."""
+    server.script = [b"HTTP/1.1 302 Found\r\nLocation: " + link.encode() + b"\r\nContent-Length: 0\r\n\r\n"]
+    async with WxSession("wx1", "s", retry=PATIENT) as wx:
+        with pytest.raises(UnsafeURLError):
+            await wx.download_video(Video(down_url=public), tmp_path / "film.mp4")
+    assert len(sockets.connects) == 1
+    assert not any(tmp_path.iterdir())
+
+
+async def test_redirects_are_followed_three_times(server: RawServer, public: str, photo: bytes, tmp_path: Path) -> None:
+    """Three redirects are followed, also relative ones; a fourth is an error."""
+    on = b"HTTP/1.1 302 Found\r\nLocation: next.mp4?vkey=2\r\nContent-Length: 0\r\n\r\n"
+    server.script = [on, on, on, reply(photo, "video/mp4")]
+    async with WxSession("wx1", "s", retry=PATIENT) as wx:
+        saved = await wx.download_video(Video(down_url=public), tmp_path / "film.mp4")
+        assert saved.size == len(photo)
+        server.script = [on]
+        server.requests.clear()
+        with pytest.raises(HTTPStatusError, match="status 302"):
+            await wx.download_video(Video(down_url=public), tmp_path / "film2.mp4")
+        assert len(server.requests) == 4
+    paths = {one.path for one in server.requests}
+    assert paths == {"/mpvideo.qpic.cn/film.mp4", "/mpvideo.qpic.cn/next.mp4"}
+
+
+def test_no_redirect_leads_from_https_to_http() -> None:
+    """What was private on the way stays so; the other direction is fine."""
+    with pytest.raises(UnsafeURLError, match="from https to plain http"):
+        check_redirect(URL("https://mp.weixin.qq.com/a"), "http://mp.weixin.qq.com/a", STRICT, "down_url")
+    assert check_redirect(URL("http://mp.weixin.qq.com/a"), "https://mp.weixin.qq.com/a", STRICT, "p").scheme == "https"
+
+
+@pytest.mark.parametrize("location", [None, "", "http://[::1"])
+def test_a_redirect_without_an_address(location: str | None) -> None:
+    """A redirect that leads nowhere is refused."""
+    with pytest.raises(UnsafeURLError):
+        check_redirect(URL("https://mp.weixin.qq.com/a"), location, STRICT, "down_url")
+
+
+async def test_nothing_of_the_api_goes_to_a_link(server: RawServer, public: str, tmp_path: Path, photo: bytes) -> None:
+    """A server-given address gets no token, no cookie, no referrer; it is asked for the bytes as they are."""
+    server.script = [reply(photo, "video/mp4")]
+    async with WxSession("wx1", "s", base_url=server.url, retry=PATIENT) as wx:
+        await wx.download_video(Video(down_url=public), tmp_path / "film.mp4")
+    head = server.requests[0].head
+    assert server.token_requests == []
+    assert b"access_token" not in head
+    assert server.requests[0].header("Accept-Encoding") == "identity"
+    assert {server.requests[0].header(name) for name in ("Cookie", "Referer", "Authorization")} == {None}
+
+
+def test_hosts_may_be_added() -> None:
+    """`hosts` says which may be spoken to over plain http."""
+    policy = DownloadPolicy(hosts=("media.example.com", "*.Example.org"))
+    for link in ("http://media.example.com/x", "http://a.example.org/x"):
+        check_link(link, policy, "p")
+    for link in ("http://x.media.example.com/x", "http://example.org/x", "http://mp.weixin.qq.com/x"):
+        with pytest.raises(UnsafeURLError):
+            check_link(link, policy, "p")
+
+
+def test_private_hosts_can_be_allowed_for_tests() -> None:
+    """With `allow_private_hosts` a simulator's links may be followed; schemes and user names are still refused."""
+    check_link("http://127.0.0.1:8000/x", OPEN, "p")
+    assert may_connect("127.0.0.1", OPEN)
+    for link in ("file:///etc/passwd", "http://user@127.0.0.1/x"):
+        with pytest.raises(UnsafeURLError):
+            check_link(link, OPEN, "p")
+
+
+# Films
+
+
+@pytest.fixture
+async def film(samples: Path) -> bytes:
+    """A real MP4."""
+    return next(samples.glob("*.mp4")).read_bytes()
+
+
+async def _video(wx: WxSession, film: bytes) -> Video:
+    added = await wx.add_material("video", film, filename="a.mp4", title="标题/../x")
+    video = await wx.get_material(added.media_id, to="unused")
+    assert isinstance(video, Video)
+    return video
+
+
+async def test_a_film_is_saved(sim: Simulator, wx: WxSession, film: bytes, tmp_path: Path) -> None:
+    """A video is described first; its film is fetched from the address that came with it, under its title made safe."""
+    open_wx = wx.with_options(downloads=OPEN)
+    saved = await open_wx.download_video(await _video(wx, film), tmp_path)
+    assert isinstance(saved, SavedMaterial)
+    assert saved.path is not None
+    assert saved.path.parent == tmp_path
+    assert saved.path.read_bytes() == film
+    assert saved.path.name == "x.mp4"
+    assert sim.journal[-1].token is None
+
+
+async def test_a_page_is_no_film(sim: Simulator, wx: WxSession, film: bytes, tmp_path: Path) -> None:
+    """Some accounts are given the address of a page: nothing is saved, and the error says what it is."""
+    sim.options = SimulatorOptions(video_link="page")
+    with pytest.raises(NotAFileError, match="leads to a page"):
+        await wx.with_options(downloads=OPEN).download_video(await _video(wx, film), tmp_path / "film.mp4")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"\xef\xbb\xbf\n <!DOCTYPE html>", b"<?xml version='1.0'?>", b'{"ret":1}'])
+async def test_a_page_is_known_by_its_bytes(server: RawServer, tmp_path: Path, page: bytes) -> None:
+    """It may be called a film by its Content-Type."""
+    server.script = [reply(page, "video/mp4")]
+    async with WxSession("wx1", "s", downloads=OPEN) as wx:
+        with pytest.raises((NotAFileError, DecodeError)):
+            await wx.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
+    assert not any(tmp_path.iterdir())
+
+
+async def test_an_address_that_has_run_out(sim: Simulator, wx: WxSession, film: bytes, tmp_path: Path) -> None:
+    """The CDN's refusal says what to do, and shows no signature."""
+    video = await _video(wx, film)
+    sim.advance(3 * 86400)
+    with pytest.raises(HTTPStatusError, match="get the material again") as caught:
+        await wx.with_options(downloads=OPEN).download_video(video, tmp_path / "film.mp4")
+    assert caught.value.status == 403
+    assert "vkey" not in str(caught.value)
+
+
+async def test_an_address_that_does_not_work_yet(server: RawServer, tmp_path: Path, film: bytes) -> None:
+    """404 is tried again: a new address may need some seconds."""
+    server.script = [reply(b"", status="404 Not Found"), reply(film, "video/mp4")]
+    async with WxSession("wx1", "s", downloads=OPEN, retry=PATIENT) as wx:
+        saved = await wx.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
+    assert saved.size == len(film)
+
+
+async def test_a_film_that_breaks_off_is_fetched_again(server: RawServer, tmp_path: Path, film: bytes) -> None:
+    """A cut download leaves nothing, and is a READ like any other."""
+    server.script = [reply(film[:1000], "video/mp4", length=len(film)), reply(film, "video/mp4")]
+
+    async with WxSession("wx1", "s", downloads=OPEN, retry=PATIENT) as wx:
+        task = asyncio.create_task(wx.download_video(Video(down_url=server.url), tmp_path / "film.mp4"))
+        while not server.requests:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.01)
+        for one in list(server._tasks):
+            one.cancel()
+        saved = await task
+    assert saved.size == len(film)
+
+
+# Replies
+
+
+async def test_no_api_call_follows_a_redirect(raw: WxSession, server: RawServer) -> None:
+    """A redirect of an API call is an error that says so, and does not show where it leads."""
+    server.script = [b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://x/?t=" + SECRET.encode() + b"\r\n\r\n"]
+    with pytest.raises(HTTPStatusError, match="a redirect, which is not followed") as caught:
+        await raw.count_materials()
+    assert SECRET not in repr(caught.value)
+    assert len(server.requests) == 1
+
+
+BOMB = r"""
+import asyncio, resource, sys, time
+sys.path.insert(0, sys.argv[2])
+from wxasset import WxSession
+from wxasset.errors import WxAssetError
+async def main():
+    async with WxSession("wx1", "s", base_url=sys.argv[1]) as wx:
+        calls = (wx.count_materials, lambda: wx.list_materials("image"), lambda: wx.get_material("M", to="never"))
+        try:
+            await wx.del_material("M")  # what the first call costs is not the bomb's
+        except WxAssetError:
+            pass
+        before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        for call in calls:
+            try:
+                print(await call())
+            except WxAssetError as error:
+                print(type(error).__name__, end=" ")
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, time.process_time() - begun < 1)
+asyncio.run(main())
+"""
+
+
+def _gzip_bomb() -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    parts = [packer.compress(b'{"item":"')]
+    parts += [packer.compress(b"a" * 1_000_000) for _ in range(100)]
+    data = b"".join([*parts, packer.compress(b'"}'), packer.flush()])
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(data)}\r\n\r\n"
+    return head.encode() + data
+
+
+BOMBS: dict[str, tuple[bytes, set[str]]] = {
+    "a gzip of 100 kB that unpacks to 100 MB": (_gzip_bomb(), {"ReplyTooLarge"}),
+    "JSON nested 100,000 deep": (reply(b'{"errcode":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), {"DecodeError"}),
+    "objects nested 20,000 deep": (reply(b'{"errcode":' * 20_000 + b"1" + b"}" * 20_000), {"DecodeError"}),
+    "a code of 5,000 digits": (reply(b'{"errcode":' + b"9" * 5_000 + b"}"), {"DecodeError"}),
+    "a text of 5,000 digits as a code": (reply(b'{"errcode":"' + b"9" * 5_000 + b'"}'), {"DecodeError", "APIError"}),
+    "a number too large to be": (reply(b'{"errcode":1e999999}'), {"DecodeError"}),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+async def test_a_reply_that_means_harm_is_a_typed_error(server: RawServer, bomb: str) -> None:
+    """Three calls meet it in a process of their own: typed errors, under 8 MiB more memory, a second of work."""
+    data, expected = BOMBS[bomb]
+    server.script = [reply({"errcode": 40007, "errmsg": "x"}), data]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", BOMB, server.url, str(Path(links.__file__).parents[2]), stdout=subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    *kinds, grown, in_time = output.decode().split()
+    assert set(kinds) <= expected
+    assert len(kinds) == 3
+    assert int(grown) < 8
+    assert in_time == "True"
+
+
+async def test_a_packed_reply_that_is_honest_is_read(raw: WxSession, server: RawServer) -> None:
+    """Text that was packed to a tenth or less is fine."""
+    body = b'{"item":[],"total_count":0,"more":"' + bytes(range(97, 123)) * 40_000 + b'"}'
+    data = gzip.compress(body)
+    assert len(body) > 10 * len(data)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(data)}\r\n\r\n"
+    server.script = [head.encode() + data]
+    assert (await raw.list_materials("image")).total == 0 or len(body) > 1 << 20
+
+
+async def test_an_endless_error_page_is_not_read(raw: WxSession, server: RawServer) -> None:
+    """Of a reply that is not 200 no more than its start is read."""
+    server.script = [reply(b"x" * 50_000_000, status="502 Bad Gateway")]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(HTTPStatusError) as caught:
+        await raw.count_materials()
+    assert len(caught.value.excerpt) <= 200
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
+
+
+async def test_an_endless_head_is_not_read(raw: WxSession, server: RawServer) -> None:
+    """A header without end is an error."""
+    server.script = [b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000]
+    with pytest.raises(TransferError):
+        await raw.count_materials()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "/etc/x", "..\\..\\x", "C:\\x", "CON", "a\x00b", "\u202egpj.exe", "." * 300]
+)
+async def test_names_from_the_server_stay_in_the_directory(
+    raw: WxSession, server: RawServer, tmp_path: Path, photo: bytes, name: str
+) -> None:
+    """Whatever a file is called by the server, it lands in the directory that was asked for, and replaces nothing."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    header = f'attachment; filename="{name}"'.replace("\x00", "").encode()
+    server.script = [reply(photo, "image/jpeg", disposition=header)]
+    for _ in range(2):
+        saved = await raw.get_material("M", to=inside)
+        assert isinstance(saved, SavedMaterial)
+        assert saved.path is not None
+        assert saved.path.resolve().parent == inside.resolve()
+    assert len(list(inside.iterdir())) == 2
+    assert list(tmp_path.iterdir()) == [inside]
+
+
+async def test_a_planted_link_is_not_written_through(
+    raw: WxSession, server: RawServer, tmp_path: Path, photo: bytes
+) -> None:
+    """A symbolic link where a file would go does not lead the bytes elsewhere."""
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.write_bytes(b"precious")
+    inside.mkdir()
+    (inside / "photo.jpg").symlink_to(outside)
+    server.script = [reply(photo, "image/jpeg", disposition=b'attachment; filename="photo.jpg"')]
+    await raw.get_material("M", to=inside)
+    assert outside.read_bytes() == b"precious"
+
+
+async def test_too_much_is_not_saved(server: RawServer, tmp_path: Path, photo: bytes) -> None:
+    """A film larger than `Limits.max_download` is given up, and leaves nothing."""
+    server.script = [reply(photo, "video/mp4")]
+    async with WxSession("wx1", "s", downloads=OPEN) as wx:
+        from wxasset import Limits  # noqa: PLC0415 - for this test alone
+
+        small = wx.with_options(limits=Limits(max_download=100))
+        with pytest.raises(ReplyTooLarge):
+            await small.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
+    assert not any(tmp_path.iterdir())
+
+
+async def test_no_error_shows_a_signed_address(server: RawServer, tmp_path: Path) -> None:
+    """An address of a video is signed: whatever goes wrong, its query is in no error."""
+    page = f"<h1>/film.mp4?vkey={SECRET}</h1>".encode()
+    for script in (reply(page, status="502 Bad Gateway"), reply(page), b"\x00\r\n\r\n"):
+        server.script = [script]
+        async with WxSession("wx1", "s", downloads=OPEN, retry=PATIENT) as wx:
+            with pytest.raises(WxAssetError) as caught:
+                await wx.download_video(Video(down_url=f"{server.url}/film.mp4?vkey={SECRET}"), tmp_path / "x")
+        assert SECRET not in f"{caught.value!r}{caught.value}{caught.value.__context__!r}{vars(caught.value)}"

@@ -1,0 +1,172 @@
+"""Secrets and tokens are seen nowhere: not in an error, its chain, its traceback with locals, a pickle, or a log."""
+
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from conftest import PATIENT
+
+from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
+from wxasset import ClassicToken, RetryPolicy, StableToken, StaticToken, Timeouts, Token, WxSession
+from wxasset.errors import DecodeError, WxAssetError
+from wxasset.simulator import Simulator
+
+SECRET = "CANARYSECRET0123456789abcdefghij"
+TOKEN = "CANARYTOKEN" + "x" * 100
+
+
+async def echo_html(request: RawRequest, connection: Connection) -> None:
+    """Answer as a proxy does that shows the whole request."""
+    await connection.send(reply(b"<html>" + request.head + request.body[:500], status="502 Bad Gateway"))
+
+
+async def echo_error(request: RawRequest, connection: Connection) -> None:
+    """Answer with an error that repeats the request."""
+    await connection.send(reply({"errcode": 40013, "errmsg": f"invalid: {request.line} {request.body[:500]!r}"}))
+
+
+async def echo_garbage(request: RawRequest, connection: Connection) -> None:
+    """Answer with JSON that is none of ours and repeats the request."""
+    await connection.send(reply(b'{"x": "' + request.head + request.body[:500] + b'"}'))
+
+
+async def cut_token(_: RawRequest, connection: Connection) -> None:
+    """Break off in the middle of a token."""
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + token_reply()[-60:])
+    connection.reset()
+
+
+def token_reply() -> bytes:
+    """A token, as issued."""
+    return reply({"access_token": TOKEN, "expires_in": 7200})
+
+
+FAULTS: list[bytes | Handler] = [reset, forever, echo_html, echo_error, echo_garbage, cut_token]
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and everything that hangs on it."""
+    if error is not None:
+        yield error
+        yield from chain(error.__cause__)
+        yield from chain(error.__context__)
+
+
+def everything_shown(error: BaseException) -> str:
+    """All that a log, a crash reporter or a debugger's traceback would show of an error."""
+    shown = []
+    for one in chain(error):
+        shown += [str(one), repr(one), repr(one.args), repr(vars(one))]
+        frames = traceback.StackSummary.extract(traceback.walk_tb(one.__traceback__), capture_locals=True)
+        # The test's own frames hold the canary on purpose.
+        shown += [f"{frame} {frame.locals}" for frame in frames if "/tests/" not in frame.filename]
+        if isinstance(one, WxAssetError):
+            shown.append(repr(pickle.dumps(one)))
+    return "\n".join(shown)
+
+
+def check(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    """Fail where a canary is to be seen."""
+    shown = everything_shown(error) + caplog.text + json.dumps([str(one.args) for one in caplog.records])
+    assert "CANARY" not in shown
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("at", ["token", "call"])
+async def test_a_failed_call_shows_no_secret(
+    server: RawServer, fault: Handler, at: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Whatever a peer does, also where it repeats the request: neither secret nor token is shown anywhere."""
+    caplog.set_level(logging.DEBUG)
+    server.token_script = [fault if at == "token" else token_reply()]
+    server.script = [fault]
+    for source in (StableToken("wx1", SECRET), ClassicToken("wx1", SECRET)):
+        async with WxSession(tokens=source, base_url=server.url, retry=PATIENT, timeouts=Timeouts(stall=0.05)) as wx:
+            assert "CANARY" not in f"{wx!r} {source!r} {vars(wx)!r}"
+            for call in (
+                wx.count_materials(),
+                wx.list_materials("image"),
+                wx.add_material("image", b"\xff\xd8\xff\xe0"),
+                wx.get_material("M", to=tmp_path / "out"),
+            ):
+                try:
+                    await call
+                except WxAssetError as error:
+                    check(error, caplog)
+                else:
+                    assert fault is echo_garbage, "a binary that looks like JSON is saved"
+            with pytest.raises(WxAssetError) as caught:
+                await wx.del_material("M") if fault is not echo_garbage else await wx.count_materials()
+            check(caught.value, caplog)
+
+
+async def test_a_refused_secret_is_not_shown(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """The simulator's own refusal of a secret shows nothing of it either."""
+    caplog.set_level(logging.DEBUG)
+    async with WxSession(sim.appid, SECRET, base_url=sim.url) as wx:
+        with pytest.raises(WxAssetError) as caught:
+            await wx.count_materials()
+    check(caught.value, caplog)
+
+
+async def test_where_nobody_answers_no_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """A refused connection names the host alone."""
+    caplog.set_level(logging.DEBUG)
+    async with Simulator() as gone:
+        url = gone.url
+    async with WxSession(tokens=ClassicToken("wx1", SECRET), base_url=url, retry=PATIENT) as wx:
+        with pytest.raises(WxAssetError) as caught:
+            await wx.count_materials()
+    check(caught.value, caplog)
+
+
+async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer) -> None:
+    """A `TraceConfig` of a lent client session, as tracing agents set it up, is shown paths without their query."""
+    server.token_script = [token_reply()]
+    server.script = [reply({"errcode": 0, "errmsg": "ok"}), reset]
+    shown: list[str] = []
+
+    async def see(_: object, __: object, params: Any) -> None:
+        shown.append(str(getattr(params, "url", "")) + str(getattr(params, "exception", "")))
+
+    trace = aiohttp.TraceConfig()
+    for signal in (
+        trace.on_request_start,
+        trace.on_request_end,
+        trace.on_request_exception,
+        trace.on_response_chunk_received,
+    ):
+        signal.append(see)
+    async with (
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        WxSession(tokens=ClassicToken("wx1", SECRET), base_url=server.url, http=http, retry=PATIENT) as wx,
+    ):
+        await wx.del_material("M")
+        with pytest.raises(WxAssetError):
+            await wx.del_material("M")
+    assert sum("/cgi-bin/material/del_material" in one for one in shown) >= 5
+    assert "CANARY" not in "".join(shown)
+
+
+def test_a_token_does_not_show_itself() -> None:
+    """A token in hand keeps its value out of `repr`."""
+    assert "CANARY" not in repr(Token(value=TOKEN, expires_in=1))
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+@pytest.mark.parametrize("key", ["down_url", "video_url"])
+async def test_half_an_answer_shows_no_signed_address(server: RawServer, tmp_path: Path, key: str, slash: str) -> None:
+    """What is shown of a broken description of a video does not have the link by which anybody can get it."""
+    link = "https://mp.weixin.qq.com/film?sign=CANARY".replace("/", slash)
+    server.script = [reply(f'{{"{key}":"{link}","title":"a'.encode(), "application/json")]
+    async with WxSession(tokens=StaticToken("t" * 40), base_url=server.url, retry=RetryPolicy(attempts=1)) as wx:
+        with pytest.raises(DecodeError) as caught:
+            await (wx.get_material("M", to=tmp_path) if key == "down_url" else wx.get_media("M", to=tmp_path))
+    assert caught.value.excerpt == f'{{"{key}":"***","title":"a'
+    assert "CANARY" not in everything_shown(caught.value)

@@ -1,0 +1,175 @@
+"""One token for everybody: real processes that share a file or a real Redis, and die in the middle."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import pytest
+
+from raw_server import Connection, RawRequest, RawServer, reply
+from redis_server import RedisServer, redis_server
+from wxasset import FileTokenStore, MemoryTokenStore, RedisTokenStore, StableToken, TokenCache, TokenStore, WxSession
+
+__all__ = ["redis_server"]
+
+PROCESSES = 8
+COUNT = reply({"voice_count": 0, "video_count": 0, "image_count": 0, "news_count": 0})
+WORKER = str(Path(__file__).parents[1] / "support" / "token_worker.py")
+
+
+@pytest.fixture(params=["file", "redis"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the processes share their tokens; nothing is there yet."""
+    if request.param == "file":
+        return str(tmp_path / "tokens.json")
+    running: RedisServer = request.getfixturevalue("redis_server")
+    running.flush()
+    return running.url
+
+
+@asynccontextmanager
+async def workers(
+    server: RawServer, where: str, kind: str, count: int
+) -> AsyncIterator[list[asyncio.subprocess.Process]]:
+    """Start processes, and wait until each is ready to begin."""
+    started = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error", WORKER, server.url, where, kind),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(count)
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"ready\n"
+        yield started
+    finally:
+        for process in started:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+def begin(*processes: asyncio.subprocess.Process) -> None:
+    """Let processes begin."""
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+
+
+async def answers(*processes: asyncio.subprocess.Process) -> int:
+    """How many calls of these processes were answered, when all have ended well."""
+    outputs = [(await process.communicate())[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    return sum(int(output.split()[-1]) for output in outputs)
+
+
+def shown(where: str) -> str:
+    """The kind of store, without an address."""
+    return "redis" if where.startswith("redis:") else "file"
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print a figure, also where output is captured."""
+
+    def out(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n  {text}\n")
+
+    return out
+
+
+@pytest.mark.parametrize("kind", ["stable", "classic"])
+async def test_8_processes_on_a_cold_store_make_one_token_call(
+    server: RawServer, where: str, kind: str, say: Callable[[str], None]
+) -> None:
+    """8 processes x 50 tasks that all begin at once, without any token: one token call."""
+    server.script = [COUNT]
+    async with workers(server, where, kind, PROCESSES) as processes:
+        begin(*processes)
+        answered = await answers(*processes)
+    assert (answered, len(server.token_requests)) == (PROCESSES * 50, 1)
+    say(f"{PROCESSES} processes x 50 tasks, {shown(where)}, {kind}: {len(server.token_requests)} token call")
+
+
+async def test_when_the_holder_of_the_lease_is_killed_the_rest_go_on(
+    server: RawServer, where: str, say: Callable[[str], None]
+) -> None:
+    """SIGKILL of the process that fetches: the others have a token within 12 seconds."""
+    server.script = [COUNT]
+    asked = asyncio.Event()
+
+    async def hang(_: RawRequest, __: Connection) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    server.token_script = [hang, reply({"access_token": "t" * 100, "expires_in": 7200})]
+    async with workers(server, where, "classic", PROCESSES) as processes:
+        holder, *rest = processes
+        begin(holder)
+        await asked.wait()
+        begin(*rest)
+        holder.kill()
+        started = perf_counter()
+        answered = await answers(*rest)
+        took = perf_counter() - started
+    assert (answered, len(server.token_requests)) == (len(rest) * 50, 2)
+    assert took < 12
+    say(f"holder of the lease killed, {shown(where)}: the rest had a token after {took:.1f} s")
+
+
+async def test_redis_that_stops_in_mid_run_fails_no_call(
+    server: RawServer, redis_server: RedisServer, say: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a stable token no call fails while Redis is paused, flushed or killed; an open breaker adds little."""
+    now = 0.0
+    server.script = [COUNT]
+    redis_server.flush()
+    store = RedisTokenStore(redis_server.url, timeout=0.2)
+    cache = TokenCache(StableToken("wx1", "secret-4711"), store=store, now=lambda: now)
+    async with WxSession(tokens=cache, base_url=server.url) as wx:
+
+        async def renewal() -> float:
+            nonlocal now
+            now += 7200
+            started = perf_counter()
+            await wx.count_materials()
+            return perf_counter() - started
+
+        alone = median([await renewal() for _ in range(5)])
+        assert b"wxasset:token:" in redis_server.command("KEYS", "*"), "the store is used"
+        assert caplog.records == []
+        redis_server.pause()
+        opening = await renewal()
+        opened = median([await renewal() for _ in range(20)])
+        redis_server.resume()
+        redis_server.flush()
+        redis_server.kill()
+        await renewal()
+        redis_server.restart()
+    await store.aclose()
+    figures = f"with Redis {alone * 1000:.1f} ms, meeting the pause {opening * 1000:.0f} ms"
+    say(f"a renewal takes {figures}, with the breaker open {opened * 1000:.1f} ms")
+    assert opened < 0.2 < opening, "the timeout is paid once"
+
+
+async def test_a_session_takes_a_store(server: RawServer, tmp_path: Path) -> None:
+    """`store=` of a session is used, borrowed, and left open; two sessions fetch once."""
+    server.script = [COUNT]
+    stores: list[TokenStore] = [MemoryTokenStore(), FileTokenStore(tmp_path / "tokens.json")]
+    for number, store in enumerate(stores, 1):
+        for _ in range(2):
+            async with WxSession("wx1", "secret-4711", store=store, base_url=server.url) as wx:
+                await wx.count_materials()
+        assert len(server.token_requests) == number
+    secret = (tmp_path / "tokens.json").read_text()
+    assert "token-2" in secret
+    assert "secret-4711" not in secret
+    assert (tmp_path / "tokens.json").stat().st_mode & 0o777 == 0o600
