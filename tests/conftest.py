@@ -5,34 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, field
 from blockbuster import BlockBuster
 
 from blocking import unblocked
 from command_line import Command, serving
+from counting import Points
+from policies import PATIENT
 from raw_server import RawServer
-from wxasset import DownloadPolicy, RetryPolicy, WxSession, cli
+from wxasset import DownloadPolicy, WxSession, cli
 from wxasset.simulator import Simulator
 
 SAMPLES = Path(cli.__file__).parent / "samples"
-PATIENT = RetryPolicy(wait_initial=0)
-"""Tries as often as the default, without waiting."""
-
-
-@define
-class Points:
-    """At how many points operations were cancelled, to be told at the end of the run."""
-
-    by_operation: dict[str, int] = field(factory=dict)
-    tried: int = 0
-    late: int = 0
-
-    def add(self, operation: str, points: int, late: int) -> None:
-        """Count a run over the points of an operation, and those at which the cancellation came too late to stop it."""
-        self.by_operation[operation] = max(points, self.by_operation.get(operation, 0))
-        self.tried += points
-        self.late += late
-
 
 FIGURES = pytest.StashKey[list[str]]()
 

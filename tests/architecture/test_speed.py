@@ -13,9 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from conftest import PATIENT
 from test_uploads import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 
+from policies import PATIENT
 from raw_server import RawServer, reply
 from wxasset import SavedMaterial, WxSession
 from wxasset.transfer.buffers import Share

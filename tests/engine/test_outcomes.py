@@ -7,9 +7,9 @@ from typing import Any
 
 import anyio
 import pytest
-from conftest import PATIENT
 
 from declared import AddKefuImage, Domains, GetDomains, GetPoster, MakeDraft, Poster
+from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import Ack, Call, Download, Effect, RetryPolicy, Route, Timeouts, Token, Upload, UploadPolicy, WxSession
 from wxasset.errors import (

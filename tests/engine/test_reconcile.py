@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import pytest
 from attrs import define, field, frozen
-from conftest import PATIENT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, forever, reply
 from wxasset import (
     AddedMaterial,

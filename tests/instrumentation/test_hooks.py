@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from conftest import PATIENT
 from test_secrets import FAULTS, SECRET, TOKEN, token_reply
 
+from policies import PATIENT
 from raw_server import RawServer, forever, reply, reset
 from wxasset import (
     ClassicToken,

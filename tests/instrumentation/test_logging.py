@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from conftest import PATIENT
 from test_secrets import FAULTS, SECRET, token_reply
 
+from policies import PATIENT
 from raw_server import RawServer, reply
 from wxasset import ClassicToken, NoToken, RetryPolicy, Timeouts, UploadOutcomeUnknown, UploadPolicy, WxSession
 from wxasset.errors import CredentialError, WxAssetError

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from conftest import PATIENT
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -18,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 from test_secrets import FAULTS, SECRET, TOKEN, token_reply
 
+from policies import PATIENT
 from raw_server import RawServer, forever
 from wxasset import (
     CallableToken,

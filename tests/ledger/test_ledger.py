@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import pytest
 from attrs import evolve
-from conftest import PATIENT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos_proxy import BlackHole, ChaosProxy
 from pictures import make_pictures, picture
+from policies import PATIENT
 from wxasset import (
     Added,
     CallableToken,

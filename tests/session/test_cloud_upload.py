@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import pytest
 from attrs import define, field
-from conftest import PATIENT
 from fastapi import UploadFile
 from test_hostile import UNSAFE, Sockets, sockets
 from test_secrets import everything_shown
 from test_uploads import SOURCES, chunks_of, parts
 
+from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
 from wxasset import Limits, RetryPolicy, WxSession
 from wxasset.errors import (

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from conftest import PATIENT
 
+from policies import PATIENT
 from raw_server import RawServer, reply
 from wxasset import (
     AddedMaterial,

@@ -13,10 +13,11 @@ from typing import Any, Final, TypeAlias
 import anyio
 import pytest
 from attrs import define, field, frozen
-from conftest import PATIENT, Points
 from fastapi import UploadFile
 
+from counting import Points
 from declared import CountImages
+from policies import PATIENT
 from suspension import BOUND, Residue, Steps, Strike, complaints
 from wxasset import (
     DownloadPolicy,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENT
 
 from chaos_proxy import BlackHole, ChaosProxy, HalfClose, Latency, Refuse, ResetAfter, Slice, Toxic, Way
 from declared import CountImages
+from policies import PATIENT
 from wxasset import (
     AddedMaterial,
     MaterialStream,

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENT
 from yarl import URL
 
+from policies import PATIENT
 from raw_server import RawServer, reply
 from wxasset import DownloadPolicy, SavedMaterial, Video, WxSession
 from wxasset.errors import (

@@ -15,9 +15,9 @@ from typing import Final
 
 import pytest
 from attrs import define
-from conftest import PATIENT
 
 from chaos_proxy import ChaosProxy, HalfClose, ResetAfter
+from policies import PATIENT
 from suspension import BOUND, complaints, descriptors
 from wxasset import (
     DownloadPolicy,

@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import PATIENT
 
+from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import ClassicToken, RetryPolicy, StableToken, StaticToken, Timeouts, Token, WxSession
 from wxasset.errors import DecodeError, WxAssetError

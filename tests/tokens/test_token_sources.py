@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import pytest
 from attrs import define, field
-from conftest import PATIENT
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from test_secrets import everything_shown
@@ -22,6 +21,7 @@ from wechatpy import WeChatClient
 from wechatpy.session.redisstorage import RedisStorage
 
 import redis_server as support
+from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from redis_server import RedisServer
 from wxasset.calls.base import Call

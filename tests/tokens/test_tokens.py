@@ -6,8 +6,8 @@ from typing import Any
 
 import anyio
 import pytest
-from conftest import PATIENT
 
+from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from wxasset import ClassicToken, RetryPolicy, StableToken, Token, TokenCache, WxSession
 from wxasset.errors import CredentialError, DecodeError, IPNotAllowedError, TokenRejectedError, UsageError

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import anyio
 import pytest
-from conftest import PATIENT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import Integrity, Limits, MaterialStream, News, RetryPolicy, SavedMaterial, Timeouts, Video, WxSession
 from wxasset.calls.materials import GetMaterial

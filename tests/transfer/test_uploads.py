@@ -13,10 +13,10 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
-from conftest import PATIENT
 from fastapi import UploadFile
 from starlette.datastructures import Headers
 
+from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from suspension import descriptors
 from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
