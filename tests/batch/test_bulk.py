@@ -29,7 +29,7 @@ from wxasset import (
     Video,
     WxSession,
 )
-from wxasset.batch.pacing import Pace, Ticket, asks_for_less
+from wxasset.batch.pacing import Pace, Ticket
 from wxasset.batch.pool import Batch, Work
 from wxasset.errors import (
     BusyError,
@@ -44,6 +44,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
+from wxasset.errors.classify import is_throttled
 from wxasset.simulator import Simulator, SimulatorOptions
 
 BOUND: Final = 10.0  # seconds in which anything here ends
@@ -484,7 +485,7 @@ async def test_bytes_that_were_sent_in_vain_count(wx: WxSession, sim: Simulator)
 )
 def test_what_asks_for_less(error: WxAssetError, less: bool) -> None:
     """The limit of a minute, a busy service and the two statuses do; a spent day and a broken file do not."""
-    assert asks_for_less(error) is less
+    assert is_throttled(error) is less
 
 
 @given(most=st.integers(1, 64), events=st.lists(st.tuples(st.booleans(), st.integers(0, 63)), max_size=200))

@@ -8,22 +8,12 @@ from typing import Final
 
 from attrs import define, field, validators
 
-from wxasset.errors import BusyError, HTTPStatusError, RateLimitedError, WxAssetError
-
-__all__ = ["Pace", "Ticket", "asks_for_less"]
+__all__ = ["Pace", "Ticket"]
 
 _DECREASE: Final = 0.5
 """What is left of the width after a throttle: TCP's own share; a queue that has just overflowed drains with it."""
 _INCREASE: Final = 1.0
 """By how much the width grows in a round, which is as many successes as it is wide: from 1 to 8 takes 28 of them."""
-_TOO_MANY: Final = frozenset({429, 503})
-
-
-def asks_for_less(error: WxAssetError) -> bool:
-    """Tell whether WeChat, or a gateway before it, wants fewer requests: 45011, -1, or the statuses 429 and 503."""
-    if isinstance(error, HTTPStatusError):
-        return error.status in _TOO_MANY
-    return isinstance(error, RateLimitedError | BusyError)
 
 
 @define(eq=False)

@@ -11,9 +11,9 @@ from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
 from wxasset.batch.iteration import pulled
-from wxasset.batch.pacing import Pace, Ticket, asks_for_less
-from wxasset.calls.cloud import stops_all
+from wxasset.batch.pacing import Pace, Ticket
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
+from wxasset.errors.classify import is_throttled, stops_everything
 from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
 from wxasset.transfer.progress import Throttle
 
@@ -130,7 +130,7 @@ class Work:
         """Hear of an attempt that begins, and of one that failed, also where the call makes another one."""
         if isinstance(event, AttemptStarted):
             self._through = 0  # its bytes count from there, also where they are as many as those before
-        if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and asks_for_less(event.error):
+        if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and is_throttled(event.error):
             self._pace.throttled(self._ticket)
 
     @property
@@ -276,7 +276,7 @@ class Batch(Generic[T, R]):
         try:
             done = await self._do(item, Work(self._pace, ticket, self._tally))
         except WxAssetError as error:
-            if stops_all(error) or isinstance(error, LedgerError):
+            if stops_everything(error) or isinstance(error, LedgerError):
                 self._stop = error
             # Without the frames that it came through: one that is kept would keep the media.
             return Failed(item, error.with_traceback(None))

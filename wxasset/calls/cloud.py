@@ -8,15 +8,11 @@ from attrs import Attribute, define, evolve, field, frozen
 from wxasset.calls.base import Call, Effect, Route
 from wxasset.calls.materials import present
 from wxasset.errors import (
-    CredentialError,
-    IPNotAllowedError,
     PartialDeleteError,
-    PermissionDeniedError,
-    QuotaExceededError,
-    TokenRejectedError,
     UsageError,
     WxAssetError,
 )
+from wxasset.errors.classify import stops_everything
 from wxasset.wire.codec import wire_name
 
 __all__ = [
@@ -41,7 +37,6 @@ __all__ = [
     "checked",
     "outcomes",
     "report",
-    "stops_all",
 ]
 
 BATCH: Final = 50  # the most ids WeChat takes in one request
@@ -137,14 +132,6 @@ class DeleteReport:
                 f" ({first.status}: {first.errmsg}).",
                 report=self,
             )
-
-
-def stops_all(answer: WxAssetError) -> bool:
-    """Tell whether an answer means that the remaining requests would be refused as well."""
-    return isinstance(
-        answer,
-        CredentialError | IPNotAllowedError | PermissionDeniedError | QuotaExceededError | TokenRejectedError,
-    )
 
 
 def report(parts: Iterable[DeleteReport]) -> DeleteReport:
@@ -309,7 +296,7 @@ class Asking(Generic[R, S]):
         """Give every id of a batch its outcome, whatever was answered or not."""
         if isinstance(answer, WxAssetError):
             self._errors[number] = answer
-            if stops_all(answer):
+            if stops_everything(answer):
                 self.stop = answer
         self._parts[number] = self._settle(batch, answer)
 

@@ -16,13 +16,11 @@ from wxasset.engine.redaction import without_secrets
 from wxasset.engine.retry import Resend
 from wxasset.errors import (
     BusyError,
-    ConnectError,
     HTTPStatusError,
-    RateLimitedError,
-    TransferError,
     UploadOutcomeUnknown,
     WxAssetError,
 )
+from wxasset.errors.classify import is_turned_away, never_reached_server
 from wxasset.instrumentation.events import (
     AttemptEnded,
     AttemptStarted,
@@ -46,16 +44,15 @@ from wxasset.transfer.http import Request
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Source
 
-__all__ = ["Watch"]
+__all__ = ["OperationRecorder"]
 
 T = TypeVar("T")
 
-_TOO_MANY_REQUESTS: Final = 429
 _NO_SCOPE: Final = nullcontext()
 
 
 @define(eq=False)
-class Watch:
+class OperationRecorder:
     """One operation; where anybody listens it is a scope, and `around` another one for each attempt.
 
     Where nobody does it costs next to nothing, and is there to tell the log what goes wrong.
@@ -177,7 +174,7 @@ class Watch:
 class _Attempt(AbstractContextManager[None]):
     """One attempt that somebody wants to know of."""
 
-    _watch: Watch
+    _recorder: OperationRecorder
     _hooks: Hooks
     _request: Request
     _scope: AbstractContextManager[object] = field(default=_NO_SCOPE, init=False)
@@ -185,18 +182,18 @@ class _Attempt(AbstractContextManager[None]):
 
     def __enter__(self) -> None:
         self._began = time.monotonic()
-        started = AttemptStarted(operation=self._watch.operation, number=self._watch.attempts)
+        started = AttemptStarted(operation=self._recorder.operation, number=self._recorder.attempts)
         self._scope = self._hooks.scope(started)
         self._scope.__enter__()
-        self._watch.tell(started)
+        self._recorder.tell(started)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._watch.tell(
+        self._recorder.tell(
             AttemptEnded(
-                operation=self._watch.operation,
-                number=self._watch.attempts,
+                operation=self._recorder.operation,
+                number=self._recorder.attempts,
                 outcome=_outcome(error),
                 error=error,
                 status=self._request.status,
@@ -242,13 +239,12 @@ def _outcome(error: BaseException | None) -> Outcome:
 def _reason(resend: Resend, error: WxAssetError) -> Reason:
     """Say in a word why there is another attempt."""
     status = error.status if isinstance(error, HTTPStatusError) else None
-    not_sent = isinstance(error, ConnectError) or (isinstance(error, TransferError) and not error.outcome_unknown)
     reasons: tuple[tuple[bool, Reason], ...] = (
         (resend.fresh_token, "token_refused"),
         (resend.stale, "stale_connection"),
-        (isinstance(error, RateLimitedError) or status == _TOO_MANY_REQUESTS, "throttled"),
+        (is_turned_away(error), "throttled"),
         (isinstance(error, BusyError), "busy"),
         (status is not None, "http_status"),
-        (not_sent, "not_sent"),
+        (never_reached_server(error), "not_sent"),
     )
     return next((reason for holds, reason in reasons if holds), "reply_lost")

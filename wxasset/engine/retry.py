@@ -8,7 +8,6 @@ from wxasset.calls.base import Effect, Route
 from wxasset.errors import (
     APIError,
     BusyError,
-    ConnectError,
     DecodeError,
     HTTPStatusError,
     RateLimitedError,
@@ -18,6 +17,7 @@ from wxasset.errors import (
     TruncatedDownload,
     WxAssetError,
 )
+from wxasset.errors.classify import is_turned_away, never_reached_server
 
 __all__ = [
     "Action",
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _SERVER_ERROR: Final = 500
-_TOO_MANY_REQUESTS: Final = 429
 _MINUTE_QUOTA: Final = 45011
 _LONGEST_ORDER: Final = 120.0  # seconds; a server that wants more patience than this is not waited for
 _SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
@@ -202,17 +201,6 @@ def _unclear(route: Route, error: WxAssetError) -> bool:
     return isinstance(error, BusyError | DecodeError | ReplyTooLarge | TruncatedDownload)
 
 
-def _never_arrived(error: WxAssetError) -> bool:
-    return isinstance(error, ConnectError) or (isinstance(error, TransferError) and not error.outcome_unknown)
-
-
-def _throttled(error: WxAssetError) -> bool:
-    """Tell whether a request was turned away, undone, for coming too soon."""
-    if isinstance(error, HTTPStatusError):
-        return error.status == _TOO_MANY_REQUESTS
-    return isinstance(error, RateLimitedError)
-
-
 def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> Action:
     """Say what follows from a failed attempt.
 
@@ -234,7 +222,7 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
         return OutcomeUnknown(_TRANSIENT if attempt.quota >= _TRANSIENT else None)
     if route.effect is not Effect.CREATE and _stale(error, attempt):
         return Resend(stale=True, in_doubt=unclear or attempt.in_doubt)
-    if unclear or _never_arrived(error) or _throttled(error):
+    if unclear or never_reached_server(error) or is_turned_away(error):
         # What is too large stays too large.
         return Raise() if isinstance(error, ReplyTooLarge) else _again(error, attempt, policy, in_doubt=unclear)
     if attempt.in_doubt and isinstance(error, APIError) and error.errcode in route.gone:
@@ -263,7 +251,7 @@ def _again(error: WxAssetError, attempt: Attempt, policy: RetryPolicy, *, in_dou
     wait = max(policy.wait(attempt.number, attempt.chance), order)
     if minute:
         wait = attempt.next_minute + _SPREAD * attempt.chance
-    cost = _THROTTLED if _throttled(error) else _TRANSIENT
+    cost = _THROTTLED if is_turned_away(error) else _TRANSIENT
     if attempt.number >= policy.attempts or attempt.elapsed + wait > policy.timeout or not attempt.resendable:
         return Raise()
     if order > _LONGEST_ORDER or cost > attempt.quota:

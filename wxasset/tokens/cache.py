@@ -13,15 +13,12 @@ from attrs import define, field
 from wxasset.calls.base import Call
 from wxasset.errors import (
     APIError,
-    CredentialError,
     Hint,
-    IPNotAllowedError,
-    PermissionDeniedError,
-    QuotaExceededError,
     TokenUnavailableError,
     UsageError,
     WxAssetError,
 )
+from wxasset.errors.classify import is_refusal
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchWatch
@@ -45,8 +42,6 @@ _COOLDOWN: Final = 30.0
 """Seconds in which a source that was refused for good is not asked again. A change to the address list takes 20 to 30
 to act (wire reference 0.5), and a forced refresh may be had every 30."""
 _CALLS: Final = 2  # calls of one token endpoint within that time, while what they give is refused
-
-_REFUSED: Final = (CredentialError, IPNotAllowedError, PermissionDeniedError, QuotaExceededError)
 
 
 @define(eq=False)
@@ -179,9 +174,9 @@ class TokenCache:
 
     def _failed(self, error: Exception) -> None:
         """Note a failure; a token that still serves hides it from callers, so it is logged, once."""
-        if isinstance(error, _REFUSED):
+        if isinstance(error, WxAssetError) and is_refusal(error):
             self._refusal = error
-        if isinstance(error, _REFUSED) or self._token is not None:
+        if is_refusal(error) or self._token is not None:
             self._quiet_until = self._now() + _COOLDOWN
         if self._token is not None and not self._told:
             _log.warning("the access token could not be renewed; the old one serves on: %s", error)

@@ -8,12 +8,12 @@ from wxasset.errors import (
     CredentialError,
     IPNotAllowedError,
     PermissionDeniedError,
-    QuotaExceededError,
     TokenRejectedError,
     TokenUnavailableError,
     UploadOutcomeUnknown,
     UsageError,
 )
+from wxasset.errors.classify import stops_everything
 
 __all__ = ["CLOSED_PIPE", "EXIT_CODES", "Exit", "exit_of", "exit_of_all", "stops_all"]
 
@@ -72,4 +72,4 @@ def exit_of_all(done: int, errors: Sequence[BaseException]) -> Exit:
 
 def stops_all(error: BaseException) -> bool:
     """Tell whether the items after this one would meet the same error."""
-    return isinstance(error, (*_DENIED, QuotaExceededError, UsageError))
+    return stops_everything(error) or isinstance(error, TokenUnavailableError | UsageError)

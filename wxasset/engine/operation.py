@@ -1,0 +1,78 @@
+"""Describe one operation: the call, its media, and where its result goes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+from attrs import evolve, frozen
+
+from wxasset.calls.base import Call, Upload
+from wxasset.engine.uploads import Pending
+from wxasset.tokens.token import Token
+from wxasset.transfer.downloads.partial import Partial
+from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.http import Request, Timeouts
+from wxasset.transfer.progress import Progress
+from wxasset.transfer.uploads.body import UploadBody
+from wxasset.transfer.uploads.source import Source
+
+__all__ = ["Once", "Operation"]
+
+T = TypeVar("T")
+Once: TypeAlias = Callable[[Request, bool], Awaitable[T]]
+"""Make one attempt: takes the request, and True if an earlier attempt may have taken effect."""
+
+
+@frozen(eq=False)
+class Operation:
+    """One call with its parts, for all its attempts.
+
+    Attributes:
+        call: The declared call.
+        source: The media of an upload.
+        progress: The callback for the bytes sent or received.
+        sink: The destination of a download.
+        partial: A download resumed over several responses.
+        pending: The entry of an upload in the session's register.
+    """
+
+    call: Call[Any]
+    source: Source | None = None
+    progress: Progress | None = None
+    sink: Sink | None = None
+    partial: Partial | None = None
+    pending: Pending | None = None
+
+    def reporting(self, progress: Progress | None) -> "Operation":
+        """Return this operation with another progress callback."""
+        return evolve(self, progress=progress)
+
+    def resendable(self) -> bool:
+        """Return True if source and sink, where present, can be opened again."""
+        return (self.source is None or self.source.replayable) and (self.sink is None or self.sink.replayable)
+
+    def moved(self) -> bool:
+        """Return True if the last attempt of a resumed download received bytes."""
+        return self.partial is not None and self.partial.moved()
+
+    def sending_time(self, timeouts: Timeouts) -> float:
+        """Return the seconds granted for the bytes of an upload, in addition to the deadline of the call."""
+        return 0.0 if self.source is None else self.source.size / timeouts.min_rate
+
+    def request(self, token: Token | None, timeouts: Timeouts, deadline: float) -> Request:
+        """Return the request of one attempt; an upload gets a new body each time."""
+        call, query = self.call, self.call.query()
+        if token is not None and token.parameter:
+            query = {token.parameter: token.value, **query}
+        body: bytes | UploadBody | None = call.body()
+        if isinstance(call, Upload) and self.source is not None:
+            frame = call.frame(self.source.filename, self.source.content_type)
+            body = UploadBody(frame=frame, source=self.source, progress=self.progress)
+        return Request(
+            method=call.route.method,
+            path=call.route.path,
+            query=query,
+            body=body,
+            timeouts=timeouts,
+            deadline=deadline,
+            progress=self.progress,
+        )

@@ -1,0 +1,50 @@
+"""Classify errors for retries, batches, token caches and exit codes. Pure."""
+
+from typing import Final
+
+from wxasset.errors import (
+    BusyError,
+    ConnectError,
+    CredentialError,
+    HTTPStatusError,
+    IPNotAllowedError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitedError,
+    TokenRejectedError,
+    TransferError,
+)
+
+__all__ = ["is_refusal", "is_throttled", "is_turned_away", "never_reached_server", "stops_everything"]
+
+_TOO_MANY_REQUESTS: Final = 429
+_UNAVAILABLE: Final = 503
+
+
+def never_reached_server(error: BaseException) -> bool:
+    """Return True if the request was not sent, or not in full."""
+    return isinstance(error, ConnectError) or (isinstance(error, TransferError) and not error.outcome_unknown)
+
+
+def is_turned_away(error: BaseException) -> bool:
+    """Return True if the request was rejected unprocessed because of its rate: 45011 or status 429."""
+    if isinstance(error, HTTPStatusError):
+        return error.status == _TOO_MANY_REQUESTS
+    return isinstance(error, RateLimitedError)
+
+
+def is_throttled(error: BaseException) -> bool:
+    """Return True if fewer requests at once would help: `is_turned_away`, and also -1 and status 503."""
+    if isinstance(error, HTTPStatusError) and error.status == _UNAVAILABLE:
+        return True
+    return is_turned_away(error) or isinstance(error, BusyError)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return True if every call of the account would be refused: credentials, address, permission or quota."""
+    return isinstance(error, CredentialError | IPNotAllowedError | PermissionDeniedError | QuotaExceededError)
+
+
+def stops_everything(error: BaseException) -> bool:
+    """Return True if the remaining items of a batch would meet the same error: a refusal, or a rejected token."""
+    return is_refusal(error) or isinstance(error, TokenRejectedError)
