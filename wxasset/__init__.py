@@ -43,7 +43,7 @@ _HOMES: Final = {
     "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
     "wxasset.session": ("WxSession",),
     "wxasset.session.batches": ("Added", "Deleted", "Fetched"),
-    "wxasset.session.ensure": ("NewMaterial",),
+    "wxasset.ledger.ensure": ("NewMaterial",),
     "wxasset.tokens.cache": ("TokenCache",),
     "wxasset.tokens.file_store": ("FileTokenStore",),
     "wxasset.tokens.hosting_source": ("CloudHostingToken",),

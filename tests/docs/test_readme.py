@@ -20,7 +20,8 @@ from attrs import frozen
 
 import readme_apps
 import wxasset
-import wxasset.integrations.starlette
+import wxasset.otel
+import wxasset.starlette
 from pictures import make_pictures
 from readme import DOCUMENTS, ROOT, Section, blocks, sections
 from wxasset import DownloadPolicy, RetryPolicy, WxSession

@@ -214,20 +214,19 @@ class Session:
         }
         options = {name: value for name, value in given.items() if value is not None}
         _check_options(options)
-        other = self._adapted(**options)
-        other._ledger = ledger or self._ledger  # noqa: SLF001 - its own class
-        return other
+        return self._adapted(ledger, **options)
 
-    def _adapted(self, **options: Any) -> Self:
-        """Return this session with other options of its engine."""
+    def _adapted(self, ledger: "Ledger | None" = None, **options: Any) -> Self:
+        """Return a copy of this session whose engine has other options."""
         other = copy.copy(self)
-        other._become(self._engine.with_options(**options))  # noqa: SLF001 - its own class
+        Session._become(other, self._engine.with_options(**options), ledger or self._ledger)
         return other
 
-    def _become(self, engine: Engine) -> None:
+    def _become(self, engine: Engine, ledger: "Ledger | None") -> None:
         self._owner = False
         self._engine = engine
         self._limits = engine.limits
+        self._ledger = ledger
 
     @asynccontextmanager
     async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:

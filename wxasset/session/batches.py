@@ -13,7 +13,8 @@ from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
 from wxasset.instrumentation.hooks import Hooks
-from wxasset.session.ensure import Ensuring, NewMaterial
+from wxasset.ledger.ensure import NewMaterial
+from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.source import Media
@@ -128,7 +129,7 @@ class Bulk(Ensuring):
             new = _described(item, title, introduction)
             session = self._observed(work)
             if keeper is not None:
-                ensured, skipped = await session._ensure(type, new, ledger=keeper, progress=work.sent)  # noqa: SLF001 - its own class
+                ensured, skipped = await Bulk._ensure(session, type, new, ledger=keeper, progress=work.sent)
                 return Added(item, ensured, skipped)
             material = await session.add_material(
                 type,
