@@ -1,4 +1,4 @@
-"""How many requests of a batch are under way at once: it gives way to a busy server, and comes back. Pure.
+"""Adaptive concurrency limit of a batch: additive increase, multiplicative decrease (AIMD). Pure.
 
 Additive increase, multiplicative decrease, as in TCP (Chiu and Jain, 1989): of the simple rules it is the one by which
 several clients that know nothing of each other come to equal shares.
@@ -46,7 +46,7 @@ class Pace:
 
     @property
     def limit(self) -> int:
-        """How many requests there may be at once, never less than 1."""
+        """Return the number of requests allowed at once, at least 1."""
         return int(self.width)
 
     def begin(self) -> Ticket:

@@ -53,7 +53,7 @@ class NotTried(Generic[T]):
 
 @frozen(kw_only=True)
 class BatchProgress:
-    """How far a batch has come.
+    """Progress of a batch.
 
     Attributes:
         done: Items that have their outcome, those that failed among them.

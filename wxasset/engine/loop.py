@@ -383,7 +383,7 @@ class _Lent:
 
     @property
     def hooks(self) -> Hooks:
-        """Who is told what comes of it."""
+        """Hooks of the session."""
         return self._engine.hooks
 
     async def __call__(self, call: Call[R], /) -> R:

@@ -77,7 +77,7 @@ class OperationRecorder:
 
     @property
     def operation(self) -> Operation:
-        """What it is, put together when somebody asks for it."""
+        """Description of the operation, built at first use."""
         if self._operation is None:
             self._operation = _describe(self._call, self._source, self._origin)
         return self._operation

@@ -1,4 +1,4 @@
-"""Whether a failed attempt is made again: a pure function over what failed and what a repetition would do."""
+"""Decide on the next step after a failed attempt: a pure function of the failure and the effect of a repetition."""
 
 from typing import Final
 
@@ -45,7 +45,7 @@ _CAPACITY: Final = 500
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """How often, and how patiently, a call is tried.
+    """Limits of attempts and waits of a call.
 
     Attributes:
         attempts: The most attempts of one call; 1 makes none again. The one resend after a refused token comes
@@ -76,7 +76,7 @@ class RetryPolicy:
 
 @define
 class RetryQuota:
-    """What a session may spend on retries: under an outage it is used up, and every call makes one attempt.
+    """Retry budget of a session: an outage uses it up, and then every call makes one attempt.
 
     A failure costs 14 of 500, a throttle 5. A call that succeeds gets back what it spent, and 1 where it spent nothing,
     as in botocore's standard mode.
@@ -99,7 +99,7 @@ class RetryQuota:
 
 @frozen(kw_only=True)
 class Attempt:
-    """What is known when an attempt has failed.
+    """Facts about a failed attempt.
 
     Attributes:
         number: Which one it was; counts from 1, without the resend after a refused token.

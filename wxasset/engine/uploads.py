@@ -1,4 +1,4 @@
-"""What may have become of an upload whose reply was lost: which material of the library is it. Pure.
+"""Identify the material of an upload whose response was lost. Pure.
 
 WeChat gives no key by which a create could be repeated without harm, so its list is asked instead. What tells an
 upload apart there is its name and its time, and that no other call owns it.
@@ -32,7 +32,7 @@ MARK_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 
 @frozen(kw_only=True)
 class UploadPolicy:
-    """What is done about an upload whose reply was lost.
+    """Handling of an upload whose response was lost.
 
     Attributes:
         reconcile: "search" looks for it among the newest materials, under its name and in the time of the attempt;

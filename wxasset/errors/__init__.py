@@ -139,7 +139,7 @@ class WxAssetError(Exception):
 
     @property
     def hint(self) -> Hint:
-        """What to do, in English (`hint.english`) and Chinese (`hint.chinese`)."""
+        """Remedy, in English (`hint.english`) and Chinese (`hint.chinese`)."""
         return self._hint
 
     def __str__(self) -> str:
@@ -247,7 +247,7 @@ class UploadOutcomeUnknown(RequestError):
 
     @property
     def hint(self) -> Hint:
-        """Where to look for it: only the library can be searched."""
+        """Remedy; only the library can be searched."""
         if self.listing is None:
             return self._unlisted
         return self._several if self.candidates else self._hint
@@ -321,12 +321,12 @@ class StorageError(HTTPStatusError):
 
     @property
     def hint(self) -> Hint:
-        """What to do about this code."""
+        """Remedy for this code."""
         return STORAGE_HINTS.get(self.code, self._hint)
 
     @property
     def expired(self) -> bool:
-        """Whether the signature that the request carried had run out."""
+        """True if the signature of the request had expired."""
         return self.status == _FORBIDDEN and "expired" in f"{self.code} {self.errmsg}".lower()
 
 
@@ -419,12 +419,12 @@ class APIError(WxAssetError):
 
     @property
     def hint(self) -> Hint:
-        """What to do about this code."""
+        """Remedy for this code."""
         return HINTS.get(self.errcode, self._hint)
 
     @property
     def retryable(self) -> bool:
-        """Whether the same call may succeed a little later."""
+        """True if the same call may succeed a little later."""
         return self._retryable
 
 
@@ -489,7 +489,7 @@ class SourceError(WxAssetError):
 
     @property
     def hint(self) -> Hint:
-        """What to do about this source."""
+        """Remedy for this source."""
         return self.remedy or self._hint
 
 
@@ -516,7 +516,7 @@ class TokenUnavailableError(WxAssetError):
 
     @property
     def hint(self) -> Hint:
-        """What to do about this source of tokens."""
+        """Remedy for this token source."""
         return self.remedy or self._hint
 
 

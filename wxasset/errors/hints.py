@@ -1,4 +1,4 @@
-"""What WeChat's error codes mean for the caller: hints in two languages, and the groups that choose the error class.
+"""Hints for WeChat's error codes, in English and Chinese.
 
 Pure data. A code that is absent has no hint and belongs to no group; it is still reported, with WeChat's own text.
 """
@@ -14,7 +14,7 @@ __all__ = ["HINTS", "STORAGE_HINTS", "Hint"]
 
 @frozen
 class Hint:
-    """What to do about an error code, said in English and in Chinese."""
+    """Remedy for an error code, in English and in Chinese."""
 
     english: str
     chinese: str

@@ -1,4 +1,4 @@
-"""What a session tells of its work: operations, attempts, retries, fetches of tokens and progress. Pure.
+"""Events of a session: operations, attempts, retries, token fetches and progress. Pure.
 
 ::
 
@@ -114,7 +114,7 @@ class _Failing:
 
     @property
     def message(self) -> str:
-        """What happened, in one line; of an error that is none of this package its class alone.
+        """Return the event in one line; errors of other packages are named by class alone.
 
         Such a one comes from a file, a stream or a function of yours, whose text may hold anything.
         """

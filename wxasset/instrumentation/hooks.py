@@ -1,4 +1,4 @@
-"""Who is told what a session does, and how it is told: events, and scopes around what takes time. Pure."""
+"""Hooks for the events of a session, and scopes around operations and attempts. Pure."""
 
 import inspect
 import logging
@@ -27,7 +27,7 @@ def _plain(_: object, attribute: "Attribute[Any]", value: object) -> None:
 
 @frozen(kw_only=True)
 class Hooks:
-    """Who is told what a session does.
+    """Callbacks for the events of a session.
 
     Both are plain functions, called in the event loop, so they must not block. What one of them raises breaks no call:
     it is logged under ``wxasset.hooks`` with its traceback, once for each kind of event.

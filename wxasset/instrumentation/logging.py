@@ -1,4 +1,4 @@
-"""What the log says of events, under ``wxasset.engine`` and ``wxasset.tokens``. Silent until logging is set up. Pure.
+"""Log events under ``wxasset.engine`` and ``wxasset.tokens``; silent until logging is configured. Pure.
 
 ======== =====================================================================================================
 DEBUG    each attempt, as it ends

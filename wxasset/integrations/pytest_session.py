@@ -1,4 +1,4 @@
-"""What the pytest plugin hands out: a session that closes itself with the event loop that it was used in."""
+"""Session of the pytest plugin: it closes itself with the event loop it was used in."""
 
 import asyncio
 from collections.abc import AsyncGenerator

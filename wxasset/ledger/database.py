@@ -67,7 +67,7 @@ _THIS: Final = "sha256 = :sha256 AND type = :type AND described = :described AND
 
 @frozen
 class Claim:
-    """What is to be done about an upload, and what is known of it."""
+    """Next step of an upload, and its row."""
 
     step: Step
     row: LedgerRow | None

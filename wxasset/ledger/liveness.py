@@ -1,4 +1,4 @@
-"""Whether another process is alive, told by a lock that its system takes away when it ends, however it does."""
+"""Detect whether a process is alive with an OS file lock."""
 
 import glob
 import os

@@ -1,4 +1,4 @@
-"""What a ledger knows of an upload, and what follows from that. Pure."""
+"""Records of uploads and their transitions. Pure."""
 
 import enum
 import hashlib
@@ -25,7 +25,7 @@ sent with an answer that was lost."""
 
 @frozen(kw_only=True)
 class UploadKey:
-    """What makes two uploads the same.
+    """Key of an upload; equal keys mean the same upload.
 
     Attributes:
         appid: The account's appid.
@@ -66,7 +66,7 @@ def described_as(description: Description | None) -> str:
 
 @frozen(kw_only=True)
 class LedgerRow:
-    """What a ledger knows of one upload.
+    """Record of one upload.
 
     Attributes:
         appid: The account's appid.
@@ -102,13 +102,13 @@ class LedgerRow:
 
     @property
     def material(self) -> AddedMaterial:
-        """What `add_material` gave, once it is done."""
+        """Result of `add_material`, once the upload is done."""
         return AddedMaterial(media_id=self.media_id or "", url=self.url, reconciled=self.reconciled)
 
 
 @frozen(kw_only=True)
 class LedgerCounts:
-    """How many uploads of a ledger are how far.
+    """Number of uploads in each state.
 
     Attributes:
         planned: Claimed, and nothing sent.
@@ -126,7 +126,7 @@ class LedgerCounts:
 
 
 class Step(enum.Enum):
-    """What is to be done about an upload that somebody asks for."""
+    """Decide the next step of a requested upload."""
 
     SKIP = "it is in the library"
     WAIT = "somebody who is alive is at it"

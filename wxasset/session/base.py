@@ -1,4 +1,4 @@
-"""What every session has: credentials, options, a lifetime, and any declared call."""
+"""Base of all sessions: credentials, options, lifetime, and any declared call."""
 
 import copy
 import os
@@ -70,7 +70,7 @@ def _appid_of(source: object) -> object:
 
 
 class Session:
-    """What every session has."""
+    """Base of all sessions."""
 
     _transport_class: type[Transport] = Transport
 

@@ -74,7 +74,7 @@ class Deleted:
 
 
 class Bulk(Ensuring):
-    """What can be done with many materials of a library at once."""
+    """Methods for many materials at once."""
 
     def add_materials(
         self,

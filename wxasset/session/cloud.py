@@ -41,7 +41,7 @@ S = TypeVar("S")
 
 
 class CloudFiles(Session):
-    """What can be done with the files of a Mini Program's cloud environments."""
+    """Methods for the files of a Mini Program's cloud environments."""
 
     async def upload_file(
         self,

@@ -19,7 +19,7 @@ __all__ = ["Ensuring"]
 
 
 class Ensuring(Materials):
-    """What can be done with materials of which a ledger keeps account."""
+    """Methods for materials recorded in a ledger."""
 
     async def ensure_material(
         self,

@@ -32,7 +32,7 @@ __all__ = ["Materials"]
 
 
 class Materials(Session):
-    """What can be done with the library of an account."""
+    """Methods for the permanent materials of an account."""
 
     async def add_material(
         self,

@@ -13,7 +13,7 @@ __all__ = ["TemporaryFiles"]
 
 
 class TemporaryFiles(Session):
-    """What can be done with media that live for three days."""
+    """Methods for temporary media, kept for three days."""
 
     async def upload_media(
         self,

@@ -36,7 +36,7 @@ _Reply = Mapping[str, object] | list[dict[str, object]]
 
 
 class _Controlled(Protocol):
-    """What the simulator has for this."""
+    """State shared by the control endpoints."""
 
     def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule: ...
 
@@ -54,7 +54,7 @@ class _Refused(Exception):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is this machine's own alone."""
+    """Return True for a loopback address or name."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""What a test may do behind the service's face: push tickets and tokens, and stage what users and consoles would."""
+"""Controls for tests: push tickets and tokens, and act as users and consoles."""
 
 import asyncio
 import os

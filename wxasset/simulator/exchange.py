@@ -28,7 +28,7 @@ _FAILED = 400
 
 @define(kw_only=True, eq=False)
 class Desk:
-    """What all requests share.
+    """State shared by all requests.
 
     Attributes:
         account: What the handlers work on; another one after a reset.
@@ -154,7 +154,7 @@ class Exchange:
             await self.desk.pause(word.milliseconds / 1000)
 
     async def _answer(self, request: ApiRequest) -> RawReply:
-        """What is answered to a complete request, by its fault or by the service."""
+        """Return the response to a complete request, by its fault or by the service."""
         account = self.desk.account
         self.desk.token_calls += is_token_endpoint(request.path)
         condemned = self.fault.find(Tokens)
@@ -178,7 +178,7 @@ class Exchange:
         return with_headers(spoilt or reply, extra_headers(account, request))
 
     async def _store(self) -> RawReply:
-        """What is answered to a form with a file for cloud storage, whose body is read as it comes."""
+        """Return the response to a form with a file for cloud storage, read as it arrives."""
         account, broken = self.desk.account, self.fault.find(Break)
         instead = instead_of_commit(self.fault, account.links.base_url)
         if isinstance(instead, RawReply):

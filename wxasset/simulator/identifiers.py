@@ -57,7 +57,7 @@ class Identifiers:
         return "ticket@@@" + "".join(self._platform.choices(_ALPHABET, k=86))
 
     def refresh_token(self) -> str:
-        """What an authorization is kept up with, for example `refreshtoken@@@rXyDP5mf...` (wire reference 1.3)."""
+        """Return a refresh token, for example `refreshtoken@@@rXyDP5mf...` (wire reference 1.3)."""
         return "refreshtoken@@@" + "".join(self._platform.choices(_ALPHABET, k=43))
 
     def storage_part(self, length: int) -> str:
@@ -65,7 +65,7 @@ class Identifiers:
         return "".join(self._storage.choices(_ALPHABET[:-2], k=length))
 
     def sequence_id(self) -> str:
-        """What a reply through cloud hosting carries in x-openapi-seqid; its form is not known."""
+        """Return the x-openapi-seqid of a response through cloud hosting; its form is not known."""
         return "".join(self._sequence.choices(_HEX, k=32))
 
     def rid(self, now: float) -> str:

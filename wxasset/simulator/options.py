@@ -11,7 +11,7 @@ _limits = deep_mapping(and_(instance_of(str), matches_re(r"/.+")), and_(instance
 
 @frozen(kw_only=True)
 class SimulatorOptions:
-    """What can be changed about the simulated service.
+    """Options of the simulated service.
 
     "documented" means WeChat states the default, "observed" that captures or several codebases show it, "chosen" that
     nobody knows and the stricter reading was taken. Sections are those of the wire reference.

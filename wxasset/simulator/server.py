@@ -164,7 +164,7 @@ class Simulator(Backstage):
 
     @property
     def controllable(self) -> bool:
-        """Whether it is controlled over HTTP below `/_sim/`."""
+        """True if the simulator is controlled over HTTP below `/_sim/`."""
         return self._controllable
 
     @property
@@ -214,7 +214,7 @@ class Simulator(Backstage):
 
     @property
     def article_images(self) -> dict[str, bytes]:
-        """What was sent to uploadimg, by the address it got."""
+        """Images sent to uploadimg, by their URL."""
         return self._account.article_images
 
     def add_article(self, *, title: str, author: str = "", digest: str = "", content: str = "", url: str = "") -> str:

@@ -132,7 +132,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """What the file holds; an empty document where there is none, or none that can be read."""
+    """Return the content of the file; an empty document if it is missing or unreadable."""
     data = _read(path)
     if data is None:
         return {}

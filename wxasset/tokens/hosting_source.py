@@ -43,7 +43,7 @@ def _path(instance: object, attribute: "Attribute[Any]", value: object) -> None:
 
 @frozen
 class _Pushed:
-    """What was found in the file."""
+    """Content of the token file."""
 
     token: Token
     written_at: float

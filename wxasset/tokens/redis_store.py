@@ -150,7 +150,7 @@ class _Breaker:
 
 
 def _place(url: str) -> str | None:
-    """Where a URL leads, without its password; None where it leads nowhere."""
+    """Return the address of a URL without its password; None if it is invalid."""
     from redis.asyncio.connection import parse_url  # noqa: PLC0415 - the extra is there: it was looked for
 
     try:
@@ -168,7 +168,7 @@ def _place_of(client: "Redis") -> str:
 
 
 def _opener(url: str, timeout: float) -> Callable[[], "Redis"]:
-    """What opens a client: a function shows nothing of the password that it closes over."""
+    """Return a function to open a client; a closure does not show the password."""
     from redis.asyncio import Redis  # noqa: PLC0415 - the extra is there: it was looked for
     from redis.asyncio.connection import AbstractConnection  # noqa: PLC0415
     from redis.asyncio.retry import Retry  # noqa: PLC0415
@@ -371,7 +371,7 @@ class RedisTokenStore:
         raise TokenStoreError(f"Redis at {self._place} failed to {doing}: {trouble}.")
 
     def _trouble(self, error: Exception) -> str:
-        """What is wrong, from the class alone: the text may repeat what was sent."""
+        """Describe an error by its class alone; its text may repeat the request."""
         name = type(error).__name__
         return f"no answer within {self._timeout:g} s" if name == "TimeoutError" else _TROUBLE.get(name, name)
 

@@ -1,4 +1,4 @@
-"""Where tokens are kept for other processes and hosts, behind one protocol."""
+"""Stores that share tokens with other processes and hosts, behind one protocol."""
 
 import asyncio
 from collections.abc import Coroutine

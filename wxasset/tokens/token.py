@@ -1,4 +1,4 @@
-"""What a token is, in hand and in a store, and what a source of tokens has to be. Nothing here does I/O."""
+"""Tokens, their records in stores, and the protocol of token sources. No I/O."""
 
 import json
 from typing import Protocol, TypeVar
@@ -41,7 +41,7 @@ class Token:
 
 
 class TokenSource(Protocol):
-    """Where a `TokenCache` gets its tokens from.
+    """Source of tokens for a `TokenCache`.
 
     A source whose tokens may be shared through a `TokenStore` also has two attributes: ``account``, a text that
     names the account and the kind of token, and ``supersedes``, which is true where a fetch ends the token before.

@@ -26,7 +26,7 @@ _FILES: Final = Parameter(negative="", show_default=False)
 
 @frozen(kw_only=True)
 class _Words:
-    """What is given along with files."""
+    """Options given along with files."""
 
     type: Kind | None
     title: str | None

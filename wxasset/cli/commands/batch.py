@@ -74,7 +74,7 @@ _PATIENCE: Final = 30.0
 
 @frozen(kw_only=True)
 class _Batch:
-    """What a batch was given."""
+    """Options of a batch."""
 
     source: str
     type: Kind

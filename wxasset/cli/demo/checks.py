@@ -1,4 +1,4 @@
-"""How the demonstration judges what came of its uploads. Pure."""
+"""Check the results of the demonstration. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class Upload:
 
 
 class Verdict(Enum):
-    """What the comparison of a file with what came back has shown."""
+    """Result of comparing a file with its download."""
 
     IDENTICAL = "identical"
     ACCEPTED = "accepted"
@@ -85,7 +85,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was different and no check failed."""
+        """Return True if no file differed and no check failed."""
         return all(row.verdict is not Verdict.DIFFERENT for row in self.rows) and all(
             check.passed is not False for check in self.checks
         )

@@ -1,4 +1,4 @@
-"""What a demonstration holds in a library that may be somebody's: nothing of it stays."""
+"""Delete the materials of a demonstration, also after a failure."""
 
 from collections.abc import Callable
 from time import perf_counter

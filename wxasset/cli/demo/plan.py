@@ -1,4 +1,4 @@
-"""What the demonstration uploads. Pure."""
+"""Files uploaded by the demonstration. Pure."""
 
 from pathlib import Path
 from typing import Final

@@ -41,7 +41,7 @@ _LOOK: Final = 100  # how many materials of others may be newer than ours before
 
 @frozen(kw_only=True)
 class Desk:
-    """What a round needs besides the session.
+    """Context of a round besides the session.
 
     Attributes:
         scratch: A directory for downloads.

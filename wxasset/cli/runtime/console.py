@@ -1,4 +1,4 @@
-"""How results and errors look on a terminal, and in a pipe."""
+"""Show results and errors on a terminal or in a pipe."""
 
 import io
 import sys

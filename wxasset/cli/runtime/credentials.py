@@ -1,4 +1,4 @@
-"""Whose account a command works for, and the session that does; nothing of it is ever an argument."""
+"""Find the account of a command and open its session; credentials are never arguments."""
 
 import os
 import re
@@ -38,7 +38,7 @@ _KEYS: Final = ("appid", "secret", "base_url", "token_store")
 
 @frozen(kw_only=True)
 class Credentials:
-    """What leads to one account.
+    """Credentials of one account.
 
     Attributes:
         appid: Its appid.
@@ -68,7 +68,7 @@ class Credentials:
 
 @frozen
 class Accounts:
-    """What a credentials file holds."""
+    """Content of a credentials file."""
 
     path: Path
     by_name: Mapping[str, Credentials]
@@ -157,7 +157,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def credentials_path(environ: Mapping[str, str]) -> Path:
-    """Where the credentials file is: `WXASSET_CREDENTIALS`, or below the user's configuration directory."""
+    """Return the path of the credentials file: `WXASSET_CREDENTIALS`, or below the user's configuration directory."""
     if given := environ.get("WXASSET_CREDENTIALS"):
         return Path(given).expanduser()
     base = environ.get("XDG_CONFIG_HOME")

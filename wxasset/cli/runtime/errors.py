@@ -1,4 +1,4 @@
-"""How errors and notes are told on stderr: a line, a few lines on a terminal, or a JSON object."""
+"""Write errors and notes to stderr: a line, a few lines on a terminal, or a JSON object."""
 
 import sys
 from collections.abc import Mapping

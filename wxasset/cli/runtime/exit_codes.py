@@ -19,7 +19,7 @@ __all__ = ["CLOSED_PIPE", "EXIT_CODES", "Exit", "exit_of", "exit_of_all", "stops
 
 
 class Exit(IntEnum):
-    """How a command ended."""
+    """Exit status of a command."""
 
     OK = 0
     FAILED = 1

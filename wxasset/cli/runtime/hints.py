@@ -1,4 +1,4 @@
-"""What the library's hints say to whoever has no program, only a command line. Pure.
+"""Translate the library's hints for users of the command line. Pure.
 
 The library speaks of its arguments and verbs; here the same is said with options, variables and commands.
 """

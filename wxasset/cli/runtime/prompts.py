@@ -1,4 +1,4 @@
-"""What has to be true before anything is done to a real account."""
+"""Check options and ask for consent before changes to a real account."""
 
 import sys
 from collections.abc import Mapping, Sequence

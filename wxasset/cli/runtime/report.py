@@ -1,4 +1,4 @@
-"""What a command tells on its way: results on stdout, everything else on stderr, and at its end a status."""
+"""Report the results of a command on stdout, everything else on stderr, and its exit status."""
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ Record: TypeAlias = Mapping[str, object]
 
 @define(kw_only=True)
 class Report:
-    """What has become of a command so far.
+    """Results of a command so far.
 
     Attributes:
         out: Where results go.

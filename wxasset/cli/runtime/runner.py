@@ -1,4 +1,4 @@
-"""How a command works: it finds its account, opens a session, does its work, and ends with a status."""
+"""Run a command: find the account, open a session, do the work, return the exit status."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ FLAG = Parameter(negative="", show_default=False)
 @Parameter(name="*")
 @frozen(kw_only=True)
 class Options:
-    """What every command takes."""
+    """Options of every command."""
 
     account: Annotated[str | None, Parameter(help="An account of the credentials file, by its name there.")] = None
     json: Annotated[

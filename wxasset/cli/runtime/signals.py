@@ -1,4 +1,4 @@
-"""How a command runs: on uvloop where it is installed, and until it is done or a signal ends it.
+"""Run a command on uvloop where it is installed, until it is done or a signal ends it.
 
 Ctrl-C and SIGTERM end it in order: what is under way is cancelled, and what it holds is given back.
 """

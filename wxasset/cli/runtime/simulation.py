@@ -43,7 +43,7 @@ def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
 
 
 def _about_faults(sim: Simulator) -> list[str]:
-    """How to make calls fail, where that can be done over HTTP."""
+    """Return an example of making calls fail over HTTP, if the simulator allows control."""
     if not sim.controllable:
         return []
     fault = """'{"endpoint": "add_material", "fault": "reset-after-commit"}'"""

@@ -1,4 +1,4 @@
-"""How much is used of what WeChat limits: the library's places, and the day's calls of each API. Pure."""
+"""Compute the usage of WeChat's limits: the library's places, and the day's calls of each API. Pure."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ ENDPOINTS: Final = tuple(
 
 @frozen(kw_only=True)
 class Usage:
-    """How much of something is used.
+    """Usage of one limit.
 
     Attributes:
         name: What it is of: a kind of material, or the path of an API.

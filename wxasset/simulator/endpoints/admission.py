@@ -1,4 +1,4 @@
-"""Who is let in: an endpoint's method, token, permission and quota, before anything is read (wire reference 0.5)."""
+"""Check method, token, permission and quota before the body is read (wire reference 0.5)."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -54,7 +54,7 @@ def admit(account: Account, endpoint: Endpoint, request: ApiRequest) -> None:
 
 
 def comes_from_hosting(account: Account, request: ApiRequest) -> bool:
-    """Whether a request needs no token: cloud hosting sent it and its path is listed there (1.6)."""
+    """Return True if cloud hosting sent the request and its path is listed there (1.6)."""
     listed = account.options.cloud_hosting
     named = request.query.get("access_token") or request.query.get("cloudbase_access_token")
     return listed is not None and request.path in listed and not named

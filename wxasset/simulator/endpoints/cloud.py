@@ -81,7 +81,7 @@ def _link(account: Account, env: str, file: object) -> Document:
 
 
 def _outcome(account: Account, env: str, fileid: str) -> dict[str, object]:
-    """What becomes of one file; a failure of one leaves errcode 0 for the whole call."""
+    """Return the result for one file; its failure leaves errcode 0 for the whole call."""
     if env_of(fileid) not in (None, env):
         return {"status": _EXCEED_AUTHORITY, "errmsg": "STORAGE_EXCEED_AUTHORITY"}
     if fileid not in account.cloud_files:

@@ -90,7 +90,7 @@ class FormReader:
 
 
 def owns(path: str) -> bool:
-    """Whether a path belongs to object storage rather than to the API."""
+    """Return True if a path belongs to object storage rather than to the API."""
     return path.startswith(PREFIX)
 
 

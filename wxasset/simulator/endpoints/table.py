@@ -116,13 +116,13 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
 
 
 def extra_headers(account: Account, request: ApiRequest) -> dict[str, str]:
-    """What a reply through cloud hosting carries besides; documented, the form of the value chosen (1.6)."""
+    """Return the extra headers of a response through cloud hosting; documented, the form of the value chosen (1.6)."""
     if request.path not in ENDPOINTS or not comes_from_hosting(account, request):
         return {}
     return {"x-openapi-seqid": account.identifiers.sequence_id()}
 
 
 def is_token_endpoint(path: str) -> bool:
-    """Whether a path is one of those that hand out tokens."""
+    """Return True for the paths of token endpoints."""
     endpoint = ENDPOINTS.get(path)
     return endpoint is not None and endpoint.issues_token

@@ -1,4 +1,4 @@
-"""What the upload endpoints and the download headers have in common."""
+"""Parts shared by the upload endpoints, and download headers."""
 
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state import formats

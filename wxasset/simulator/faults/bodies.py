@@ -1,4 +1,4 @@
-"""What an answer becomes by a fault: gateways' pages, half documents, bombs."""
+"""Response bodies made by faults: gateway pages, truncated documents, bombs."""
 
 import asyncio
 import gzip
@@ -69,7 +69,7 @@ def refusal(account: Account, errcode: int, request: ApiRequest) -> Document:
 def instead_of_commit(  # noqa: PLR0911 - one for each word
     fault: Fault, base_url: str
 ) -> RawReply | int | None:
-    """What is answered without carrying the request out: a reply, or a code; None if it is carried out."""
+    """Return the response or code of a fault that prevents the request; None if it is carried out."""
     for word in fault.words:
         match word:
             case Refusal(errcode=errcode, committed=False):
@@ -90,7 +90,7 @@ def instead_of_commit(  # noqa: PLR0911 - one for each word
 
 
 def without_answer(fault: Fault) -> bool:
-    """Whether no word of it says what is answered."""
+    """Return True if no word of the fault sets the response."""
     return not any("the answer" in word.decides for word in fault.words)
 
 
@@ -103,7 +103,7 @@ def headers_of(fault: Fault) -> dict[str, str]:
 async def spoil_document(  # noqa: PLR0911 - one for each word
     fault: Fault, document: Document | None, write: Callable[[Document], RawReply]
 ) -> RawReply | None:
-    """What comes in the place of the answer of a request that was carried out; None for the answer itself.
+    """Return the replacement for the response of a request already carried out; None keeps it.
 
     Args:
         fault: The fault.

@@ -43,7 +43,7 @@ _SENDING = (Break, BreakUpload, ReturnEarly, StallBody, Trickle, SlowHead, CutRe
 
 
 def is_plain(fault: Fault) -> bool:
-    """Whether the answer goes out as any other does."""
+    """Return True if the response is delivered normally."""
     special = any(isinstance(word, _SENDING) for word in fault.words)
     return not special and Instead("not-http") not in fault.words
 

@@ -38,16 +38,16 @@ class FaultRule:
 
     @property
     def remaining(self) -> int | None:
-        """How many more requests will get it; None for no end."""
+        """Number of requests left for the rule; None without a limit."""
         return None if self.times is None else self.times - self.used
 
     @property
     def unused(self) -> bool:
-        """Whether it did less than was asked: some of its times, or all where there is no end."""
+        """Return True if the rule was used less often than requested, or never if unlimited."""
         return self.used == 0 if self.times is None else self.used < self.times
 
     def meets(self, path: str, *, link: bool) -> bool:
-        """Whether a request is one of those it is for."""
+        """Return True if the rule applies to a request."""
         if self._paths is None:
             return True
         return path in self._paths or (link and LINK in self._paths)

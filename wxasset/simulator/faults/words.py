@@ -112,12 +112,12 @@ class Break:
 
     @property
     def reset(self) -> bool:
-        """Whether it ends with RST rather than FIN."""
+        """True to end with RST rather than FIN."""
         return BREAKS[self.text][0] == "reset"
 
     @property
     def committed(self) -> bool:
-        """Whether the request is carried out before."""
+        """True if the request is carried out before."""
         return BREAKS[self.text][1]
 
     def __str__(self) -> str:
@@ -262,12 +262,12 @@ class Instead:
 
     @property
     def decides(self) -> frozenset[str]:
-        """What no other word of the fault may decide."""
+        """Aspect of a response set by one word of a fault only."""
         return _ANSWER | _SENDING if self.text == "not-http" else _ANSWER
 
     @property
     def committed(self) -> bool:
-        """Whether the request is carried out before."""
+        """True if the request is carried out before."""
         return self.text != "html"
 
     def __str__(self) -> str:
@@ -304,7 +304,7 @@ class Bomb:
 
 @frozen
 class Hide:
-    """What is made stays out of lists and counts for a while."""
+    """Hide created items from lists and counts for a while."""
 
     decides: ClassVar[frozenset[str]] = frozenset({"what is seen"})
     milliseconds: int = field(validator=_milliseconds)

@@ -1,4 +1,4 @@
-"""What the simulated account holds: its library, its temporary media, its cloud files, and the journal."""
+"""State of the simulated account: library, temporary media, cloud files, and journal."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How long a voice plays, read from its frames or its header; None where that cannot be told."""
+"""Duration of a voice, read from its frames or its header; None if unknown."""
 
 import struct
 from collections.abc import Callable

@@ -53,7 +53,7 @@ _EXTENSIONS: dict[str, str] = {
 
 @frozen
 class Limit:
-    """What one endpoint takes for one type.
+    """Formats and sizes accepted by one endpoint for one type.
 
     Attributes:
         formats: Names of the formats.
@@ -70,7 +70,7 @@ class Limit:
     inclusive: bool = True
 
     def exceeded_by(self, size: int, kilobyte: int) -> bool:
-        """Whether a file of `size` bytes is too large, with `kilobyte` bytes to the K."""
+        """Return True if `size` bytes are too many, with `kilobyte` bytes to the K."""
         largest = self.amount * (kilobyte if self.unit == "K" else kilobyte * kilobyte)
         return size > largest or (size == largest and not self.inclusive)
 

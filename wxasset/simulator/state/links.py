@@ -51,7 +51,7 @@ class LinkTable:
         return f"{self.base_url}{quote(path)}?sign={key}"
 
     def owns(self, path: str) -> bool:
-        """Whether a path belongs to links rather than to the API."""
+        """Return True if a path belongs to links rather than to the API."""
         return path.startswith(_PREFIXES)
 
     def serve(self, request: ApiRequest, files: CloudFiles) -> RawReply:

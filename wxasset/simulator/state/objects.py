@@ -33,7 +33,7 @@ class StoredFile:
 
 
 class Room(Protocol):
-    """Where the bytes of a file are put together."""
+    """Temporary directory for the bytes of files."""
 
     def write(self, data: bytes, /) -> object:
         """Take the next bytes."""
@@ -112,5 +112,5 @@ class CloudFiles(MutableMapping[str, bytes]):
         return self._files.get(fileid)
 
     def sizes(self) -> dict[str, int]:
-        """How many bytes each of them has."""
+        """Return the size of each file in bytes."""
         return {fileid: len(file.content) for fileid, file in list(self._files.items())}

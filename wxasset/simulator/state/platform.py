@@ -1,4 +1,4 @@
-"""What a third-party platform holds: its tickets, and the account's authorization (wire reference 1.3)."""
+"""State of a third-party platform: tickets, and the account's authorization (wire reference 1.3)."""
 
 from attrs import define, field
 

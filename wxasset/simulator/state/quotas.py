@@ -1,4 +1,4 @@
-"""How often an endpoint may be called in a day and in a minute, and the count cleared (wire reference 0.7, 1.4)."""
+"""Daily and minute quotas of endpoints, and the clearing of counts (wire reference 0.7, 1.4)."""
 
 from collections import Counter
 
@@ -48,7 +48,7 @@ class QuotaOffice:
         self._daily[path, self._today()] += 1
 
     def used(self, path: str) -> int:
-        """How many calls of an endpoint have counted today."""
+        """Return the number of calls of an endpoint counted today."""
         return self._daily[path, self._today()]
 
     def clear(self, path: str | None = None) -> None:

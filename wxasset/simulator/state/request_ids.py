@@ -1,4 +1,4 @@
-"""What is remembered of each refusal, so that its request id can be looked up (wire reference 1.4)."""
+"""Records of refusals, looked up by request id (wire reference 1.4)."""
 
 import json
 import re
@@ -52,7 +52,7 @@ class RefusalBook:
             self._refusals.popitem(last=False)
 
     def find(self, rid: object) -> Document:
-        """What is remembered of a request id. That its age is judged before anything else of it is chosen.
+        """Return the record of a request id. The order of its checks, age first, is chosen.
 
         Raises:
             ApiError: 76002 for what is none, 76004 for one of more than 7 days, 76001 for an unknown one, 76003 for

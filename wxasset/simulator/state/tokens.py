@@ -108,7 +108,7 @@ class TokenOffice:
         return self._issue("cloudbase")
 
     def seconds_left(self, token: IssuedToken) -> int:
-        """What `expires_in` says about a token."""
+        """Return the `expires_in` of a token."""
         return round(token.expires_at - self._clock.now())
 
     def number(self, value: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Who may upload what to cloud storage, and for how long (wire reference 3.1)."""
+"""Permits for uploads to cloud storage, limited in time (wire reference 3.1)."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -101,5 +101,5 @@ def file_id(env: str, key: str) -> str:
 
 
 def address(base_url: str, grant: Grant) -> str:
-    """Where to send the form."""
+    """Return the URL for the form."""
     return base_url + quote(grant.path)

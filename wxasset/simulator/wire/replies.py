@@ -1,4 +1,4 @@
-"""What goes back on the wire: documents, files, and the exact wording of errors."""
+"""Responses on the wire: documents, files, and the exact wording of errors."""
 
 import json
 from collections import defaultdict
@@ -16,7 +16,7 @@ _CONTENT_TYPES = ("application/json; encoding=utf-8", "text/plain")
 
 
 class _Suffix(Enum):
-    """How an error text ends (wire reference 0.3)."""
+    """Return the end of an error text (wire reference 0.3)."""
 
     RID = " rid: {rid}"
     COMMA_RID = ", rid: {rid}"
