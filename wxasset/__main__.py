@@ -1,5 +1,6 @@
 """The command `wxasset`, also run as `python -m wxasset`."""
 
+import signal
 import sys
 from typing import Final
 
@@ -10,6 +11,9 @@ _EXTRA: Final = frozenset({"cyclopts", "rich"})  # what `wxasset[cli]` installs
 
 def main() -> None:
     """Run the command line, and leave with its exit status."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # `nohup` and background jobs of a shell pass this on; Ctrl-C and `kill -INT` must still end the command.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         from wxasset.cli import run  # noqa: PLC0415  # the extra may be missing, which is told in one sentence
     except ModuleNotFoundError as error:
