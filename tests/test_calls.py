@@ -9,9 +9,7 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, media
-from wxasset.calls import materials as material
-from wxasset.calls import tokens as token
+from wxasset.calls import cloud, materials, media, tokens
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.calls.cloud import (
     Asking,
@@ -159,7 +157,7 @@ def declared() -> set[type[Any]]:
     """Return every endpoint that the modules of calls declare."""
     return {
         one
-        for module in (material, media, cloud, token)
+        for module in (materials, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
     } - {StartUpload, BatchDownloadFile}  # the tests of cloud uploads and downloads have them

@@ -10,9 +10,7 @@ from attrs import NOTHING, field, fields, frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, media
-from wxasset.calls import materials as material
-from wxasset.calls import tokens as token
+from wxasset.calls import cloud, materials, media, tokens
 from wxasset.calls.base import Ack, Call
 from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, DeletedFile, DeletedFiles, StartUpload
 from wxasset.calls.materials import (
@@ -161,7 +159,7 @@ def test_every_reply_of_the_declared_calls_is_tested() -> None:
     """The replies that these tests build are those of the modules of calls."""
     calls = {
         one
-        for module in (material, media, cloud, token)
+        for module in (materials, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
     } - {StartUpload, BatchDownloadFile}  # the tests of cloud uploads and downloads have them

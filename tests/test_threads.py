@@ -90,7 +90,7 @@ async def test_nobody_waits_for_the_end_of_work_that_never_begins(monkeypatch: p
         await waiting
     with pytest.raises(asyncio.CancelledError):
         await job.result()
-    await asyncio.wait([cleaning := asyncio.create_task(job.through())], timeout=5)
+    await asyncio.wait([cleaning := asyncio.create_task(job.join())], timeout=5)
     go_on.set()
     assert cleaning.done()
     assert await busy.result()
@@ -113,7 +113,7 @@ async def test_work_goes_on_in_the_background_until_it_is_asked_for() -> None:
         assert await job.result() == (3, 1)
         with pytest.raises(ZeroDivisionError):
             await failing.result()
-    await failing.through()
+    await failing.join()
 
 
 async def test_whoever_waits_for_the_end_of_work_can_be_cancelled_afterwards() -> None:
@@ -128,7 +128,7 @@ async def test_whoever_waits_for_the_end_of_work_can_be_cancelled_afterwards() -
 
     job = in_background(work)
     await begun.wait()
-    waiter = asyncio.create_task(job.through())
+    waiter = asyncio.create_task(job.join())
     await asyncio.sleep(0)
     waiter.cancel()
     for _ in range(5):

@@ -2,10 +2,10 @@
 
 import enum
 
-from wxasset.wire.completeness import End, Ending
+from wxasset.wire.completeness import Completeness, CompletenessChecker
 from wxasset.wire.formats import HEAD_SIZE, sniff
 
-__all__ = ["EndWatch", "Integrity"]
+__all__ = ["Integrity", "IntegrityChecker"]
 
 
 class Integrity(enum.Enum):
@@ -25,29 +25,31 @@ class Integrity(enum.Enum):
     UNVERIFIED = "unverified"
 
 
-class EndWatch:
+class IntegrityChecker:
     """Looks for the end mark of a file while it comes."""
 
     def __init__(self) -> None:
         """Begin before the first byte."""
         self._head = b""
-        self._ending: Ending | None = None
+        self._checker: CompletenessChecker | None = None
 
     def feed(self, data: bytes) -> None:
         """See the next bytes."""
-        if self._ending is not None:
-            self._ending.feed(data)
+        if self._checker is not None:
+            self._checker.feed(data)
             return
         self._head += data
         if len(self._head) >= HEAD_SIZE:
             self._begin()
 
-    def _begin(self) -> Ending:
-        self._ending = Ending(sniff(self._head))
-        self._ending.feed(self._head)
-        return self._ending
+    def _begin(self) -> CompletenessChecker:
+        self._checker = CompletenessChecker(sniff(self._head))
+        self._checker.feed(self._head)
+        return self._checker
 
     def judge(self) -> Integrity | None:
         """Say what is known now that no more comes; None where the file is cut."""
-        ending = self._ending or self._begin()
-        return {End.REACHED: Integrity.END_MARK, End.UNKNOWN: Integrity.UNVERIFIED}.get(ending.state)
+        checker = self._checker or self._begin()
+        return {Completeness.COMPLETE: Integrity.END_MARK, Completeness.UNKNOWN: Integrity.UNVERIFIED}.get(
+            checker.state
+        )

@@ -76,7 +76,7 @@ class Job(Generic[T]):
                 raise
         return self._outcome()
 
-    async def through(self) -> None:
+    async def join(self) -> None:
         """Wait until it is done, whoever cancels meanwhile; what comes of it is dropped."""
         if await self._stay():
             raise asyncio.CancelledError
@@ -207,7 +207,7 @@ _threads: Final = PerLoop(_Threads)
 
 
 def in_background(function: Callable[..., T], *arguments: Any) -> Job[T]:
-    """Hand blocking work to a thread and go on; whoever does owes the job a `result` or a `through`."""
+    """Hand blocking work to a thread and go on; whoever does owes the job a `result` or a `join`."""
     return _threads.get().give(function, arguments)
 
 

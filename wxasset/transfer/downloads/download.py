@@ -9,7 +9,7 @@ from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Reply
-from wxasset.transfer.integrity import EndWatch, Integrity
+from wxasset.transfer.integrity import Integrity, IntegrityChecker
 from wxasset.transfer.progress import Progress, Throttle
 from wxasset.wire.filenames import disposition_filename, safe_name
 from wxasset.wire.limits import MIB
@@ -53,13 +53,13 @@ class FileReply:
     _start: bytes = field(repr=False)
     _limit: int
     _received: int = field(default=0, init=False)
-    _watch: EndWatch | None = field(init=False, repr=False)
+    _watch: IntegrityChecker | None = field(init=False, repr=False)
     filename: str | None = field(init=False)
     integrity: Integrity | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Watch for the end of the file where nothing else would show that it was cut."""
-        self._watch = EndWatch() if self._reply.integrity is None else None
+        self._watch = IntegrityChecker() if self._reply.integrity is None else None
         name = disposition_filename(self._reply.disposition)
         self.filename = safe_name(name, self.fallback) if name else None
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from attrs import define, field
 
-from wxasset.transfer.buffers import WRITING
-from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, thoroughly
+from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
+from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, shielded
 from wxasset.transfer.threads import in_background
 from wxasset.wire.filenames import safe_name
 from wxasset.wire.formats import sniff
@@ -77,15 +77,15 @@ class PathSink(Sink):
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         """Enter the sink for one attempt."""
         part = _Part(self._directory, os.path.basename(self._target) if self._target else "wxasset")
-        with WRITING.take() as portion:
-            writing = ThreadedWriting(part.write, portion, self._target or self._directory)
+        with DOWNLOAD_BUFFERS.lease() as lease:
+            writing = ThreadedWriting(part.write, lease, self._target or self._directory)
             try:
                 yield writing
                 name = None if self._target else safe_name(filename, fallback, sniff(writing.head))
                 self.path = await writing.finish(self._finish, part, name)
             except BaseException:
                 # A cancelled download leaves no part behind either.
-                await thoroughly(writing.through, lambda: in_background(part.discard).through())
+                await shielded(writing.join, lambda: in_background(part.discard).join())
                 raise
 
     def _finish(self, part: "_Part", name: str | None) -> Path:

@@ -14,7 +14,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import DestinationError, UsageError
-from wxasset.transfer.buffers import WRITING
+from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
 from wxasset.transfer.downloads.paths import examine_path
 from wxasset.transfer.downloads.writer import (
     DirectWriting,
@@ -23,7 +23,7 @@ from wxasset.transfer.downloads.writer import (
     Writing,
     cannot_write,
     in_thread,
-    thoroughly,
+    shielded,
     write_all,
 )
 from wxasset.transfer.threads import in_background
@@ -73,13 +73,13 @@ class _HandleSink(Sink):
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         del filename, fallback
         start = await in_thread(self._begin, name=_OPEN_FILE)
-        with WRITING.take() as portion:
-            writing = ThreadedWriting(self._write, portion, _OPEN_FILE)
+        with DOWNLOAD_BUFFERS.lease() as lease:
+            writing = ThreadedWriting(self._write, lease, _OPEN_FILE)
             try:
                 yield writing
                 await writing.finish(self._end)
             except BaseException:
-                await thoroughly(writing.through, lambda: in_background(self._restore, start).through())
+                await shielded(writing.join, lambda: in_background(self._restore, start).join())
                 raise
 
     def _begin(self) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from wxasset.errors import DestinationError
-from wxasset.transfer.buffers import Portion
+from wxasset.transfer.buffers import BufferLease
 from wxasset.transfer.threads import Job, in_background
 from wxasset.wire.formats import HEAD_SIZE
 
@@ -19,7 +19,7 @@ __all__ = [
     "Writing",
     "cannot_write",
     "in_thread",
-    "thoroughly",
+    "shielded",
     "write_all",
 ]
 
@@ -92,10 +92,10 @@ class Writing(ABC):
 class ThreadedWriting(Writing):
     """Writing behind: a thread hashes and writes one batch while the next one is collected."""
 
-    def __init__(self, write: Callable[[bytes], object], portion: Portion, name: object) -> None:
+    def __init__(self, write: Callable[[bytes], object], lease: BufferLease, name: object) -> None:
         """Write with a blocking function, which takes all that it is given."""
-        super().__init__(portion.least)
-        self._portion = portion
+        super().__init__(lease.minimum)
+        self._lease = lease
         self._write = write
         self._name = name
         self._job: Job[None] | None = None
@@ -105,7 +105,7 @@ class ThreadedWriting(Writing):
             # Not more than one behind: who collects waits here, and the server with it.
             await self._job.result()
         self._job = in_background(_guarded, self._name, self._step, batch)
-        return self._portion.now
+        return self._lease.current
 
     def _step(self, batch: list[bytes]) -> None:
         for part in batch:
@@ -123,10 +123,10 @@ class ThreadedWriting(Writing):
 
         return await in_thread(last, name=self._name)
 
-    async def through(self) -> None:
+    async def join(self) -> None:
         """Wait until no thread writes any more."""
         if self._job is not None:
-            await self._job.through()
+            await self._job.join()
 
 
 class DirectWriting(Writing):
@@ -179,7 +179,7 @@ def write_all(handle: Any, batch: bytes) -> None:
         view = view[len(view) if taken is None else taken :]
 
 
-async def thoroughly(*steps: Callable[[], Awaitable[object]]) -> None:
+async def shielded(*steps: Callable[[], Awaitable[object]]) -> None:
     """Clean up: each step is made, whatever becomes of the one before it."""
     async with AsyncExitStack() as stack:
         for step in reversed(steps):

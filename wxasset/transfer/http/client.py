@@ -13,10 +13,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from wxasset.errors import ConnectError, UsageError
-from wxasset.transfer.buffers import READING
+from wxasset.transfer.buffers import UPLOAD_BUFFERS
 from wxasset.transfer.http.errors import FAULTS, broken_exchange, is_break
-from wxasset.transfer.http.payload import Payload, Sent
-from wxasset.transfer.http.redirects import Links
+from wxasset.transfer.http.payload import Payload, RequestObserver
+from wxasset.transfer.http.redirects import LinkClient
 from wxasset.transfer.http.reply import OK, Reply, at_most, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody
@@ -56,7 +56,7 @@ class Transport:
         self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._urls: dict[str, URL] = {}
-        self._links = Links(self._headers)
+        self._links = LinkClient(self._headers)
 
     @property
     def api(self) -> str:
@@ -97,7 +97,7 @@ class Transport:
         """Send a request and wait for the head of its answer; `send` makes a reply of it."""
         session = self._session()
         failure: BaseException
-        sent = Sent(request)
+        observer = RequestObserver(request)
         try:
             async with at_most(limit - time.monotonic()):
                 return await session.request(
@@ -109,22 +109,22 @@ class Transport:
                     raise_for_status=False,
                     timeout=request.timeouts.client(request.grace),
                     # The query holds the secrets. Put on here it stays out of aiohttp's errors, traces and `url`.
-                    middlewares=(*getattr(session, "_middlewares", ()), sent),
+                    middlewares=(*getattr(session, "_middlewares", ()), observer),
                 )
         except FAULTS as error:
-            if sent.waiting and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            if observer.waiting and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 where = f"{self._base.host} for {request.path}"
                 failure = ConnectError(f"No connection to {where} in the time that the call may take.", request.path)
             else:
                 failure = broken_exchange(
-                    self._base.host, error, request, sending, stale=sent.on_kept_connection and is_break(error)
+                    self._base.host, error, request, sending, stale=observer.on_kept_connection and is_break(error)
                 )
         raise failure
 
     def follow(
         self, link: str, policy: DownloadPolicy, request: Request, headers: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[Reply]:
-        """Get what is behind a URL that the server gave; see `Links.follow`."""
+        """Get what is behind a URL that the server gave; see `LinkClient.follow`."""
         return self._links.follow(link, policy, request, headers)
 
     def post(self, link: str, policy: DownloadPolicy, request: Request) -> AbstractAsyncContextManager[Reply]:
@@ -163,7 +163,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
     async def __aenter__(self) -> Reply:
         try:
             limit = self._request.limit()
-            with nullcontext() if self._sending is None else READING.take():
+            with nullcontext() if self._sending is None else UPLOAD_BUFFERS.lease():
                 response = self._response = await self._respond(self._request, self._sending, limit)
             reply = Reply(self._request, response, limit - time.monotonic())
             if response.status not in self._good:

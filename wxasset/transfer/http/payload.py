@@ -10,7 +10,7 @@ from aiohttp.connector import Connection
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, Writer
 
-__all__ = ["Payload", "Sent"]
+__all__ = ["Payload", "RequestObserver"]
 
 _KEPT: Final = "_wxasset_kept"
 
@@ -38,7 +38,7 @@ class Payload(payload.Payload):
         await self.write(writer)
 
 
-class Sent:
+class RequestObserver:
     """A middleware that puts the query on, and sees which connection a request goes out on.
 
     Attributes:

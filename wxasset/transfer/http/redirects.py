@@ -19,12 +19,12 @@ from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
 from wxasset.wire.url_policy import DownloadPolicy, check_link, check_redirect, may_connect
 
-__all__ = ["Links"]
+__all__ = ["LinkClient"]
 
 _PARTIAL: Final = (206, 416)  # a part of a file, and none
 
 
-class Links:
+class LinkClient:
     """Follows URLs, each policy over connections of its own."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:

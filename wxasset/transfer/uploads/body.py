@@ -127,7 +127,7 @@ class Sending:
         if writer.transport is None or writer.transport.get_write_buffer_size():
             try:
                 async with asyncio.timeout(self.stall) as timer:
-                    with _Watch(writer.transport, timer, self.stall):
+                    with _StallTimer(writer.transport, timer, self.stall):
                         await writer.drain()
             except TimeoutError as error:
                 self.stalled = True
@@ -143,7 +143,7 @@ class Sending:
         self.sent += len(data)
 
 
-class _Watch:
+class _StallTimer:
     """Puts a timer off while bytes move: a slow line may need longer than that for a piece.
 
     To wait in slices would not do: a `drain` of aiohttp that was cancelled is cancelled for ever.

@@ -8,10 +8,10 @@ from typing import Final
 from attrs import frozen
 
 from wxasset.errors import Hint, SourceError
-from wxasset.transfer.buffers import READING
+from wxasset.transfer.buffers import UPLOAD_BUFFERS
 from wxasset.transfer.uploads.content import Chunk, in_thread, unreadable
 
-__all__ = ["LEAVE_ALONE", "Identity", "read_pages"]
+__all__ = ["LEAVE_ALONE", "Identity", "read_file"]
 
 LEAVE_ALONE: Final = Hint(
     "Leave the file alone while it is sent, then upload it again; nothing was added.",
@@ -74,7 +74,7 @@ def _read(descriptor: int, view: memoryview, offset: int) -> int:
 
 
 @frozen
-class _Reading:
+class _FileReader:
     """One pass over a file."""
 
     descriptor: int
@@ -104,7 +104,7 @@ class _Reading:
             self.identity.check(self.descriptor, self.name)
 
 
-async def read_pages(descriptor: int, identity: Identity, start: int, name: str) -> AsyncGenerator[Chunk, None]:
+async def read_file(descriptor: int, identity: Identity, start: int, name: str) -> AsyncGenerator[Chunk, None]:
     """Read a file to its end, into one buffer: what it gives holds until the next bytes are asked for.
 
     Args:
@@ -116,15 +116,15 @@ async def read_pages(descriptor: int, identity: Identity, start: int, name: str)
     Raises:
         SourceError: It shrank, grew, was changed, or cannot be read.
     """
-    reading, offset = _Reading(descriptor, identity, name), start
-    portion = READING.take()  # counted from before its connection was made
-    room, buffer = portion.least, memoryview(b"")
+    reader, offset = _FileReader(descriptor, identity, name), start
+    lease = UPLOAD_BUFFERS.lease()  # counted from before its connection was made
+    room, buffer = lease.minimum, memoryview(b"")
     while missing := identity.size - offset:
         if not min(room, missing) <= len(buffer) <= room:
             buffer = memoryview(bytearray(min(room, missing)))
         view = buffer[:missing]
-        if not reading.step(view, offset):
-            await in_thread(reading.wait, view, offset, name=name)
+        if not reader.step(view, offset):
+            await in_thread(reader.wait, view, offset, name=name)
         yield view
         offset += len(view)
-        room = portion.now
+        room = lease.current

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from wxasset.errors import SourceError
 from wxasset.transfer.uploads.content import OPEN_BINARY, SMALL, Chunk, Content, MemoryContent, in_thread
-from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_pages
+from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_file
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = ["FileContent", "examine_file"]
@@ -45,7 +45,7 @@ class FileContent:
         opened: list[int] = []  # by the thread itself: what it returns is lost where its caller is cancelled
         try:
             await in_thread(self._open, opened, name=self.path)
-            async with aclosing(read_pages(opened[0], self.identity, 0, self.path)) as chunks:
+            async with aclosing(read_file(opened[0], self.identity, 0, self.path)) as chunks:
                 yield chunks
         finally:
             for descriptor in opened:

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.uploads.content import CHUNK, OPEN_BINARY, Chunk, Content, in_thread, read_up_to, unreadable
-from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_pages
+from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_file
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = [
@@ -76,7 +76,7 @@ class OpenFileContent(OpenedContent):
         except (OSError, ValueError) as error:
             raise unreadable(self.name, error) from error
         try:
-            async with aclosing(read_pages(descriptor, self.identity, self.start, self.name)) as chunks:
+            async with aclosing(read_file(descriptor, self.identity, self.start, self.name)) as chunks:
                 yield chunks
         finally:
             os.close(descriptor)
