@@ -423,7 +423,7 @@ async def test_handles_that_cannot_be_read(raw: WxSession, server: RawServer, tm
         await refused(raw, server, write, "not open for reading")
     with file.open("rb") as end:
         end.read()
-        assert "seek(0)" in str(await refused(raw, server, end, "stands at its end"))
+        assert "seek(0)" in str(await refused(raw, server, end, "is at its end"))
     await refused(raw, server, io.StringIO("text"), "text mode")
     closed = io.BytesIO(b"x")
     closed.close()
@@ -534,14 +534,18 @@ async def test_a_wrong_size_is_refused(raw: WxSession, server: RawServer, size: 
 async def test_a_stream_that_ends_before_its_head(raw: WxSession, server: RawServer) -> None:
     """A stream of five bytes that announced a hundred fails before its last byte is sent."""
     server.script = [ADDED]
-    with pytest.raises(SourceError, match="gave 5 bytes, not the 100"):
+    with pytest.raises(SourceError, match="yielded 5 bytes, not the 100"):
         await raw.add_material("image", chunks_of(jpeg(5)), size=100)
     assert not parts_whole(server.requests)
 
 
 @pytest.mark.parametrize(
     ("size", "match"),
-    [(99_999, "gave more than the 99999"), (90_000, "gave more than the 90000"), (100_001, "gave 100000 bytes")],
+    [
+        (99_999, "yielded more than the 99999"),
+        (90_000, "yielded more than the 90000"),
+        (100_001, "yielded 100000 bytes"),
+    ],
 )
 async def test_a_stream_that_breaks_its_size(raw: WxSession, server: RawServer, size: int, match: str) -> None:
     """A stream that gives more or fewer bytes than announced fails before its last bytes are sent."""
