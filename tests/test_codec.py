@@ -149,7 +149,7 @@ def refusal(body: bytes, reply: Any) -> DecodeError:
         decode(body, reply, PATH)
     error = caught.value
     assert error.path == PATH
-    assert error.message.startswith(f"{PATH} answered with")
+    assert error.message.startswith(f"{PATH} returned ")
     assert len(error.excerpt) <= 200
     assert error.excerpt.isprintable()
     return error
@@ -395,8 +395,8 @@ def test_a_code_that_is_no_number_is_refused(code: str) -> None:
         (b"<html><body>502 Bad Gateway", "a page of HTML"),
         (b"\n<!DOCTYPE html>", "a page of HTML"),
         (b"<Error><Code>AccessDenied</Code>", "XML"),
-        (b"Bad Gateway", "not JSON"),
-        (b"\x89PNG\r\n\x1a\n", "not JSON"),
+        (b"Bad Gateway", "a body other than JSON"),
+        (b"\x89PNG\r\n\x1a\n", "a body other than JSON"),
         (b'{"url":"u"', "broken JSON"),
         (b'{"url":"u"} and more', "broken JSON"),
         (b"{url:1}", "broken JSON"),
@@ -407,15 +407,15 @@ def test_a_code_that_is_no_number_is_refused(code: str) -> None:
         (b"null", "NoneType"),
         (b"[" * 100_000, "nested too deep"),
         (b'{"url":' * 100_000, "nested too deep"),
-        (b'{"errcode":' + b"9" * 5000 + b"}", "absurd length"),
-        (b'{"x":-' + b"9" * 5000 + b',"url":"u"}', "absurd length"),
+        (b'{"errcode":' + b"9" * 5000 + b"}", "excessively long number"),
+        (b'{"x":-' + b"9" * 5000 + b',"url":"u"}', "excessively long number"),
     ],
 )
 def test_what_is_no_reply_is_named(body: bytes, problem: str) -> None:
     """Whatever stands between this side and WeChat may answer, and the error says with what."""
     error = refusal(body, ImageURL)
     assert problem in error.message
-    with pytest.raises(DecodeError, match="answered with"):
+    with pytest.raises(DecodeError, match="returned "):
         parse(body, PATH)
 
 

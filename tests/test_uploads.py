@@ -389,9 +389,9 @@ async def refused(wx: WxSession, server: RawServer, media: Any, match: str, **op
 async def test_a_path_that_cannot_be_read(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
     """A missing file, a directory, a pipe on disk and an impossible name are told apart, and nothing is sent."""
     await refused(raw, server, tmp_path / "no.jpg", r"Cannot read .*no\.jpg: No such file")
-    await refused(raw, server, tmp_path, "no regular file")
+    await refused(raw, server, tmp_path, "not a regular file")
     os.mkfifo(tmp_path / "pipe")
-    await refused(raw, server, tmp_path / "pipe", "no regular file")
+    await refused(raw, server, tmp_path / "pipe", "not a regular file")
     await refused(raw, server, "a\0b", "Cannot read .*null")
     await refused(raw, server, "", "Cannot read")
 
@@ -445,7 +445,7 @@ async def test_handles_that_fail_when_they_are_read(raw: WxSession, server: RawS
     with tempfile.NamedTemporaryFile("w+") as text:
         text.write("text")
         text.seek(0)
-        await refused(raw, server, text, "gives text, not bytes")
+        await refused(raw, server, text, "returns text, not bytes")
     await refused(raw, server, Camera(), "Cannot read camera: No such device")
 
 
@@ -567,7 +567,7 @@ async def test_streams_that_fail(raw: WxSession, server: RawServer) -> None:
 
     error = await refused(raw, server, broken(), "failed: RuntimeError: the camera is gone")
     assert isinstance(error.__cause__, RuntimeError)
-    await refused(raw, server, texts(), "gave str, not bytes")
+    await refused(raw, server, texts(), "yielded str, not bytes")
     server.script = [ADDED]
     with pytest.raises(SourceError, match="the camera is gone"):
         await raw.add_material("image", broken(), size=5000)
