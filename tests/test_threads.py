@@ -62,7 +62,7 @@ async def test_a_cancelled_scope_waits_as_well() -> None:
 
 async def test_work_that_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled while every thread is taken, the caller leaves at once and the work is not done later."""
-    monkeypatch.setattr("wxasset.transfer.threads._MOST", 1)
+    monkeypatch.setattr("wxasset.transfer.threads._MAX_THREADS", 1)
     done: list[bool] = []
     go_on = threading.Event()
     busy = asyncio.create_task(run_in_thread(go_on.wait, 10))
@@ -79,7 +79,7 @@ async def test_work_that_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatc
 
 async def test_nobody_waits_for_the_end_of_work_that_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever cleans up after cancelled work that no thread had begun is not kept waiting."""
-    monkeypatch.setattr("wxasset.transfer.threads._MOST", 1)
+    monkeypatch.setattr("wxasset.transfer.threads._MAX_THREADS", 1)
     go_on = threading.Event()
     busy = in_background(go_on.wait, 10)
     job = in_background(pytest.fail)

@@ -3,10 +3,10 @@
 from typing import Final, Self
 
 from wxasset.transfer.threads import PerLoop
+from wxasset.wire.limits import KIB
 
 __all__ = ["DOWNLOAD_BUFFERS", "UPLOAD_BUFFERS", "BufferBudget", "BufferLease"]
 
-KIB: Final = 1024
 _RECORD: Final = 16 * KIB  # maximum size of a TLS record
 
 

@@ -47,7 +47,7 @@ class IntegrityChecker:
         self._checker.feed(self._head)
         return self._checker
 
-    def judge(self) -> Integrity | None:
+    def result(self) -> Integrity | None:
         """Return the result at the end of the file; None if the file is truncated."""
         checker = self._checker or self._begin()
         return {Completeness.COMPLETE: Integrity.END_MARK, Completeness.UNKNOWN: Integrity.UNVERIFIED}.get(

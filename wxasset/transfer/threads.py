@@ -38,10 +38,10 @@ class PerLoop(Generic[T]):
             return self._made.setdefault(loop, self._make())
 
 
-_PATIENCE: Final = 0.01  # seconds a job may wait before another thread is started
+_MAX_WAIT: Final = 0.01  # seconds a job may wait before another thread is started
 _IDLE: Final = 10.0  # seconds after which an idle thread exits,
 _IDLE_HELPER: Final = 1.0  # and if there are other threads
-_MOST: Final = 32  # maximum number of threads per event loop
+_MAX_THREADS: Final = 32  # maximum number of threads per event loop
 
 
 class Job(Generic[T]):
@@ -55,7 +55,7 @@ class Job(Generic[T]):
         self._begun = self._withdrawn = self._ended = False
         self._outcome: Callable[[], T]
         self._loop = asyncio.get_running_loop()
-        self._told = self._loop.create_future()
+        self._finished = self._loop.create_future()
 
     async def result(self) -> T:
         """Return the result; a cancelled caller still waits for the thread to finish.
@@ -66,30 +66,30 @@ class Job(Generic[T]):
         """
         if not self._ended:
             try:
-                await self._told
+                await self._finished
             except asyncio.CancelledError:
                 if self._withdraw():
                     # The job never starts, so clean-up does not have to wait for it.
                     self._outcome, self._ended = _raising(asyncio.CancelledError()), True
                 else:
-                    await self._stay()
+                    await self._wait_shielded()
                 raise
         return self._outcome()
 
     async def join(self) -> None:
         """Wait until the job has finished, even if cancelled meanwhile; the result is discarded."""
-        if await self._stay():
+        if await self._wait_shielded():
             raise asyncio.CancelledError
 
-    async def _stay(self) -> bool:
+    async def _wait_shielded(self) -> bool:
         """Wait, and return whether the caller was cancelled meanwhile."""
         cancelled = False
         with anyio.CancelScope(shield=True):
             while not self._ended:
-                if self._told.done():  # cancelled with the waiting task
-                    self._told = self._loop.create_future()
+                if self._finished.done():  # cancelled with the waiting task
+                    self._finished = self._loop.create_future()
                 try:
-                    await self._told
+                    await self._finished
                 except asyncio.CancelledError:
                     cancelled = True
         return cancelled
@@ -117,8 +117,8 @@ class Job(Generic[T]):
     def end(self) -> None:
         """Wake the waiting tasks; called in the thread of the event loop."""
         self._ended = True
-        if not self._told.done():
-            self._told.set_result(None)
+        if not self._finished.done():
+            self._finished.set_result(None)
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Schedule a callback in the thread of the event loop."""
@@ -141,15 +141,15 @@ class _Threads:
         self._waiting: SimpleQueue[Job[Any]] = SimpleQueue()
         self._ended: deque[Job[Any]] = deque()
         self._alive = 0
-        self._given = 0
-        self._taken = 0
+        self._submitted = 0
+        self._claimed = 0
         self._watching = False
-        self._telling = False
+        self._notifying = False
 
-    def give(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> Job[T]:
+    def submit(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> Job[T]:
         """Submit a job to the queue."""
         job = Job(function, arguments, self._lock)
-        self._given += 1
+        self._submitted += 1
         self._waiting.put(job)
         if not self._alive:
             self._start()
@@ -159,14 +159,14 @@ class _Threads:
 
     def _watch(self) -> None:
         self._watching = True
-        asyncio.get_running_loop().call_later(_PATIENCE, self._look, self._given)
+        asyncio.get_running_loop().call_later(_MAX_WAIT, self._check, self._submitted)
 
-    def _look(self, given: int) -> None:
+    def _check(self, submitted: int) -> None:
         """Start another thread if a job submitted before the last check is still waiting."""
-        if self._taken < given and self._alive < _MOST:
+        if self._claimed < submitted and self._alive < _MAX_THREADS:
             self._start()
         self._watching = False
-        if self._taken < self._given:
+        if self._claimed < self._submitted:
             self._watch()
 
     def _start(self) -> None:
@@ -186,19 +186,19 @@ class _Threads:
             if self._claim(job):
                 job.run()
                 self._ended.append(job)
-                if not self._telling:
-                    self._telling = True
-                    job.call_soon(self._tell)
+                if not self._notifying:
+                    self._notifying = True
+                    job.call_soon(self._notify)
             del job  # or an idle thread would keep its last job alive
 
     def _claim(self, job: Job[Any]) -> bool:
         with self._lock:
-            self._taken += 1
+            self._claimed += 1
             return job.begin()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         # Reset the flag first: jobs finishing from now on schedule another call.
-        self._telling = False
+        self._notifying = False
         while self._ended:
             self._ended.popleft().end()
 
@@ -208,7 +208,7 @@ _threads: Final = PerLoop(_Threads)
 
 def in_background(function: Callable[..., T], *arguments: Any) -> Job[T]:
     """Submit blocking work to a thread without waiting; the caller must await `result` or `join` of the job."""
-    return _threads.get().give(function, arguments)
+    return _threads.get().submit(function, arguments)
 
 
 async def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:

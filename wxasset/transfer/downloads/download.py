@@ -53,13 +53,13 @@ class FileReply:
     _start: bytes = field(repr=False)
     _limit: int
     _received: int = field(default=0, init=False)
-    _watch: IntegrityChecker | None = field(init=False, repr=False)
+    _checker: IntegrityChecker | None = field(init=False, repr=False)
     filename: str | None = field(init=False)
     integrity: Integrity | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Watch for the end of the file if HTTP does not reveal a truncated body."""
-        self._watch = IntegrityChecker() if self._reply.integrity is None else None
+        self._checker = IntegrityChecker() if self._reply.integrity is None else None
         name = disposition_filename(self._reply.disposition)
         self.filename = safe_name(name, self.fallback) if name else None
 
@@ -85,15 +85,15 @@ class FileReply:
         if self._received > self._limit:
             path = self._reply.path
             raise ReplyTooLarge(f"{path} sent a file of more than {self._limit} bytes.", path, limit=self._limit)
-        if chunk and self._watch is not None:
-            self._watch.feed(chunk)
+        if chunk and self._checker is not None:
+            self._checker.feed(chunk)
         if not chunk:
-            self.integrity = self._judge()
+            self.integrity = self._final_integrity()
         return chunk
 
-    def _judge(self) -> Integrity:
+    def _final_integrity(self) -> Integrity:
         """Return the evidence for the completeness of the file, at the end of the body."""
-        integrity = self._reply.integrity if self._watch is None else self._watch.judge()
+        integrity = self._reply.integrity if self._checker is None else self._checker.result()
         if integrity is None:
             path, received = self._reply.path, self._received
             raise TruncatedDownload(
@@ -119,7 +119,7 @@ class FileReply:
             content_type=self.content_type,
             size=writing.size,
             sha256=writing.sha256,
-            integrity=self._judge(),
+            integrity=self._final_integrity(),
         )
 
 

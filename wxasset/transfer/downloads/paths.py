@@ -27,10 +27,10 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
         OSError: The path cannot be written.
     """
     target = os.path.abspath(path)
-    found = _look_at(target)
+    found = _lstat(target)
     if found is not None and stat.S_ISLNK(found.st_mode):
         target = os.path.realpath(target)
-        found = _look_at(target)
+        found = _lstat(target)
     if found is not None and stat.S_ISDIR(found.st_mode):
         _check_writable(target)
         return PathSink(target, None, None, sync)
@@ -45,7 +45,7 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     return PathSink(directory, target, stat.S_IMODE(found.st_mode) if found else None, sync)
 
 
-def _look_at(target: str) -> os.stat_result | None:
+def _lstat(target: str) -> os.stat_result | None:
     try:
         return os.lstat(target)
     except FileNotFoundError:
@@ -76,7 +76,7 @@ class PathSink(Sink):
     @asynccontextmanager
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         """Enter the sink for one attempt."""
-        part = _Part(self._directory, os.path.basename(self._target) if self._target else "wxasset")
+        part = _PartialFile(self._directory, os.path.basename(self._target) if self._target else "wxasset")
         with DOWNLOAD_BUFFERS.lease() as lease:
             writing = ThreadedWriting(part.write, lease, self._target or self._directory)
             try:
@@ -88,7 +88,7 @@ class PathSink(Sink):
                 await shielded(writing.join, lambda: in_background(part.discard).join())
                 raise
 
-    def _finish(self, part: "_Part", name: str | None) -> Path:
+    def _finish(self, part: "_PartialFile", name: str | None) -> Path:
         part.close(self._mode, sync=self._sync)
         if self._target is None:
             path = _add(part.path, Path(self._directory), name or "")
@@ -100,7 +100,7 @@ class PathSink(Sink):
         return path
 
 
-class _Part:
+class _PartialFile:
     """A partial file under a temporary name.
 
     All methods run in a thread and make few system calls: each call releases the GIL, and reacquiring it costs more

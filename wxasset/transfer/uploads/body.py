@@ -18,7 +18,7 @@ from wxasset.wire.multipart import Frame
 
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]
 
-_LOOKS: Final = 4  # checks for moved bytes per `Timeouts.stall` seconds: a stall is detected at most a quarter late
+_CHECKS: Final = 4  # checks for moved bytes per `Timeouts.stall` seconds: a stall is detected at most a quarter late
 _ACKED_AT: Final = 120  # bytes; offset of tcpi_bytes_acked, of 8 bytes, in the struct tcp_info of linux/tcp.h
 
 
@@ -155,19 +155,19 @@ class _StallTimer:
 
     def __enter__(self) -> None:
         self._seen = _position(self._transport)
-        self._next = self._loop.call_later(self._stall / _LOOKS, self._look)
+        self._next = self._loop.call_later(self._stall / _CHECKS, self._check)
 
     def __exit__(self, *_: object) -> None:
         self._next.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._timer.expired():
             return
         now = _position(self._transport)
         if now != self._seen:
             self._seen = now
             self._timer.reschedule(self._loop.time() + self._stall)
-        self._next = self._loop.call_later(self._stall / _LOOKS, self._look)
+        self._next = self._loop.call_later(self._stall / _CHECKS, self._check)
 
 
 def _position(transport: asyncio.Transport | None) -> tuple[int, int]:
