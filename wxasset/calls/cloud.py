@@ -139,10 +139,10 @@ class DeleteReport:
             )
 
 
-def stops_all(answer: WxAssetError) -> bool:
+def stops_all(error: WxAssetError) -> bool:
     """Return whether an error implies the failure of all remaining requests."""
     return isinstance(
-        answer,
+        error,
         CredentialError | IPNotAllowedError | PermissionDeniedError | QuotaExceededError | TokenRejectedError,
     )
 
@@ -156,20 +156,20 @@ def report(parts: Iterable[DeleteReport]) -> DeleteReport:
     )
 
 
-def outcomes(batch: Sequence[str], answer: DeletedFiles | WxAssetError) -> DeleteReport:
+def outcomes(batch: Sequence[str], result: DeletedFiles | WxAssetError) -> DeleteReport:
     """Return the outcome of every id of a batch, from the response or the error of its request."""
-    if isinstance(answer, WxAssetError):
-        lost = (FailedDelete(fileid=one, status=None, errmsg=answer.message, error=answer) for one in batch)
-        return DeleteReport(failed=tuple(lost))
-    said = {one.fileid: one for one in answer.files}
-    silent = DeletedFile(fileid="", status=-1, errmsg="WeChat's response does not mention this file")
-    words = [(fileid, said.get(fileid, silent)) for fileid in batch]
+    if isinstance(result, WxAssetError):
+        failed = (FailedDelete(fileid=one, status=None, errmsg=result.message, error=result) for one in batch)
+        return DeleteReport(failed=tuple(failed))
+    found = {one.fileid: one for one in result.files}
+    missing = DeletedFile(fileid="", status=-1, errmsg="WeChat's response does not mention this file")
+    files = [(fileid, found.get(fileid, missing)) for fileid in batch]
     return DeleteReport(
-        deleted=tuple(fileid for fileid, word in words if word.status == 0),
+        deleted=tuple(fileid for fileid, file in files if file.status == 0),
         failed=tuple(
-            FailedDelete(fileid=fileid, status=None if word is silent else word.status, errmsg=word.errmsg)
-            for fileid, word in words
-            if word.status != 0
+            FailedDelete(fileid=fileid, status=None if file is missing else file.status, errmsg=file.errmsg)
+            for fileid, file in files
+            if file.status != 0
         ),
     )
 
@@ -305,13 +305,13 @@ class Asking(Generic[R, S]):
     _parts: dict[int, S] = field(factory=dict, init=False)
     _errors: dict[int, WxAssetError] = field(factory=dict, init=False)
 
-    def take(self, number: int, batch: Sequence[str], answer: R | WxAssetError) -> None:
+    def take(self, number: int, batch: Sequence[str], result: R | WxAssetError) -> None:
         """Record the outcome of every id of a batch, from the response or the error of its request."""
-        if isinstance(answer, WxAssetError):
-            self._errors[number] = answer
-            if stops_all(answer):
-                self.stop = answer
-        self._parts[number] = self._settle(batch, answer)
+        if isinstance(result, WxAssetError):
+            self._errors[number] = result
+            if stops_all(result):
+                self.stop = result
+        self._parts[number] = self._settle(batch, result)
 
     def outcomes(self) -> list[S]:
         """Return the outcomes of all batches, in order.

@@ -111,26 +111,26 @@ class FileURL:
         return api_error(self.status, self.errmsg, path)
 
 
-def links(batch: Sequence[str], answer: FoundFiles | WxAssetError, max_age: int) -> tuple[FileURL, ...]:
+def links(batch: Sequence[str], result: FoundFiles | WxAssetError, max_age: int) -> tuple[FileURL, ...]:
     """Return the outcome of every id of a batch, from the response or the error of its request."""
-    if isinstance(answer, WxAssetError):
+    if isinstance(result, WxAssetError):
         return tuple(
-            FileURL(fileid=one, url=None, status=None, errmsg=answer.message, max_age=max_age, error=answer)
+            FileURL(fileid=one, url=None, status=None, errmsg=result.message, max_age=max_age, error=result)
             for one in batch
         )
-    said = {one.fileid: one for one in answer.files}
-    return tuple(_link(fileid, said.get(fileid), max_age) for fileid in batch)
+    found = {one.fileid: one for one in result.files}
+    return tuple(_link(fileid, found.get(fileid), max_age) for fileid in batch)
 
 
-def _link(fileid: str, word: FoundFile | None, max_age: int) -> FileURL:
-    if word is None:
-        silent = "WeChat's response does not mention this file"
-        return FileURL(fileid=fileid, url=None, status=None, errmsg=silent, max_age=max_age)
-    if word.status == 0 and not word.download_url:
-        nothing = "WeChat's response contains no link to this file"
-        return FileURL(fileid=fileid, url=None, status=None, errmsg=nothing, max_age=max_age)
-    url = word.download_url if word.status == 0 else None
-    return FileURL(fileid=fileid, url=url, status=word.status, errmsg=word.errmsg, max_age=max_age)
+def _link(fileid: str, found: FoundFile | None, max_age: int) -> FileURL:
+    if found is None:
+        missing = "WeChat's response does not mention this file"
+        return FileURL(fileid=fileid, url=None, status=None, errmsg=missing, max_age=max_age)
+    if found.status == 0 and not found.download_url:
+        missing = "WeChat's response contains no link to this file"
+        return FileURL(fileid=fileid, url=None, status=None, errmsg=missing, max_age=max_age)
+    url = found.download_url if found.status == 0 else None
+    return FileURL(fileid=fileid, url=url, status=found.status, errmsg=found.errmsg, max_age=max_age)
 
 
 @frozen(kw_only=True)
