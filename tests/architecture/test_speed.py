@@ -18,7 +18,7 @@ from test_uploads import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 from policies import PATIENT
 from raw_server import RawServer, reply
 from wxasset import SavedMaterial, WxSession
-from wxasset.transfer.buffers import Share
+from wxasset.transfer.buffers import BufferBudget
 
 uvloop = pytest.importorskip("uvloop", reason="uvloop has no build for this platform")
 
@@ -126,23 +126,23 @@ def test_one_connection_serves_a_thousand_uploads(
 
 def test_the_transfers_of_a_loop_share_their_memory() -> None:
     """The more there are the less each takes, in whole records of TLS, between its least and its most."""
-    share = Share(together=1 << 20, least=1 << 15, most=1 << 18)
-    assert [share.for_each_of(number) for number in (0, 1, 4, 5, 20, 32, 1000)] == [
+    budget = BufferBudget(total=1 << 20, minimum=1 << 15, maximum=1 << 18)
+    assert [budget.for_each_of(number) for number in (0, 1, 4, 5, 20, 32, 1000)] == [
         *(262_144, 262_144, 262_144),
         *(196_608, 49_152, 32_768, 32_768),
     ]
 
     async def take() -> None:
-        portions = [share.take() for _ in range(32)]
-        first = portions[0]
-        assert (first.least, first.now) == (32_768, 262_144)
-        for portion in portions:
-            portion.__enter__()
-        assert first.now == 32_768
-        for portion in portions:
-            portion.__exit__(None, None, None)
-        assert first.now == 32_768, "what a connection has taken less of does not grow again"
-        assert share.take().now == 262_144
+        leases = [budget.lease() for _ in range(32)]
+        first = leases[0]
+        assert (first.minimum, first.current) == (32_768, 262_144)
+        for lease in leases:
+            lease.__enter__()
+        assert first.current == 32_768
+        for lease in leases:
+            lease.__exit__(None, None, None)
+        assert first.current == 32_768, "what a connection has taken less of does not grow again"
+        assert budget.lease().current == 262_144
 
     asyncio.run(take())
 

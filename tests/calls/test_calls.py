@@ -9,9 +9,7 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, media
-from wxasset.calls import materials as material
-from wxasset.calls import tokens as token
+from wxasset.calls import cloud, materials, media, tokens
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.calls.cloud import (
     Asking,
@@ -159,7 +157,7 @@ def declared() -> set[type[Any]]:
     """Return every endpoint that the modules of calls declare."""
     return {
         one
-        for module in (material, media, cloud, token)
+        for module in (materials, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
     } - {StartUpload, BatchDownloadFile}  # the tests of cloud uploads and downloads have them
@@ -262,7 +260,7 @@ def tell(problem: pytest.ExceptionInfo[WxAssetError]) -> str:
 @pytest.mark.parametrize("call", [GetMaterial, DeleteMaterial, GetMedia])
 def test_a_media_id_is_a_text(call: Callable[..., object], value: object) -> None:
     """An id that is empty or no text is refused by name."""
-    with pytest.raises(UsageError, match=r"^media_id= must be a text that is not empty\.") as problem:
+    with pytest.raises(UsageError, match=r"^media_id= must be a non-empty string\.") as problem:
         call(media_id=value)
     assert "请" in tell(problem)
 
@@ -334,14 +332,14 @@ def test_the_listed_types(kind: str) -> None:
 @pytest.mark.parametrize("offset", [-1, 1.0, "0", None])
 def test_an_offset_counts_from_zero(offset: Any) -> None:
     """An offset that is no number, or before the first, is refused by name."""
-    with pytest.raises(UsageError, match="offset= counts from 0"):
+    with pytest.raises(UsageError, match="offset= must be an integer of 0 or more"):
         ListMaterials(type="image", offset=offset)
 
 
 @pytest.mark.parametrize("count", [0, 21, -1, 1.0, "20", None])
 def test_a_page_has_one_to_twenty_items(count: Any) -> None:
     """A count outside of 1 to 20 is refused by name."""
-    with pytest.raises(UsageError, match="count= is from 1 to 20"):
+    with pytest.raises(UsageError, match="count= must be from 1 to 20"):
         ListMaterials(type="image", count=count)
 
 
@@ -368,9 +366,9 @@ def test_one_and_fifty_files_are_taken(number: int) -> None:
 @pytest.mark.parametrize("fileids", [("cloud://a", ""), (None,), (5,), (b"cloud://a",)])
 def test_a_file_id_is_a_text(fileids: Any) -> None:
     """An id that is empty or no text is refused, and shown."""
-    with pytest.raises(UsageError, match="A file id is a text that is not empty"):
+    with pytest.raises(UsageError, match="A file id must be a non-empty string"):
         BatchDeleteFile(env="e", fileid_list=fileids)
-    with pytest.raises(UsageError, match="A file id is a text that is not empty"):
+    with pytest.raises(UsageError, match="A file id must be a non-empty string"):
         checked(fileids)
 
 
@@ -426,7 +424,7 @@ def test_a_users_get_carries_its_fields_in_the_query() -> None:
 @pytest.mark.parametrize("value", [1.5, ("a",), ["a"], {"a": 1}])
 def test_what_has_no_place_in_a_query_is_refused(value: Any) -> None:
     """A value that is neither text nor number is refused by name, and not sent as its repr."""
-    with pytest.raises(UsageError, match="note= cannot ride in a query"):
+    with pytest.raises(UsageError, match="note= cannot be sent as a query parameter"):
         Quota(cgi_path="/", note=value).query()
 
 
@@ -619,7 +617,7 @@ def test_every_id_has_its_outcome() -> None:
     assert outcome.deleted == ("a",)
     assert outcome.failed == (
         FailedDelete(fileid="b", status=-503003, errmsg="said"),
-        FailedDelete(fileid="c", status=None, errmsg="WeChat's answer does not mention this file"),
+        FailedDelete(fileid="c", status=None, errmsg="WeChat's response does not mention this file"),
         FailedDelete(fileid="d", status=None, errmsg="No connection.", error=lost),
         FailedDelete(fileid="e", status=None, errmsg="No connection.", error=lost),
     )

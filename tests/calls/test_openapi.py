@@ -77,5 +77,5 @@ async def test_the_callback_host(wx: WxSession, action: str, found: tuple[int, i
 @pytest.mark.parametrize("arguments", [{"action": "look"}, {"check_operator": "MINE"}])
 def test_a_check_that_there_is_not(arguments: dict[str, str]) -> None:
     """Actions and operators that WeChat does not have are refused before anything is sent."""
-    with pytest.raises(UsageError, match="is one of"):
+    with pytest.raises(UsageError, match="must be one of"):
         CheckCallback(**arguments)

@@ -113,7 +113,7 @@ async def test_an_id_that_the_answer_leaves_out_is_a_failure(raw: WxSession, ser
         deleted=("cloud://a",),
         failed=(
             FailedDelete(
-                fileid="cloud://b", status=None, errmsg="WeChat's answer does not mention this file", error=None
+                fileid="cloud://b", status=None, errmsg="WeChat's response does not mention this file", error=None
             ),
         ),
     )
@@ -339,8 +339,8 @@ async def test_links_that_fail_are_named(raw: WxSession, server: RawServer) -> N
     assert [one.url is None for one in found] == [n in (0, 1, 100, 101) or 50 <= n < 100 for n in range(150)]
     assert {(one.status, type(one.error)) for one in found[50:100]} == {(None, APIError)}
     assert [one.errmsg for one in found[:2]] == [
-        "WeChat's answer does not mention this file",
-        "WeChat's answer holds no link to this file",
+        "WeChat's response does not mention this file",
+        "WeChat's response contains no link to this file",
     ]
     for one, kind in ((found[0], DecodeError), (found[1], DecodeError), (found[60], APIError)):
         with pytest.raises(kind):

@@ -27,7 +27,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.simulator import Simulator, SimulatorOptions
-from wxasset.wire import url_policy as links
+from wxasset.wire import url_policy
 from wxasset.wire.url_policy import check_link, check_redirect, may_connect
 
 STRICT = DownloadPolicy()
@@ -176,9 +176,9 @@ async def test_a_name_that_leads_inside_gains_nothing(
 def public(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> str:
     """The raw server as if it were public; give the address of a film there."""
     port = URL(server.url).port
-    real = links._is_public
-    monkeypatch.setattr(links, "_is_public", lambda address: str(address) == "127.0.0.1" or real(address))
-    monkeypatch.setattr(links, "_PORTS", {"http": port, "https": 443})
+    real = url_policy._is_public
+    monkeypatch.setattr(url_policy, "_is_public", lambda address: str(address) == "127.0.0.1" or real(address))
+    monkeypatch.setattr(url_policy, "_PORTS", {"http": port, "https": 443})
     return f"{server.url}/mpvideo.qpic.cn/film.mp4?vkey={SECRET}"
 
 
@@ -394,7 +394,7 @@ async def test_a_reply_that_means_harm_is_a_typed_error(server: RawServer, bomb:
     data, expected = BOMBS[bomb]
     server.script = [reply({"errcode": 40007, "errmsg": "x"}), data]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BOMB, server.url, str(Path(links.__file__).parents[2]), stdout=subprocess.PIPE
+        sys.executable, "-c", BOMB, server.url, str(Path(url_policy.__file__).parents[2]), stdout=subprocess.PIPE
     )
     output, _ = await process.communicate()
     *kinds, grown, in_time = output.decode().split()

@@ -62,7 +62,7 @@ async def test_a_cancelled_scope_waits_as_well() -> None:
 
 async def test_work_that_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled while every thread is taken, the caller leaves at once and the work is not done later."""
-    monkeypatch.setattr("wxasset.transfer.threads._MOST", 1)
+    monkeypatch.setattr("wxasset.transfer.threads._MAX_THREADS", 1)
     done: list[bool] = []
     go_on = threading.Event()
     busy = asyncio.create_task(run_in_thread(go_on.wait, 10))
@@ -79,7 +79,7 @@ async def test_work_that_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatc
 
 async def test_nobody_waits_for_the_end_of_work_that_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever cleans up after cancelled work that no thread had begun is not kept waiting."""
-    monkeypatch.setattr("wxasset.transfer.threads._MOST", 1)
+    monkeypatch.setattr("wxasset.transfer.threads._MAX_THREADS", 1)
     go_on = threading.Event()
     busy = in_background(go_on.wait, 10)
     job = in_background(pytest.fail)
@@ -90,7 +90,7 @@ async def test_nobody_waits_for_the_end_of_work_that_never_begins(monkeypatch: p
         await waiting
     with pytest.raises(asyncio.CancelledError):
         await job.result()
-    await asyncio.wait([cleaning := asyncio.create_task(job.through())], timeout=5)
+    await asyncio.wait([cleaning := asyncio.create_task(job.join())], timeout=5)
     go_on.set()
     assert cleaning.done()
     assert await busy.result()
@@ -113,7 +113,7 @@ async def test_work_goes_on_in_the_background_until_it_is_asked_for() -> None:
         assert await job.result() == (3, 1)
         with pytest.raises(ZeroDivisionError):
             await failing.result()
-    await failing.through()
+    await failing.join()
 
 
 async def test_whoever_waits_for_the_end_of_work_can_be_cancelled_afterwards() -> None:
@@ -128,7 +128,7 @@ async def test_whoever_waits_for_the_end_of_work_can_be_cancelled_afterwards() -
 
     job = in_background(work)
     await begun.wait()
-    waiter = asyncio.create_task(job.through())
+    waiter = asyncio.create_task(job.join())
     await asyncio.sleep(0)
     waiter.cancel()
     for _ in range(5):

@@ -389,9 +389,9 @@ async def refused(wx: WxSession, server: RawServer, media: Any, match: str, **op
 async def test_a_path_that_cannot_be_read(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
     """A missing file, a directory, a pipe on disk and an impossible name are told apart, and nothing is sent."""
     await refused(raw, server, tmp_path / "no.jpg", r"Cannot read .*no\.jpg: No such file")
-    await refused(raw, server, tmp_path, "no regular file")
+    await refused(raw, server, tmp_path, "not a regular file")
     os.mkfifo(tmp_path / "pipe")
-    await refused(raw, server, tmp_path / "pipe", "no regular file")
+    await refused(raw, server, tmp_path / "pipe", "not a regular file")
     await refused(raw, server, "a\0b", "Cannot read .*null")
     await refused(raw, server, "", "Cannot read")
 
@@ -423,7 +423,7 @@ async def test_handles_that_cannot_be_read(raw: WxSession, server: RawServer, tm
         await refused(raw, server, write, "not open for reading")
     with file.open("rb") as end:
         end.read()
-        assert "seek(0)" in str(await refused(raw, server, end, "stands at its end"))
+        assert "seek(0)" in str(await refused(raw, server, end, "is at its end"))
     await refused(raw, server, io.StringIO("text"), "text mode")
     closed = io.BytesIO(b"x")
     closed.close()
@@ -445,7 +445,7 @@ async def test_handles_that_fail_when_they_are_read(raw: WxSession, server: RawS
     with tempfile.NamedTemporaryFile("w+") as text:
         text.write("text")
         text.seek(0)
-        await refused(raw, server, text, "gives text, not bytes")
+        await refused(raw, server, text, "returns text, not bytes")
     await refused(raw, server, Camera(), "Cannot read camera: No such device")
 
 
@@ -534,14 +534,18 @@ async def test_a_wrong_size_is_refused(raw: WxSession, server: RawServer, size: 
 async def test_a_stream_that_ends_before_its_head(raw: WxSession, server: RawServer) -> None:
     """A stream of five bytes that announced a hundred fails before its last byte is sent."""
     server.script = [ADDED]
-    with pytest.raises(SourceError, match="gave 5 bytes, not the 100"):
+    with pytest.raises(SourceError, match="yielded 5 bytes, not the 100"):
         await raw.add_material("image", chunks_of(jpeg(5)), size=100)
     assert not parts_whole(server.requests)
 
 
 @pytest.mark.parametrize(
     ("size", "match"),
-    [(99_999, "gave more than the 99999"), (90_000, "gave more than the 90000"), (100_001, "gave 100000 bytes")],
+    [
+        (99_999, "yielded more than the 99999"),
+        (90_000, "yielded more than the 90000"),
+        (100_001, "yielded 100000 bytes"),
+    ],
 )
 async def test_a_stream_that_breaks_its_size(raw: WxSession, server: RawServer, size: int, match: str) -> None:
     """A stream that gives more or fewer bytes than announced fails before its last bytes are sent."""
@@ -563,7 +567,7 @@ async def test_streams_that_fail(raw: WxSession, server: RawServer) -> None:
 
     error = await refused(raw, server, broken(), "failed: RuntimeError: the camera is gone")
     assert isinstance(error.__cause__, RuntimeError)
-    await refused(raw, server, texts(), "gave str, not bytes")
+    await refused(raw, server, texts(), "yielded str, not bytes")
     server.script = [ADDED]
     with pytest.raises(SourceError, match="the camera is gone"):
         await raw.add_material("image", broken(), size=5000)

@@ -10,9 +10,7 @@ from attrs import NOTHING, field, fields, frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, media
-from wxasset.calls import materials as material
-from wxasset.calls import tokens as token
+from wxasset.calls import cloud, materials, media, tokens
 from wxasset.calls.base import Ack, Call
 from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, DeletedFile, DeletedFiles, StartUpload
 from wxasset.calls.materials import (
@@ -151,7 +149,7 @@ def refusal(body: bytes, reply: Any) -> DecodeError:
         decode(body, reply, PATH)
     error = caught.value
     assert error.path == PATH
-    assert error.message.startswith(f"{PATH} answered with")
+    assert error.message.startswith(f"{PATH} returned ")
     assert len(error.excerpt) <= 200
     assert error.excerpt.isprintable()
     return error
@@ -161,7 +159,7 @@ def test_every_reply_of_the_declared_calls_is_tested() -> None:
     """The replies that these tests build are those of the modules of calls."""
     calls = {
         one
-        for module in (material, media, cloud, token)
+        for module in (materials, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
     } - {StartUpload, BatchDownloadFile}  # the tests of cloud uploads and downloads have them
@@ -397,8 +395,8 @@ def test_a_code_that_is_no_number_is_refused(code: str) -> None:
         (b"<html><body>502 Bad Gateway", "a page of HTML"),
         (b"\n<!DOCTYPE html>", "a page of HTML"),
         (b"<Error><Code>AccessDenied</Code>", "XML"),
-        (b"Bad Gateway", "not JSON"),
-        (b"\x89PNG\r\n\x1a\n", "not JSON"),
+        (b"Bad Gateway", "a body other than JSON"),
+        (b"\x89PNG\r\n\x1a\n", "a body other than JSON"),
         (b'{"url":"u"', "broken JSON"),
         (b'{"url":"u"} and more', "broken JSON"),
         (b"{url:1}", "broken JSON"),
@@ -409,15 +407,15 @@ def test_a_code_that_is_no_number_is_refused(code: str) -> None:
         (b"null", "NoneType"),
         (b"[" * 100_000, "nested too deep"),
         (b'{"url":' * 100_000, "nested too deep"),
-        (b'{"errcode":' + b"9" * 5000 + b"}", "absurd length"),
-        (b'{"x":-' + b"9" * 5000 + b',"url":"u"}', "absurd length"),
+        (b'{"errcode":' + b"9" * 5000 + b"}", "excessively long number"),
+        (b'{"x":-' + b"9" * 5000 + b',"url":"u"}', "excessively long number"),
     ],
 )
 def test_what_is_no_reply_is_named(body: bytes, problem: str) -> None:
     """Whatever stands between this side and WeChat may answer, and the error says with what."""
     error = refusal(body, ImageURL)
     assert problem in error.message
-    with pytest.raises(DecodeError, match="answered with"):
+    with pytest.raises(DecodeError, match="returned "):
         parse(body, PATH)
 
 

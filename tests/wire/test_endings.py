@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wxasset
-from wxasset.wire.completeness import End, Ending
+from wxasset.wire.completeness import Completeness, CompletenessChecker
 from wxasset.wire.formats import FORMATS, HEAD_SIZE, sniff
 
 SAMPLES: Final = Path(wxasset.__file__).parent / "cli" / "samples"
@@ -173,15 +173,15 @@ EACH: Final = pytest.mark.parametrize("file", FILES)
 EACH_FORMAT: Final = pytest.mark.parametrize("name", WALKED)
 
 
-def states(name: str, chunks: Iterable[bytes]) -> Iterator[End]:
+def states(name: str, chunks: Iterable[bytes]) -> Iterator[Completeness]:
     """Feed chunks, and tell the state after each."""
-    ending = Ending(FORMATS[name])
+    checker = CompletenessChecker(FORMATS[name])
     for one in chunks:
-        ending.feed(one)
-        yield ending.state
+        checker.feed(one)
+        yield checker.state
 
 
-def seen(name: str, *chunks: bytes) -> End:
+def seen(name: str, *chunks: bytes) -> Completeness:
     """Return the state after these chunks."""
     *_, last = states(name, chunks)
     return last
@@ -196,14 +196,16 @@ def split(content: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
     yield content[place:]
 
 
-def byte_by_byte(name: str, content: bytes) -> list[End]:
+def byte_by_byte(name: str, content: bytes) -> list[Completeness]:
     """Return the state at every cut: after no byte, after one, and so on."""
-    return [Ending(FORMATS[name]).state, *states(name, (bytes([one]) for one in content))]
+    return [CompletenessChecker(FORMATS[name]).state, *states(name, (bytes([one]) for one in content))]
 
 
-def expected(content: bytes, rests: Collection[int] = ()) -> list[End]:
+def expected(content: bytes, rests: Collection[int] = ()) -> list[Completeness]:
     """Return the state that every cut of a whole file has to have."""
-    return [End.REACHED if cut in rests else End.MISSING for cut in range(len(content))] + [End.REACHED]
+    return [Completeness.COMPLETE if cut in rests else Completeness.INCOMPLETE for cut in range(len(content))] + [
+        Completeness.COMPLETE
+    ]
 
 
 @EACH
@@ -211,7 +213,7 @@ def test_a_whole_file_has_reached_its_end(file: str) -> None:
     """A file that has come whole is known by its first bytes, and its end has been seen."""
     name, content = FILES[file]
     assert sniff(content[:HEAD_SIZE]) is FORMATS[name]
-    assert seen(name, content) is End.REACHED
+    assert seen(name, content) is Completeness.COMPLETE
 
 
 @EACH
@@ -227,7 +229,7 @@ def test_a_cut_is_seen_in_one_piece(file: str) -> None:
     name, content = FILES[file]
     rests = RESTS.get(file, ())
     for cut in range(0, len(content), 1 + len(content) // 2000):
-        assert seen(name, content[:cut]) is (End.REACHED if cut in rests else End.MISSING)
+        assert seen(name, content[:cut]) is (Completeness.COMPLETE if cut in rests else Completeness.INCOMPLETE)
 
 
 @EACH
@@ -235,7 +237,7 @@ def test_a_cut_is_seen_in_one_piece(file: str) -> None:
 def test_the_chunks_do_not_matter(file: str, sizes: list[int]) -> None:
     """A whole file has reached its end in whatever chunks it came, empty ones among them."""
     name, content = FILES[file]
-    assert seen(name, *split(content, sizes)) is End.REACHED
+    assert seen(name, *split(content, sizes)) is Completeness.COMPLETE
 
 
 ENTROPY_CODED: Final = st.lists(
@@ -279,7 +281,7 @@ def test_what_a_file_is_made_of_does_not_matter(file: tuple[str, bytes], sizes: 
     """Whatever parts a file has, its end is its last byte and nowhere before."""
     name, content = file
     assert byte_by_byte(name, content) == expected(content)
-    assert seen(name, *split(content, sizes)) is End.REACHED
+    assert seen(name, *split(content, sizes)) is Completeness.COMPLETE
 
 
 @pytest.mark.parametrize("file", [file for file, (name, _) in FILES.items() if name != "mp4"])
@@ -287,8 +289,8 @@ def test_what_a_file_is_made_of_does_not_matter(file: tuple[str, bytes], sizes: 
 def test_bytes_after_the_end_change_nothing(file: str, more: bytes) -> None:
     """Cameras append data: where a format marks its end or says its size, the rest is not looked at."""
     name, content = FILES[file]
-    assert seen(name, content + more) is End.REACHED
-    assert seen(name, content, more) is End.REACHED
+    assert seen(name, content + more) is Completeness.COMPLETE
+    assert seen(name, content, more) is Completeness.COMPLETE
 
 
 @st.composite
@@ -354,9 +356,9 @@ ASTRAY: Final = {
 def test_nothing_is_said_of_what_does_not_follow_its_format(file: str) -> None:
     """Bytes that contradict the structure say nothing about the end, and no bytes after them do."""
     name, content = ASTRAY[file]
-    assert seen(name, content) is End.UNKNOWN
-    assert byte_by_byte(name, content)[-1] is End.UNKNOWN
-    assert seen(name, content, *(whole for other, whole in FILES.values() if other == name)) is End.UNKNOWN
+    assert seen(name, content) is Completeness.UNKNOWN
+    assert byte_by_byte(name, content)[-1] is Completeness.UNKNOWN
+    assert seen(name, content, *(whole for other, whole in FILES.values() if other == name)) is Completeness.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -370,26 +372,26 @@ def test_nothing_is_said_of_what_does_not_follow_its_format(file: str) -> None:
 )
 def test_the_largest_sizes_are_waited_for(name: str, content: bytes) -> None:
     """What is just short of a contradiction is a file of which most is missing."""
-    assert seen(name, content, bytes(1000)) is End.MISSING
+    assert seen(name, content, bytes(1000)) is Completeness.INCOMPLETE
 
 
 @EACH_FORMAT
 def test_an_empty_file_is_cut(name: str) -> None:
     """Where a format has an end, nothing at all is a file without it, before and after an empty chunk."""
-    ending = Ending(FORMATS[name])
-    assert ending.state is End.MISSING
-    ending.feed(b"")
-    assert ending.state is End.MISSING
+    checker = CompletenessChecker(FORMATS[name])
+    assert checker.state is Completeness.INCOMPLETE
+    checker.feed(b"")
+    assert checker.state is Completeness.INCOMPLETE
 
 
 @pytest.mark.parametrize("name", [None, *(name for name in FORMATS if name not in WALKED)])
 def test_nothing_is_known_of_other_formats(name: str | None) -> None:
     """Of a format that is not walked, or not known, nothing is said before, in and after the file."""
-    ending = Ending(FORMATS[name] if name else None)
-    assert ending.state is End.UNKNOWN
+    checker = CompletenessChecker(FORMATS[name] if name else None)
+    assert checker.state is Completeness.UNKNOWN
     for _, content in FILES.values():
-        ending.feed(content)
-        assert ending.state is End.UNKNOWN
+        checker.feed(content)
+        assert checker.state is Completeness.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -407,8 +409,8 @@ def test_nothing_is_known_of_other_formats(name: str | None) -> None:
 )
 def test_an_mp4_needs_its_index_and_its_samples(boxes: tuple[bytes, ...]) -> None:
     """An MP4 cut exactly between two boxes is seen as cut, as long as `moov` or the `mdat` that belongs to it lacks."""
-    assert seen("mp4", *boxes) is End.MISSING
-    assert seen("mp4", b"".join(boxes)) is End.MISSING
+    assert seen("mp4", *boxes) is Completeness.INCOMPLETE
+    assert seen("mp4", b"".join(boxes)) is Completeness.INCOMPLETE
 
 
 @pytest.mark.parametrize("more", [box(b"free", b"12"), large_box(b"uuid", b"12"), box(b"udta")])
@@ -417,7 +419,7 @@ def test_an_mp4_may_go_on(file: str, more: bytes) -> None:
     """A whole MP4 in which one more box begins is cut, until that box has come."""
     name, content = FILES[file]
     after = list(states(name, [content, *(bytes([one]) for one in more)]))
-    assert after == [End.REACHED, *[End.MISSING] * (len(more) - 1), End.REACHED]
+    assert after == [Completeness.COMPLETE, *[Completeness.INCOMPLETE] * (len(more) - 1), Completeness.COMPLETE]
 
 
 @pytest.mark.parametrize(
@@ -433,15 +435,15 @@ def test_an_mp4_may_go_on(file: str, more: bytes) -> None:
 )
 def test_no_more_is_kept_than_a_header(name: str, head: bytes) -> None:
     """Of a file that is far larger than memory nothing stays: not its bytes, not its last chunk."""
-    ending = Ending(FORMATS[name])
-    ending.feed(head)
+    checker = CompletenessChecker(FORMATS[name])
+    checker.feed(head)
     tracemalloc.start()
     try:
         for _ in range(64):
-            ending.feed(b"\x20" * 65536)
+            checker.feed(b"\x20" * 65536)
         kept, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert ending.state is End.MISSING
+    assert checker.state is Completeness.INCOMPLETE
     assert kept < 4096
     assert peak < 3 * 65536

@@ -1,1 +1,1 @@
-"""Pure: one declared class per endpoint, with its route and its reply."""
+"""Endpoints: one declared class each, with its route and response type. Pure."""

@@ -32,17 +32,17 @@ _OPERATORS: Final = ("CHINANET", "UNICOM", "CAP", "DEFAULT")
 def _is_path(instance: object, attribute: "Attribute[str]", value: object) -> None:
     del instance
     if not isinstance(value, str) or not value.startswith("/") or "?" in value:
-        raise UsageError(f"{attribute.name}= is the path of an API, such as /cgi-bin/media/get, without a query.")
+        raise UsageError(f"{attribute.name}= must be the path of an API without a query, such as /cgi-bin/media/get.")
 
 
 @frozen(kw_only=True)
 class Quota:
-    """How often an API may be called in a day, which ends at midnight in Beijing.
+    """Daily quota of an API; days end at midnight in Beijing.
 
     Attributes:
-        daily_limit: Calls in a day; 0 where WeChat names no limit.
-        used: Calls so far.
-        remain: Calls that are left.
+        daily_limit: Calls per day; 0 if WeChat sets no limit.
+        used: Calls made today.
+        remain: Remaining calls.
     """
 
     daily_limit: int
@@ -52,11 +52,11 @@ class Quota:
 
 @frozen(kw_only=True)
 class RateLimit:
-    """How often an API may be called in a short time.
+    """Short-term rate limit of an API.
 
     Attributes:
-        call_count: Calls in that time.
-        refresh_second: That time, in seconds.
+        call_count: Calls per period.
+        refresh_second: Length of the period in seconds.
     """
 
     call_count: int
@@ -65,12 +65,12 @@ class RateLimit:
 
 @frozen(kw_only=True)
 class CallQuota:
-    """What may be called of one API.
+    """Quota and rate limits of one API.
 
     Attributes:
-        quota: In a day.
-        rate_limit: In a short time; None where WeChat sends none.
-        component_rate_limit: The same for a third-party platform.
+        quota: Daily quota.
+        rate_limit: Short-term rate limit; None if WeChat sends none.
+        component_rate_limit: Short-term rate limit of a third-party platform; None if WeChat sends none.
     """
 
     quota: Quota
@@ -80,7 +80,7 @@ class CallQuota:
 
 @frozen(kw_only=True)
 class GetQuota(Call[CallQuota]):
-    """Ask how often an API may still be called today; 76021 and 76022 are answered where it cannot be told.
+    """Query the remaining calls of an API today; WeChat returns 76021 or 76022 if the quota is unavailable.
 
     https://developers.weixin.qq.com/doc/service/api/apimanage/api_getapiquota.html
     """
@@ -92,15 +92,15 @@ class GetQuota(Call[CallQuota]):
 
 @frozen(kw_only=True)
 class RecordedRequest:
-    """What WeChat keeps of a request, for 7 days.
+    """Record of a request, kept by WeChat for 7 days.
 
     Attributes:
         invoke_time: Unix time in seconds.
-        cost_in_ms: Milliseconds that it took.
-        request_url: Its query, with the token shortened by WeChat.
-        request_body: Its body.
-        response_body: The answer, as JSON; one of a token endpoint may hold the token.
-        client_ip: Where it came from; the middle is masked.
+        cost_in_ms: Duration in milliseconds.
+        request_url: Query of the request, with the token shortened by WeChat.
+        request_body: Body of the request.
+        response_body: Body of the response, as JSON; the response of a token endpoint may contain the token.
+        client_ip: IP address of the client; the middle is masked.
     """
 
     invoke_time: int
@@ -113,14 +113,14 @@ class RecordedRequest:
 
 @frozen(kw_only=True)
 class FoundRequest:
-    """The reply to `GetRid`."""
+    """Response to `GetRid`."""
 
     request: RecordedRequest
 
 
 @frozen(kw_only=True)
 class GetRid(Call[FoundRequest]):
-    """Look up the request behind a request id, the ``rid`` of an `APIError` (76001 to 76004 where it is not found).
+    """Look up a request by its id, the ``rid`` of an `APIError`; WeChat returns 76001 to 76004 if it is not found.
 
     https://developers.weixin.qq.com/doc/service/api/apimanage/api_getridinfo.html
     """
@@ -132,14 +132,14 @@ class GetRid(Call[FoundRequest]):
 
 @frozen(kw_only=True)
 class ApiDomainIps:
-    """The addresses of WeChat's API hosts."""
+    """IP addresses of WeChat's API hosts."""
 
     addresses: tuple[str, ...] = field(default=(), metadata=wire_name("ip_list"))
 
 
 @frozen(kw_only=True)
 class GetApiDomainIp(Call[ApiDomainIps]):
-    """Ask for the addresses of WeChat's API hosts, for the rules of a firewall.
+    """Query the IP addresses of WeChat's API hosts, for firewall rules.
 
     https://developers.weixin.qq.com/doc/service/api/base/api_getapidomainip.html
     """
@@ -149,7 +149,7 @@ class GetApiDomainIp(Call[ApiDomainIps]):
 
 @frozen(kw_only=True)
 class CallbackName:
-    """An address that WeChat found for the host of the account's callback URL."""
+    """IP address of the host of the account's callback URL, as resolved by WeChat."""
 
     ip: str
     real_operator: str = ""
@@ -157,7 +157,7 @@ class CallbackName:
 
 @frozen(kw_only=True)
 class CallbackPing:
-    """How WeChat reached such an address; the numbers are texts, as WeChat writes them."""
+    """Ping result for a `CallbackName`; numbers are strings, as sent by WeChat."""
 
     ip: str
     from_operator: str = ""
@@ -167,7 +167,7 @@ class CallbackPing:
 
 @frozen(kw_only=True)
 class CallbackCheck:
-    """What a `CheckCallback` found."""
+    """Response to `CheckCallback`."""
 
     dns: tuple[CallbackName, ...] = ()
     ping: tuple[CallbackPing, ...] = ()
@@ -175,7 +175,7 @@ class CallbackCheck:
 
 @frozen(kw_only=True)
 class CheckCallback(Call[CallbackCheck]):
-    """Let WeChat look up and ping the host of the account's callback URL.
+    """Let WeChat resolve and ping the host of the account's callback URL.
 
     https://developers.weixin.qq.com/doc/service/api/base/api_callbackcheck.html
     """
@@ -189,10 +189,10 @@ class CheckCallback(Call[CallbackCheck]):
     def _is_action(self, attribute: "Attribute[str]", value: object) -> None:
         del attribute
         if value not in _ACTIONS:
-            raise UsageError(f"action= is one of {', '.join(_ACTIONS)}; not {value!r:.40}.")
+            raise UsageError(f"action= must be one of {', '.join(_ACTIONS)}, not {value!r:.40}.")
 
     @check_operator.validator
     def _is_operator(self, attribute: "Attribute[str]", value: object) -> None:
         del attribute
         if value not in _OPERATORS:
-            raise UsageError(f"check_operator= is one of {', '.join(_OPERATORS)}; not {value!r:.40}.")
+            raise UsageError(f"check_operator= must be one of {', '.join(_OPERATORS)}, not {value!r:.40}.")

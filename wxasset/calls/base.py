@@ -1,4 +1,4 @@
-"""What a declared call is: its route, its fields, its reply. Users declare endpoints the same way. Pure."""
+"""Base classes of declared calls: route, fields and response type. Users declare endpoints the same way. Pure."""
 
 import enum
 from collections.abc import Mapping
@@ -15,34 +15,34 @@ __all__ = ["LARGE_REPLY", "Ack", "Call", "Download", "Effect", "ListedType", "Me
 
 R_co = TypeVar("R_co", covariant=True)
 _REPLY: Final = 256 * KIB
-"""The cap of an ordinary reply, in bytes: the largest of them, 50 download links, has some 40 KiB."""
+"""Size limit of an ordinary response in bytes; the largest one, with 50 download links, has about 40 KiB."""
 LARGE_REPLY: Final = 32 * MIB
-"""The cap of a reply with articles, in bytes: eight articles of up to 1 MiB each make one material."""
+"""Size limit of a response with articles in bytes; a material has up to eight articles of up to 1 MiB each."""
 
 
 class Effect(enum.Enum):
-    """What repeating a call would do; `wxasset.engine.retry.decide` is built on it."""
+    """Effect of repeating a call, used by `wxasset.engine.retry.decide`."""
 
     READ = "read"
-    REPLACE = "replace"  # the same bytes in the same place: the second time changes nothing
+    REPLACE = "replace"  # the same bytes in the same place: a repetition has no effect
     DELETE = "delete"
     CREATE = "create"
 
 
 @frozen(kw_only=True)
 class Route:
-    """Where a call goes.
+    """Route and properties of an endpoint.
 
     Attributes:
-        path: The API's path.
-        effect: What a repetition does.
-        method: A GET carries its fields in the query, a POST in a JSON body.
+        path: Path of the API.
+        effect: Effect of repeating the call.
+        method: GET sends the fields in the query, POST in a JSON body.
         authorized: Whether the call carries an access token.
-        max_reply: The largest JSON reply read, in bytes; `Limits.max_reply` may lower it.
-        gone: Codes by which WeChat says that what a DELETE names does not exist: on a repetition, a success, for which
-            the reply is made without arguments.
-        confidential: Whether the reply holds secrets, such as signed links: no error shows any of it then.
-        not_yet: HTTP statuses by which a READ is told that what it names is not there yet.
+        max_reply: Maximum size of a JSON response in bytes; `Limits.max_reply` may lower it.
+        gone: Error codes for a missing object. On a repeated DELETE they count as success, and the response type is
+            created without arguments.
+        confidential: Whether the response contains secrets, such as signed links; it is then not shown in errors.
+        not_yet: HTTP statuses of a READ for an object not available yet.
     """
 
     path: str
@@ -57,29 +57,29 @@ class Route:
 
 @frozen
 class Ack:
-    """An answer that says no more than "done"."""
+    """A response without data."""
 
 
 @frozen(kw_only=True)
 class Call(Generic[R_co]):
-    """A call with a JSON reply; the type argument is the reply's attrs class, or a union of such classes.
+    """A call with a JSON response; the type argument is the attrs class of the response, or a union of such classes.
 
-    A subclass is frozen, sets `route`, and has the API's parameters as its fields, under WeChat's names. A field
-    that is None is not sent.
+    A subclass is frozen, sets `route`, and has the parameters of the API as fields, under WeChat's names. Fields with
+    the value None are not sent.
     """
 
     route: ClassVar[Route]
     reply: ClassVar[Any]
 
     def __init_subclass__(cls) -> None:
-        """Take the reply's class from the type argument."""
+        """Set the response type from the type argument."""
         for base in getattr(cls, "__orig_bases__", ()):
             origin, arguments = get_origin(base), get_args(base)
             if isinstance(origin, type) and issubclass(origin, Call) and not isinstance(arguments[0], TypeVar):
                 cls.reply = arguments[0]
 
     def query(self) -> dict[str, str]:
-        """Return the query, without the access token."""
+        """Return the query parameters, without the access token."""
         return _texts(unstructure(self)) if self.route.method == "GET" else {}
 
     def body(self) -> bytes | None:
@@ -87,7 +87,7 @@ class Call(Generic[R_co]):
         return None if self.route.method == "GET" else dumps(unstructure(self))
 
     def settle(self, reply: Any, *, repeated: bool) -> Any:
-        """Correct a reply in the light of an earlier attempt that may have taken effect."""
+        """Correct a response, considering a possible effect of an earlier attempt."""
         del repeated
         return reply
 
@@ -96,62 +96,64 @@ class Call(Generic[R_co]):
 class Upload(Call[R_co]):
     """A multipart call with one file in the part ``media``.
 
-    Plain fields ride in the query; a field that is itself an attrs instance is a form field of JSON text.
+    Plain fields are sent as query parameters; an attrs instance is sent as a form field with JSON.
     """
 
     limits: ClassVar[Mapping[str, UploadLimit]] = {}
 
     @property
     def media_type(self) -> str:
-        """The type whose documented limits hold."""
+        """Media type, used to find the documented limits."""
         return str(getattr(self, "type", "media"))
 
     @property
     def limit(self) -> UploadLimit | None:
-        """What is documented for this endpoint and type; None where nothing is."""
+        """Documented limit of this endpoint and media type, or None."""
         return self.limits.get(self.media_type)
 
     @property
     def listing(self) -> str | None:
-        """The type under which the library lists what this call makes; None where it lists nothing.
+        """Type of the created material in the library's list; None if it is not listed.
 
-        A call that has one gives a reply with a ``media_id``, and can `recover` it from the list.
+        The response of a listed call has a ``media_id``, and `recover` can restore it from the list.
         """
         return None
 
     def recover(self, item: Any) -> R_co:
-        """Make the reply, which was lost, of what the library lists.
+        """Restore a lost response from an item of the library's list.
 
         Args:
             item: A `MaterialItem`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has a listing, but cannot make a reply of it: {item!r}")
+        raise NotImplementedError(f"{type(self).__name__} has a listing, but does not implement recover(): {item!r}")
 
     def query(self) -> dict[str, str]:
-        """Return the plain fields."""
+        """Return the plain fields as query parameters."""
         return _texts({name: value for name, value in unstructure(self).items() if not isinstance(value, dict)})
 
     def body(self) -> None:
-        """Return nothing: the body is the multipart frame around the media."""
+        """Return None: the body is the multipart frame around the media."""
 
     def frame(self, filename: str, content_type: str) -> Frame:
-        """Return what goes around the media."""
+        """Return the multipart frame around the media."""
         return frame(filename, content_type, self.form())
 
     def form(self) -> dict[str, str]:
-        """Return the form fields that follow the media."""
+        """Return the form fields sent after the media."""
         return {name: dumps(value).decode() for name, value in unstructure(self).items() if isinstance(value, dict)}
 
 
 @frozen(kw_only=True)
 class Download(Call[R_co]):
-    """A call that answers with a file, or with JSON that the type argument describes."""
+    """A call with a file as its response, or with JSON of the type argument."""
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:
     for name, value in values.items():
         if not isinstance(value, str | int):
-            raise UsageError(f"{name}= cannot ride in a query: pass a string or a number, not {type(value).__name__}.")
+            raise UsageError(
+                f"{name}= cannot be sent as a query parameter: pass a string or a number, not {type(value).__name__}."
+            )
     return {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in values.items()}
 
 

@@ -39,14 +39,14 @@ __all__ = [
     "report",
 ]
 
-BATCH: Final = 50  # the most ids WeChat takes in one request
-# wire reference 3.4: the statuses by which a file is said not to exist.
+BATCH: Final = 50  # maximum number of ids per request
+# wire reference 3.4: the statuses for a missing file.
 MISSING: Final = frozenset({-503003, 1})
 
 
 @frozen(kw_only=True)
 class DeletedFile:
-    """WeChat's word on one file; a status other than 0 means that it was not deleted."""
+    """Per-file result from WeChat; any status other than 0 means the file was not deleted."""
 
     fileid: str
     status: int = 0
@@ -55,22 +55,22 @@ class DeletedFile:
 
 @frozen(kw_only=True)
 class DeletedFiles:
-    """The reply to one request."""
+    """Response to one request."""
 
     files: tuple[DeletedFile, ...] = field(default=(), metadata=wire_name("delete_list"))
 
 
 def check_fileid(value: object) -> str:
-    """Refuse what is no file id, before WeChat does."""
+    """Check a file id before sending, and return it."""
     if not isinstance(value, str) or not value:
-        raise UsageError(f"A file id is a text that is not empty; not {value!r}.")
+        raise UsageError(f"A file id must be a non-empty string, not {value!r}.")
     return value
 
 
 def _are_fileids(instance: object, attribute: "Attribute[tuple[str, ...]]", value: Sequence[object]) -> None:
     del instance, attribute
     if isinstance(value, str) or not 1 <= len([check_fileid(one) for one in value]) <= BATCH:
-        raise UsageError(f"fileid_list= is a list of 1 to {BATCH} ids.")
+        raise UsageError(f"fileid_list= must be a list of 1 to {BATCH} ids.")
 
 
 @frozen(kw_only=True)
@@ -86,7 +86,7 @@ class BatchDeleteFile(Call[DeletedFiles]):
     fileid_list: tuple[str, ...] = field(validator=_are_fileids)
 
     def settle(self, reply: Any, *, repeated: bool) -> Any:
-        """Count a file that is missing on a repetition as deleted: the first attempt may have done it."""
+        """Count a file missing on a repetition as deleted, since the first attempt may have deleted it."""
         if not repeated:
             return reply
         files = (evolve(one, status=0) if one.status in MISSING else one for one in reply.files)
@@ -95,13 +95,13 @@ class BatchDeleteFile(Call[DeletedFiles]):
 
 @frozen(kw_only=True)
 class FailedDelete:
-    """A cloud file that was not deleted, as far as is known.
+    """A cloud file not deleted, as far as is known.
 
     Attributes:
-        fileid: Its id.
-        status: WeChat's status for it, such as -503003; None where the request itself failed.
-        errmsg: What WeChat said, or what happened to the request.
-        error: The error of the request, or None where WeChat answered for this file.
+        fileid: Id of the file.
+        status: WeChat's status of the file, such as -503003; None if the request itself failed.
+        errmsg: Message of WeChat, or of the failed request.
+        error: Error of the request, or None if WeChat returned a result for this file.
     """
 
     fileid: str
@@ -112,11 +112,11 @@ class FailedDelete:
 
 @frozen(kw_only=True)
 class DeleteReport:
-    """The outcome for every id that was asked for; each is in one of the two.
+    """Outcome of every requested id, either deleted or failed.
 
     Attributes:
-        deleted: The ids that are gone.
-        failed: The others, each with its reason.
+        deleted: Ids of the deleted files.
+        failed: The other files, each with its reason.
     """
 
     deleted: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ class DeleteReport:
 
 
 def report(parts: Iterable[DeleteReport]) -> DeleteReport:
-    """Join the outcomes of batches, in their order."""
+    """Combine the outcomes of batches, in order."""
     known = tuple(parts)
     return DeleteReport(
         deleted=tuple(fileid for part in known for fileid in part.deleted),
@@ -143,37 +143,37 @@ def report(parts: Iterable[DeleteReport]) -> DeleteReport:
     )
 
 
-def outcomes(batch: Sequence[str], answer: DeletedFiles | WxAssetError) -> DeleteReport:
-    """Give every id of a batch its outcome, whatever was answered or not."""
-    if isinstance(answer, WxAssetError):
-        lost = (FailedDelete(fileid=one, status=None, errmsg=answer.message, error=answer) for one in batch)
-        return DeleteReport(failed=tuple(lost))
-    said = {one.fileid: one for one in answer.files}
-    silent = DeletedFile(fileid="", status=-1, errmsg="WeChat's answer does not mention this file")
-    words = [(fileid, said.get(fileid, silent)) for fileid in batch]
+def outcomes(batch: Sequence[str], result: DeletedFiles | WxAssetError) -> DeleteReport:
+    """Return the outcome of every id of a batch, from the response or the error of its request."""
+    if isinstance(result, WxAssetError):
+        failed = (FailedDelete(fileid=one, status=None, errmsg=result.message, error=result) for one in batch)
+        return DeleteReport(failed=tuple(failed))
+    found = {one.fileid: one for one in result.files}
+    missing = DeletedFile(fileid="", status=-1, errmsg="WeChat's response does not mention this file")
+    files = [(fileid, found.get(fileid, missing)) for fileid in batch]
     return DeleteReport(
-        deleted=tuple(fileid for fileid, word in words if word.status == 0),
+        deleted=tuple(fileid for fileid, file in files if file.status == 0),
         failed=tuple(
-            FailedDelete(fileid=fileid, status=None if word is silent else word.status, errmsg=word.errmsg)
-            for fileid, word in words
-            if word.status != 0
+            FailedDelete(fileid=fileid, status=None if file is missing else file.status, errmsg=file.errmsg)
+            for fileid, file in files
+            if file.status != 0
         ),
     )
 
 
-MAX_AGE: Final = 7200  # seconds that a link lives where the caller does not say; that of WeChat's sample
+MAX_AGE: Final = 7200  # default lifetime of a link in seconds, as in WeChat's sample
 
 
 @frozen(kw_only=True)
 class UploadGrant:
-    """The leave to upload one file, for 900 seconds; whoever has it can upload.
+    """Upload credentials for one file, valid for 900 seconds; treat them as a secret.
 
     Attributes:
-        url: Where to post the form.
-        token: A part of the form.
-        authorization: The signature, another part.
-        file_id: The id of the file, which does not exist before its bytes do.
-        cos_file_id: A part of the form as well.
+        url: URL to post the form to.
+        token: Form field.
+        authorization: Form field with the signature.
+        file_id: Id of the file; the file exists only after the upload.
+        cos_file_id: Form field.
     """
 
     url: str = field(repr=False)
@@ -185,12 +185,12 @@ class UploadGrant:
 
 @frozen(kw_only=True)
 class StartUpload(Call[UploadGrant]):
-    """Ask for the leave to upload a file to cloud storage.
+    """Request the upload credentials for a file in cloud storage.
 
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getUploadTcbFileLink.html
     """
 
-    # Each leave is good by itself, and asking for one changes nothing.
+    # Credentials are independent of each other, and requesting them has no effect.
     route: ClassVar[Route] = Route(path="/tcb/uploadfile", effect=Effect.READ, confidential=True)
 
     env: str = field(validator=present)
@@ -199,7 +199,7 @@ class StartUpload(Call[UploadGrant]):
 
 @frozen(kw_only=True)
 class WantedFile:
-    """A file to which a link is wanted."""
+    """A file to request a download link for."""
 
     fileid: str
     max_age: int
@@ -207,7 +207,7 @@ class WantedFile:
 
 @frozen(kw_only=True)
 class FoundFile:
-    """WeChat's word on one file; a status other than 0 means that there is no link."""
+    """Per-file result from WeChat; any status other than 0 means there is no link."""
 
     fileid: str
     download_url: str = field(default="", repr=False)
@@ -217,7 +217,7 @@ class FoundFile:
 
 @frozen(kw_only=True)
 class FoundFiles:
-    """The reply to one request."""
+    """Response to one request."""
 
     files: tuple[FoundFile, ...] = field(default=(), metadata=wire_name("file_list"))
 
@@ -225,12 +225,12 @@ class FoundFiles:
 def _are_wanted(instance: object, attribute: "Attribute[tuple[WantedFile, ...]]", value: Sequence[WantedFile]) -> None:
     del instance, attribute
     if not 1 <= len([check_fileid(one.fileid) for one in value]) <= BATCH:
-        raise UsageError(f"file_list= is a list of 1 to {BATCH} files.")
+        raise UsageError(f"file_list= must be a list of 1 to {BATCH} files.")
 
 
 @frozen(kw_only=True)
 class BatchDownloadFile(Call[FoundFiles]):
-    """Ask for links to up to 50 cloud files.
+    """Request download links to up to 50 cloud files.
 
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
     """
@@ -244,13 +244,13 @@ class BatchDownloadFile(Call[FoundFiles]):
 R = TypeVar("R")
 S = TypeVar("S")
 FileIds: TypeAlias = Iterable[str] | AsyncIterable[str]
-"""Ids of cloud files, from anything that can be iterated over."""
+"""Ids of cloud files, from an iterable or async iterable."""
 
 
 def checked(fileids: FileIds) -> FileIds:
-    """Refuse what are no ids, before anything is sent where all of them are there already."""
+    """Check ids, and return them; the ids of a collection are checked before sending."""
     if isinstance(fileids, str | bytes) or not isinstance(fileids, Iterable | AsyncIterable):
-        raise UsageError("fileids= is a list of ids, or something else that gives them; not a single text.")
+        raise UsageError(f"fileids= must be an iterable of ids, not {type(fileids).__name__}.")
     if isinstance(fileids, Collection):
         for one in fileids:
             check_fileid(one)
@@ -259,31 +259,31 @@ def checked(fileids: FileIds) -> FileIds:
 
 @define
 class Collected:
-    """Ids on their way into a batch."""
+    """Collect ids into batches, without duplicates."""
 
     _seen: set[str] = field(factory=set)
     _batch: list[str] = field(factory=list)
 
     def add(self, fileid: str) -> tuple[str, ...] | None:
-        """Take the next id; give a batch that is full."""
+        """Add the next id; return the batch if it is full."""
         if check_fileid(fileid) not in self._seen:
             self._seen.add(fileid)
             self._batch.append(fileid)
         return self.rest() if len(self._batch) == BATCH else None
 
     def rest(self) -> tuple[str, ...]:
-        """Give what is there."""
+        """Return the incomplete batch."""
         batch, self._batch = tuple(self._batch), []
         return batch
 
 
 @define
 class Asking(Generic[R, S]):
-    """Requests about batches, and their outcomes.
+    """Requests for batches, and their outcomes.
 
     Attributes:
-        make: Makes the request about a batch.
-        stop: The error for which no more are sent, if there was one.
+        make: Function to create the request for a batch.
+        stop: The error after which no more requests are sent, or None.
     """
 
     make: Callable[[tuple[str, ...]], Call[R]]
@@ -292,19 +292,19 @@ class Asking(Generic[R, S]):
     _parts: dict[int, S] = field(factory=dict, init=False)
     _errors: dict[int, WxAssetError] = field(factory=dict, init=False)
 
-    def take(self, number: int, batch: Sequence[str], answer: R | WxAssetError) -> None:
-        """Give every id of a batch its outcome, whatever was answered or not."""
-        if isinstance(answer, WxAssetError):
-            self._errors[number] = answer
-            if stops_everything(answer):
-                self.stop = answer
-        self._parts[number] = self._settle(batch, answer)
+    def take(self, number: int, batch: Sequence[str], result: R | WxAssetError) -> None:
+        """Record the outcome of every id of a batch, from the response or the error of its request."""
+        if isinstance(result, WxAssetError):
+            self._errors[number] = result
+            if stops_everything(result):
+                self.stop = result
+        self._parts[number] = self._settle(batch, result)
 
     def outcomes(self) -> list[S]:
-        """Give the outcomes of all batches, in order.
+        """Return the outcomes of all batches, in order.
 
         Raises:
-            WxAssetError: The first error, where not one request was answered.
+            WxAssetError: The first error, if all requests failed.
         """
         if self._errors and len(self._errors) == len(self._parts):
             raise self._errors[min(self._errors)]

@@ -31,24 +31,24 @@ __all__ = [
     "recovered",
 ]
 
-PAGE: Final = 20  # the most items WeChat gives in one page
+PAGE: Final = 20  # maximum number of items per page
 _LISTED: Final = ("image", "voice", "video", "news")
 
 
 def present(instance: object, attribute: "Attribute[str]", value: object) -> None:
-    """Refuse an argument that is empty or no text, before WeChat does."""
+    """Raise `UsageError` for an argument other than a non-empty string, before sending."""
     del instance
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{attribute.name}= must be a text that is not empty.")
+        raise UsageError(f"{attribute.name}= must be a non-empty string.")
 
 
 def _or_none(url: str | None) -> str | None:
-    """Take an empty URL for none: the official sample of a video's reply has one."""
+    """Convert an empty URL to None: the official sample response for a video has one."""
     return url or None
 
 
 def known_type(instance: Upload[object], attribute: "Attribute[str]", value: str) -> None:
-    """Refuse a type of media that the endpoint does not have."""
+    """Raise `SourceError` for a media type not supported by the endpoint."""
     del attribute
     if value not in instance.limits:
         types = ", ".join(instance.limits)
@@ -60,12 +60,12 @@ def known_type(instance: Upload[object], attribute: "Attribute[str]", value: str
 
 @frozen(kw_only=True)
 class AddedMaterial:
-    """A material that was added.
+    """An added material.
 
     Attributes:
-        media_id: Its id in the library.
-        url: Its address, which works inside Tencent's domains; None where WeChat sends none (voice, video).
-        reconciled: Whether WeChat's reply was lost, and the material found in the library by its name and time.
+        media_id: Id in the library.
+        url: URL, usable inside Tencent's domains; None if WeChat sends none (voice, video).
+        reconciled: Whether the response was lost and the material was found in the library by its name and time.
     """
 
     media_id: str
@@ -75,11 +75,11 @@ class AddedMaterial:
 
 @frozen(kw_only=True)
 class Description:
-    """What goes with a video.
+    """Title and introduction of a video.
 
     Attributes:
-        title: Shown as the video's title.
-        introduction: Shown below it.
+        title: Title of the video.
+        introduction: Text shown below the title.
     """
 
     title: str
@@ -101,16 +101,16 @@ class AddMaterial(Upload[AddedMaterial]):
 
     @property
     def listing(self) -> str:
-        """A thumb is listed among the images (wire reference 2.4)."""
+        """Type in the library's list; thumbs are listed as images (wire reference 2.4)."""
         return "image" if self.type == "thumb" else self.type
 
     def recover(self, item: "MaterialItem") -> AddedMaterial:
-        """Take the id and the address from the list."""
+        """Restore the response from the library's list."""
         return recovered(item)
 
     @description.validator
     def _fits_type(self, attribute: "Attribute[Description | None]", value: Description | None) -> None:
-        # The official table calls the description optional; without it a video is answered with 41005.
+        # The official table calls the description optional, but WeChat returns 41005 for a video without it.
         del attribute
         if self.type == "video" and not (value and value.title):
             raise SourceError(
@@ -126,7 +126,7 @@ class AddMaterial(Upload[AddedMaterial]):
 
 @frozen(kw_only=True)
 class ImageURL:
-    """The reply to `UploadImage`."""
+    """Response to `UploadImage`."""
 
     url: str
 
@@ -143,7 +143,7 @@ class UploadImage(Upload[ImageURL]):
 
     @property
     def media_type(self) -> str:
-        """Always an image."""
+        """Media type, always ``image``."""
         return "image"
 
 
@@ -152,17 +152,17 @@ class Article:
     """One article of a `News`.
 
     Attributes:
-        title: Its title.
-        author: Its author.
-        digest: Its summary.
-        content: Its body in HTML, up to 1 MiB.
-        content_source_url: Where "read the original" leads.
-        thumb_media_id: The permanent material that is its cover.
-        thumb_url: The cover's address.
+        title: Title.
+        author: Author.
+        digest: Summary.
+        content: Body in HTML, up to 1 MiB.
+        content_source_url: Target of the "read the original" link.
+        thumb_media_id: Permanent material used as the cover.
+        thumb_url: URL of the cover.
         show_cover_pic: Whether the cover is shown in the body.
-        url: The article's own page.
-        need_open_comment: Whether it can be commented on.
-        only_fans_can_comment: Whether followers alone can.
+        url: URL of the article.
+        need_open_comment: Whether comments are enabled.
+        only_fans_can_comment: Whether only followers can comment.
     """
 
     title: str = ""
@@ -183,9 +183,9 @@ class News:
     """A material made of articles.
 
     Attributes:
-        articles: One to eight of them.
-        create_time: Unix time in seconds, or None where WeChat sends none.
-        update_time: The same.
+        articles: One to eight articles.
+        create_time: Unix time in seconds, or None if WeChat sends none.
+        update_time: Unix time in seconds, or None if WeChat sends none.
     """
 
     articles: tuple[Article, ...] = field(metadata=wire_name("news_item"))
@@ -195,13 +195,13 @@ class News:
 
 @frozen(kw_only=True)
 class Video:
-    """A video as WeChat describes it; its bytes are behind `down_url`.
+    """Description of a video; the file is available at `down_url`.
 
     Attributes:
-        down_url: A short-lived address, sometimes of a page instead of a film (wire reference 2.2). Treat it as
-            a secret: it is signed.
-        title: Its title; empty for temporary media.
-        description: Its introduction.
+        down_url: A short-lived, signed URL: treat it as a secret. It sometimes leads to a page instead of a video file
+            (wire reference 2.2).
+        title: Title; empty for temporary media.
+        description: Introduction.
     """
 
     down_url: str = field(metadata=wire_name("down_url", "video_url"), repr=False)
@@ -211,7 +211,7 @@ class Video:
 
 @frozen(kw_only=True)
 class GetMaterial(Download[News | Video]):
-    """Fetch a permanent material: JSON for articles and videos, the bytes of everything else.
+    """Fetch a permanent material: JSON for articles and videos, the bytes for other types.
 
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
     """
@@ -239,7 +239,7 @@ class DeleteMaterial(Call[Ack]):
 
 @frozen(kw_only=True)
 class MaterialCount:
-    """How many materials the library holds; thumbs count as images."""
+    """Number of materials in the library; thumbs count as images."""
 
     voice: int = field(metadata=wire_name("voice_count"))
     video: int = field(metadata=wire_name("video_count"))
@@ -249,7 +249,7 @@ class MaterialCount:
 
 @frozen(kw_only=True)
 class CountMaterials(Call[MaterialCount]):
-    """Count the permanent materials, those made on the web console included.
+    """Count the permanent materials, including those created in the web console.
 
     https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterialcount.html
     """
@@ -262,11 +262,11 @@ class MaterialItem:
     """One material of a list.
 
     Attributes:
-        media_id: Its id.
+        media_id: Id of the material.
         update_time: Unix time in seconds.
-        name: The file name it was uploaded under; empty for articles.
-        url: Its address; None where WeChat sends none.
-        content: The articles; None for everything else.
+        name: File name of the upload; empty for articles.
+        url: URL; None if WeChat sends none.
+        content: The articles; None for other types.
     """
 
     media_id: str
@@ -277,7 +277,7 @@ class MaterialItem:
 
 
 def recovered(item: MaterialItem) -> AddedMaterial:
-    """Make the reply to an upload, which was lost, of what the library lists."""
+    """Restore the lost response to an upload from an item of the library's list."""
     return AddedMaterial(media_id=item.media_id, url=item.url, reconciled=True)
 
 
@@ -287,7 +287,7 @@ class MaterialPage:
 
     Attributes:
         items: At most 20 materials, the newest first.
-        total: How many of this type the library holds.
+        total: Number of materials of this type in the library.
     """
 
     items: tuple[MaterialItem, ...] = field(default=(), metadata=wire_name("item"))
@@ -313,16 +313,16 @@ class ListMaterials(Call[MaterialPage]):
     def _is_listed(self, attribute: "Attribute[str]", value: str) -> None:
         del attribute
         if value not in _LISTED:
-            raise UsageError(f"The library lists {', '.join(_LISTED)}; not {value!r}.")
+            raise UsageError(f"type= must be one of {', '.join(_LISTED)}, not {value!r}.")
 
     @offset.validator
     def _is_offset(self, attribute: "Attribute[int]", value: object) -> None:
         del attribute
         if type(value) is not int or value < 0:
-            raise UsageError(f"offset= counts from 0; not {value!r}.")
+            raise UsageError(f"offset= must be an integer of 0 or more, not {value!r}.")
 
     @count.validator
     def _is_count(self, attribute: "Attribute[int]", value: object) -> None:
         del attribute
         if type(value) is not int or not 1 <= value <= PAGE:
-            raise UsageError(f"count= is from 1 to {PAGE} a page; not {value!r}.")
+            raise UsageError(f"count= must be from 1 to {PAGE}, not {value!r}.")

@@ -1,4 +1,4 @@
-"""Temporary media, which live for three days (wire reference 2.7 and 2.8). Pure."""
+"""Temporary media, valid for three days (wire reference 2.7 and 2.8). Pure."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,11 +15,11 @@ __all__ = ["GetMedia", "TemporaryMedia", "UploadMedia"]
 
 @frozen(kw_only=True)
 class TemporaryMedia:
-    """A temporary medium that was uploaded.
+    """An uploaded temporary medium.
 
     Attributes:
-        type: WeChat's type of it.
-        media_id: Its id, good for three days and for any number of uses.
+        type: Media type.
+        media_id: Id, valid for three days and any number of uses.
         created_at: Unix time in seconds.
     """
 
@@ -35,7 +35,7 @@ class UploadMedia(Upload[TemporaryMedia]):
     https://developers.weixin.qq.com/doc/service/api/material/temporary/api_uploadtempmedia.html
     """
 
-    # Repeating it leaves a second copy that is gone in three days; the caller is still told.
+    # A repetition creates a second copy for three days; the caller is informed nevertheless.
     route: ClassVar[Route] = Route(path="/cgi-bin/media/upload", effect=Effect.CREATE)
     limits: ClassVar[Mapping[str, UploadLimit]] = UPLOAD_MEDIA
 
@@ -44,7 +44,7 @@ class UploadMedia(Upload[TemporaryMedia]):
 
 @frozen(kw_only=True)
 class GetMedia(Download[Video]):
-    """Fetch a temporary medium: JSON for a video, the bytes of everything else.
+    """Fetch a temporary medium: JSON for a video, the bytes for other types.
 
     https://developers.weixin.qq.com/doc/service/api/material/temporary/api_gettempmedia.html
     """

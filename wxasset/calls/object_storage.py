@@ -1,4 +1,4 @@
-"""Uploads to cloud storage and links to what is there (wire reference 3.1, 3.2). Pure."""
+"""Uploads to cloud storage, and download links (wire reference 3.1, 3.2). Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
@@ -23,12 +23,12 @@ __all__ = ["FetchFile", "FetchLink", "FileURL", "PutFile", "links"]
 
 @frozen(kw_only=True)
 class PutFile(Upload[Ack]):
-    """Post a file to object storage, with the leave that `StartUpload` gave: the file comes last (wire reference 3.1).
+    """Post a file to object storage with the credentials from `StartUpload`; the file comes last (wire reference 3.1).
 
     https://cloud.tencent.com/document/product/436/14690
     """
 
-    # Path and bytes are the same each time, and what is there already is replaced.
+    # Path and bytes are the same each time, and an existing file is replaced.
     route: ClassVar[Route] = Route(path="object storage", effect=Effect.REPLACE, authorized=False)
     limits: ClassVar[Mapping[str, UploadLimit]] = {"media": CLOUD_FILE}
 
@@ -40,7 +40,7 @@ class PutFile(Upload[Ack]):
 
     @classmethod
     def under(cls, grant: UploadGrant, path: str) -> Self:
-        """Make the call that a leave is for."""
+        """Create the call from upload credentials."""
         return cls(
             url=grant.url,
             key=path,
@@ -50,11 +50,11 @@ class PutFile(Upload[Ack]):
         )
 
     def query(self) -> dict[str, str]:
-        """Return nothing: all of it is in the form."""
+        """Return no parameters: all of them are form fields."""
         return {}
 
     def form(self) -> dict[str, str]:
-        """Return the fields, which come before the file."""
+        """Return the form fields sent before the file."""
         return {
             "key": self.key,
             "Signature": self.authorization,
@@ -63,22 +63,22 @@ class PutFile(Upload[Ack]):
         }
 
     def frame(self, filename: str, content_type: str) -> Frame:
-        """Return what goes around the file."""
+        """Return the multipart frame around the file."""
         return frame(filename, content_type, self.form(), part="file", last=True)
 
 
 @frozen(kw_only=True)
 class FileURL:
-    """The outcome for one cloud file that a link was asked for.
+    """Outcome of the request for a link to one cloud file.
 
     Attributes:
-        fileid: Its id.
-        url: Where it can be downloaded, by anybody, for `max_age` seconds: treat it as a secret. None where there is
-            no link.
-        status: WeChat's status for it, 0 for success, such as -503003; None where nothing was said of this file.
-        errmsg: What WeChat said, or what happened to the request.
-        max_age: Seconds that the link lives, from when it was asked for.
-        error: The error of the request, or None where it was answered.
+        fileid: Id of the file.
+        url: Download link, valid for `max_age` seconds without further authentication: treat it as a secret. None if
+            there is no link.
+        status: WeChat's status of the file: 0 for success, or an error such as -503003; None if WeChat returned none.
+        errmsg: Message of WeChat, or of the failed request.
+        max_age: Lifetime of the link in seconds, counted from the request.
+        error: Error of the request, or None if it succeeded.
     """
 
     fileid: str
@@ -89,11 +89,11 @@ class FileURL:
     error: WxAssetError | None = None
 
     def require(self) -> str:
-        """Return the link, or raise what kept the file from having one.
+        """Return the link, or raise an error if there is none.
 
         Raises:
-            MediaNotFoundError: There is no such file.
-            APIError: WeChat has another reason.
+            MediaNotFoundError: The file does not exist.
+            APIError: WeChat returned another error for the file.
             WxAssetError: The request failed.
         """
         if self.error is not None:
@@ -107,35 +107,35 @@ class FileURL:
         if self.status in MISSING:
             return MediaNotFoundError(errcode=self.status, errmsg=self.errmsg, path=path)
         if not self.status:
-            return DecodeError(f"{path} gave no link: {self.errmsg}.", path)
+            return DecodeError(f"{path} returned no link: {self.errmsg}.", path)
         return api_error(self.status, self.errmsg, path)
 
 
-def links(batch: Sequence[str], answer: FoundFiles | WxAssetError, max_age: int) -> tuple[FileURL, ...]:
-    """Give every id of a batch its outcome, whatever was answered or not."""
-    if isinstance(answer, WxAssetError):
+def links(batch: Sequence[str], result: FoundFiles | WxAssetError, max_age: int) -> tuple[FileURL, ...]:
+    """Return the outcome of every id of a batch, from the response or the error of its request."""
+    if isinstance(result, WxAssetError):
         return tuple(
-            FileURL(fileid=one, url=None, status=None, errmsg=answer.message, max_age=max_age, error=answer)
+            FileURL(fileid=one, url=None, status=None, errmsg=result.message, max_age=max_age, error=result)
             for one in batch
         )
-    said = {one.fileid: one for one in answer.files}
-    return tuple(_link(fileid, said.get(fileid), max_age) for fileid in batch)
+    found = {one.fileid: one for one in result.files}
+    return tuple(_link(fileid, found.get(fileid), max_age) for fileid in batch)
 
 
-def _link(fileid: str, word: FoundFile | None, max_age: int) -> FileURL:
-    if word is None:
-        silent = "WeChat's answer does not mention this file"
-        return FileURL(fileid=fileid, url=None, status=None, errmsg=silent, max_age=max_age)
-    if word.status == 0 and not word.download_url:
-        nothing = "WeChat's answer holds no link to this file"
-        return FileURL(fileid=fileid, url=None, status=None, errmsg=nothing, max_age=max_age)
-    url = word.download_url if word.status == 0 else None
-    return FileURL(fileid=fileid, url=url, status=word.status, errmsg=word.errmsg, max_age=max_age)
+def _link(fileid: str, found: FoundFile | None, max_age: int) -> FileURL:
+    if found is None:
+        missing = "WeChat's response does not mention this file"
+        return FileURL(fileid=fileid, url=None, status=None, errmsg=missing, max_age=max_age)
+    if found.status == 0 and not found.download_url:
+        missing = "WeChat's response contains no link to this file"
+        return FileURL(fileid=fileid, url=None, status=None, errmsg=missing, max_age=max_age)
+    url = found.download_url if found.status == 0 else None
+    return FileURL(fileid=fileid, url=url, status=found.status, errmsg=found.errmsg, max_age=max_age)
 
 
 @frozen(kw_only=True)
 class FetchFile(Download[Ack]):
-    """Get a cloud file from its signed URL; no token goes there."""
+    """Download a cloud file from its signed URL, without an access token."""
 
     route: ClassVar[Route] = Route(path="download_url", effect=Effect.READ, method="GET", authorized=False)
 
@@ -145,9 +145,9 @@ class FetchFile(Download[Ack]):
 
 @frozen(kw_only=True)
 class FetchLink(Download[Ack]):
-    """Get a file from a signed URL; no token goes there."""
+    """Download a file from a signed URL, without an access token."""
 
-    # A link can be answered with 404 for some seconds after it was given (wire reference 2.8).
+    # A new link can return 404 for some seconds (wire reference 2.8).
     route: ClassVar[Route] = Route(
         path="down_url", effect=Effect.READ, method="GET", authorized=False, not_yet=frozenset({404})
     )

@@ -1,4 +1,4 @@
-"""The calls that issue access tokens (wire reference 1). Pure."""
+"""Calls for access tokens (wire reference 1). Pure."""
 
 from typing import ClassVar
 
@@ -20,11 +20,11 @@ __all__ = [
 
 @frozen
 class IssuedToken:
-    """An access token as issued.
+    """An issued access token.
 
     Attributes:
-        access_token: The token; up to 512 characters are reserved for it.
-        expires_in: Its remaining life in seconds.
+        access_token: The token, up to 512 characters.
+        expires_in: Remaining lifetime in seconds.
     """
 
     access_token: str = field(repr=False)
@@ -33,12 +33,12 @@ class IssuedToken:
 
 @frozen(kw_only=True)
 class GetAccessToken(Call[IssuedToken]):
-    """Fetch a classic token; the previous one lives on for 5 minutes.
+    """Fetch a classic token; the previous one stays valid for 5 minutes.
 
     https://developers.weixin.qq.com/doc/service/api/base/api_getaccesstoken.html
     """
 
-    # Repeating it supersedes a token that nobody has seen, which harms no one.
+    # A repetition invalidates only the token of the lost response.
     route: ClassVar[Route] = Route(path="/cgi-bin/token", effect=Effect.READ, method="GET", authorized=False)
 
     grant_type: str = "client_credential"
@@ -63,11 +63,11 @@ class GetStableAccessToken(Call[IssuedToken]):
 
 @frozen
 class IssuedComponentToken:
-    """The token of a third-party platform as issued.
+    """An issued token of a third-party platform.
 
     Attributes:
         component_access_token: The token.
-        expires_in: Its remaining life in seconds.
+        expires_in: Remaining lifetime in seconds.
     """
 
     component_access_token: str = field(repr=False)
@@ -81,7 +81,7 @@ class GetComponentToken(Call[IssuedComponentToken]):
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getComponentAccessToken.html
     """
 
-    # Repeating it replaces a token that nobody has seen, which harms no one.
+    # A repetition replaces only the token of the lost response.
     route: ClassVar[Route] = Route(path="/cgi-bin/component/api_component_token", effect=Effect.READ, authorized=False)
 
     component_appid: str
@@ -91,12 +91,12 @@ class GetComponentToken(Call[IssuedComponentToken]):
 
 @frozen
 class IssuedAuthorizerToken:
-    """The token of an account that has authorized a third-party platform, as issued.
+    """An issued token of an account managed by a third-party platform.
 
     Attributes:
-        authorizer_access_token: The token; the account's APIs take it as their access token.
-        expires_in: Its remaining life in seconds.
-        authorizer_refresh_token: What the next one is fetched with; None where the last one stays in force.
+        authorizer_access_token: The token, used as access token for the APIs of the account.
+        expires_in: Remaining lifetime in seconds.
+        authorizer_refresh_token: Refresh token for the next request; None if the previous one stays valid.
     """
 
     authorizer_access_token: str = field(repr=False)
@@ -106,12 +106,12 @@ class IssuedAuthorizerToken:
 
 @frozen(kw_only=True)
 class GetAuthorizerToken(Call[IssuedAuthorizerToken]):
-    """Fetch the token of an account that has authorized a third-party platform (wire reference 1.3).
+    """Fetch the token of an account managed by a third-party platform (wire reference 1.3).
 
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getAuthorizerAccessToken.html
     """
 
-    # Repeating it replaces a token that nobody has seen; the refresh token that it takes can be used again.
+    # A repetition replaces only the token of the lost response; the refresh token can be reused.
     route: ClassVar[Route] = Route(path="/cgi-bin/component/api_authorizer_token", effect=Effect.READ, authorized=False)
 
     component_access_token: str = field(repr=False)
@@ -120,7 +120,7 @@ class GetAuthorizerToken(Call[IssuedAuthorizerToken]):
     authorizer_refresh_token: str = field(repr=False)
 
     def query(self) -> dict[str, str]:
-        """Return the platform's token: of all fields it alone rides in the query."""
+        """Return the platform's token, the only field sent as a query parameter."""
         return {"component_access_token": self.component_access_token}
 
     def body(self) -> bytes:

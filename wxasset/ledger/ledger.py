@@ -58,7 +58,7 @@ class Ledger:
             await run_in_thread(lambda: opened.append(Journal(self.path)))
         except BaseException:
             for journal in opened:  # cancelled just then
-                await in_background(journal.close).through()
+                await in_background(journal.close).join()
             raise
         self._journal = opened[0]
         return self
@@ -173,5 +173,5 @@ class Ledger:
 async def _surely(function: Callable[..., T], *arguments: Any) -> T:
     """Do something in a thread that is not called off, whoever cancels meanwhile."""
     job = in_background(function, *arguments)
-    await job.through()
+    await job.join()
     return await job.result()

@@ -1,13 +1,13 @@
-"""How much memory a transfer takes: the less, the more of them are under way in the event loop."""
+"""Memory budgets for transfers: the more transfers an event loop runs, the smaller the buffer of each."""
 
 from typing import Final, Self
 
 from wxasset.transfer.threads import PerLoop
+from wxasset.wire.limits import KIB
 
-__all__ = ["READING", "WRITING", "Portion", "Share"]
+__all__ = ["DOWNLOAD_BUFFERS", "UPLOAD_BUFFERS", "BufferBudget", "BufferLease"]
 
-KIB: Final = 1024
-_RECORD: Final = 16 * KIB  # the most that TLS sends in one piece
+_RECORD: Final = 16 * KIB  # maximum size of a TLS record
 
 
 class _Count:
@@ -15,16 +15,16 @@ class _Count:
         self.number = 0
 
 
-class Portion:
-    """What one transfer may take."""
+class BufferLease:
+    """Buffer size granted to one transfer."""
 
-    def __init__(self, share: "Share", count: _Count) -> None:
-        """Stand for one transfer; `Share.take` makes these."""
-        self._share, self._count = share, count
-        self._smallest = share.most
+    def __init__(self, budget: "BufferBudget", count: _Count) -> None:
+        """Create a lease; use `BufferBudget.lease`."""
+        self._budget, self._count = budget, count
+        self._smallest = budget.maximum
 
     def __enter__(self) -> Self:
-        """Begin to count as one of those that share."""
+        """Count this transfer as active."""
         self._count.number += 1
         return self
 
@@ -32,46 +32,46 @@ class Portion:
         self._count.number -= 1
 
     @property
-    def least(self) -> int:
-        """What it may take in any case. Begin with this: others may be about to begin as well."""
-        return self._share.least
+    def minimum(self) -> int:
+        """Guaranteed size in bytes. Start with it, since other transfers may be about to start as well."""
+        return self._budget.minimum
 
     @property
-    def now(self) -> int:
-        """What it may take at this moment, and not more than it might before: a connection keeps as much for good."""
-        self._smallest = min(self._smallest, self._share.for_each_of(self._count.number))
+    def current(self) -> int:
+        """Size in bytes granted now. It never grows again, since a connection keeps its buffers for good."""
+        self._smallest = min(self._smallest, self._budget.for_each_of(self._count.number))
         return self._smallest
 
 
-class Share:
-    """A number of bytes that the transfers of one event loop share among them."""
+class BufferBudget:
+    """A number of bytes shared by the transfers of one event loop."""
 
-    def __init__(self, *, together: int, least: int, most: int) -> None:
-        """Say what they take.
+    def __init__(self, *, total: int, minimum: int, maximum: int) -> None:
+        """Set the sizes.
 
         Args:
-            together: Bytes for all of them.
-            least: Bytes for one of them at least, however many there are.
-            most: Bytes for one of them at most, however few there are.
+            total: Bytes for all transfers.
+            minimum: Smallest buffer of one transfer in bytes, however many are active.
+            maximum: Largest buffer of one transfer in bytes, however few are active.
         """
-        self._together = together
-        self.least: int = least
-        self.most: int = most
+        self._total = total
+        self.minimum: int = minimum
+        self.maximum: int = maximum
         self._counts = PerLoop(_Count)
 
     def for_each_of(self, number: int) -> int:
-        """Return the bytes for each of so many, in whole records of TLS."""
-        return max(self.least, min(self.most, self._together // max(number, 1) // _RECORD * _RECORD))
+        """Return the bytes for each of `number` transfers, in whole TLS records."""
+        return max(self.minimum, min(self.maximum, self._total // max(number, 1) // _RECORD * _RECORD))
 
-    def take(self) -> Portion:
-        """Give the portion of one more transfer, which counts while it is entered."""
-        return Portion(self, self._counts.get())
+    def lease(self) -> BufferLease:
+        """Return the lease of one more transfer; it counts while it is entered."""
+        return BufferLease(self, self._counts.get())
 
 
-READING: Final = Share(together=4096 * KIB, least=32 * KIB, most=256 * KIB)
-"""The pieces that an upload is sent in. With 256 KiB eight uploads over TLS are a fifth faster than with 64 KiB; but a
-connection under TLS keeps four thirds of its largest piece, which made 42 MB for 200 of them instead of 2."""
+UPLOAD_BUFFERS: Final = BufferBudget(total=4096 * KIB, minimum=32 * KIB, maximum=256 * KIB)
+"""Sizes of the chunks of an upload. With 256 KiB eight uploads over TLS are a fifth faster than with 64 KiB. A TLS
+connection keeps four thirds of its largest chunk: this made 42 MB for 200 connections instead of 2."""
 
-WRITING: Final = Share(together=32 * 1024 * KIB, least=256 * KIB, most=1024 * KIB)
-"""What a download to a file collects for one write; as much again is on its way to the disk. Below 256 KiB the hops to
-the thread cost more than the writes."""
+DOWNLOAD_BUFFERS: Final = BufferBudget(total=32 * 1024 * KIB, minimum=256 * KIB, maximum=1024 * KIB)
+"""Bytes collected for one write of a download to a file; as much again is being written to the disk. Below 256 KiB
+handing over to the thread costs more than the writes."""

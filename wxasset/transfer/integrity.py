@@ -1,22 +1,22 @@
-"""How surely a download is whole."""
+"""Checks that a download is complete."""
 
 import enum
 
-from wxasset.wire.completeness import End, Ending
+from wxasset.wire.completeness import Completeness, CompletenessChecker
 from wxasset.wire.formats import HEAD_SIZE, sniff
 
-__all__ = ["EndWatch", "Integrity"]
+__all__ = ["Integrity", "IntegrityChecker"]
 
 
 class Integrity(enum.Enum):
-    """What showed that a downloaded file is whole. Anything that is known to be cut is `TruncatedDownload` instead.
+    """Evidence for the completeness of a downloaded file. A truncated file raises `TruncatedDownload` instead.
 
     Attributes:
-        LENGTH: It has as many bytes as the server announced.
-        FRAMED: The server announced no length of the file, but marked the end of what it sent.
-        END_MARK: The server only closed the connection; the file itself ends as its format demands (JPEG, PNG, GIF,
-            BMP, MP4, WAV, WebP, AVI).
-        UNVERIFIED: The server only closed the connection, and files of this format do not show their end.
+        LENGTH: The file has exactly the announced number of bytes.
+        FRAMED: The server announced no length, but marked the end of the response body.
+        END_MARK: The server only closed the connection; the file ends as required by its format (JPEG, PNG, GIF, BMP,
+            MP4, WAV, WebP, AVI).
+        UNVERIFIED: The server only closed the connection, and files of this format have no end mark.
     """
 
     LENGTH = "length"
@@ -25,29 +25,31 @@ class Integrity(enum.Enum):
     UNVERIFIED = "unverified"
 
 
-class EndWatch:
-    """Looks for the end mark of a file while it comes."""
+class IntegrityChecker:
+    """Look for the end mark of a file during its download."""
 
     def __init__(self) -> None:
-        """Begin before the first byte."""
+        """Start before the first byte."""
         self._head = b""
-        self._ending: Ending | None = None
+        self._checker: CompletenessChecker | None = None
 
     def feed(self, data: bytes) -> None:
-        """See the next bytes."""
-        if self._ending is not None:
-            self._ending.feed(data)
+        """Process the next bytes."""
+        if self._checker is not None:
+            self._checker.feed(data)
             return
         self._head += data
         if len(self._head) >= HEAD_SIZE:
             self._begin()
 
-    def _begin(self) -> Ending:
-        self._ending = Ending(sniff(self._head))
-        self._ending.feed(self._head)
-        return self._ending
+    def _begin(self) -> CompletenessChecker:
+        self._checker = CompletenessChecker(sniff(self._head))
+        self._checker.feed(self._head)
+        return self._checker
 
-    def judge(self) -> Integrity | None:
-        """Say what is known now that no more comes; None where the file is cut."""
-        ending = self._ending or self._begin()
-        return {End.REACHED: Integrity.END_MARK, End.UNKNOWN: Integrity.UNVERIFIED}.get(ending.state)
+    def result(self) -> Integrity | None:
+        """Return the result at the end of the file; None if the file is truncated."""
+        checker = self._checker or self._begin()
+        return {Completeness.COMPLETE: Integrity.END_MARK, Completeness.UNKNOWN: Integrity.UNVERIFIED}.get(
+            checker.state
+        )

@@ -1,4 +1,4 @@
-"""Telling how far a transfer has come."""
+"""Progress reports of transfers."""
 
 import time
 from collections.abc import Callable
@@ -7,24 +7,24 @@ from typing import Final, TypeAlias
 __all__ = ["Progress", "Throttle"]
 
 Progress: TypeAlias = Callable[[int, int | None], object]
-"""Called with the bytes that are through and their total, which may be None."""
+"""Called with the bytes transferred so far and the total, or None if the total is unknown."""
 
 _INTERVAL: Final = 0.1
-"""Seconds between two calls: a person sees no more than ten a second, and a large file would make thousands."""
+"""Seconds between two calls: people cannot follow more than ten per second, and large files cause thousands."""
 
 
 class Throttle:
-    """Passes on the first step, then at most one in a tenth of a second, and the last."""
+    """Report the first step, at most one step per tenth of a second, and the last step."""
 
     def __init__(self, progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
-        """Tell `progress`; `clock` is for tests."""
+        """Wrap `progress`; `clock` is for tests."""
         self._progress = progress
         self._clock = clock
         self._due = clock()
         self._told: int | None = None
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Take a step."""
+        """Report a step, unless the last report was too recent."""
         now = self._clock()
         if now >= self._due:
             self._due = now + _INTERVAL
@@ -32,6 +32,6 @@ class Throttle:
             self._progress(done, total)
 
     def end(self, done: int, total: int | None) -> None:
-        """Take the last step."""
+        """Report the last step, unless it was reported already."""
         if self._told != done:
             self._progress(done, total)

@@ -1,8 +1,8 @@
-"""Blocking file work in threads, which nobody leaves before it has ended.
+"""Run blocking file work in threads; a job that has started is always awaited.
 
-One thread of an event loop does all of it, in the order in which it was asked for, and tells the loop of what has
-ended in batches. To open, read and close a file of 64 KB in the page cache takes 7 us, and with a hop 20 to 40 us;
-through anyio's workers it is 53 to 68. Where work waits behind a slow disk, more threads come to help.
+One thread per event loop runs all jobs in order and reports finished jobs to the loop in batches. Opening, reading and
+closing a 64 KB file in the page cache takes 7 us, and 20 to 40 us with a thread hop; anyio's workers take 53 to 68 us.
+More threads are started when jobs wait behind a slow disk.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """One object for each event loop; anyio's `RunVar` does the same, and takes six times as long to look it up."""
+    """One object per event loop, as with anyio's `RunVar`; a lookup takes a sixth of the time."""
 
     def __init__(self, make: Callable[[], T]) -> None:
-        """Say how to make it. It must not refer to the loop, or it would keep it."""
+        """Set the factory. Its objects must not refer to the loop, or the loop would never be freed."""
         self._make = make
         self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
 
     def get(self) -> T:
-        """Give the one of the running event loop."""
+        """Return the object of the running event loop."""
         loop = asyncio.get_running_loop()
         try:
             return self._made[loop]
@@ -38,58 +38,58 @@ class PerLoop(Generic[T]):
             return self._made.setdefault(loop, self._make())
 
 
-_PATIENCE: Final = 0.01  # seconds that work may wait for the thread before another one is started
-_IDLE: Final = 10.0  # seconds after which a thread without work ends,
-_IDLE_HELPER: Final = 1.0  # and where there are others
-_MOST: Final = 32  # threads of one event loop
+_MAX_WAIT: Final = 0.01  # seconds a job may wait before another thread is started
+_IDLE: Final = 10.0  # seconds after which an idle thread exits,
+_IDLE_HELPER: Final = 1.0  # and if there are other threads
+_MAX_THREADS: Final = 32  # maximum number of threads per event loop
 
 
 class Job(Generic[T]):
-    """Blocking work that was handed to a thread."""
+    """Blocking work submitted to a thread."""
 
     def __init__(self, function: Callable[..., T], arguments: tuple[Any, ...], lock: threading.Lock) -> None:
-        """Prepare work; `in_background` makes these."""
+        """Create a job; use `in_background`."""
         self._function = function
         self._arguments = arguments
         self._lock = lock
         self._begun = self._withdrawn = self._ended = False
         self._outcome: Callable[[], T]
         self._loop = asyncio.get_running_loop()
-        self._told = self._loop.create_future()
+        self._finished = self._loop.create_future()
 
     async def result(self) -> T:
-        """Wait for what comes of it; a cancelled caller stays until the thread is through with it.
+        """Return the result; a cancelled caller still waits for the thread to finish.
 
-        aiohttp cancels its writer as a plain task, against which anyio's own shield does not help: a thread would go
-        on reading from a handle that the next attempt moves, or writing to one that is being restored. What has not
-        begun by then never will.
+        aiohttp cancels its writer as a plain task, and anyio's shield does not protect against that. Otherwise the
+        thread would continue to read from a handle while the next attempt moves it, or to write to one during its
+        restoration. A job that has not started when its caller is cancelled never starts.
         """
         if not self._ended:
             try:
-                await self._told
+                await self._finished
             except asyncio.CancelledError:
                 if self._withdraw():
-                    # It never begins: whoever cleans up after it has nothing to wait for.
+                    # The job never starts, so clean-up does not have to wait for it.
                     self._outcome, self._ended = _raising(asyncio.CancelledError()), True
                 else:
-                    await self._stay()
+                    await self._wait_shielded()
                 raise
         return self._outcome()
 
-    async def through(self) -> None:
-        """Wait until it is done, whoever cancels meanwhile; what comes of it is dropped."""
-        if await self._stay():
+    async def join(self) -> None:
+        """Wait until the job has finished, even if cancelled meanwhile; the result is discarded."""
+        if await self._wait_shielded():
             raise asyncio.CancelledError
 
-    async def _stay(self) -> bool:
-        """Wait, and tell whether somebody cancelled."""
+    async def _wait_shielded(self) -> bool:
+        """Wait, and return whether the caller was cancelled meanwhile."""
         cancelled = False
         with anyio.CancelScope(shield=True):
             while not self._ended:
-                if self._told.done():  # cancelled with the task that waited for it
-                    self._told = self._loop.create_future()
+                if self._finished.done():  # cancelled with the waiting task
+                    self._finished = self._loop.create_future()
                 try:
-                    await self._told
+                    await self._finished
                 except asyncio.CancelledError:
                     cancelled = True
         return cancelled
@@ -100,56 +100,56 @@ class Job(Generic[T]):
             return not self._begun
 
     def begin(self) -> bool:
-        """Claim it for a thread, which holds the lock; False where it was withdrawn."""
+        """Claim the job for a thread holding the lock; return False if it was withdrawn."""
         self._begun = not self._withdrawn
         return self._begun
 
     def run(self) -> None:
-        """Do it, in the thread that claimed it."""
-        arguments, self._arguments = self._arguments, ()  # not kept longer than they are needed
+        """Run the function in the claiming thread."""
+        arguments, self._arguments = self._arguments, ()  # released as early as possible
         try:
             value = self._function(*arguments)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits
+        except BaseException as error:  # noqa: BLE001 - any exception is re-raised in the waiting task
             self._outcome = _raising(error)
         else:
             self._outcome = lambda: value
 
     def end(self) -> None:
-        """Wake those who wait, in the thread of their event loop."""
+        """Wake the waiting tasks; called in the thread of the event loop."""
         self._ended = True
-        if not self._told.done():
-            self._told.set_result(None)
+        if not self._finished.done():
+            self._finished.set_result(None)
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        """Have something called in the thread of the event loop."""
-        with suppress(RuntimeError):  # the loop was closed; nobody waits any more
+        """Schedule a callback in the thread of the event loop."""
+        with suppress(RuntimeError):  # the loop is closed, so no task is waiting
             self._loop.call_soon_threadsafe(callback)
 
 
 def _raising(error: BaseException) -> Callable[[], Any]:
-    def give_out() -> Any:
+    def reraise() -> Any:
         raise error
 
-    return give_out
+    return reraise
 
 
 class _Threads:
-    """The threads of one event loop. It knows no loop, so that it does not keep one alive."""
+    """Threads of one event loop. No reference to the loop is held, so it can be freed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: SimpleQueue[Job[Any]] = SimpleQueue()
         self._ended: deque[Job[Any]] = deque()
         self._alive = 0
-        self._given = 0
-        self._taken = 0
+        self._submitted = 0
+        self._claimed = 0
         self._watching = False
-        self._telling = False
+        self._notifying = False
 
-    def give(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> Job[T]:
-        """Have work done, in its turn."""
+    def submit(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> Job[T]:
+        """Submit a job to the queue."""
         job = Job(function, arguments, self._lock)
-        self._given += 1
+        self._submitted += 1
         self._waiting.put(job)
         if not self._alive:
             self._start()
@@ -159,14 +159,14 @@ class _Threads:
 
     def _watch(self) -> None:
         self._watching = True
-        asyncio.get_running_loop().call_later(_PATIENCE, self._look, self._given)
+        asyncio.get_running_loop().call_later(_MAX_WAIT, self._check, self._submitted)
 
-    def _look(self, given: int) -> None:
-        """Start another thread where something given before the last look still waits."""
-        if self._taken < given and self._alive < _MOST:
+    def _check(self, submitted: int) -> None:
+        """Start another thread if a job submitted before the last check is still waiting."""
+        if self._claimed < submitted and self._alive < _MAX_THREADS:
             self._start()
         self._watching = False
-        if self._taken < self._given:
+        if self._claimed < self._submitted:
             self._watch()
 
     def _start(self) -> None:
@@ -179,26 +179,26 @@ class _Threads:
             try:
                 job = self._waiting.get(timeout=_IDLE if self._alive == 1 else _IDLE_HELPER)
             except Empty:
-                # What is given at this very moment is seen by the next look.
+                # A job submitted at this moment is found by the next check.
                 with self._lock:
                     self._alive -= 1
                 return
             if self._claim(job):
                 job.run()
                 self._ended.append(job)
-                if not self._telling:
-                    self._telling = True
-                    job.call_soon(self._tell)
-            del job  # or a thread without work would keep its last one alive
+                if not self._notifying:
+                    self._notifying = True
+                    job.call_soon(self._notify)
+            del job  # or an idle thread would keep its last job alive
 
     def _claim(self, job: Job[Any]) -> bool:
         with self._lock:
-            self._taken += 1
+            self._claimed += 1
             return job.begin()
 
-    def _tell(self) -> None:
-        # First this: what ends from now on is told of anew.
-        self._telling = False
+    def _notify(self) -> None:
+        # Reset the flag first: jobs finishing from now on schedule another call.
+        self._notifying = False
         while self._ended:
             self._ended.popleft().end()
 
@@ -207,10 +207,10 @@ _threads: Final = PerLoop(_Threads)
 
 
 def in_background(function: Callable[..., T], *arguments: Any) -> Job[T]:
-    """Hand blocking work to a thread and go on; whoever does owes the job a `result` or a `through`."""
-    return _threads.get().give(function, arguments)
+    """Submit blocking work to a thread without waiting; the caller must await `result` or `join` of the job."""
+    return _threads.get().submit(function, arguments)
 
 
 async def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """Run blocking work in a thread and wait for it; a cancelled caller stays until the thread is through."""
+    """Run blocking work in a thread and return its result; a cancelled caller still waits for the thread."""
     return await in_background(function, *arguments).result()

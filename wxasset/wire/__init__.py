@@ -1,1 +1,1 @@
-"""Pure: bytes and names on the wire. Nothing here awaits or touches a file."""
+"""Bytes and names on the wire. Pure: no module awaits or accesses files."""

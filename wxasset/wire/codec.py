@@ -1,4 +1,4 @@
-"""Between attrs classes and bytes: requests encoded, replies decoded, errors told from replies. Pure."""
+"""Encode requests from attrs classes, decode responses to attrs classes, and detect error responses. Pure."""
 
 import functools
 import json
@@ -29,18 +29,18 @@ __all__ = [
 R = TypeVar("R")
 
 _WIRE: Final = "wxasset.wire"
-_EXCERPT: Final = 200  # characters; enough for a gateway's headline
+_EXCERPT: Final = 200  # characters; sufficient for the headline of a gateway's page
 _ENVELOPE: Final = frozenset({"errcode", "errmsg", "rid"})
 _BOM: Final = b"\xef\xbb\xbf"
 _TAG: Final = re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<[a-z!?]")
-_DECODER: Final = json.JSONDecoder(strict=False)  # json.loads would make one for each reply
+_DECODER: Final = json.JSONDecoder(strict=False)  # json.loads would create one per response
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def wire_name(*names: str) -> dict[str, tuple[str, ...]]:
-    """Metadata for an attrs field whose name on the wire differs: `names` are tried in order when reading.
+    """Return metadata for an attrs field with another name on the wire; decoding tries all `names` in order.
 
-    Without a name the field is not on the wire at all.
+    Without any name the field is neither sent nor read.
     """
     return {_WIRE: names}
 
@@ -74,7 +74,7 @@ def _structure_bool(value: object, _: object) -> bool:
 
 
 def _as_int(value: object) -> int | None:
-    """Read a number that may come as text: WeChat sends some codes so (wire reference 0.3)."""
+    """Convert a number or a string of digits to int: WeChat sends some codes as strings (wire reference 0.3)."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
@@ -96,7 +96,7 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
         if not isinstance(document, dict):
             msg = f"expected an object, not {type(document).__name__}"
             raise TypeError(msg)
-        # A null says no more than an absent key, and defaults cover that.
+        # A null is treated as an absent key, for which defaults exist.
         known = {key: value for key, value in document.items() if value is not None}
         for first, *others in aliases:
             if first not in known:
@@ -124,7 +124,7 @@ def _structure_tuple(cls: Any, converter: Converter) -> Any:
     items: Any = GenericAlias(list, get_args(cls)[:1])
 
     def structure(values: object, _: object) -> Any:
-        if not isinstance(values, list):  # cattrs would take a text or an object for a list of its parts
+        if not isinstance(values, list):  # cattrs would iterate over a string or an object
             msg = f"expected an array, not {type(values).__name__}"
             raise TypeError(msg)
         return tuple(converter.structure(values, items))
@@ -133,7 +133,7 @@ def _structure_tuple(cls: Any, converter: Converter) -> Any:
 
 
 def _make_converter() -> Converter:
-    """Build the one converter, strict where cattrs would coerce."""
+    """Create the converter, without the type coercions of cattrs."""
     converter = Converter()
     converter.register_structure_hook(str, _structure_str)
     converter.register_structure_hook(int, _structure_int)
@@ -148,45 +148,45 @@ _converter: Final = _make_converter()
 
 
 def unstructure(instance: Any) -> dict[str, Any]:
-    """Turn an attrs instance into what JSON can hold, under its wire names, without the fields that are None."""
+    """Convert an attrs instance to JSON values under their wire names; fields with the value None are left out."""
     result: dict[str, Any] = _converter.unstructure(instance)
     return result
 
 
 def dumps(document: object) -> bytes:
-    r"""Encode JSON as WeChat reads it: raw UTF-8; an escape such as ``\u4e2d`` would be shown as it stands.
+    r"""Encode JSON as raw UTF-8: WeChat would display an escape such as ``\u4e2d`` literally.
 
-    Source: wire reference 4.5. Lone surrogates, which UTF-8 has no bytes for, become question marks.
+    Source: wire reference 4.5. Lone surrogates cannot be encoded in UTF-8 and become question marks.
     """
     return _ENCODER.encode(document).encode("utf-8", "replace")
 
 
 def excerpt(body: bytes) -> str:
-    """Return the start of a body on one line, for an error: at most 200 characters, unprintable ones replaced."""
+    """Return the start of a body on one line for an error: at most 200 characters, unprintable ones replaced."""
     text = body[: 4 * _EXCERPT].decode("utf-8", "replace")
     return "".join(char if char.isprintable() else " " for char in text)[:_EXCERPT].strip()
 
 
 def looks_like_json(head: bytes | bytearray) -> bool:
-    """Tell whether a body that starts so may be a JSON object. No media format starts so."""
+    """Return whether the start of a body may be that of a JSON object. No media format starts like one."""
     return head.removeprefix(_BOM).lstrip(b" \t\r\n").startswith(b"{")
 
 
 def looks_like_page(head: bytes | bytearray) -> bool:
-    """Tell whether a body that starts so is HTML or XML, whatever it is claimed to be. No media format starts so."""
+    """Return whether the start of a body is that of HTML or XML. No media format starts so."""
     return _TAG.match(head) is not None
 
 
 def _loads(body: bytes) -> object:
-    # Live replies hold control characters and invalid UTF-8 from user content (wire reference 0.4).
+    # Live responses contain control characters and invalid UTF-8 from user content (wire reference 0.4).
     return _DECODER.decode(body.removeprefix(_BOM).decode("utf-8", "replace"))
 
 
 def parse(body: bytes, path: str) -> dict[str, Any]:
-    """Read the JSON object of a reply.
+    """Parse the JSON object of a response.
 
     Raises:
-        DecodeError: It is no JSON object, is nested too deep, or holds a number of absurd length.
+        DecodeError: The body is not a JSON object, is nested too deep, or contains an excessively long number.
     """
     try:
         document = _loads(body)
@@ -195,12 +195,12 @@ def parse(body: bytes, path: str) -> dict[str, Any]:
     else:
         if isinstance(document, dict):
             return document
-        problem = f"JSON of the wrong kind ({type(document).__name__})"
+        problem = f"JSON of an unexpected type ({type(document).__name__})"
     raise _undecodable(problem, body, path)
 
 
 def _undecodable(problem: str, body: bytes, path: str) -> DecodeError:
-    return DecodeError(f"{path} answered with {problem}.", path, excerpt=excerpt(body))
+    return DecodeError(f"{path} returned {problem}.", path, excerpt=excerpt(body))
 
 
 def _why(error: Exception, body: bytes) -> str:
@@ -212,18 +212,18 @@ def _why(error: Exception, body: bytes) -> str:
     if isinstance(error, RecursionError):
         return "JSON nested too deep"
     if not isinstance(error, json.JSONDecodeError):
-        return "JSON with a number of absurd length"
-    return "broken JSON" if start == b"{" else "something that is not JSON"
+        return "JSON with an excessively long number"
+    return "broken JSON" if start == b"{" else "a body other than JSON"
 
 
 def _raise_for_errcode(document: Mapping[str, Any], path: str) -> None:
-    """Raise where the reply is an error: success is an errcode that is absent or 0 (wire reference 0.3)."""
+    """Raise if the response is an error; errcode is absent or 0 on success (wire reference 0.3)."""
     value = document.get("errcode")
     if value is None:
         return
     errcode = _as_int(value)
     if errcode is None:
-        raise _undecodable("an errcode that is no number", str(value).encode("utf-8", "replace"), path)
+        raise _undecodable("an errcode that is not a number", str(value).encode("utf-8", "replace"), path)
     if errcode:
         errmsg = document.get("errmsg")
         raise api_error(errcode, errmsg if isinstance(errmsg, str) else "", path)
@@ -231,7 +231,7 @@ def _raise_for_errcode(document: Mapping[str, Any], path: str) -> None:
 
 @functools.cache
 def _members(reply: Any) -> tuple[type[Any], ...]:
-    """List the classes of a reply type that may be a union."""
+    """List the classes of a response type, possibly a union."""
     if get_origin(reply) in (UnionType, Union):
         return tuple(member for member in get_args(reply) if member is not NoneType)
     return (reply,)
@@ -243,7 +243,7 @@ def _required(cls: Any) -> list[tuple[str, ...]]:
 
 
 def _fitting(document: Mapping[str, Any], members: Sequence[Any]) -> Any:
-    """Find the class whose required keys are all there; the most demanding is asked first."""
+    """Find the class with all required keys present; classes with more required keys are tried first."""
     members = sorted(members, key=lambda cls: -len(_required(cls)))
     return next((cls for cls in members if all(any(n in document for n in names) for names in _required(cls))), None)
 
@@ -257,14 +257,14 @@ def _structure(document: Mapping[str, Any], reply: Any, body: bytes, path: str) 
         found = transform_error(error, path="$") if isinstance(error, ExceptionGroup) else [str(error)]
         problems = "; ".join(_by_wire_names(one, cls) for one in found)
     raise DecodeError(
-        f"{path} answered without what a {cls.__name__} needs: {problems[:_EXCERPT]}.",
+        f"{path} returned an invalid {cls.__name__}: {problems[:_EXCERPT]}.",
         path,
         excerpt=excerpt(body),
     )
 
 
 def _by_wire_names(problem: str, cls: Any) -> str:
-    """Give the path at the end of a problem in the keys of the reply, not in the names of our fields."""
+    """Replace the field names at the end of a problem by the keys of the response."""
     what, at, where = problem.rpartition(" @ $")
     path = "$"
     for attribute, index in re.findall(r"\.(\w+)|(\[[^\]]*\])", where):
@@ -276,16 +276,16 @@ def _by_wire_names(problem: str, cls: Any) -> str:
 
 
 def decode(body: bytes, reply: type[R], path: str) -> R:
-    """Decode a JSON reply.
+    """Decode a JSON response.
 
     Args:
         body: The whole body.
-        reply: An attrs class, or a union of them told apart by their required keys.
-        path: The API's path, for the errors.
+        reply: An attrs class, or a union of classes distinguished by their required keys.
+        path: Path of the API, for errors.
 
     Raises:
-        APIError: The body is an error; the class fits its code.
-        DecodeError: The body is not what this API answers with.
+        APIError: The body is an error; the subclass depends on the code.
+        DecodeError: The body does not match `reply`.
     """
     document = parse(body, path)
     _raise_for_errcode(document, path)
@@ -294,23 +294,23 @@ def decode(body: bytes, reply: type[R], path: str) -> R:
 
 
 def reply_or_file(body: bytes, reply: type[R], path: str, *, attachment: bool) -> R | None:
-    """Tell whether a body that looks like JSON is a reply or a file, by its bytes and never by its Content-Type.
+    """Distinguish a JSON response from a file with JSON-like content, by the bytes and never by the Content-Type.
 
-    A header that announces a file decides for the file, unless the body is an error and nothing else: no format
-    that WeChat stores looks like one.
+    If Content-Disposition announces a file, the body is a file unless it holds only the keys of an error: no format
+    stored by WeChat looks like an error.
 
     Args:
         body: The whole body.
-        reply: What the API answers with where it does not answer with a file.
-        path: The API's path.
+        reply: Response type of the API for responses other than files.
+        path: Path of the API.
         attachment: Whether Content-Disposition announced a file.
 
     Returns:
-        The reply, or None where the body is a file: also JSON that is neither an error nor has the reply's keys.
+        The response, or None for a file; JSON without the keys of an error or of `reply` is a file too.
 
     Raises:
         APIError: The body is an error.
-        DecodeError: It starts as a reply and breaks off, or a value in it has the wrong type.
+        DecodeError: The body starts like a response but is truncated, or contains a value of the wrong type.
     """
     try:
         document = _loads(body)
@@ -329,7 +329,7 @@ def reply_or_file(body: bytes, reply: type[R], path: str, *, attachment: bool) -
 
 
 def _starts_as_reply(body: bytes, reply: Any) -> bool:
-    """Tell whether the first key is one that an error or the reply has, or begins like one and breaks off."""
+    """Return whether the first key is a (possibly truncated) key of an error or of the response."""
     known = {name for cls in _members(reply) for field in attrs.fields(cls) for name in _wire_names(field)} | _ENVELOPE
     first = re.match(rb'\s*\{\s*(?:"([^"]{0,64})("?))?', body.removeprefix(_BOM))
     if not first or first[1] is None:

@@ -1,6 +1,7 @@
-"""Tell whether a media file has come whole, by walking its structure while it comes. Pure.
+"""Detect truncated media files by parsing their structure during the download. Pure.
 
-A body without a length ends where its connection closes, and a cut looks just like an end: the file itself has to tell.
+A body without a length ends with its connection. Truncation then looks like a normal end, so the structure of the file
+is the only evidence.
 """
 
 import enum
@@ -13,70 +14,70 @@ from attrs import define
 
 from wxasset.wire.formats import Format
 
-__all__ = ["End", "Ending"]
+__all__ = ["Completeness", "CompletenessChecker"]
 
 
-class End(enum.Enum):
-    """What a file's structure says about its end.
+class Completeness(enum.Enum):
+    """Completeness of a file according to its structure.
 
     Attributes:
-        REACHED: The end mark has been seen. Bytes after it are fine: cameras append data of their own.
-        MISSING: The structure is sound so far and not at its end: the file is cut, unless more of it comes.
-        UNKNOWN: No end mark of the format is known here, or the bytes do not follow the format: nothing can be said.
+        COMPLETE: The end mark has been found. Bytes after it are allowed: cameras append their own data.
+        INCOMPLETE: The structure is valid so far, but the end is missing: without more bytes the file is truncated.
+        UNKNOWN: The format has no known end mark, or the bytes do not follow the format.
     """
 
-    REACHED = "reached"
-    MISSING = "missing"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
     UNKNOWN = "unknown"
 
 
-# A walk yields, whenever the bytes at hand are used up, what holds if no more come; it returns what holds for good.
-_Walk: TypeAlias = Generator[End, None, End]
+# When its bytes are used up, a walk yields the state in case no more bytes arrive; it returns the final state.
+_Walk: TypeAlias = Generator[Completeness, None, Completeness]
 
 
 @define
 class _Incoming:
-    """The bytes at hand and the place reached in them; each step waits for more of them as it needs."""
+    """The available bytes and the position in them; each step waits for more bytes as needed."""
 
     data: bytes = b""
     place: int = 0
 
-    def take(self, count: int, at_rest: End = End.MISSING) -> Generator[End, None, bytes]:
-        """Return the next few bytes; `at_rest` holds until the first of them comes."""
+    def take(self, count: int, at_rest: Completeness = Completeness.INCOMPLETE) -> Generator[Completeness, None, bytes]:
+        """Return the next few bytes; `at_rest` is the state until the first of them arrives."""
         taken = self.data[self.place : self.place + count]
         self.place += count
         while len(taken) < count:
-            yield End.MISSING if taken else at_rest
+            yield Completeness.INCOMPLETE if taken else at_rest
             self.place = count - len(taken)
             taken += self.data[: self.place]
         return taken
 
-    def skip(self, count: int) -> Generator[End, None, None]:
-        """Pass over any number of bytes."""
+    def skip(self, count: int) -> Generator[Completeness, None, None]:
+        """Skip any number of bytes."""
         self.place += count
         while (ahead := self.place - len(self.data)) > 0:
-            yield End.MISSING
+            yield Completeness.INCOMPLETE
             self.place = ahead
 
-    def find(self, pattern: re.Pattern[bytes]) -> Generator[End, None, bytes]:
-        """Return what matches next and stop after it; a match never reaches into the following chunk."""
+    def find(self, pattern: re.Pattern[bytes]) -> Generator[Completeness, None, bytes]:
+        """Return the next match and move behind it; a match never extends into the following chunk."""
         while (match := pattern.search(self.data, self.place)) is None:
-            yield End.MISSING
+            yield Completeness.INCOMPLETE
             self.place = 0
         self.place = match.end()
         return match[0]
 
-    def skip_sub_blocks(self) -> Generator[End, None, None]:
-        """Pass over a GIF's sub-blocks, of up to 255 bytes after their length, and the empty one that ends them."""
+    def skip_sub_blocks(self) -> Generator[Completeness, None, None]:
+        """Skip the sub-blocks of a GIF (a length and up to 255 bytes each), including the empty last one."""
         place = _terminator(self.data, self.place)
         while (ahead := place - len(self.data)) >= 0:
-            yield End.MISSING
+            yield Completeness.INCOMPLETE
             place = _terminator(self.data, ahead)
         self.place = place + 1
 
 
 def _terminator(data: bytes, place: int) -> int:
-    """Return where the empty sub-block is, or else where the first one past the bytes at hand starts."""
+    """Return the position of the empty sub-block, or of the first sub-block beyond the available bytes."""
     end = len(data)  # local names, and a loop of one line: 10 MB of a GIF are 40,000 sub-blocks
     while place < end and (length := data[place]):
         place += length + 1
@@ -85,22 +86,22 @@ def _terminator(data: bytes, place: int) -> int:
 
 _END_OF_IMAGE: Final = 0xD9
 _START_OF_SCAN: Final = 0xDA
-# Those left out (restarts, start and end of image) have no length; what is below is reserved.
+# Markers left out (restarts, start and end of image) have no length; lower codes are reserved.
 _SEGMENTS: Final = frozenset(range(0xC0, 0xFF)) - frozenset(range(0xD0, 0xDA))
 _IN_SCAN: Final = frozenset({0x00, *range(0xD0, 0xD8)})
-# What a chunk ends with may be one as well: its code is in the next chunk.
+# A 0xFF at the end of a chunk may be a marker too: its code is in the next chunk.
 _PREFIX: Final = re.compile(rb"\xff(?=[^\x00\xd0-\xd7\xff]|\Z)")
 _CODE: Final = re.compile(rb"[^\xff]")  # any number of fill bytes 0xFF may precede it
 
 
-def _marker(incoming: _Incoming) -> Generator[End, None, int]:
-    """Return the code of the marker that has to be here, 0 if there is none."""
+def _marker(incoming: _Incoming) -> Generator[Completeness, None, int]:
+    """Return the code of the marker expected here, 0 if there is none."""
     found = (yield from incoming.take(1)) == b"\xff"
     return (yield from incoming.find(_CODE))[0] if found else 0
 
 
-def _marker_after_scan(incoming: _Incoming) -> Generator[End, None, int]:
-    """Pass over entropy-coded data: its own 0xFF are followed by a zero, and restart markers are part of it."""
+def _marker_after_scan(incoming: _Incoming) -> Generator[Completeness, None, int]:
+    """Skip entropy-coded data: a 0xFF in it is followed by a zero, and restart markers are part of it."""
     code = 0
     while code in _IN_SCAN:
         yield from incoming.find(_PREFIX)
@@ -111,43 +112,43 @@ def _marker_after_scan(incoming: _Incoming) -> Generator[End, None, int]:
 def _jpeg(incoming: _Incoming) -> _Walk:
     # A thumbnail's own end mark is inside a segment; a progressive file has several scans, with segments before each.
     if (yield from incoming.take(2)) != b"\xff\xd8":
-        return End.UNKNOWN
+        return Completeness.UNKNOWN
     code = yield from _marker(incoming)
     while code in _SEGMENTS:
         field = yield from incoming.take(2)
         length = int.from_bytes(field)
         if length < len(field):  # it counts itself
-            return End.UNKNOWN
+            return Completeness.UNKNOWN
         yield from incoming.skip(length - len(field))
         code = yield from (_marker_after_scan if code == _START_OF_SCAN else _marker)(incoming)
-    return End.REACHED if code == _END_OF_IMAGE else End.UNKNOWN
+    return Completeness.COMPLETE if code == _END_OF_IMAGE else Completeness.UNKNOWN
 
 
-_SIZE_AND_TYPE: Final = struct.Struct(">I4s")  # what a PNG's chunk and an MP4's box begin with
+_SIZE_AND_TYPE: Final = struct.Struct(">I4s")  # start of a PNG chunk and of an MP4 box
 _BOX_TYPE: Final = re.compile(rb"[ -~]{4}")
 
 
 def _png(incoming: _Incoming) -> _Walk:
     if (yield from incoming.take(8)) != b"\x89PNG\r\n\x1a\n":
-        return End.UNKNOWN
+        return Completeness.UNKNOWN
     kind = b""
     while kind != b"IEND":
         length, kind = _SIZE_AND_TYPE.unpack((yield from incoming.take(8)))
         if length > 2**31 - 1 or not kind.isalpha():
-            return End.UNKNOWN
+            return Completeness.UNKNOWN
         yield from incoming.skip(length + 4)  # and the checksum
-    return End.REACHED
+    return Completeness.COMPLETE
 
 
 def _colour_table(flags: int) -> int:
-    """Return the length of the colour table that these announce: three bytes for each of 2 to 256 colours, or 0."""
+    """Return the length of the announced colour table: three bytes for each of 2 to 256 colours, or 0."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _gif(incoming: _Incoming) -> _Walk:
     header = yield from incoming.take(13)
     if header[:6] not in (b"GIF87a", b"GIF89a"):
-        return End.UNKNOWN
+        return Completeness.UNKNOWN
     yield from incoming.skip(_colour_table(header[10]))
     while (block := (yield from incoming.take(1))) != b";":
         if block == b",":
@@ -156,45 +157,45 @@ def _gif(incoming: _Incoming) -> _Walk:
         elif block == b"!":
             yield from incoming.skip(1)  # its label
         else:
-            return End.UNKNOWN
+            return Completeness.UNKNOWN
         yield from incoming.skip_sub_blocks()
-    return End.REACHED
+    return Completeness.COMPLETE
 
 
 def _bmp(incoming: _Incoming) -> _Walk:
     header = yield from incoming.take(14)
     kind, size, pixels = struct.unpack("<2sI4xI", header)
-    # Some writers leave the size 0 or give that of the headers, the shortest of which have 26 bytes.
+    # Some writers set the size to 0 or to the size of the headers; the shortest headers have 26 bytes.
     if kind != b"BM" or size <= max(26, pixels):
-        return End.UNKNOWN
+        return Completeness.UNKNOWN
     yield from incoming.skip(size - len(header))
-    return End.REACHED
+    return Completeness.COMPLETE
 
 
-# What writes into a pipe cannot know the size: FFmpeg says 2**32 - 1, SoX 0x7FFFF000 and the headers, others 0.
+# Writers into a pipe do not know the size: FFmpeg writes 2**32 - 1, SoX 0x7FFFF000 plus headers, others 0.
 _RIFF_STREAMED: Final = 0x7FFFF000
 
 
 def _riff(incoming: _Incoming) -> _Walk:
     kind, size, form = struct.unpack("<4sI4s", (yield from incoming.take(12)))
     if kind != b"RIFF" or form not in (b"WAVE", b"WEBP", b"AVI ") or not len(form) <= size < _RIFF_STREAMED:
-        return End.UNKNOWN
+        return Completeness.UNKNOWN
     yield from incoming.skip(size - len(form))
-    return End.REACHED
+    return Completeness.COMPLETE
 
 
 def _mp4(incoming: _Incoming) -> _Walk:
     awaited = {b"ftyp", b"moov", b"mdat"}
     while True:
-        head = yield from incoming.take(8, at_rest=End.MISSING if awaited else End.REACHED)
+        head = yield from incoming.take(8, at_rest=Completeness.INCOMPLETE if awaited else Completeness.COMPLETE)
         size, kind = _SIZE_AND_TYPE.unpack(head)
         if not _BOX_TYPE.fullmatch(kind) or (b"ftyp" in awaited and kind != b"ftyp"):
-            return End.UNKNOWN
+            return Completeness.UNKNOWN
         if size == 1:  # the real one follows
             large = yield from incoming.take(8)
             size, head = int.from_bytes(large), head + large
-        if size < len(head):  # 0 is legal and says nothing: the box goes on to the end of the file
-            return End.UNKNOWN
+        if size < len(head):  # 0 is valid, but without information: the box extends to the end of the file
+            return Completeness.UNKNOWN
         yield from incoming.skip(size - len(head))
         awaited.discard(kind)
         if kind == b"moof":  # a fragment: its samples are in the box after it
@@ -213,23 +214,23 @@ _WALKS: Final[Mapping[str, Callable[[_Incoming], _Walk]]] = {
 }
 
 
-class Ending:
-    """Walks a file as it comes and knows whether its end has.
+class CompletenessChecker:
+    """Parse a file during its download and detect its end.
 
-    It follows JPEG (ITU-T T.81, Annex B), PNG (W3C, chapter 5), GIF (87a and 89a), BMP (the size in its header), MP4
-    (ISO/IEC 14496-12, the boxes at the top level), and WAV, WebP and AVI (the size in the header of RIFF). It checks no
-    checksum and decodes nothing. All that it keeps of a file are the few bytes of a header.
+    Supported are JPEG (ITU-T T.81, Annex B), PNG (W3C, chapter 5), GIF (87a and 89a), BMP (the size in its header), MP4
+    (ISO/IEC 14496-12, the boxes at the top level), and WAV, WebP and AVI (the size in the header of RIFF). Neither
+    checksums nor image data are checked. At most the few bytes of a header are kept in memory.
     """
 
     def __init__(self, form: Format | None) -> None:
-        """Start at the beginning of a file of this format; of None, and of other formats, nothing will be known."""
+        """Start at the beginning of a file of this format; for None and other formats the state is UNKNOWN."""
         walk = _WALKS.get(form.name) if form else None
         self._incoming = _Incoming()
         self._walk = walk(self._incoming) if walk else None
-        self._state = End.MISSING if walk else End.UNKNOWN
+        self._state = Completeness.INCOMPLETE if walk else Completeness.UNKNOWN
 
     def feed(self, data: bytes) -> None:
-        """Walk on over the next bytes of the file, any number of them."""
+        """Parse the next bytes of the file, any number of them."""
         if self._walk is None:
             return
         self._incoming.data = data
@@ -240,10 +241,10 @@ class Ending:
         self._incoming.data = b""
 
     @property
-    def state(self) -> End:
-        """What the bytes so far say.
+    def state(self) -> Completeness:
+        """Current state.
 
-        An MP4 has no end mark: it is whole wherever a box ends, once its index (``moov``) and its samples (``mdat``)
-        have come, and MISSING again when one more box begins. Elsewhere REACHED is final; UNKNOWN is so everywhere.
+        An MP4 has no end mark: after its index (``moov``) and samples (``mdat``) it is complete at the end of each box,
+        and INCOMPLETE again when another box starts. For other formats COMPLETE is final. UNKNOWN is always final.
         """
         return self._state

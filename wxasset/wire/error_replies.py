@@ -1,4 +1,4 @@
-"""Turn WeChat error replies into typed errors. Pure."""
+"""Convert error responses of WeChat and of object storage to exceptions. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -33,23 +33,23 @@ _CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
     (codes.INVALID_MEDIA, InvalidMediaError),
     (codes.MEDIA_NOT_FOUND, MediaNotFoundError),
 )
-# wire reference 0.3: the request id ends the text, after a blank or a comma. 1.1: how 40164 names the address.
+# wire reference 0.3: the request id ends the text, after a space or a comma. 1.1: the address in a 40164.
 _RID: Final = re.compile(r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$")
 _IP: Final = re.compile(r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist")
 _ERRMSG_LIMIT: Final = 500  # characters; the longest captured text has 190
-_ELEMENT: Final = r"<{}>\s*(?:<!\[CDATA\[)?([^<\]]{{1,500}})"  # in an answer of COS no element has attributes
+_ELEMENT: Final = r"<{}>\s*(?:<!\[CDATA\[)?([^<\]]{{1,500}})"  # elements in responses of COS have no attributes
 
 
 def storage_error(body: str, status: int, path: str, retry_after: float | None) -> StorageError | None:
-    """Build the error that stands for an answer of object storage; None where it is no such answer.
+    """Convert an error response of object storage to an exception; return None for other responses.
 
     https://cloud.tencent.com/document/product/436/7730
 
     Args:
-        body: The start of the answer.
-        status: Its HTTP status.
-        path: What was asked for.
-        retry_after: Seconds after which it wants to be asked again.
+        body: Start of the response body.
+        status: HTTP status of the response.
+        path: Path of the request, for errors.
+        retry_after: Retry-After header in seconds, or None.
     """
     if "<Error>" not in body:
         return None
@@ -70,7 +70,7 @@ def storage_error(body: str, status: int, path: str, retry_after: float | None) 
 
 
 def api_error(errcode: int, errmsg: str, path: str) -> APIError:
-    """Build the error that stands for WeChat's answer, of the class that its code calls for."""
+    """Convert an error response of WeChat to an exception of the class matching its code."""
     found = _RID.search(errmsg)
     text = errmsg[: found.start()] if found else errmsg
     cls = next((cls for codes, cls in _CLASSES if errcode in codes), APIError)

@@ -1,4 +1,4 @@
-"""File names: what is sent to WeChat, and what is made of the names that a server sends. Pure."""
+"""File names: names of uploads, and sanitized names of downloads. Pure."""
 
 import os.path
 import re
@@ -10,13 +10,13 @@ from wxasset.wire.formats import Format, by_extension
 
 __all__ = ["disposition_filename", "is_attachment", "marked_name", "safe_name", "upload_name"]
 
-_NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the marks of temporary and numbered names
+_NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the affixes of temporary and numbered names
 _EXTENSION_BYTES: Final = 20
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
 _FORBIDDEN: Final = frozenset('<>:"|?*')
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
-# What servers name in practice; other codecs of Python are no text encodings, or refuse to replace.
+# Charsets used by servers in practice; other codecs of Python are not text encodings, or do not support "replace".
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "iso-8859-1", "gbk", "gb2312", "gb18030", "big5"})
 _EXTENDED: Final = re.compile(r"(?i)(?:^|;)\s*filename\*\s*=\s*([\w!#$%&+^`{}~.-]+)'[^']*'([^;\s]*)")
 _QUOTED: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*"((?:\\.|[^"\\])*)"')
@@ -24,13 +24,13 @@ _BARE: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*([^";]+)')
 
 
 def upload_name(name: str, form: Format | None) -> str:
-    """Give a file name the extension that the bytes call for.
+    """Return a file name with the extension of the actual format.
 
-    WeChat refuses names without a known extension (40113, wire reference 4.2). The rest of the name is kept.
+    WeChat rejects names without a known extension (40113, wire reference 4.2). The rest of the name is kept.
 
     Args:
-        name: A file name, or a path whose last part is one.
-        form: The format of the bytes, or None where it is not known.
+        name: A file name, or a path ending in one.
+        form: The format of the bytes, or None if unknown.
     """
     name = re.split(r"[/\\]", name)[-1]
     if not name.strip("."):
@@ -40,24 +40,24 @@ def upload_name(name: str, form: Format | None) -> str:
     stem, extension = os.path.splitext(name)
     if extension.lower() in form.extensions:
         return name
-    # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG misleads and is replaced.
+    # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG is misleading and replaced.
     return (stem if by_extension(extension) else name) + form.extensions[0]
 
 
 def marked_name(name: str, mark: str) -> str:
-    """Put a mark between a file name and its extension: "poster.jpg" becomes "poster-MARK.jpg"."""
-    # Not `splitext`, for which ".jpg" is a name without an extension; WeChat goes by what follows the last full stop.
+    """Insert a mark before the extension of a file name: "poster.jpg" becomes "poster-MARK.jpg"."""
+    # Not `splitext`, since it treats ".jpg" as a name without an extension; WeChat uses the part after the last dot.
     stem, dot, extension = name.rpartition(".")
     return f"{stem}-{mark}.{extension}" if dot else f"{name}-{mark}"
 
 
 def is_attachment(disposition: str) -> bool:
-    """Tell whether a Content-Disposition announces a file."""
+    """Return whether a Content-Disposition announces a file."""
     return disposition.strip().lower().startswith("attachment")
 
 
 def disposition_filename(disposition: str) -> str | None:
-    """Read the file name of a Content-Disposition (wire reference 4.7); it is not to be trusted yet.
+    """Parse the file name of a Content-Disposition (wire reference 4.7); the result is untrusted.
 
     Args:
         disposition: The header, its bytes decoded as UTF-8 with ``surrogateescape``.
@@ -74,7 +74,7 @@ def disposition_filename(disposition: str) -> str | None:
 
 
 def _repair(header: str) -> str:
-    """Read as GB18030 what was not UTF-8: the whole of it, as a backslash can be half of a character there."""
+    """Decode a non-UTF-8 header as GB18030, as a whole, since a backslash can be the second byte of a character."""
     if not re.search("[\ud800-\udfff]", header):
         return header
     raw = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", header).encode("utf-8", "surrogateescape")
@@ -82,21 +82,21 @@ def _repair(header: str) -> str:
 
 
 def safe_name(name: str | None, fallback: str, form: Format | None = None) -> str:
-    r"""Make a name from outside into a plain file name, whatever it holds.
+    r"""Sanitize an untrusted file name.
 
-    The result has no path, no leading dot, no control, direction or other invisible character, no character and no
-    device name that some system forbids, and at most 200 bytes of UTF-8.
+    The result has no path, no leading dot, no control, direction or other invisible characters, no characters or
+    device names forbidden by any system, and at most 200 bytes of UTF-8.
 
     Args:
-        name: The name as a server sent it, or None.
-        fallback: What to call the file where nothing is left of the name.
-        form: The format of the bytes; its extension is added to a name that has no known one.
+        name: The name sent by a server, or None.
+        fallback: File name to use if no part of the name remains.
+        form: The format of the bytes; its extension is added to names without a known one.
     """
     plain = _plain(name or "") or _plain(fallback) or "download"
     if form is not None and by_extension(os.path.splitext(plain)[1]) is None:
         plain += form.extensions[0]
     stem, extension = os.path.splitext(plain)
-    if len(extension.encode()) > _EXTENSION_BYTES:  # a sentence behind a full stop
+    if len(extension.encode()) > _EXTENSION_BYTES:  # a sentence after a full stop
         stem, extension = plain, ""
     stem = stem.rstrip(" .")
     if _RESERVED.match(stem + extension):

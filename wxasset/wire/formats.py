@@ -1,4 +1,4 @@
-"""Tell media formats apart by their first bytes. Pure."""
+"""Detect media formats by their first bytes. Pure."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,7 +8,7 @@ from attrs import frozen
 __all__ = ["FORMATS", "HEAD_SIZE", "Format", "by_extension", "sniff"]
 
 HEAD_SIZE: Final = 64
-"""Bytes that `sniff` wants to see: an MP4's list of brands is the longest that it looks at."""
+"""Number of bytes needed by `sniff`; the longest part it reads is the list of brands of an MP4."""
 
 
 @frozen
@@ -16,9 +16,9 @@ class Format:
     """A media format.
 
     Attributes:
-        name: Its common name, such as ``jpeg``.
-        extensions: File name extensions that call for it, the usual one first, lower case with the dot.
-        content_type: Its media type.
+        name: Common name, such as ``jpeg``.
+        extensions: File name extensions in lower case with the dot, the usual one first.
+        content_type: Media type.
     """
 
     name: str
@@ -31,7 +31,7 @@ def _formats(*formats: Format) -> dict[str, Format]:
 
 
 FORMATS: Final = _formats(
-    # What WeChat takes (wire reference 2.1 and 2.7).
+    # Accepted by WeChat (wire reference 2.1 and 2.7).
     Format("jpeg", (".jpg", ".jpeg"), "image/jpeg"),
     Format("png", (".png",), "image/png"),
     Format("gif", (".gif",), "image/gif"),
@@ -41,7 +41,7 @@ FORMATS: Final = _formats(
     Format("wav", (".wav",), "audio/wav"),
     Format("wma", (".wma",), "audio/x-ms-wma"),
     Format("mp4", (".mp4",), "video/mp4"),
-    # What people try as well; known so that the error can name it.
+    # Not accepted, but known for error messages.
     Format("webp", (".webp",), "image/webp"),
     Format("heic", (".heic", ".heif"), "image/heic"),
     Format("avif", (".avif",), "image/avif"),
@@ -67,7 +67,7 @@ FORMATS: Final = _formats(
     Format("gzip", (".gz",), "application/gzip"),
     Format("html", (".html",), "text/html"),
 )
-"""Every format that `sniff` can name, by name."""
+"""All formats detected by `sniff`, by name."""
 
 _BY_EXTENSION: Final = {extension: one for one in FORMATS.values() for extension in one.extensions}
 
@@ -90,17 +90,17 @@ _PREFIXES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"fLaC", "flac"),
     (b"OggS", "ogg"),
     (b"#!SILK_V3", "silk"),
-    (b"\x02#!SILK_V3", "silk"),  # WeChat's own voice recordings carry one byte more
+    (b"\x02#!SILK_V3", "silk"),  # WeChat's own voice recordings have one additional byte
     (b"MThd", "midi"),
     (b"%PDF-", "pdf"),
     (b"PK\x03\x04", "zip"),
     (b"\x1f\x8b", "gzip"),
 )
 
-# The GUID of an ASF header object; a WMA and a WMV begin alike, and WeChat takes the first as a voice.
+# The GUID of an ASF header object. WMA and WMV start alike; WeChat accepts WMA as a voice.
 _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 
-# ISO base media files name their brand after "ftyp"; what is no picture, sound or QuickTime film is an MP4.
+# ISO base media files have their brand after "ftyp"; brands other than images, audio and QuickTime are MP4.
 _BRANDS: Final[dict[bytes, str]] = {
     b"heic": "heic",
     b"heix": "heic",
@@ -138,19 +138,19 @@ def _riff(head: bytes) -> str | None:
 
 
 def _bmp(head: bytes) -> str | None:
-    # "BM" alone begins many a text: the header's reserved words are zero and its size is one of the known ones.
+    # Many texts start with "BM"; a header also has reserved words of zero and a known size.
     if head[:2] != b"BM" or head[6:10] != bytes(4):
         return None
     return "bmp" if int.from_bytes(head[14:18], "little") in (12, 40, 52, 56, 64, 108, 124) else None
 
 
 def _mpeg_audio(head: bytes) -> str | None:
-    """An MP3 without an ID3 tag starts with a frame: 11 set bits, then fields with forbidden values."""
+    """Detect MP3 without an ID3 tag (11 set bits, then fields with forbidden values), and AAC in ADTS."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
     bitrate, sampling = head[2] >> 4, head[2] >> 2 & 3
-    if layer == 0:  # 00 is reserved in MPEG audio, and is what an AAC stream (ADTS) has there
+    if layer == 0:  # 00 is reserved in MPEG audio, and used by AAC streams (ADTS)
         return "aac" if head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 0xF < 13 else None
     valid = version != 1 and layer == 1 and bitrate not in (0, 15) and sampling != 3  # layer 01 is Layer III
     return "mp3" if valid else None
@@ -183,18 +183,18 @@ _TESTS: Final[tuple[Callable[[bytes], str | None], ...]] = (
 
 
 def sniff(head: bytes) -> Format | None:
-    """Name the format that a file with these first bytes has.
+    """Detect the format of a file from its first bytes.
 
     Args:
-        head: The first bytes, `HEAD_SIZE` of them or all there are.
+        head: The first `HEAD_SIZE` bytes, or all bytes of a shorter file.
 
     Returns:
-        The format, or None where the bytes tell nothing.
+        The format, or None if unknown.
     """
     name = next((name for test in _TESTS if (name := test(head)) is not None), None)
     return FORMATS[name] if name else None
 
 
 def by_extension(extension: str) -> Format | None:
-    """Name the format that a file name extension (with its dot, in any case) calls for."""
+    """Return the format of a file name extension (with its dot, in any case), or None if unknown."""
     return _BY_EXTENSION.get(extension.lower())

@@ -1,4 +1,4 @@
-"""The documented limits of uploads, as data. Pure."""
+"""Documented limits of uploads. Pure."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -10,20 +10,20 @@ __all__ = ["ADD_MATERIAL", "CLOUD_FILE", "KIB", "MIB", "UPLOAD_IMAGE", "UPLOAD_M
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
-# WeChat does not say whether its "M" is 2**20 or 10**6 (wire reference 6): the client takes the larger, so that it
-# refuses nothing that the service would have taken.
+# WeChat does not define its "M" as 2**20 or 10**6 (wire reference 6). The client uses the larger value, to avoid
+# rejecting files accepted by the service.
 
 
 @frozen(kw_only=True)
 class UploadLimit:
-    """What one endpoint documents for one type of media.
+    """Documented limits of one endpoint for one type of media.
 
     Attributes:
-        max_bytes: The largest file, in bytes.
-        formats: The names of the formats taken, as in `wxasset.wire.formats.FORMATS`; none for any bytes.
-        max_seconds: The longest play time in seconds, or None. Known, but left to WeChat to check.
-        source: The page that says so.
-        as_of: The day on which its text was taken down.
+        max_bytes: Maximum file size in bytes.
+        formats: Names of the accepted formats, as in `wxasset.wire.formats.FORMATS`; empty to accept any bytes.
+        max_seconds: Maximum play time in seconds, or None. It is not checked by the client.
+        source: URL of the documentation.
+        as_of: Date of retrieval of the documentation.
     """
 
     max_bytes: int
@@ -66,7 +66,7 @@ UPLOAD_MEDIA: Final[Mapping[str, UploadLimit]] = {
 """Temporary media, by type."""
 
 UPLOAD_IMAGE: Final[Mapping[str, UploadLimit]] = {"image": _limit(_IMAGE_PAGE, MIB - 1, "jpeg", "png")}
-"""Images for article bodies, which have to be smaller than 1 M; they do not count against the library."""
+"""Images for article bodies: smaller than 1 M; they do not count against the limits of the library."""
 
 CLOUD_FILE: Final = UploadLimit(
     max_bytes=5 * 1024 * MIB,
@@ -74,20 +74,20 @@ CLOUD_FILE: Final = UploadLimit(
     source="https://cloud.tencent.com/document/product/436/14690",
     as_of=_AS_OF,
 )
-"""Cloud files: what object storage takes in one form, whatever the bytes are."""
+"""Cloud files: limit of object storage for one form upload, with any format."""
 
 
 @frozen(kw_only=True)
 class Limits:
-    """What a session may send and read.
+    """Limits of a session for sending and reading.
 
     Attributes:
-        check_size: Refuse a file over its documented size before anything is sent.
-        check_format: Refuse a file whose bytes are not of a documented format before anything is sent.
-        max_spool: The most bytes kept of a source that has no size.
-        max_reply: The largest JSON reply read, in bytes; an endpoint that answers with less has a smaller cap.
-        max_download: The largest file read, in bytes. The largest that WeChat documents is 10 MiB; older videos
-            and cloud files are larger.
+        check_size: Reject files over the documented size before sending.
+        check_format: Reject files of undocumented formats before sending; the format is detected from the bytes.
+        max_spool: Maximum number of bytes spooled for a source of unknown size.
+        max_reply: Maximum size of a JSON response in bytes; endpoints with small responses have a lower limit.
+        max_download: Maximum size of a downloaded file in bytes. The largest size documented by WeChat is 10 MiB; older
+            videos and cloud files are larger.
     """
 
     check_size: bool = True

@@ -1,4 +1,4 @@
-"""The frame of a multipart/form-data body, whose length is known before its first byte is sent. Pure."""
+"""Frames of multipart/form-data bodies; the length is known before the first byte is sent. Pure."""
 
 import re
 import secrets
@@ -9,18 +9,18 @@ from attrs import frozen
 
 __all__ = ["Frame", "frame", "sent_name"]
 
-# The HTML standard's way to write these in a form's file name; the other control characters are treated alike.
+# Escaped in file names of forms as specified by the HTML standard; other control characters are escaped alike.
 _UNSAFE: Final = re.compile(r'["\x00-\x1f\x7f]')
 
 
 @frozen(kw_only=True)
 class Frame:
-    """What goes around the media of one upload.
+    """Bytes around the media of one upload.
 
     Attributes:
-        content_type: The request's Content-Type; its boundary is not quoted (WeChat refuses that, wire reference 4.4).
+        content_type: Content-Type of the request. The boundary is unquoted: WeChat rejects quotes (wire reference 4.4).
         head: Bytes before the media.
-        tail: Bytes after it.
+        tail: Bytes after the media.
     """
 
     content_type: str
@@ -33,7 +33,7 @@ class Frame:
 
 
 def sent_name(filename: str) -> str:
-    """Return a file name as it goes out, and as WeChat lists it."""
+    """Return a file name as sent to WeChat and listed by WeChat."""
     return _escape(filename).decode()
 
 
@@ -51,18 +51,18 @@ def frame(
     part: str = "media",
     last: bool = False,
 ) -> Frame:
-    r"""Build the frame: the media first, then the text fields, or the other way round.
+    r"""Build the frame: the media first, then the text fields, or the reverse.
 
-    The file name goes out as raw UTF-8 with quotes, CR and LF escaped, and never as ``filename*``, which WeChat
-    does not read (wire reference 4.3).
+    The file name is sent as raw UTF-8 with quotes, CR and LF escaped. It is never sent as ``filename*``: WeChat does
+    not read it (wire reference 4.3).
 
     Args:
-        filename: The name of the media, with its extension.
-        content_type: The media's own type.
+        filename: File name of the media, with its extension.
+        content_type: Content-Type of the media.
         fields: Text parts by name.
-        boundary: For tests; a random one of 32 hexadecimal digits otherwise.
-        part: The name of the media's part.
-        last: Whether the media come after the fields, as object storage wants it (wire reference 3.1).
+        boundary: Boundary, for tests; by default a random one of 32 hexadecimal digits.
+        part: Name of the media part.
+        last: Whether the media follow the fields, as required by object storage (wire reference 3.1).
     """
     boundary = boundary or secrets.token_hex(16)
     mark = boundary.encode()

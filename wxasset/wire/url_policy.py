@@ -1,6 +1,7 @@
-"""Which addresses that a server gives may be followed: judged as parsed, hop by hop, and when connecting. Pure.
+"""Policy for URLs sent by a server: checked as parsed, at each redirect, and when connecting. Pure.
 
-A `down_url` comes in a reply, so whoever can forge one could have this machine fetch from its own network.
+A `down_url` is part of a response: a forged response could otherwise make this machine send requests to its own
+network.
 """
 
 import ipaddress
@@ -17,32 +18,32 @@ __all__ = ["DownloadPolicy", "check_link", "check_redirect", "may_connect"]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MEDIA_HOSTS: Final = (
-    # wire reference 2.1, 2.2: where images, films and articles are.
+    # wire reference 2.1, 2.2: hosts of images, videos and articles.
     "*.qq.com",
     "*.qpic.cn",
     "*.qlogo.cn",
-    # wire reference 3.1, 3.2: where cloud files are.
+    # wire reference 3.1, 3.2: hosts of cloud files.
     "*.myqcloud.com",
     "*.qcloud.la",
 )
 _NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
-"""What some resolvers take for an IPv4 address: 127.1, 0x7f.1, 0177.0.0.1."""
+"""Host names treated as IPv4 addresses by some resolvers: 127.1, 0x7f.1, 0177.0.0.1."""
 _PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _TUNNELS: Final = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
-"""6to4, Teredo, local NAT64 and what was before them: each holds an IPv4 address that a relay would speak to."""
+"""6to4, Teredo, local NAT64 and IPv4-compatible addresses: each contains an IPv4 address reachable through a relay."""
 
 
 @frozen(kw_only=True)
 class DownloadPolicy:
-    """Which URLs that a server gives may be followed.
+    """Policy for downloads from URLs sent by a server.
 
     Attributes:
-        hosts: Hosts that may be spoken to over plain http, as WeChat's `down_url` has it; "*." stands for whatever is
-            below. Over https any public host may be.
-        allow_private_hosts: Whether private and loopback addresses, plain http and other ports are fine: for tests
+        hosts: Hosts allowed over plain http, as used in WeChat's `down_url`; "*." matches all subdomains. Over https
+            all public hosts are allowed.
+        allow_private_hosts: Whether to allow private and loopback addresses, plain http and other ports, for tests
             against a simulator.
-        max_redirects: The most redirects to follow, each judged anew.
+        max_redirects: Maximum number of redirects; each one is checked.
     """
 
     hosts: tuple[str, ...] = field(default=MEDIA_HOSTS)
@@ -50,7 +51,7 @@ class DownloadPolicy:
     max_redirects: int = field(default=3, validator=validators.ge(0))
 
     def is_media_host(self, host: str) -> bool:
-        """Tell whether a host is one of `hosts`."""
+        """Return whether a host is one of `hosts`."""
         return any(
             host.endswith(pattern[1:].lower()) if pattern.startswith("*.") else host == pattern.lower()
             for pattern in self.hosts
@@ -58,15 +59,15 @@ class DownloadPolicy:
 
 
 def check_link(link: str, policy: DownloadPolicy, path: str) -> URL:
-    """Judge a URL before anything is asked about it.
+    """Check a URL sent by a server, without network access.
 
     Args:
-        link: What the server gave.
-        policy: What is allowed.
-        path: What to name in errors: a link is signed, so that its query must not be shown.
+        link: The URL.
+        policy: The policy.
+        path: Path to show in errors; links are signed, so their query must not be shown.
 
     Raises:
-        UnsafeURLError: It must not be followed.
+        UnsafeURLError: The URL is not allowed.
     """
     if re.search(r"[\x00-\x20\x7f\\]", link.strip(" ")):
         raise UnsafeURLError("The server gave an address with blanks, control characters or backslashes.", path)
@@ -100,7 +101,7 @@ def _check_public(url: URL, host: str, port: int | None, policy: DownloadPolicy,
 
 
 def _names(url: URL, host: str, address: IPAddress | None) -> str:
-    """Say which host answers: `http://ADDRESS/vweixinp.tc.qq.com/...` has it in its path (wire reference 2.2)."""
+    """Return the media host: `http://ADDRESS/vweixinp.tc.qq.com/...` has it in its path (wire reference 2.2)."""
     return host if address is None else url.raw_path.lstrip("/").partition("/")[0].lower()
 
 
@@ -112,10 +113,10 @@ def _literal(host: str) -> IPAddress | None:
 
 
 def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, path: str) -> URL:
-    """Judge where a redirect leads.
+    """Check the target of a redirect, and return it.
 
     Raises:
-        UnsafeURLError: It must not be followed.
+        UnsafeURLError: The target is not allowed.
     """
     try:
         target = before.join(URL(location or ""))
@@ -128,7 +129,7 @@ def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, pa
 
 
 def may_connect(address: str, policy: DownloadPolicy) -> bool:
-    """Tell whether an address that a name was resolved to may be connected to."""
+    """Return whether connecting to a resolved address is allowed."""
     known = _literal(address)
     return policy.allow_private_hosts or (known is not None and "%" not in address and _is_public(known))
 
@@ -137,7 +138,7 @@ def _is_public(address: IPAddress) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return _is_public(address.ipv4_mapped)
-        if address in _NAT64:  # how a network without IPv4 reaches a public host that has nothing else
+        if address in _NAT64:  # used by networks without IPv4 to reach IPv4-only public hosts
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address.scope_id is not None or any(address in tunnel for tunnel in _TUNNELS):
             return False

@@ -1,4 +1,4 @@
-"""Files on their way from a reply to wherever they go."""
+"""Downloads of files from responses to destinations."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Reply
-from wxasset.transfer.integrity import EndWatch, Integrity
+from wxasset.transfer.integrity import Integrity, IntegrityChecker
 from wxasset.transfer.progress import Progress, Throttle
 from wxasset.wire.filenames import disposition_filename, safe_name
 from wxasset.wire.limits import MIB
@@ -19,15 +19,15 @@ __all__ = ["FileReply", "MaterialStream", "SavedMaterial"]
 
 @frozen(kw_only=True)
 class SavedMaterial:
-    """A file that was downloaded whole.
+    """A completely downloaded file.
 
     Attributes:
-        path: Where it is; None where it went to a handle or a writer.
-        filename: The name that WeChat gave it, made safe; None where it gave none.
-        content_type: The media type that WeChat claims, which may be wrong; None where it claims none.
-        size: Its number of bytes.
-        sha256: The hash of its bytes, in hexadecimal.
-        integrity: What showed that it is whole.
+        path: Path of the file; None if it was written to a handle or a writer.
+        filename: File name sent by WeChat, sanitized; None if WeChat sent none.
+        content_type: Media type claimed by WeChat, possibly wrong; None if WeChat sent none.
+        size: Number of bytes.
+        sha256: SHA-256 hash of the bytes, in hexadecimal.
+        integrity: Evidence for the completeness of the file.
     """
 
     path: Path | None
@@ -40,12 +40,12 @@ class SavedMaterial:
 
 @define
 class FileReply:
-    """A reply that turned out to be a file, with what was read of it to find out.
+    """A response identified as a file, including the bytes read for the identification.
 
     Attributes:
-        fallback: What to call the file where WeChat gives no name.
-        filename: The name that WeChat gave, made safe.
-        integrity: What showed that it is whole; None before all of it has been read.
+        fallback: File name to use if WeChat sends none.
+        filename: File name sent by WeChat, sanitized.
+        integrity: Evidence for the completeness of the file; None before all of it has been read.
     """
 
     fallback: str
@@ -53,58 +53,58 @@ class FileReply:
     _start: bytes = field(repr=False)
     _limit: int
     _received: int = field(default=0, init=False)
-    _watch: EndWatch | None = field(init=False, repr=False)
+    _checker: IntegrityChecker | None = field(init=False, repr=False)
     filename: str | None = field(init=False)
     integrity: Integrity | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Watch for the end of the file where nothing else would show that it was cut."""
-        self._watch = EndWatch() if self._reply.integrity is None else None
+        """Watch for the end of the file if HTTP does not reveal a truncated body."""
+        self._checker = IntegrityChecker() if self._reply.integrity is None else None
         name = disposition_filename(self._reply.disposition)
         self.filename = safe_name(name, self.fallback) if name else None
 
     @property
     def content_type(self) -> str | None:
-        """The media type that WeChat claims."""
+        """Media type claimed by WeChat."""
         return self._reply.content_type
 
     @property
     def length(self) -> int | None:
-        """The announced number of bytes."""
+        """Announced number of bytes."""
         return self._reply.length
 
     async def next_chunk(self) -> bytes:
-        """Give the next bytes of the file, none at its end.
+        """Return the next bytes of the file; empty bytes at the end.
 
         Raises:
-            ReplyTooLarge: There are more than `Limits.max_download`.
-            TruncatedDownload: They ended early.
+            ReplyTooLarge: The file exceeds `Limits.max_download`.
+            TruncatedDownload: The file is incomplete.
         """
         chunk, self._start = self._start or await self._reply.next_chunk(), b""
         self._received += len(chunk)
         if self._received > self._limit:
             path = self._reply.path
             raise ReplyTooLarge(f"{path} sent a file of more than {self._limit} bytes.", path, limit=self._limit)
-        if chunk and self._watch is not None:
-            self._watch.feed(chunk)
+        if chunk and self._checker is not None:
+            self._checker.feed(chunk)
         if not chunk:
-            self.integrity = self._judge()
+            self.integrity = self._final_integrity()
         return chunk
 
-    def _judge(self) -> Integrity:
-        """Say what shows, at the end of the body, that the file is whole."""
-        integrity = self._reply.integrity if self._watch is None else self._watch.judge()
+    def _final_integrity(self) -> Integrity:
+        """Return the evidence for the completeness of the file, at the end of the body."""
+        integrity = self._reply.integrity if self._checker is None else self._checker.result()
         if integrity is None:
             path, received = self._reply.path, self._received
             raise TruncatedDownload(
-                f"The answer of {path} broke off after {received} bytes: the end of the file is missing.",
+                f"The response of {path} broke off after {received} bytes: the end of the file is missing.",
                 path,
                 received=received,
             )
         return integrity
 
     async def save(self, sink: Sink, progress: Progress | None) -> SavedMaterial:
-        """Write the file into a sink, which keeps it if it is whole."""
+        """Write the file to a sink; the sink keeps it only if it is complete."""
         told = Throttle(progress) if progress is not None else None
         async with sink.open(self.filename, self.fallback) as writing:
             while chunk := await self.next_chunk():
@@ -119,39 +119,39 @@ class FileReply:
             content_type=self.content_type,
             size=writing.size,
             sha256=writing.sha256,
-            integrity=self._judge(),
+            integrity=self._final_integrity(),
         )
 
 
 class MaterialStream:
-    """A file that is being downloaded: read it once, inside its ``async with``.
+    """A download in progress; it can be read once, inside its ``async with``.
 
-    Iterate over it for chunks of bytes as they come, `read` it whole, or `save` it.
+    Iterate over it for chunks of bytes, `read` all of it, or `save` it.
     """
 
     def __init__(self, file: FileReply) -> None:
-        """Stand for a file; `WxSession.open_material` makes these."""
+        """Create a stream; use `WxSession.open_material`."""
         self._file = file
         self._consumed = False
 
     @property
     def filename(self) -> str | None:
-        """The name that WeChat gave, made safe; None where it gave none."""
+        """File name sent by WeChat, sanitized; None if WeChat sent none."""
         return self._file.filename
 
     @property
     def content_type(self) -> str | None:
-        """The media type that WeChat claims, which may be wrong."""
+        """Media type claimed by WeChat, possibly wrong."""
         return self._file.content_type
 
     @property
     def size(self) -> int | None:
-        """The announced number of bytes, or None."""
+        """Announced number of bytes, or None."""
         return self._file.length
 
     @property
     def integrity(self) -> Integrity | None:
-        """What showed that the file is whole; None before all of it has been read."""
+        """Evidence for the completeness of the file; None before all of it has been read."""
         return self._file.integrity
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -166,12 +166,12 @@ class MaterialStream:
         """Read the file into memory.
 
         Args:
-            limit: The most bytes to accept.
+            limit: Maximum number of bytes.
 
         Raises:
-            ReplyTooLarge: It has more.
-            TruncatedDownload: It ended early.
-            StreamConsumedError: It has been read already.
+            ReplyTooLarge: The file exceeds the limit.
+            TruncatedDownload: The file is incomplete.
+            StreamConsumedError: The stream has been read already.
         """
         self._consume()
         body = bytearray()
@@ -186,20 +186,20 @@ class MaterialStream:
 
         Args:
             to: As in `WxSession.get_material`.
-            progress: The same.
-            fsync: The same.
+            progress: As in `WxSession.get_material`.
+            fsync: As in `WxSession.get_material`.
 
         Raises:
-            DestinationError: It cannot be written there.
-            TruncatedDownload: It ended early; nothing of it was left.
-            StreamConsumedError: It has been read already.
+            DestinationError: The destination cannot be written.
+            TruncatedDownload: The file is incomplete; no part of it was kept.
+            StreamConsumedError: The stream has been read already.
         """
         sink = await open_sink(to, fsync=fsync)
         self._consume()
         return await self._file.save(sink, progress)
 
     def end(self) -> None:
-        """Mark the block as left: nothing can be read any more."""
+        """Mark the block as left; reading is an error from now on."""
         self._consumed = True
 
     def _consume(self) -> None:

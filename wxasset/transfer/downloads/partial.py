@@ -1,4 +1,4 @@
-"""A file on its way over several answers: after a cut the next one goes on where the last one ended."""
+"""Downloads over several responses: after an interruption the next response resumes the download."""
 
 import time
 from pathlib import Path
@@ -19,15 +19,15 @@ _PARTIAL: Final = 206
 
 
 class Restart(Exception):
-    """What there is now does not go on from what was written, so that all of it has to be had anew."""
+    """The remaining bytes do not fit the bytes already written, so the download has to restart."""
 
 
 @define
 class Partial:
-    """A file of which some may be there already.
+    """A file with possibly some of its bytes already written.
 
     Attributes:
-        integrity: What showed that it is whole; None before it is.
+        integrity: Evidence for the completeness of the file; None before it is complete.
     """
 
     _writing: Writing
@@ -44,20 +44,20 @@ class Partial:
 
     @property
     def done(self) -> int:
-        """How many bytes there are."""
+        """Number of bytes written so far."""
         return self._writing.size
 
     def moved(self) -> bool:
-        """Tell whether more has come since this was last asked, and in a time worth the patience."""
+        """Return whether more bytes have arrived since the last call, and at a sufficient rate."""
         before, self._seen = self._seen, self.done
         in_time = time.monotonic() - self._begun <= self._timeout + self.done / self._min_rate
         return self.done > before and in_time
 
     def headers(self) -> dict[str, str]:
-        """Return what to ask with for the rest of the file.
+        """Return the request headers for the rest of the file.
 
         Raises:
-            Restart: Nothing would show that the rest is of the same file.
+            Restart: There is no ETag to verify that the rest belongs to the same file.
         """
         if not self.done:
             return {}
@@ -66,17 +66,17 @@ class Partial:
         return {"Range": f"bytes={self.done}-", "If-Range": self._etag}
 
     async def take(self, reply: Reply, file: FileReply, progress: Progress | None = None) -> None:
-        """Write an answer.
+        """Write a response.
 
         Args:
-            reply: The answer.
-            file: The file in it.
-            progress: Who is told of it besides, at most ten times a second and at the end.
+            reply: The response.
+            file: The file in the response.
+            progress: Additional callback, called at most ten times a second and at the end.
 
         Raises:
-            Restart: It does not go on from what was written.
-            TruncatedDownload: It ended early.
-            DestinationError: It cannot be written.
+            Restart: The response does not continue the written bytes.
+            TruncatedDownload: The response ended early.
+            DestinationError: The bytes cannot be written.
         """
         if self.done:
             self._match(reply)
@@ -97,7 +97,7 @@ class Partial:
         self.integrity = file.integrity
 
     def _match(self, reply: Reply) -> None:
-        """See that an answer is the rest of the same file."""
+        """Check that a response is the rest of the same file."""
         begin, total = reply.content_range or (-1, -1)
         same = reply.status == _PARTIAL and reply.etag == self._etag and begin == self.done
         if not same or reply.length is None or total != (self._total or total):
@@ -105,7 +105,7 @@ class Partial:
         self._total = total
 
     def saved(self, path: Path | None) -> SavedMaterial:
-        """Say what was saved; for a file that is whole."""
+        """Return the saved file; call it only for a complete file."""
         if self._told is not None:
             self._told.end(self.done, self._total)
         return SavedMaterial(

@@ -1,4 +1,4 @@
-"""Downloads to a path or a directory: a file appears when all of it is there, and never before."""
+"""Downloads to a path or a directory: a file appears only after it is complete."""
 
 import errno
 import os
@@ -11,8 +11,8 @@ from typing import Final
 
 from attrs import define, field
 
-from wxasset.transfer.buffers import WRITING
-from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, thoroughly
+from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
+from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, shielded
 from wxasset.transfer.threads import in_background
 from wxasset.wire.filenames import safe_name
 from wxasset.wire.formats import sniff
@@ -21,23 +21,23 @@ __all__ = ["PathSink", "examine_path"]
 
 
 def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed on by position
-    """Look at a path, in a thread: a directory, a file to replace, or one to make.
+    """Examine a path in a thread: a directory, a file to replace, or a file to create.
 
     Raises:
-        OSError: Nothing can be written there.
+        OSError: The path cannot be written.
     """
     target = os.path.abspath(path)
-    found = _look_at(target)
+    found = _lstat(target)
     if found is not None and stat.S_ISLNK(found.st_mode):
         target = os.path.realpath(target)
-        found = _look_at(target)
+        found = _lstat(target)
     if found is not None and stat.S_ISDIR(found.st_mode):
         _check_writable(target)
         return PathSink(target, None, None, sync)
     if path.endswith(("/", os.sep)):
         raise NotADirectoryError(errno.ENOTDIR, "no such directory")
     if found is not None and not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file; pass it as an open handle")
+        raise OSError(errno.EINVAL, "it is not a regular file; pass it as an open handle")
     directory = os.path.dirname(target)
     _check_writable(directory)
     if found is not None and not os.access(target, os.W_OK):
@@ -45,7 +45,7 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     return PathSink(directory, target, stat.S_IMODE(found.st_mode) if found else None, sync)
 
 
-def _look_at(target: str) -> os.stat_result | None:
+def _lstat(target: str) -> os.stat_result | None:
     try:
         return os.lstat(target)
     except FileNotFoundError:
@@ -65,7 +65,7 @@ _CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 
 
 @define
 class PathSink(Sink):
-    """A path or a directory: written to a temporary name beside the target, which is then replaced at once."""
+    """A path or a directory: written to a temporary file beside the target, then renamed atomically."""
 
     _directory: str
     _target: str | None
@@ -76,19 +76,19 @@ class PathSink(Sink):
     @asynccontextmanager
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         """Enter the sink for one attempt."""
-        part = _Part(self._directory, os.path.basename(self._target) if self._target else "wxasset")
-        with WRITING.take() as portion:
-            writing = ThreadedWriting(part.write, portion, self._target or self._directory)
+        part = _PartialFile(self._directory, os.path.basename(self._target) if self._target else "wxasset")
+        with DOWNLOAD_BUFFERS.lease() as lease:
+            writing = ThreadedWriting(part.write, lease, self._target or self._directory)
             try:
                 yield writing
                 name = None if self._target else safe_name(filename, fallback, sniff(writing.head))
                 self.path = await writing.finish(self._finish, part, name)
             except BaseException:
-                # A cancelled download leaves no part behind either.
-                await thoroughly(writing.through, lambda: in_background(part.discard).through())
+                # A cancelled download leaves no partial file behind either.
+                await shielded(writing.join, lambda: in_background(part.discard).join())
                 raise
 
-    def _finish(self, part: "_Part", name: str | None) -> Path:
+    def _finish(self, part: "_PartialFile", name: str | None) -> Path:
         part.close(self._mode, sync=self._sync)
         if self._target is None:
             path = _add(part.path, Path(self._directory), name or "")
@@ -100,20 +100,20 @@ class PathSink(Sink):
         return path
 
 
-class _Part:
-    """A file on its way, under a temporary name.
+class _PartialFile:
+    """A partial file under a temporary name.
 
-    All of this is done in a thread, in few system calls: each lets go of the interpreter, and to get it back costs
-    more than most of them.
+    All methods run in a thread and make few system calls: each call releases the GIL, and reacquiring it costs more
+    than most of the calls.
     """
 
     def __init__(self, directory: str, base: str) -> None:
-        # Cut, so that the marks fit into what a file system allows for a name.
+        # Shortened, to stay within the file system's limit for names.
         self.path = os.path.join(directory, f".{base[:60]}.{secrets.token_hex(6)}.part")
         self._descriptor: int | None = None
 
     def write(self, data: bytes) -> None:
-        """Write; the file is made for its first bytes, so that a small one takes one hop in all."""
+        """Write bytes; the file is created with the first ones, so a small file takes one thread hop in all."""
         descriptor, view = self._open(), memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
@@ -124,7 +124,7 @@ class _Part:
         return self._descriptor
 
     def close(self, mode: int | None, *, sync: bool) -> None:
-        """Close the whole file, with the permissions that it shall have."""
+        """Close the complete file and set its permissions."""
         descriptor = self._open()
         if mode is not None:
             os.chmod(self.path, mode)
@@ -134,7 +134,7 @@ class _Part:
         os.close(descriptor)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Close and delete the partial file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -142,7 +142,7 @@ class _Part:
 
 
 def _sync_directory(directory: str) -> None:
-    """Have a new name survive a loss of power as well; where directories cannot be opened there is no way to."""
+    """Sync a directory, so that a new name survives a power loss; skipped if directories cannot be opened."""
     with suppress(PermissionError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -152,7 +152,7 @@ def _sync_directory(directory: str) -> None:
 
 
 def _add(temporary: str, directory: Path, name: str) -> Path:
-    """Give a file its name in a directory, without taking the name of another: names from WeChat are not unique."""
+    """Rename a file within a directory without replacing another one: names from WeChat are not unique."""
     plain = Path(name)
     for number in range(10_000):
         target = directory / (f"{plain.stem}-{number}{plain.suffix}" if number else name)

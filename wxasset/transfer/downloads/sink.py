@@ -1,6 +1,7 @@
-"""Where a download can go: the one door through which everything becomes a `Sink`.
+"""Destinations of downloads, and their conversion to a `Sink`.
 
-A sink is entered for each attempt. Left well it holds the whole file; left by an error, nothing of it.
+A sink is entered for each attempt. After a normal exit it holds the complete file; after an error it holds no part of
+the file.
 """
 
 import inspect
@@ -14,7 +15,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import DestinationError, UsageError
-from wxasset.transfer.buffers import WRITING
+from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
 from wxasset.transfer.downloads.paths import examine_path
 from wxasset.transfer.downloads.writer import (
     DirectWriting,
@@ -23,7 +24,7 @@ from wxasset.transfer.downloads.writer import (
     Writing,
     cannot_write,
     in_thread,
-    thoroughly,
+    shielded,
     write_all,
 )
 from wxasset.transfer.threads import in_background
@@ -34,15 +35,15 @@ _OPEN_FILE: Final = "the open file"
 
 
 class AsyncWriter(Protocol):
-    """Anything with ``async write(bytes)``."""
+    """An object with ``async write(bytes)``."""
 
     async def write(self, data: bytes, /) -> object:
-        """Take the next bytes."""
+        """Write the next bytes."""
         ...
 
 
 Destination: TypeAlias = str | os.PathLike[str] | BinaryIO | anyio.AsyncFile[bytes] | AsyncWriter
-"""Where a download can go: a path, a directory, an open binary file, an anyio file, or an object with
+"""A destination of a download: a path, a directory, an open binary file, an anyio file, or an object with
 ``async write(bytes)``."""
 
 
@@ -57,7 +58,7 @@ def _examine_handle(handle: Any) -> None:
 
 @define
 class _HandleSink(Sink):
-    """A file that somebody else opened: written from where it stands, and left open."""
+    """A file opened by the caller: written from its current position, and left open."""
 
     _handle: Any
     _seekable: bool
@@ -66,20 +67,20 @@ class _HandleSink(Sink):
 
     @property
     def replayable(self) -> bool:
-        """Where it cannot seek, only as long as nothing has been written."""
+        """Whether it can seek, or no bytes have been written yet."""
         return self._seekable or not self._written
 
     @asynccontextmanager
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         del filename, fallback
         start = await in_thread(self._begin, name=_OPEN_FILE)
-        with WRITING.take() as portion:
-            writing = ThreadedWriting(self._write, portion, _OPEN_FILE)
+        with DOWNLOAD_BUFFERS.lease() as lease:
+            writing = ThreadedWriting(self._write, lease, _OPEN_FILE)
             try:
                 yield writing
                 await writing.finish(self._end)
             except BaseException:
-                await thoroughly(writing.through, lambda: in_background(self._restore, start).through())
+                await shielded(writing.join, lambda: in_background(self._restore, start).join())
                 raise
 
     def _begin(self) -> tuple[int, int] | None:
@@ -102,7 +103,7 @@ class _HandleSink(Sink):
             os.fsync(self._handle.fileno())
 
     def _restore(self, place: tuple[int, int] | None) -> None:
-        """Go back to where the file stood, and take away what the download added to its length."""
+        """Restore the position of the file, and remove the bytes added by the download."""
         if place is not None:
             start, end = place
             self._handle.seek(max(start, end))
@@ -112,7 +113,7 @@ class _HandleSink(Sink):
 
 @define
 class _MemorySink(Sink):
-    """A `BytesIO`: written where it stands, and nothing waited for."""
+    """A `BytesIO`: written from its current position, without a thread."""
 
     _memory: io.BytesIO
 
@@ -140,14 +141,14 @@ class _MemorySink(Sink):
 
 @define
 class _WriterSink(Sink):
-    """An object with ``async write(bytes)``; what it was given cannot be taken back."""
+    """An object with ``async write(bytes)``; written bytes cannot be removed."""
 
     _writer: AsyncWriter
     _written: bool = field(default=False, init=False)
 
     @property
     def replayable(self) -> bool:
-        """Only as long as nothing has been written."""
+        """Whether no bytes have been written yet."""
         return not self._written
 
     @asynccontextmanager
@@ -166,16 +167,16 @@ class _WriterSink(Sink):
 
 
 async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
-    """Make a `Sink` of anywhere that a download can go, and check it before anything is fetched.
+    """Convert a destination to a `Sink`, and check it before the download starts.
 
     Args:
-        to: A path (its directory has to exist; an existing file is replaced), a directory (the file takes the name
-            that the server gave, made safe, and replaces nothing), or something open for writing bytes.
+        to: A path (its directory has to exist; an existing file is replaced), a directory (the file gets the sanitized
+            name sent by the server and never replaces another file), or an object open for writing bytes.
         fsync: Whether to wait until the bytes, and the name of a new file, are on the disk.
 
     Raises:
-        DestinationError: Nothing can be written there.
-        UsageError: There is no disk behind it that `fsync` could wait for.
+        DestinationError: The destination cannot be written.
+        UsageError: `fsync` is set, but the destination is not a file on a disk.
     """
     if isinstance(to, str | os.PathLike):
         path = os.fsdecode(to)

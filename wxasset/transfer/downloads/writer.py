@@ -1,4 +1,4 @@
-"""Writing a file as it comes: collected, hashed and counted on its way to wherever it goes."""
+"""Write a download: collect the chunks, hash and count them, and pass them on in batches."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from wxasset.errors import DestinationError
-from wxasset.transfer.buffers import Portion
+from wxasset.transfer.buffers import BufferLease
 from wxasset.transfer.threads import Job, in_background
 from wxasset.wire.formats import HEAD_SIZE
 
@@ -19,18 +19,18 @@ __all__ = [
     "Writing",
     "cannot_write",
     "in_thread",
-    "thoroughly",
+    "shielded",
     "write_all",
 ]
 
 T = TypeVar("T")
 
 _DIRECT: Final = 256 * 1024
-"""Bytes collected for one write that is made in the event loop: to hash them takes 0.15 ms."""
+"""Bytes collected for one write made in the event loop; hashing them takes 0.15 ms."""
 
 
 def cannot_write(name: object, error: Exception) -> DestinationError:
-    """Make a `DestinationError` of what the operating system, or a file-like object, said."""
+    """Convert an error of the operating system, or of a file-like object, to a `DestinationError`."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return DestinationError(f"Cannot write to {name}: {why}.")
 
@@ -43,21 +43,21 @@ def _guarded(name: object, function: Callable[..., T], *arguments: Any) -> T:
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any, name: object) -> T:
-    """Run blocking file work in a thread; its failures become a `DestinationError`."""
+    """Run blocking file work in a thread; failures raise `DestinationError`."""
     result: T = await in_background(_guarded, name, function, *arguments).result()
     return result
 
 
 class Writing(ABC):
-    """One attempt at writing a file.
+    """One attempt to write a file.
 
     Attributes:
-        size: Bytes taken so far.
-        head: The first of them.
+        size: Bytes accepted so far.
+        head: The first `HEAD_SIZE` bytes.
     """
 
     def __init__(self, batch: int) -> None:
-        """Collect so many bytes for the first write."""
+        """Set the number of bytes to collect for the first write."""
         self.size: int = 0
         self.head: bytes = b""
         self._collected: list[bytes] = []
@@ -65,7 +65,7 @@ class Writing(ABC):
         self._hash = hashlib.sha256()
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes; they are written in batches."""
+        """Accept the next bytes; they are written in batches."""
         if len(self.head) < HEAD_SIZE:
             self.head = (self.head + data)[:HEAD_SIZE]
         self.size += len(data)
@@ -81,31 +81,31 @@ class Writing(ABC):
 
     @abstractmethod
     async def _pass_on(self, batch: list[bytes]) -> int:
-        """Write a batch, or begin to; tells how many bytes to collect for the next one."""
+        """Write a batch, or start to; return the number of bytes to collect for the next one."""
 
     @property
     def sha256(self) -> str:
-        """The hash of what has been written, in hexadecimal."""
+        """SHA-256 hash of the written bytes, in hexadecimal."""
         return self._hash.hexdigest()
 
 
 class ThreadedWriting(Writing):
-    """Writing behind: a thread hashes and writes one batch while the next one is collected."""
+    """Write-behind: a thread hashes and writes one batch while the next one is collected."""
 
-    def __init__(self, write: Callable[[bytes], object], portion: Portion, name: object) -> None:
-        """Write with a blocking function, which takes all that it is given."""
-        super().__init__(portion.least)
-        self._portion = portion
+    def __init__(self, write: Callable[[bytes], object], lease: BufferLease, name: object) -> None:
+        """Write with a blocking function; it has to accept every batch completely."""
+        super().__init__(lease.minimum)
+        self._lease = lease
         self._write = write
         self._name = name
         self._job: Job[None] | None = None
 
     async def _pass_on(self, batch: list[bytes]) -> int:
         if self._job is not None:
-            # Not more than one behind: who collects waits here, and the server with it.
+            # At most one batch behind: the download waits here, and the server with it.
             await self._job.result()
         self._job = in_background(_guarded, self._name, self._step, batch)
-        return self._portion.now
+        return self._lease.current
 
     def _step(self, batch: list[bytes]) -> None:
         for part in batch:
@@ -113,7 +113,7 @@ class ThreadedWriting(Writing):
         self._absorb(batch)
 
     async def finish(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Write what is left, and do something after it, in one hop."""
+        """Write the remaining bytes, then call `function`, in one thread hop."""
         if self._job is not None:
             await self._job.result()
 
@@ -123,14 +123,14 @@ class ThreadedWriting(Writing):
 
         return await in_thread(last, name=self._name)
 
-    async def through(self) -> None:
-        """Wait until no thread writes any more."""
+    async def join(self) -> None:
+        """Wait until the thread has finished writing."""
         if self._job is not None:
-            await self._job.through()
+            await self._job.join()
 
 
 class DirectWriting(Writing):
-    """Writing to what blocks on nothing: memory, or something that is awaited."""
+    """Write without a thread: to memory, or to an awaitable writer."""
 
     def __init__(self, write: Callable[[bytes], Awaitable[object]]) -> None:
         """Write with a coroutine function."""
@@ -143,34 +143,34 @@ class DirectWriting(Writing):
         return _DIRECT
 
     async def finish(self) -> None:
-        """Write what is left."""
+        """Write the remaining bytes."""
         if self._collected:
             await self._pass_on(self._collected)
 
 
 class Sink(ABC):
-    """A place for one file."""
+    """A destination of one file."""
 
     @property
     def replayable(self) -> bool:
-        """Whether it can be entered (again)."""
+        """Whether the sink can be entered (again)."""
         return True
 
     path: Path | None = None
-    """The file, once it is there; None for what has no path."""
+    """Path of the file once it is complete; None for a sink without a path."""
 
     @abstractmethod
     def open(self, filename: str | None, fallback: str) -> AbstractAsyncContextManager[Writing]:
         """Enter the sink for one attempt.
 
         Args:
-            filename: The name that the server gave the file, not to be trusted, or None.
-            fallback: What a file in a directory is called where it gave none.
+            filename: File name sent by the server, untrusted, or None.
+            fallback: File name to use in a directory if the server sent none.
         """
 
 
 def write_all(handle: Any, batch: bytes) -> None:
-    """Write all of a batch: a raw file may take less at a time."""
+    """Write all of a batch, since a raw file may accept only a part of it."""
     view = memoryview(batch)
     while view:
         taken = handle.write(view)
@@ -179,8 +179,8 @@ def write_all(handle: Any, batch: bytes) -> None:
         view = view[len(view) if taken is None else taken :]
 
 
-async def thoroughly(*steps: Callable[[], Awaitable[object]]) -> None:
-    """Clean up: each step is made, whatever becomes of the one before it."""
+async def shielded(*steps: Callable[[], Awaitable[object]]) -> None:
+    """Run all clean-up steps in order, even if one of them raises."""
     async with AsyncExitStack() as stack:
         for step in reversed(steps):
             stack.push_async_callback(step)

@@ -1,4 +1,4 @@
-"""The network, through aiohttp: the only client package that names it."""
+"""HTTP through aiohttp: the only package of the client that imports it."""
 
 from wxasset.transfer.http.client import ClientSession, Transport
 from wxasset.transfer.http.reply import Reply

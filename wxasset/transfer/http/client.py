@@ -1,4 +1,4 @@
-"""Requests to the API's host, over connections that are kept."""
+"""Requests to the API host over persistent connections."""
 
 import ipaddress
 import time
@@ -13,10 +13,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from wxasset.errors import ConnectError, UsageError
-from wxasset.transfer.buffers import READING
+from wxasset.transfer.buffers import UPLOAD_BUFFERS
 from wxasset.transfer.http.errors import FAULTS, broken_exchange, is_break
-from wxasset.transfer.http.payload import Payload, Sent
-from wxasset.transfer.http.redirects import Links
+from wxasset.transfer.http.payload import Payload, RequestObserver
+from wxasset.transfer.http.redirects import LinkClient
 from wxasset.transfer.http.reply import OK, Reply, at_most, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody
@@ -27,26 +27,26 @@ __all__ = ["ClientSession", "Transport"]
 ClientSession: TypeAlias = aiohttp.ClientSession
 
 _Respond: TypeAlias = Callable[[Request, Sending | None, float], Awaitable[aiohttp.ClientResponse]]
-_DONE: Final = (204, OK)  # object storage says 204; some have seen 200 (wire reference 3.1)
+_DONE: Final = (204, OK)  # object storage returns 204; 200 has been observed too (wire reference 3.1)
 _API_HOST: Final = "api.weixin.qq.com"
 _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
 
 class Transport:
-    """Sends requests to one API host, over connections that are kept.
+    """Send requests to one API host over persistent connections.
 
     Attributes:
-        origin: Scheme, host and port, and the path of `base_url`.
+        origin: Scheme, host, port and path of `base_url`.
     """
 
     def __init__(self, base_url: str, http: ClientSession | None, user_agent: str, *, bare: bool = False) -> None:
-        """Prepare; nothing is opened before the first request.
+        """Prepare a transport; no connection is opened before the first request.
 
         Args:
-            base_url: The API host.
-            http: A session to borrow, or None for one of our own.
-            user_agent: What to call ourselves.
-            bare: Whether calls carry no token, as inside cloud hosting: WeChat's host may then be spoken to over http.
+            base_url: URL of the API host.
+            http: A session to borrow, or None to create one.
+            user_agent: Value of the User-Agent header.
+            bare: Whether calls carry no token, as inside cloud hosting; plain http to WeChat's host is then allowed.
         """
         self._base = _checked(base_url, bare=bare)
         self.origin: str = str(self._base).rstrip("/")
@@ -56,15 +56,15 @@ class Transport:
         self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._urls: dict[str, URL] = {}
-        self._links = Links(self._headers)
+        self._links = LinkClient(self._headers)
 
     @property
     def api(self) -> str:
-        """The API's host, with a port and a prefix where there is one."""
+        """Host of the API, with port and path prefix if present."""
         return f"{self._base.authority}{self._base.path}".rstrip("/")
 
     async def aclose(self) -> None:
-        """Close what was opened here; a borrowed session stays as it is."""
+        """Close the connections; a borrowed session stays open."""
         self._closed = True
         if self._own is not None:
             await self._own.close()
@@ -78,26 +78,26 @@ class Transport:
             return self._borrowed
         if self._own is None:
             self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-            # aiohttp would repeat a GET by itself, beyond the attempts that the policy allows.
-            self._own._retry_connection = False  # noqa: SLF001 - there is no public switch; a test holds it
+            # aiohttp would repeat a GET by itself, in addition to the attempts of the retry policy.
+            self._own._retry_connection = False  # noqa: SLF001 - there is no public option; covered by a test
         return self._own
 
     def send(self, request: Request) -> AbstractAsyncContextManager[Reply]:
-        """Send a request; the reply is open inside the block.
+        """Send a request; the response is open inside the block.
 
         Raises:
-            ConnectError: Nothing was sent.
-            TransferError: The exchange broke; it says whether WeChat may have had the whole request.
+            ConnectError: No connection could be made, and no byte was sent.
+            TransferError: The exchange failed; the error tells if WeChat may have received the whole request.
             HTTPStatusError: The status is not 200.
-            SourceError: The thing to upload failed.
+            SourceError: The media to upload could not be read.
         """
         return _Exchange(self.respond, request)
 
     async def respond(self, request: Request, sending: Sending | None, limit: float) -> aiohttp.ClientResponse:
-        """Send a request and wait for the head of its answer; `send` makes a reply of it."""
+        """Send a request and wait for the response headers; `send` wraps the result in a `Reply`."""
         session = self._session()
         failure: BaseException
-        sent = Sent(request)
+        observer = RequestObserver(request)
         try:
             async with at_most(limit - time.monotonic()):
                 return await session.request(
@@ -108,36 +108,36 @@ class Transport:
                     allow_redirects=False,
                     raise_for_status=False,
                     timeout=request.timeouts.client(request.grace),
-                    # The query holds the secrets. Put on here it stays out of aiohttp's errors, traces and `url`.
-                    middlewares=(*getattr(session, "_middlewares", ()), sent),
+                    # The query holds the secrets. Added here, it stays out of aiohttp's errors, traces and `url`.
+                    middlewares=(*getattr(session, "_middlewares", ()), observer),
                 )
         except FAULTS as error:
-            if sent.waiting and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            if observer.waiting and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 where = f"{self._base.host} for {request.path}"
-                failure = ConnectError(f"No connection to {where} in the time that the call may take.", request.path)
+                failure = ConnectError(f"No connection to {where} within the time limit of the call.", request.path)
             else:
                 failure = broken_exchange(
-                    self._base.host, error, request, sending, stale=sent.on_kept_connection and is_break(error)
+                    self._base.host, error, request, sending, stale=observer.on_kept_connection and is_break(error)
                 )
         raise failure
 
     def follow(
         self, link: str, policy: DownloadPolicy, request: Request, headers: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[Reply]:
-        """Get what is behind a URL that the server gave; see `Links.follow`."""
+        """Download a URL sent by the server; see `LinkClient.follow`."""
         return self._links.follow(link, policy, request, headers)
 
     def post(self, link: str, policy: DownloadPolicy, request: Request) -> AbstractAsyncContextManager[Reply]:
-        """Send an upload to a URL that the server gave, and to no other; the reply is open inside the block.
+        """Post an upload to a URL sent by the server, without redirects; the response is open inside the block.
 
-        It goes over the connections of `follow`, without cookies, token or anything else of the API's.
+        The connections of `follow` are used, without the cookies, token and headers of the API.
 
         Raises:
-            UnsafeURLError: The URL leads where it must not. Nothing was sent.
-            ConnectError: Nothing was sent.
-            TransferError: The exchange broke.
+            UnsafeURLError: The URL is not allowed. No byte was sent.
+            ConnectError: No connection could be made, and no byte was sent.
+            TransferError: The exchange failed.
             HTTPStatusError: The status is neither 200 nor 204; a redirect is not followed.
-            SourceError: The thing to upload failed.
+            SourceError: The media to upload could not be read.
         """
         url = check_link(link, policy, request.path)
         return _Exchange(partial(self._links.respond, url, policy), request, _DONE)
@@ -150,7 +150,7 @@ class Transport:
 
 
 class _Exchange(AbstractAsyncContextManager[Reply]):
-    """One request and its answer. Written out: as a generator it would cost each call 3 us more."""
+    """One request and its response. A generator would be shorter, but cost 3 us more per call."""
 
     def __init__(self, respond: _Respond, request: Request, good: tuple[int, ...] = (OK,)) -> None:
         self._respond = respond
@@ -163,7 +163,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
     async def __aenter__(self) -> Reply:
         try:
             limit = self._request.limit()
-            with nullcontext() if self._sending is None else READING.take():
+            with nullcontext() if self._sending is None else UPLOAD_BUFFERS.lease():
                 response = self._response = await self._respond(self._request, self._sending, limit)
             reply = Reply(self._request, response, limit - time.monotonic())
             if response.status not in self._good:
@@ -175,7 +175,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
 
     async def __aexit__(self, *_: object) -> None:
         if self._response is not None:
-            # Closes the connection if the body was not read to its end; a read one went back to the pool.
+            # Closes the connection if the body was not read to its end; else it is back in the pool already.
             self._response.close()
         if self._sending is not None:
             await self._sending.ended()
@@ -195,7 +195,7 @@ def _checked(base_url: str, *, bare: bool) -> URL:
 
 
 def _is_near(host: str) -> bool:
-    """Tell whether a host is this machine or one beside it, such as a simulator in another container."""
+    """Return whether a host is local or in a private network, such as a simulator in another container."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

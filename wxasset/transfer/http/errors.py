@@ -1,4 +1,4 @@
-"""What became of a request that failed, in our own words: aiohttp's hold the URL, and with it the token."""
+"""Errors of failed requests, with messages of our own: those of aiohttp contain the URL, and with it the token."""
 
 import os
 import ssl
@@ -14,13 +14,13 @@ from wxasset.transfer.uploads.body import Sending
 __all__ = ["FAULTS", "broken_exchange", "broken_link", "is_break", "reason"]
 
 FAULTS: Final = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError)
-"""What the network raises."""
+"""Exceptions raised by aiohttp for network errors."""
 
 
 def broken_exchange(
     host: str | None, error: Exception, request: Request, sending: Sending | None, *, stale: bool
 ) -> BaseException:
-    """Say what became of a request to the API."""
+    """Return the error for a failed request to the API."""
     path, stall = request.path, request.timeouts.stall
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ConnectError(f"No connection to {host} for {path}: {reason(error)}.", path)
@@ -36,12 +36,12 @@ def broken_exchange(
     if isinstance(error, aiohttp.ServerTimeoutError):
         return TransferTimeout(f"{path} did not answer for {stall + request.grace:g} seconds.", path, unknown)
     if isinstance(error, TimeoutError):
-        return TransferTimeout(f"{path} did not answer in the time that the call may take.", path, unknown)
+        return TransferTimeout(f"{path} did not answer within the time limit of the call.", path, unknown)
     return TransferError(f"The connection to {path} broke: {reason(error)}.", path, unknown, stale)
 
 
 def broken_link(error: Exception, url: URL, request: Request) -> WxAssetError:
-    """Say in our own words why nothing came: a link is signed, so that it must not be shown."""
+    """Return the error for a failed download; links are signed, so the message must not contain them."""
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ConnectError(f"No connection to {url.host} for {request.path}: {reason(error)}.", request.path)
     if isinstance(error, TimeoutError):
@@ -50,19 +50,19 @@ def broken_link(error: Exception, url: URL, request: Request) -> WxAssetError:
 
 
 def is_break(error: Exception) -> bool:
-    """Tell whether a connection broke before a byte of the answer, as one does that the server let go of."""
+    """Return whether a connection broke before the first byte of the response, as an expired idle one does."""
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return isinstance(error.message, str)  # else it is what came of a head
+        return isinstance(error.message, str)  # else it is the incomplete response head
     return isinstance(error, aiohttp.ClientOSError)
 
 
 def reason(error: BaseException) -> str:
-    """Name a fault of the network by its kind: the texts of aiohttp's errors can hold the URL."""
+    """Describe a network error without its message: messages of aiohttp can contain the URL."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
     if isinstance(cause, ssl.SSLError):
-        # Its number is OpenSSL's own.
+        # The errno of an SSLError is a number of OpenSSL.
         detail = getattr(cause, "verify_message", "")
         return f"TLS failed: {(cause.reason or 'no reason given').replace('_', ' ').lower()}{detail and f' ({detail})'}"
     if isinstance(cause, OSError) and cause.strerror and cause.errno:

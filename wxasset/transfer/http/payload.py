@@ -1,4 +1,4 @@
-"""What aiohttp is given to send: bodies of known length, and the query with its secrets."""
+"""Adapters for aiohttp: bodies of known length, and the secret query parameters."""
 
 from typing import Any, Final, cast
 
@@ -10,13 +10,13 @@ from aiohttp.connector import Connection
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, Writer
 
-__all__ = ["Payload", "Sent"]
+__all__ = ["Payload", "RequestObserver"]
 
 _KEPT: Final = "_wxasset_kept"
 
 
 class Payload(payload.Payload):
-    """A body of known length, as aiohttp wants it; a new one for each attempt."""
+    """A body of known length as an aiohttp payload; create a new one for each attempt."""
 
     def __init__(self, sending: Sending) -> None:
         super().__init__(None, content_type=sending.body.frame.content_type)
@@ -24,26 +24,26 @@ class Payload(payload.Payload):
         self._size = sending.body.size
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Refuse: nobody wants the text of an upload."""
+        """Raise `TypeError`: an upload has no text form."""
         del encoding, errors
         raise TypeError("an upload is not decoded")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write all of it."""
+        """Write the whole body."""
         await self._sending.write(cast("Writer", writer))  # the client writes to no other
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Write all of it."""
+        """Write the whole body."""
         del content_length  # it is this payload's own size
         await self.write(writer)
 
 
-class Sent:
-    """A middleware that puts the query on, and sees which connection a request goes out on.
+class RequestObserver:
+    """Middleware to add the query, and to observe the connection of a request.
 
     Attributes:
-        waiting: Whether it has no connection yet.
-        on_kept_connection: Whether the connection has served before, as far as was seen here.
+        waiting: Whether the request has no connection yet.
+        on_kept_connection: Whether the connection was used before, as far as known here.
     """
 
     def __init__(self, request: Request) -> None:
@@ -52,12 +52,12 @@ class Sent:
         self.on_kept_connection = False
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
-        """Send a request with its query."""
+        """Add the query to a request and send it."""
         request.url = request.url.with_query(self._request.query)
         send = request.send
 
         async def watched(conn: Connection) -> aiohttp.ClientResponse:
-            # A request that held this would be garbage in a circle: collecting that cost a fifth of a small call.
+            # Remove the reference cycle: its garbage collection cost a fifth of a small call.
             del request.send
             self.waiting = False
             self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
@@ -65,7 +65,7 @@ class Sent:
             setattr(conn.protocol, _KEPT, True)
             return await send(conn)
 
-        # A connector of our own would see as much, but not for a borrowed session.
+        # A custom connector could do the same, but not for a borrowed session.
         request.send = watched  # type: ignore[method-assign]
         response: aiohttp.ClientResponse = await handler(request)
         return response

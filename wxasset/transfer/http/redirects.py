@@ -1,4 +1,4 @@
-"""What is behind URLs that the server gave: connections of their own, without anything of the API's."""
+"""Requests to URLs sent by the server: on separate connections, without tokens, cookies or headers of the API."""
 
 import socket
 import time
@@ -19,16 +19,16 @@ from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
 from wxasset.wire.url_policy import DownloadPolicy, check_link, check_redirect, may_connect
 
-__all__ = ["Links"]
+__all__ = ["LinkClient"]
 
-_PARTIAL: Final = (206, 416)  # a part of a file, and none
+_PARTIAL: Final = (206, 416)  # partial content, and range not satisfiable
 
 
-class Links:
-    """Follows URLs, each policy over connections of its own."""
+class LinkClient:
+    """Request URLs, with separate connections for each policy."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        """Prepare to ask with these headers."""
+        """Set the headers of all requests."""
         self._headers = headers
         self._sessions: dict[DownloadPolicy, aiohttp.ClientSession] = {}
         self._closed = False
@@ -43,20 +43,20 @@ class Links:
     async def follow(
         self, link: str, policy: DownloadPolicy, request: Request, headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[Reply, None]:
-        """Get what is behind a URL that the server gave; the reply is open inside the block.
+        """Download a URL sent by the server; the response is open inside the block.
 
-        It is asked for over connections of their own, without cookies, token or anything else of the API's.
+        Separate connections are used, without the cookies, token and headers of the API.
 
         Args:
             link: The URL.
-            policy: Where it may lead.
-            request: What to call it in errors, and how long to wait.
-            headers: What else to ask with, such as a Range.
+            policy: The allowed URLs.
+            request: The request, for the path in errors and the timeouts.
+            headers: Additional headers, such as a Range.
 
         Raises:
-            UnsafeURLError: It, or a redirect, leads where it must not.
-            RequestError: It could not be had.
-            HTTPStatusError: The status is not 200; where a Range was asked for 206 and 416 are no errors either.
+            UnsafeURLError: The URL, or a redirect, is not allowed.
+            RequestError: The request failed.
+            HTTPStatusError: The status is not 200; with a Range header, 206 and 416 are accepted too.
         """
         url, limit = check_link(link, policy, request.path), request.limit()
         good = (OK, *_PARTIAL) if headers and hdrs.RANGE in headers else (OK,)
@@ -77,7 +77,7 @@ class Links:
     async def respond(
         self, url: URL, policy: DownloadPolicy, request: Request, sending: Sending | None, limit: float
     ) -> aiohttp.ClientResponse:
-        """Post the body of a request to a URL that was judged, and wait for the head of its answer."""
+        """Post the body of a request to a checked URL, and wait for the response headers."""
         session = self._session_for(policy)
         failure: BaseException
         try:
@@ -123,7 +123,7 @@ class Links:
             session = self._sessions[policy] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(resolver=_Resolver(policy)),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # A film is not made smaller by it, and what is not packed cannot unpack to more than was sent.
+                # Compression does not shrink video files, and an uncompressed body cannot be a decompression bomb.
                 headers={**self._headers, hdrs.ACCEPT_ENCODING: "identity"},
             )
             session._retry_connection = False  # noqa: SLF001 - as in `Transport`
@@ -131,11 +131,11 @@ class Links:
 
 
 class _Refused(Exception):
-    """A name leads to an address that must not be connected to."""
+    """A host name resolved to a forbidden address."""
 
 
 class _Resolver(aiohttp.ThreadedResolver):
-    """Gives no address that may not be connected to: what a name led to when it was judged does not matter."""
+    """Check addresses at connection time, regardless of earlier resolutions of the name."""
 
     def __init__(self, policy: DownloadPolicy) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""An answer on its way in: its head, and its body piece by piece."""
+"""HTTP responses: the headers, and the body chunk by chunk."""
 
 import asyncio
 import re
@@ -29,18 +29,18 @@ __all__ = ["OK", "REDIRECTS", "Reply", "at_most", "raise_for_status"]
 
 OK: Final = 200
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_PACKED: Final = 1024 * KIB  # bytes that any packed reply may unpack to
-_DENSITY: Final = 32  # times its size that a larger one may: articles of HTML are packed to a tenth
-_PEEK: Final = 2048  # bytes read of the body of a reply that is not 200, for its excerpt
+_PACKED: Final = 1024 * KIB  # bytes; allowed decompressed size of any compressed response
+_DENSITY: Final = 32  # allowed compression ratio of larger ones: articles of HTML are compressed to a tenth
+_PEEK: Final = 2048  # bytes of an error response read for the excerpt
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
-_EVER: Final = 1e9  # seconds; more than uvloop can count is 2**64 milliseconds
+_EVER: Final = 1e9  # seconds; uvloop cannot count 2**64 milliseconds or more
 
 
 class Reply:
-    """An answer whose body is still to be read."""
+    """An HTTP response with a body still to be read."""
 
     def __init__(self, request: Request, response: aiohttp.ClientResponse, patience: float) -> None:
-        """Stand for the answer to a request, for whose first bytes this many seconds are waited."""
+        """Wrap a response; `patience` is the time to wait for its first bytes, in seconds."""
         self.path: str = request.path
         self._request = request
         self._response = response
@@ -51,39 +51,39 @@ class Reply:
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """HTTP status code."""
         return self._response.status
 
     @property
     def etag(self) -> str | None:
-        """The mark of what was sent, with its quotes; None where there is none that holds for each of its bytes."""
+        """The strong ETag, with quotes; None if there is none (weak ETags do not guarantee equal bytes)."""
         etag = self._response.headers.get(hdrs.ETAG, "")
         return etag if etag.startswith('"') else None
 
     @property
     def content_range(self) -> tuple[int, int] | None:
-        """Where the body begins in the file, and how many bytes that has; None where it is not said."""
+        """Offset of the body in the file and size of the file, from Content-Range; None if absent."""
         found = _CONTENT_RANGE.fullmatch(self._response.headers.get(hdrs.CONTENT_RANGE, "").strip())
         return None if found is None else (int(found[1]), int(found[2]))
 
     @property
     def disposition(self) -> str:
-        """The Content-Disposition, empty where there is none."""
+        """Content-Disposition header, empty if absent."""
         return self._response.headers.get(hdrs.CONTENT_DISPOSITION, "")
 
     @property
     def content_type(self) -> str | None:
-        """The media type that the server claims, or None."""
+        """Media type claimed by the server, or None."""
         return self._response.headers.get(hdrs.CONTENT_TYPE)
 
     @property
     def date(self) -> float | None:
-        """When the server sent it, by its own clock, in unix seconds; None where it does not say."""
+        """Date header by the clock of the server, in unix seconds; None if absent."""
         return _unix_time(self._response.headers.get(hdrs.DATE))
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the server wants to be asked again; None where it does not say."""
+        """Retry-After header in seconds; None if absent."""
         text = self._response.headers.get(hdrs.RETRY_AFTER, "").strip()
         if text.isascii() and text.isdigit():
             return float(text[:9])
@@ -92,12 +92,12 @@ class Reply:
 
     @property
     def length(self) -> int | None:
-        """The announced number of bytes of the body, or None."""
+        """Announced number of bytes of the body, or None."""
         return None if hdrs.CONTENT_ENCODING in self._response.headers else self._response.content_length
 
     @property
     def integrity(self) -> Integrity | None:
-        """What the end of the body, which is checked, shows; None where nothing but a closed connection ends it."""
+        """Evidence for a complete body, from its framing; None if the body ends only with the connection."""
         if self.length is not None:
             return Integrity.LENGTH
         headers = self._response.headers
@@ -105,11 +105,11 @@ class Reply:
         return Integrity.FRAMED if chunked or hdrs.CONTENT_LENGTH in headers else None
 
     async def next_chunk(self) -> bytes:
-        """Give the next bytes of the body, none at its end.
+        """Return the next bytes of the body; empty bytes at the end.
 
         Raises:
-            TruncatedDownload: It ended before its announced length, or the connection broke.
-            TransferTimeout: Nothing came for `Timeouts.stall` seconds, or too little in all the time.
+            TruncatedDownload: The body is shorter than announced, or the connection broke.
+            TransferTimeout: No byte arrived for `Timeouts.stall` seconds, or the average rate is too low.
         """
         failure: WxAssetError
         try:
@@ -123,13 +123,13 @@ class Reply:
             self._received += len(chunk)
             self._request.received += len(chunk)
             return chunk
-        # Raised outside of the handler: aiohttp's own error holds the URL, and with it the token.
+        # Raised outside of the handler: aiohttp's own error contains the URL, and with it the token.
         raise failure
 
     async def _wait(self) -> bytes:
-        """Wait for bytes: only that takes of the patience, and not what is done with them."""
+        """Wait for bytes; only the waiting counts against the time limit, not the processing of the bytes."""
         content, begun = self._response.content, time.monotonic()
-        # A timer, since what frames or packs a body can trickle in for ever without a byte of it.
+        # A timer, since chunk framing or compressed data can trickle in forever without a byte of the body.
         async with at_most(self._patience + self._moved / self._min_rate):
             chunk = await content.readany()
         self._patience -= time.monotonic() - begun
@@ -137,7 +137,7 @@ class Reply:
 
     @property
     def _moved(self) -> int:
-        """How many bytes came over the line: a packed body does not earn time by what it unpacks to."""
+        """Number of bytes received: the time limit of a compressed body depends on its compressed size."""
         packed: int | None = self._response.content.total_compressed_bytes
         return self._received if packed is None else packed
 
@@ -149,24 +149,24 @@ class Reply:
             return TransferTimeout(f"{self.path} answers too slowly: {received} bytes so far.", self.path)
         length = f" of {self.length}" if self.length is not None else ""
         return TruncatedDownload(
-            f"The answer of {self.path} broke off after {received}{length} bytes ({reason(error)}).",
+            f"The response of {self.path} broke off after {received}{length} bytes ({reason(error)}).",
             self.path,
             received=received,
             expected=self.length,
         )
 
     def most(self, limit: int) -> int:
-        """Return how many bytes of JSON to take where `limit` are allowed: what was packed may not be much more."""
+        """Return the allowed size of a JSON body, given `limit`; compressed bodies get a lower limit."""
         if hdrs.CONTENT_ENCODING not in self._response.headers:
             return limit
         return min(limit, max(_PACKED, _DENSITY * (self._response.content_length or 0)))
 
     async def read(self, limit: int) -> bytes:
-        """Read the whole body of a JSON reply.
+        """Read the whole body of a JSON response.
 
         Raises:
-            ReplyTooLarge: It has more than `limit` bytes.
-            TransferError: It broke off.
+            ReplyTooLarge: The body has more than `limit` bytes.
+            TransferError: The body is incomplete.
         """
         parts, size, limit = [], 0, self.most(limit)
         try:
@@ -174,16 +174,16 @@ class Reply:
                 parts.append(chunk)
                 size += len(chunk)
                 if size > limit:
-                    raise ReplyTooLarge(f"{self.path} answered with more than {limit} bytes.", self.path, limit=limit)
+                    raise ReplyTooLarge(f"{self.path} returned more than {limit} bytes.", self.path, limit=limit)
                 if self._response.content.at_eof():
-                    break  # all of a small reply comes at once: one wait less
+                    break  # a small response arrives at once; this saves a wait
         except TruncatedDownload as error:
             raise TransferError(error.message, self.path) from None
         return b"".join(parts)
 
 
 def at_most(seconds: float) -> asyncio.Timeout:
-    """Return a timer; none that an event loop could not count, where `Timeouts` are infinite."""
+    """Return a timer; for infinite or very long times, a timer without a limit."""
     return asyncio.timeout(seconds if seconds < _EVER else None)
 
 
@@ -195,14 +195,14 @@ def _unix_time(text: str | None) -> float | None:
 
 
 async def raise_for_status(reply: Reply, status: int) -> None:
-    """Raise `HTTPStatusError` for a reply of this status, with the start of its body."""
+    """Raise `HTTPStatusError` or `StorageError` for a response, with the start of its body."""
     start = b""
-    with suppress(WxAssetError):  # the status says enough
+    with suppress(WxAssetError):  # the status is sufficient
         while len(start) < _PEEK and (chunk := await reply.next_chunk()):
             start += chunk
     refusal = storage_error(start.decode("utf-8", "replace"), status, reply.path, reply.retry_after)
     if refusal is not None:
         raise refusal
-    said = f"{reply.path} answered with HTTP status {status}"
-    message = f"{said}, a redirect, which is not followed." if status in REDIRECTS else f"{said}."
+    summary = f"{reply.path} returned HTTP status {status}"
+    message = f"{summary}, a redirect, which is not followed." if status in REDIRECTS else f"{summary}."
     raise HTTPStatusError(message, reply.path, status=status, excerpt=excerpt(start), retry_after=reply.retry_after)

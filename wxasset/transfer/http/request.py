@@ -1,4 +1,4 @@
-"""What one attempt sends, and how long it may take."""
+"""Requests and timeouts of single attempts."""
 
 import math
 import time
@@ -17,19 +17,18 @@ __all__ = ["Request", "Timeouts"]
 
 @frozen(kw_only=True)
 class Timeouts:
-    """How long to wait, in seconds.
+    """Timeouts, in seconds.
 
-    One attempt takes at most `total`, and a second more for each `min_rate` bytes that it sends or receives: so that a
-    peer which gives a byte now and then cannot hold it for ever, and a slow line that moves is not cut.
+    One attempt takes at most `total`, plus one second for each `min_rate` bytes sent or received. A slow but steady
+    transfer is therefore not interrupted, while a peer cannot hold it forever with a byte now and then.
 
     Attributes:
-        connect: For a connection: DNS, TCP and TLS.
-        pool: For a free connection, its making included, or None to wait as long as the call may take.
-        stall: While no byte moves, in either direction. The answer to an upload may take as much longer as its last
-            piece, of 256 KiB, takes at `min_rate`: that may be on its way still when all of it was handed over.
-        total: For one attempt, apart from what its bytes take. Time that whoever receives a file takes for himself does
-            not count.
-        min_rate: Bytes in a second at the least.
+        connect: Time to connect: DNS, TCP and TLS.
+        pool: Time to get a connection, including a new one; None for no limit besides the deadline of the call.
+        stall: Longest time without a byte in either direction. For the response to an upload, the time of its last
+            chunk (256 KiB at `min_rate`) is added: the chunk may still be in transit.
+        total: Time of one attempt, without the time for its bytes. Time used by the receiver of a file does not count.
+        min_rate: Minimum rate, in bytes per second.
     """
 
     connect: float = field(default=10.0, validator=validators.gt(0))
@@ -44,10 +43,10 @@ class Timeouts:
         return aiohttp.ClientTimeout(total=None, connect=self.pool, sock_connect=self.connect, sock_read=self.stall)
 
     def client(self, grace: float) -> aiohttp.ClientTimeout:
-        """Return the same in aiohttp's words, made once but for uploads.
+        """Return the timeouts as an aiohttp object; it is cached, except for uploads.
 
         Args:
-            grace: Seconds by which an answer may be longer in coming than `stall`.
+            grace: Seconds to add to `stall` for the response.
         """
         if not grace:
             return self._client
@@ -58,19 +57,19 @@ class Timeouts:
 
 @define(kw_only=True, eq=False)
 class Request:
-    """What is sent in one attempt, and what was seen of it. What may hold a secret is kept out of `repr`.
+    """Request of one attempt, and its statistics. Fields with possible secrets are excluded from `repr`.
 
     Attributes:
         method: GET or POST.
-        path: The API's path.
-        query: The query, the access token included.
+        path: Path of the API.
+        query: Query parameters, including the access token.
         body: JSON, an upload, or None.
-        timeouts: How long to wait.
-        deadline: When the whole call has to be over, apart from the bytes that it receives, by `time.monotonic`.
-        progress: Who is told how far a file has come.
-        status: The HTTP status that came.
-        sent: The bytes of the body that were handed to the connection.
-        received: The bytes of the answer's body.
+        timeouts: Timeouts of the attempt.
+        deadline: Deadline of the whole call by `time.monotonic`, without the time for received bytes.
+        progress: Callback for the progress of a file.
+        status: HTTP status of the response.
+        sent: Number of body bytes passed to the connection.
+        received: Number of bytes received of the response body.
     """
 
     method: str
@@ -85,12 +84,12 @@ class Request:
     received: int = field(default=0, init=False)
 
     def limit(self) -> float:
-        """Return when the attempt that begins now has to be over, apart from the bytes that it receives."""
+        """Return the deadline of an attempt starting now, without the time for received bytes."""
         size = self.body.size if isinstance(self.body, UploadBody) else 0
         return min(self.deadline, time.monotonic() + self.timeouts.total + size / self.timeouts.min_rate)
 
     @property
     def grace(self) -> float:
-        """The seconds for which an answer may fail to come because the last piece is on its way still."""
+        """Additional seconds to wait for the response, while the last chunk may still be in transit."""
         size = self.body.size if isinstance(self.body, UploadBody) else 0
         return min(size, CHUNK) / self.timeouts.min_rate

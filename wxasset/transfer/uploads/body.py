@@ -1,4 +1,4 @@
-"""The body of an upload on its way into a connection: exactly the bytes that were announced."""
+"""Send the body of an upload: exactly the announced number of bytes."""
 
 import asyncio
 import socket
@@ -18,8 +18,8 @@ from wxasset.wire.multipart import Frame
 
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]
 
-_LOOKS: Final = 4  # at whether bytes moved, in `Timeouts.stall` seconds: a stall is noticed at most a quarter late
-_ACKED_AT: Final = 120  # bytes; where tcpi_bytes_acked, of 8 bytes, is in the struct tcp_info of linux/tcp.h
+_CHECKS: Final = 4  # checks for moved bytes per `Timeouts.stall` seconds: a stall is detected at most a quarter late
+_ACKED_AT: Final = 120  # bytes; offset of tcpi_bytes_acked, of 8 bytes, in the struct tcp_info of linux/tcp.h
 
 
 @frozen(kw_only=True)
@@ -32,42 +32,42 @@ class UploadBody:
 
     @property
     def size(self) -> int:
-        """The number of bytes, the frame included."""
+        """Number of bytes, including the frame."""
         return self.frame.length(self.source.size)
 
 
 class Writer(Protocol):
-    """What a body is written to: a connection, as aiohttp hands it out."""
+    """Target of a body: a connection, in the form provided by aiohttp."""
 
     @property
     def transport(self) -> asyncio.Transport | None:
-        """The connection's transport, or None once it is lost."""
+        """Transport of the connection, or None after it is lost."""
         ...
 
     async def write(self, chunk: Chunk, *, drain: bool = True) -> None:
-        """Hand bytes to the transport."""
+        """Pass bytes to the transport."""
         ...
 
     async def drain(self) -> None:
-        """Wait while the transport holds more than it wants to."""
+        """Wait while the write buffer of the transport exceeds its limit."""
         ...
 
 
 class PeerError(Exception):
-    """The peer takes no more bytes, or has closed the connection."""
+    """The peer accepts no more bytes, or has closed the connection."""
 
 
 @define(eq=False)
 class Sending:
-    """One attempt at sending a body.
+    """One attempt to send a body.
 
     Attributes:
-        body: What is sent.
-        stall: Seconds to wait for a peer that takes nothing.
-        sent: The bytes that were given to the connection.
-        whole: Whether all of it was given to the connection.
-        stalled: Whether the peer took nothing for `stall` seconds.
-        failure: What went wrong on our side; aiohttp would report it as a fault of the network.
+        body: The body to send.
+        stall: Seconds to wait while the peer accepts no bytes.
+        sent: Number of bytes passed to the connection.
+        whole: Whether all bytes were passed to the connection.
+        stalled: Whether the peer accepted no bytes for `stall` seconds.
+        failure: Local error, such as a failed source; aiohttp would report it as a network error.
     """
 
     body: UploadBody
@@ -79,12 +79,12 @@ class Sending:
     _ended: asyncio.Event | None = None
 
     async def write(self, writer: Writer) -> None:
-        """Write the body, in as few pieces as its source gives."""
+        """Write the body in the chunks of its source."""
         self._ended = asyncio.Event()
         try:
             last = await self._write_but_last(writer)
-            # The source is closed by now, and this does not wait: aiohttp gives a connection up whose answer comes
-            # before the writer has ended.
+            # The source is closed by now, and this does not wait: aiohttp drops a connection if its response arrives
+            # before the writer has finished.
             await self._put(writer, last)
             self.whole = True
         except (PeerError, asyncio.CancelledError):
@@ -96,13 +96,13 @@ class Sending:
             self._ended.set()
 
     async def ended(self) -> None:
-        """Wait until aiohttp's writer has let go of the source: only then may another attempt open it."""
+        """Wait until aiohttp's writer has released the source; only then may another attempt open it."""
         if self._ended is not None and not self._ended.is_set():
             with anyio.move_on_after(self.stall, shield=True):
                 await self._ended.wait()
 
     async def _write_but_last(self, writer: Writer) -> bytes:
-        """Write all pieces but the last, which is given back with what is around it."""
+        """Write all chunks but the last; return the last one together with the rest of the frame."""
         source, lead, done = self.body.source, self.body.frame.head, 0
         told = Throttle(self.body.progress) if self.body.progress is not None else None
         if source.whole is not None:
@@ -119,15 +119,15 @@ class Sending:
                         return b"".join((lead, chunk, self.body.frame.tail))
                     await self._send(writer, b"".join((lead, chunk)) if lead else chunk)
                     lead = b""
-        raise SourceError(f"{source.filename} gave {done} bytes, not the {source.size} that it has.")
+        raise SourceError(f"{source.filename} yielded {done} bytes, expected {source.size}.")
 
     async def _send(self, writer: Writer, data: Chunk) -> None:
-        """Write a piece, and wait until its memory can be used again."""
+        """Write a chunk, and wait until its buffer can be reused."""
         await self._put(writer, data)
         if writer.transport is None or writer.transport.get_write_buffer_size():
             try:
                 async with asyncio.timeout(self.stall) as timer:
-                    with _Watch(writer.transport, timer, self.stall):
+                    with _StallTimer(writer.transport, timer, self.stall):
                         await writer.drain()
             except TimeoutError as error:
                 self.stalled = True
@@ -143,10 +143,10 @@ class Sending:
         self.sent += len(data)
 
 
-class _Watch:
-    """Puts a timer off while bytes move: a slow line may need longer than that for a piece.
+class _StallTimer:
+    """Postpone a timer while bytes move, since a slow connection may need more time for a chunk.
 
-    To wait in slices would not do: a `drain` of aiohttp that was cancelled is cancelled for ever.
+    Waiting in short intervals is not possible: a cancelled `drain` of aiohttp stays cancelled.
     """
 
     def __init__(self, transport: asyncio.Transport | None, timer: asyncio.Timeout, stall: float) -> None:
@@ -155,26 +155,27 @@ class _Watch:
 
     def __enter__(self) -> None:
         self._seen = _position(self._transport)
-        self._next = self._loop.call_later(self._stall / _LOOKS, self._look)
+        self._next = self._loop.call_later(self._stall / _CHECKS, self._check)
 
     def __exit__(self, *_: object) -> None:
         self._next.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._timer.expired():
             return
         now = _position(self._transport)
         if now != self._seen:
             self._seen = now
             self._timer.reschedule(self._loop.time() + self._stall)
-        self._next = self._loop.call_later(self._stall / _LOOKS, self._look)
+        self._next = self._loop.call_later(self._stall / _CHECKS, self._check)
 
 
 def _position(transport: asyncio.Transport | None) -> tuple[int, int]:
-    """Say how far a connection has got: how much of a piece is still here, and what the peer has acknowledged.
+    """Return the progress of a connection: the size of its write buffer, and the bytes acknowledged by the peer.
 
-    The first would do for plain sockets; under TLS a piece moves as a whole, and the kernel holds some of it. Linux
-    alone tells the second: elsewhere a piece of 256 KiB under TLS has to move in `Timeouts.stall` seconds.
+    The buffer size is sufficient for plain sockets. Under TLS a chunk leaves the buffer as a whole, and the kernel
+    holds a part of it. Acknowledged bytes are available on Linux only: elsewhere a chunk of 256 KiB under TLS has to
+    move in `Timeouts.stall` seconds.
     """
     if transport is None:
         return 0, 0
@@ -182,16 +183,16 @@ def _position(transport: asyncio.Transport | None) -> tuple[int, int]:
     try:
         told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_AT + 8)
         return transport.get_write_buffer_size(), int.from_bytes(told[_ACKED_AT:], sys.byteorder)
-    except (AttributeError, OSError):  # another system, or a connection that is lost
+    except (AttributeError, OSError):  # another system, or a lost connection
         return transport.get_write_buffer_size(), 0
 
 
 @contextmanager
 def _unbuffered(transport: asyncio.Transport | None) -> Iterator[None]:
-    """Have `drain` wait until nothing of a piece is left, so that its memory can be used for the next one.
+    """Make `drain` wait until a chunk has left the write buffer, so that its memory can be reused.
 
-    Plain transports keep what the socket does not take, without a copy on uvloop and from Python 3.12 on. TLS makes a
-    copy, of which it would keep 512 KiB a connection; a limit of 0 would make it wait for ever.
+    Plain transports keep the bytes not yet accepted by the socket, without a copy on uvloop and from Python 3.12 on.
+    TLS makes a copy and would keep 512 KiB of it per connection; a limit of 0 would make it wait forever.
     """
     if transport is None:
         yield

@@ -1,4 +1,4 @@
-"""The bytes of an upload: what every kind of them has in common, and those in memory."""
+"""Contents of uploads: the common protocol, and bytes in memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -26,11 +26,11 @@ T = TypeVar("T")
 Chunk: TypeAlias = bytes | bytearray | memoryview
 
 CHUNK: Final = 256 * 1024
-"""Bytes of a read in a thread, and of a piece of what is in memory: 64 KiB reach 335 MB/s, 256 KiB 905, 1 MiB 1113
-(measured through a thread per read); four times this would cost four times the memory for a fifth more."""
+"""Size in bytes of a read in a thread, and of a slice of memory. Reads of 64 KiB reach 335 MB/s, of 256 KiB 905, and of
+1 MiB 1113 (measured with a thread per read): four times the memory gains a fifth."""
 
 SMALL: Final = 256 * 1024
-"""The largest file, in bytes, that is read whole when it is looked at: one hop to a thread in all."""
+"""Maximum size in bytes of a file read completely during its examination, in a single thread hop."""
 
 OPEN_BINARY: Final = Hint(
     "Pass a file opened with open(path, 'rb') that is still open, or the path itself.",
@@ -43,16 +43,16 @@ _READABLE: Final = Hint(
 
 
 class Content(Protocol):
-    """The bytes of an upload."""
+    """Bytes of an upload."""
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """Number of bytes."""
         ...
 
     @property
     def head(self) -> bytes:
-        """The first of them, `HEAD_SIZE` at least where there are as many."""
+        """The first bytes, at least `HEAD_SIZE` of them if available."""
         ...
 
     @property
@@ -62,29 +62,29 @@ class Content(Protocol):
 
     @property
     def whole(self) -> Chunk | None:
-        """All of them, where they are few and in memory: there is nothing to open then."""
+        """All bytes if they are few and in memory, so that `open` is not needed; else None."""
         ...
 
     def close(self) -> None:
-        """Let go of a file that was made to keep them."""
+        """Close the temporary file, if one was created."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        """Open the bytes from their first one; exactly `size` come, or `SourceError`.
+        """Open the content from the start; it yields exactly `size` bytes, or raises `SourceError`.
 
-        What is given holds until the next bytes are asked for.
+        A chunk is valid until the next one is requested.
         """
         ...
 
 
 def unreadable(name: str, error: Exception) -> SourceError:
-    """Make a `SourceError` of what the operating system said."""
+    """Convert an error of the operating system to a `SourceError`."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return SourceError(f"Cannot read {name}: {why}.", _READABLE)
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any, name: str) -> T:
-    """Run blocking file work in a worker thread; its failures become a `SourceError`."""
+    """Run blocking file work in a thread; failures raise `SourceError`."""
     try:
         return await run_in_thread(function, *arguments)
     except (OSError, ValueError) as error:
@@ -92,11 +92,11 @@ async def in_thread(function: Callable[..., T], *arguments: Any, name: str) -> T
 
 
 def read_up_to(handle: Any, count: int) -> bytes:
-    """Read `count` bytes, or all that are left where there are fewer; raw files may give less at a time."""
+    """Read `count` bytes, or fewer at the end of the file; a raw file may need several reads."""
     first = handle.read(count)
     if not isinstance(first, bytes):
         kind = "text" if isinstance(first, str) else type(first).__name__
-        raise SourceError(f"The file handle gives {kind}, not bytes.", OPEN_BINARY)
+        raise SourceError(f"The file handle returns {kind}, not bytes.", OPEN_BINARY)
     parts, missing = [first], count - len(first)
     while parts[-1] and missing:
         parts.append(handle.read(missing) or b"")
@@ -105,7 +105,7 @@ def read_up_to(handle: Any, count: int) -> bytes:
 
 
 def _single_bytes(data: Chunk) -> Chunk:
-    """Make what holds larger numbers a view of its bytes, so that its length is their number everywhere."""
+    """Cast a memoryview to single bytes, so that its length is its number of bytes."""
     return data.cast("B") if isinstance(data, memoryview) else data
 
 
@@ -118,7 +118,7 @@ class MemoryContent:
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """Number of bytes."""
         return len(self.data)
 
     @property
@@ -128,15 +128,15 @@ class MemoryContent:
 
     @property
     def whole(self) -> Chunk | None:
-        """All of them, if they are few."""
+        """All bytes if they are few, else None."""
         return self.data if len(self.data) <= CHUNK else None
 
     def close(self) -> None:
-        """Do nothing: memory goes by itself."""
+        """Do nothing: memory needs no clean-up."""
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Give slices of the bytes, uncopied."""
+        """Yield slices of the bytes without copying."""
         async with aclosing(_slices(memoryview(self.data))) as chunks:
             yield chunks
 

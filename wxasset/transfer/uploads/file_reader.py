@@ -1,4 +1,4 @@
-"""Reading a regular file: from the page cache without waiting where that can be, else in a thread."""
+"""Read regular files: from the page cache without waiting if possible, else in a thread."""
 
 import errno
 import os
@@ -8,23 +8,23 @@ from typing import Final
 from attrs import frozen
 
 from wxasset.errors import Hint, SourceError
-from wxasset.transfer.buffers import READING
+from wxasset.transfer.buffers import UPLOAD_BUFFERS
 from wxasset.transfer.uploads.content import Chunk, in_thread, unreadable
 
-__all__ = ["LEAVE_ALONE", "Identity", "read_pages"]
+__all__ = ["LEAVE_ALONE", "Identity", "read_file"]
 
 LEAVE_ALONE: Final = Hint(
-    "Leave the file alone while it is sent, then upload it again; nothing was added.",
+    "Do not modify the file during the upload, then upload it again; nothing was added.",
     "上传期间请勿改动文件；本次未新增素材，请重新上传。",
 )
-# Linux alone can be asked for what needs no waiting; what file systems without it answer.
+# Non-blocking reads exist on Linux only; file systems without support return these errors.
 _WITHOUT_WAITING: Final = getattr(os, "RWF_NOWAIT", 0)
 _WOULD_WAIT: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
 @frozen
 class Identity:
-    """What a file on disk is known by; a rewritten one differs in at least one of these."""
+    """Identity of a file on disk; a rewritten file differs in at least one field."""
 
     device: int
     inode: int
@@ -33,11 +33,11 @@ class Identity:
 
     @classmethod
     def of(cls, found: os.stat_result) -> "Identity":
-        """Take it from what the system says of an open file."""
+        """Create the identity from the result of `os.stat` or `os.fstat`."""
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
     def check(self, descriptor: int, name: str) -> None:
-        """Raise `SourceError` where a file is another one, or has been changed."""
+        """Raise `SourceError` if a file is another one or has been modified."""
         now = Identity.of(os.fstat(descriptor))
         if now != self:
             how = "shrank" if now.size < self.size else "grew" if now.size > self.size else "was changed"
@@ -45,7 +45,7 @@ class Identity:
 
 
 def _read_cached(descriptor: int, view: memoryview, offset: int) -> int:
-    """Read what can be had without waiting for a disk; tells how many bytes that was."""
+    """Read the bytes available without waiting for a disk; return their number."""
     if not _WITHOUT_WAITING:
         return 0
     try:
@@ -57,7 +57,7 @@ def _read_cached(descriptor: int, view: memoryview, offset: int) -> int:
 
 
 def _read(descriptor: int, view: memoryview, offset: int) -> int:
-    """Read as much as there is; tells how many bytes that was."""
+    """Fill the view, or read up to the end of the file; return the number of bytes."""
     done = 0
     while done < len(view):
         if hasattr(os, "preadv"):
@@ -74,7 +74,7 @@ def _read(descriptor: int, view: memoryview, offset: int) -> int:
 
 
 @frozen
-class _Reading:
+class _FileReader:
     """One pass over a file."""
 
     descriptor: int
@@ -82,49 +82,49 @@ class _Reading:
     name: str
 
     def step(self, view: memoryview, offset: int) -> bool:
-        """Fill a view without waiting; False where a thread has to."""
+        """Fill a view without waiting; return False if a thread is needed."""
         try:
             if _read_cached(self.descriptor, view, offset) < len(view):
                 return False
-            # Not waited for either: the file is on a local disk, where its size and times are in memory.
+            # Does not wait either: the file is on a local disk, and its size and times are in memory.
             self._check(offset + len(view))
         except OSError as error:
             raise unreadable(self.name, error) from error
         return True
 
     def wait(self, view: memoryview, offset: int) -> None:
-        """Fill a view, however long it takes."""
+        """Fill a view, waiting for the disk."""
         if _read(self.descriptor, view, offset) < len(view):
             raise SourceError(f"{self.name} shrank while it was sent.", LEAVE_ALONE)
         self._check(offset + len(view))
 
     def _check(self, end: int) -> None:
-        """Before the last bytes are given out, see that the file is still the same."""
+        """Check that the file is still the same, before its last bytes are yielded."""
         if end == self.identity.size:
             self.identity.check(self.descriptor, self.name)
 
 
-async def read_pages(descriptor: int, identity: Identity, start: int, name: str) -> AsyncGenerator[Chunk, None]:
-    """Read a file to its end, into one buffer: what it gives holds until the next bytes are asked for.
+async def read_file(descriptor: int, identity: Identity, start: int, name: str) -> AsyncGenerator[Chunk, None]:
+    """Read a file to its end into one buffer; a chunk is valid until the next one is requested.
 
     Args:
-        descriptor: The open file; its position is of no meaning here.
-        identity: What it has to be, still, when its last bytes are read.
-        start: Where to begin.
-        name: What to call it in errors.
+        descriptor: The open file; its position is ignored.
+        identity: Required identity, checked before the last bytes are yielded.
+        start: Offset of the first byte.
+        name: Name of the file in errors.
 
     Raises:
-        SourceError: It shrank, grew, was changed, or cannot be read.
+        SourceError: The file shrank, grew, was modified, or cannot be read.
     """
-    reading, offset = _Reading(descriptor, identity, name), start
-    portion = READING.take()  # counted from before its connection was made
-    room, buffer = portion.least, memoryview(b"")
+    reader, offset = _FileReader(descriptor, identity, name), start
+    lease = UPLOAD_BUFFERS.lease()  # entered before the connection is opened
+    room, buffer = lease.minimum, memoryview(b"")
     while missing := identity.size - offset:
         if not min(room, missing) <= len(buffer) <= room:
             buffer = memoryview(bytearray(min(room, missing)))
         view = buffer[:missing]
-        if not reading.step(view, offset):
-            await in_thread(reading.wait, view, offset, name=name)
+        if not reader.step(view, offset):
+            await in_thread(reader.wait, view, offset, name=name)
         yield view
         offset += len(view)
-        room = portion.now
+        room = lease.current

@@ -1,4 +1,4 @@
-"""Uploads from regular files: by path, or from a handle that somebody else opened."""
+"""Uploads from regular files by path."""
 
 import os
 import stat
@@ -12,18 +12,19 @@ from attrs import field, frozen
 
 from wxasset.errors import SourceError
 from wxasset.transfer.uploads.content import OPEN_BINARY, SMALL, Chunk, Content, MemoryContent, in_thread
-from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_pages
+from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_file
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = ["FileContent", "examine_file"]
 
-# A pipe would wait for its writer, a terminal would become ours, and Windows would change line ends.
+# Without these, a pipe would wait for its writer, a terminal could become the controlling one, and Windows would
+# convert line ends.
 _READ: Final = os.O_RDONLY | reduce(or_, (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY")))
 
 
 @frozen
 class FileContent:
-    """A file on disk, opened by its path for each attempt."""
+    """A file on disk, opened by path for each attempt."""
 
     path: str
     head: bytes = field(repr=False)
@@ -33,7 +34,7 @@ class FileContent:
 
     @property
     def size(self) -> int:
-        """How many bytes the file had when it was examined."""
+        """Number of bytes at the time of the examination."""
         return self.identity.size
 
     def close(self) -> None:
@@ -41,11 +42,11 @@ class FileContent:
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Open the file; it has to be the one that was examined."""
-        opened: list[int] = []  # by the thread itself: what it returns is lost where its caller is cancelled
+        """Open the file, and check that it is the examined one."""
+        opened: list[int] = []  # filled by the thread: a return value is lost if the caller is cancelled
         try:
             await in_thread(self._open, opened, name=self.path)
-            async with aclosing(read_pages(opened[0], self.identity, 0, self.path)) as chunks:
+            async with aclosing(read_file(opened[0], self.identity, 0, self.path)) as chunks:
                 yield chunks
         finally:
             for descriptor in opened:
@@ -57,24 +58,24 @@ class FileContent:
 
 
 async def examine_file(path: str) -> Content:
-    """Look at a file: one hop, in which a small one is read whole and no longer depends on the disk.
+    """Examine a file in one thread hop; a small file is read completely into memory.
 
     Raises:
-        SourceError: It cannot be opened or read, or is no regular file.
+        SourceError: The file cannot be opened or read, or is not a regular file.
     """
     return await in_thread(_examine_file, path, name=path)
 
 
 def _examine_file(path: str) -> Content:
-    """Look at a file in as few system calls as that takes: each lets go of the interpreter, and has to get it back."""
+    """Examine a file in few system calls: each call releases and reacquires the GIL."""
     descriptor = os.open(path, _READ)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise SourceError(f"{path} is no regular file.", OPEN_BINARY)
+            raise SourceError(f"{path} is not a regular file.", OPEN_BINARY)
         if found.st_size > SMALL:
             return FileContent(path, os.read(descriptor, HEAD_SIZE), Identity.of(found))
-        # Not more room than it takes: memory that is new to the process costs more than the read.
+        # Allocate no more than needed: memory new to the process costs more than the read.
         data = os.read(descriptor, found.st_size + 1)
     finally:
         os.close(descriptor)

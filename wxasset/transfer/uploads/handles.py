@@ -1,4 +1,4 @@
-"""Uploads from handles: anything with ``read`` that somebody else opened."""
+"""Uploads from handles: objects with ``read``, opened by the caller."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from attrs import define, field
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.uploads.content import CHUNK, OPEN_BINARY, Chunk, Content, in_thread, read_up_to, unreadable
-from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_pages
+from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_file
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = [
@@ -30,14 +30,14 @@ __all__ = [
 
 @define(kw_only=True)
 class OpenedContent:
-    """What is read from a handle that somebody else opened, from where it stood.
+    """Content of a handle opened by the caller, from its current position.
 
     Attributes:
         handle: The handle.
-        name: What to call it in errors.
-        start: Where it stood.
-        head: The first bytes from there.
-        owned: Whether it is our own after all, and closed with its content.
+        name: Name of the handle in errors.
+        start: Initial position.
+        head: The first bytes from the initial position.
+        owned: Whether the handle belongs to this package and is closed with its content.
     """
 
     handle: Any = field(repr=False)
@@ -49,63 +49,63 @@ class OpenedContent:
     whole: None = field(default=None, init=False)
 
     def close(self) -> None:
-        """Close it if it is our own."""
+        """Close the handle if it is owned."""
         if self.owned:
             self.handle.close()
 
 
 @define(kw_only=True)
 class OpenFileContent(OpenedContent):
-    """A regular file that somebody else opened: read by its descriptor, and left open."""
+    """A regular file opened by the caller: read by its descriptor, and left open."""
 
     descriptor: int
     identity: Identity
 
     @property
     def size(self) -> int:
-        """How many bytes there were, from where it stood to its end, when it was examined."""
+        """Number of bytes from the initial position to the end, at the time of the examination."""
         return self.identity.size - self.start
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Read the file; the handle stands at its end from the beginning."""
+        """Read the file; the handle is moved to its end first."""
         try:
             self.handle.seek(self.identity.size)
-            # Of our own: a number that its owner closes in the middle may at once belong to another file.
+            # A duplicate: if the caller closes its descriptor, the number may be reused for another file at once.
             descriptor = os.dup(self.descriptor)
         except (OSError, ValueError) as error:
             raise unreadable(self.name, error) from error
         try:
-            async with aclosing(read_pages(descriptor, self.identity, self.start, self.name)) as chunks:
+            async with aclosing(read_file(descriptor, self.identity, self.start, self.name)) as chunks:
                 yield chunks
         finally:
             os.close(descriptor)
 
 
 def is_open_file(handle: Any) -> bool:
-    """Tell whether a handle stands for a file of the operating system, and adds nothing to it but a buffer."""
+    """Return whether a handle is a file of the operating system with at most a buffer around it."""
     if not hasattr(os, "preadv"):
-        return False  # reading would move the position that the handle believes in
+        return False  # reading would move the position of the handle
     if isinstance(handle, tempfile.SpooledTemporaryFile) and not in_memory(handle):
-        handle = handle._file  # noqa: SLF001 - there is no other way to it
-    elif isinstance(handle, tempfile._TemporaryFileWrapper):  # noqa: SLF001 - what NamedTemporaryFile returns
+        handle = handle._file  # noqa: SLF001 - there is no public attribute
+    elif isinstance(handle, tempfile._TemporaryFileWrapper):  # noqa: SLF001 - the type returned by NamedTemporaryFile
         handle = handle.file
     raw = handle.raw if type(handle) in (io.BufferedReader, io.BufferedRandom) else handle
     return type(raw) is io.FileIO
 
 
 def in_memory(handle: Any) -> bool:
-    """Tell whether reading blocks on nothing, so that a hop to a thread would be wasted."""
+    """Return whether reading never blocks, so that no thread is needed."""
     if isinstance(handle, tempfile.SpooledTemporaryFile):
         return not getattr(handle, "_rolled", True)
     return isinstance(handle, io.BytesIO)
 
 
 def examine_open_file(handle: Any, name: str, *, owned: bool) -> OpenFileContent | None:
-    """Look at a handle for which `is_open_file` holds, in a thread; None where it is no regular file, such as a pipe.
+    """Examine an open file (see `is_open_file`) in a thread; return None for other kinds of files, such as pipes.
 
     Raises:
-        SourceError: It stands at its end.
+        SourceError: The handle is at its end.
     """
     if handle.writable():
         handle.flush()
@@ -122,10 +122,10 @@ def examine_open_file(handle: Any, name: str, *, owned: bool) -> OpenFileContent
 
 
 def check_position(name: str, start: int, end: int) -> None:
-    """Refuse a handle with nothing left to read, unless there never was anything."""
+    """Raise `SourceError` for a handle at the end of a non-empty file."""
     if start >= end > 0:
         raise SourceError(
-            f"{name} stands at its end.",
+            f"{name} is at its end: there are no bytes left to read.",
             Hint("Call seek(0) on it before the upload.", "请在上传前对文件调用 seek(0)。"),
         )
 
@@ -135,13 +135,13 @@ T = TypeVar("T")
 
 @define(kw_only=True)
 class HandleContent(OpenedContent):
-    """A seekable handle of any kind; it is read by its own ``read``, and left open."""
+    """A seekable handle of any kind; it is read with its own ``read``, and left open."""
 
     size: int
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Go back to where the handle stood."""
+        """Move the handle back to its initial position and read from there."""
         await _work(self.handle, self._rewind, name=self.name)
         async with aclosing(self._chunks()) as chunks:
             yield chunks
@@ -150,7 +150,7 @@ class HandleContent(OpenedContent):
         self.handle.seek(self.start)
 
     def _step(self, count: int, last: bool) -> bytes:  # noqa: FBT001 - passed on by position
-        """Read the next bytes; before the last of them are given out, make sure that there are no more."""
+        """Read the next bytes; after the last ones, check that the file has not grown."""
         data = read_up_to(self.handle, count)
         if len(data) < count:
             raise SourceError(f"{self.name} shrank while it was sent.", LEAVE_ALONE)
@@ -174,13 +174,13 @@ async def _work(handle: Any, function: Callable[..., T], *arguments: Any, name: 
 
 
 async def examine_handle(handle: Any, name: str) -> Content | None:
-    """Look at an open binary file.
+    """Examine an open binary file.
 
     Returns:
-        Its content from where it stands to its end, or None where it cannot seek.
+        The content from the current position to the end, or None if the file cannot seek.
 
     Raises:
-        SourceError: It is closed, or not open for reading bytes.
+        SourceError: The file is closed, or not open for reading bytes.
     """
     if getattr(handle, "closed", False):
         raise SourceError(f"{name} is closed.", OPEN_BINARY)
@@ -200,16 +200,18 @@ def _examine_handle(handle: Any, name: str) -> Content | None:
 
 
 def examine_seekable(handle: Any, name: str, *, owned: bool = False) -> Content:
-    """Look at a handle that can seek, in a thread where it may block; one that is `owned` is closed with its content.
+    """Examine a seekable handle; run it in a thread if the handle may block.
+
+    An `owned` handle is closed with its content.
 
     Raises:
-        SourceError: It stands at its end.
+        SourceError: The handle is at its end.
     """
     if is_open_file(handle) and (content := examine_open_file(handle, name, owned=owned)) is not None:
         return content
     start = handle.tell()
     size = handle.seek(0, os.SEEK_END)
-    end = handle.tell() if size is None else size  # not every file-like object returns it
+    end = handle.tell() if size is None else size  # some file-like objects return None
     handle.seek(start)
     head = read_up_to(handle, HEAD_SIZE)
     handle.seek(start)

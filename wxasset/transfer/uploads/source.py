@@ -1,4 +1,4 @@
-"""What can be uploaded: the one door through which everything becomes a `Source`."""
+"""Media to upload, and their conversion to a `Source`."""
 
 import hashlib
 import os
@@ -40,8 +40,8 @@ Media: TypeAlias = (
     | UploadFileLike
     | AsyncIterable[bytes]
 )
-"""What can be uploaded: a path, bytes, an open binary file, an anyio file, a Starlette or FastAPI ``UploadFile``, or
-an async iterable of bytes."""
+"""Media to upload: a path, bytes, an open binary file, an anyio file, a Starlette or FastAPI ``UploadFile``, or an
+async iterable of bytes."""
 _KINDS: Final = Hint(
     "Pass a path, bytes, a file opened in binary mode, an UploadFile, or an async iterable of bytes.",
     "请传入路径、bytes、以二进制方式打开的文件、UploadFile 或产生 bytes 的异步迭代器。",
@@ -52,12 +52,12 @@ _BINARY: Final = "application/octet-stream"
 
 @frozen(kw_only=True)
 class Source:
-    """Something to upload, whose size is known before a byte is sent.
+    """Media to upload; the size is known before the first byte is sent.
 
     Attributes:
-        filename: The name that goes out, with the extension that the bytes call for.
-        content_type: The media type of the bytes.
-        size: Their number.
+        filename: File name to send, with the extension matching the bytes.
+        content_type: Media type of the bytes.
+        size: Number of bytes.
     """
 
     filename: str
@@ -66,7 +66,7 @@ class Source:
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """Number of bytes."""
         return self._content.size
 
     @property
@@ -76,15 +76,15 @@ class Source:
 
     @property
     def whole(self) -> Chunk | None:
-        """All of the bytes, where they are few and in memory: there is nothing to open then."""
+        """All bytes if they are few and in memory, so that `open` is not needed; else None."""
         return self._content.whole
 
     def close(self) -> None:
-        """Let go of what was made to keep the bytes."""
+        """Close the temporary file, if one was created."""
         self._content.close()
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        """Open the bytes for one attempt; exactly `size` come, or `SourceError`."""
+        """Open the bytes for one attempt; yields exactly `size` bytes, or raises `SourceError`."""
         return self._content.open()
 
 
@@ -96,17 +96,17 @@ async def open_source(
     limit: UploadLimit | None,
     limits: Limits,
 ) -> Source:
-    """Make a `Source` of anything that can be uploaded, and check it before anything is sent; close it in the end.
+    """Convert media to a `Source`, and check it before sending; the caller has to close the source.
 
     Args:
-        media: What to upload.
-        filename: The name to send it under, or None for the media's own.
-        size: Its number of bytes, or None where it is to be found out.
-        limit: What is documented for this upload, or None.
-        limits: Which checks are made.
+        media: The media to upload.
+        filename: File name to send, or None for the media's own.
+        size: Number of bytes, or None to determine it.
+        limit: Documented limit of this upload, or None.
+        limits: Settings of the checks.
 
     Raises:
-        SourceError: It cannot be read, is empty, or is not what the endpoint takes.
+        SourceError: The media cannot be read, is empty, or violates the documented limits of the endpoint.
     """
     _check_size(size)
     most = min(limit.max_bytes, limits.max_spool) if limit is not None and limits.check_size else limits.max_spool
@@ -131,7 +131,7 @@ async def _content(media: Any, size: int | None, most: int) -> tuple[str, Conten
         path = os.fsdecode(media)
         return os.path.basename(path) or path, await examine_file(path)
     if isinstance(media, anyio.AsyncFile):
-        media = media.wrapped  # each read through the wrapper would be a hop of its own
+        media = media.wrapped  # each read through the wrapper would be a thread hop of its own
     elif hasattr(media, "file") and hasattr(media, "filename"):
         name, content = await _from_handle(media.file, size, most)
         return media.filename or name, content
@@ -144,7 +144,7 @@ async def _content(media: Any, size: int | None, most: int) -> tuple[str, Conten
 
 async def _from_handle(handle: Any, size: int | None, most: int) -> tuple[str, Content]:
     path = getattr(handle, "name", None)
-    # An int where it was opened by its descriptor.
+    # The name is an int if the file was opened by descriptor.
     name = os.path.basename(os.fsdecode(path)) if isinstance(path, str | os.PathLike) else _UNNAMED
     content = await examine_handle(handle, name)
     if content is None:
@@ -159,7 +159,7 @@ async def _from_chunks(chunks: AsyncIterator[Any], size: int | None, most: int) 
 def _check_size(size: object) -> None:
     if size is not None and (not isinstance(size, int) or size < 0):
         raise SourceError(
-            f"size= is a number of bytes, not {size!r}.",
+            f"size= must be a number of bytes, not {size!r}.",
             Hint("Pass the exact number, or leave size= out.", "size= 应为准确的字节数，也可不传。"),
         )
 
@@ -173,7 +173,7 @@ def _check(
     limit: UploadLimit | None,
     limits: Limits,
 ) -> None:
-    """Refuse what WeChat would refuse, before anything is sent."""
+    """Raise `SourceError` for media to be rejected by WeChat, before sending."""
     if announced is not None and size != announced:
         raise SourceError(
             f"{name} has {size} bytes, not the {announced} of size=.",
@@ -201,53 +201,53 @@ def _check(
 
 
 async def sha256_of(source: Source) -> str:
-    """Hash a source that can be opened again; in a thread, as 10 MiB take some 10 ms and more."""
+    """Hash a replayable source with SHA-256; in a thread, as 10 MiB take 10 ms and more."""
     digest = hashlib.sha256()
     if source.whole is not None:
         await run_in_thread(digest.update, source.whole)
         return digest.hexdigest()
     async with source.open() as chunks:
         async for chunk in chunks:
-            # The memory of a piece is used again for the next one.
+            # Wait for it, since the buffer is reused for the next chunk.
             await run_in_thread(digest.update, chunk)
     return digest.hexdigest()
 
 
 def announced(source: Source, announce: Callable[[], Awaitable[None]]) -> Source:
-    """Return a source that says so each time before its bytes are read for an attempt."""
+    """Return a source that calls `announce` before each attempt reads its bytes."""
     return evolve(source, content=_Announced(source._content, announce))  # noqa: SLF001 - the same bytes
 
 
 @frozen
 class _Announced:
-    """Bytes that are announced."""
+    """Content with a callback before each attempt."""
 
     _content: Content
     _announce: Callable[[], Awaitable[None]]
-    whole: None = field(default=None, init=False)  # or they would be sent without being opened
+    whole: None = field(default=None, init=False)  # or the content would be sent without being opened
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """Number of bytes."""
         return self._content.size
 
     @property
     def head(self) -> bytes:
-        """The first of them."""
+        """The first bytes."""
         return self._content.head
 
     @property
     def replayable(self) -> bool:
-        """Whether they can be opened again."""
+        """Whether `open` can be called again."""
         return self._content.replayable
 
     def close(self) -> None:
-        """Let go of a file that was made to keep them."""
+        """Close the temporary file, if one was created."""
         self._content.close()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Announce the attempt, then open the bytes."""
+        """Announce the attempt, then open the content."""
         await self._announce()
         async with self._content.open() as chunks:
             yield chunks

@@ -1,4 +1,4 @@
-"""Uploads from streams: announced ones are passed through, others are spooled to find their size."""
+"""Uploads from streams: streams with an announced size are passed through, others are spooled to determine it."""
 
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -16,7 +16,7 @@ from wxasset.wire.formats import HEAD_SIZE
 __all__ = ["StreamContent", "examine_stream", "handle_chunks", "spool"]
 
 _NOTHING: Final[Chunk] = b""
-_SPOOL_MEMORY: Final = 1024 * 1024  # bytes of a source without a size that are kept in memory before a file is used
+_SPOOL_MEMORY: Final = 1024 * 1024  # bytes of a stream kept in memory before a temporary file is used
 
 _FRESH: Final = Hint(
     "Call again with a fresh stream; a path, bytes or a seekable file could have been sent again.",
@@ -29,14 +29,14 @@ _EXACT: Final = Hint(
 
 
 async def handle_chunks(handle: Any, name: str) -> AsyncIterator[Chunk]:
-    """Read a file that cannot seek, such as a pipe, chunk by chunk."""
+    """Read an unseekable file, such as a pipe, chunk by chunk."""
 
     def step() -> bytes:
         return read_up_to(handle, CHUNK)
 
     while True:
         try:
-            # A pipe may keep a read waiting for ever; a cancelled upload does not wait for it.
+            # A read from a pipe may block forever; a cancelled upload does not wait for it.
             data = await anyio.to_thread.run_sync(step, abandon_on_cancel=True)
         except (OSError, ValueError) as error:
             raise unreadable(name, error) from error
@@ -46,7 +46,7 @@ async def handle_chunks(handle: Any, name: str) -> AsyncIterator[Chunk]:
 
 
 async def _checked(chunks: AsyncIterator[Any]) -> AsyncIterator[Chunk]:
-    """Pass on the chunks that hold something, and see that they are bytes."""
+    """Yield the non-empty chunks, and check their type."""
     while True:
         try:
             chunk = await anext(chunks)
@@ -57,15 +57,15 @@ async def _checked(chunks: AsyncIterator[Any]) -> AsyncIterator[Chunk]:
         except Exception as error:
             raise SourceError(f"The stream to upload failed: {type(error).__name__}: {error}.", _FRESH) from error
         if not isinstance(chunk, bytes | bytearray | memoryview):
-            raise SourceError(f"The stream to upload gave {type(chunk).__name__}, not bytes.")
+            raise SourceError(f"The stream to upload yielded {type(chunk).__name__}, not bytes.")
         if len(chunk):
-            # Of single bytes, so that its length is what it is everywhere.
+            # Cast to single bytes, so that its length is its number of bytes.
             yield chunk.cast("B") if isinstance(chunk, memoryview) else chunk
 
 
 @define
 class StreamContent:
-    """A stream with a size that was announced; it can be read once."""
+    """A stream with an announced size; it can be read once."""
 
     size: int
     head: bytes = field(repr=False)
@@ -75,31 +75,31 @@ class StreamContent:
     whole: None = field(default=None, init=False)
 
     def close(self) -> None:
-        """Do nothing: the stream is its owner's."""
+        """Do nothing: the stream belongs to the caller."""
 
     @property
     def replayable(self) -> bool:
-        """Only as long as nothing has been read of it."""
+        """Whether the stream has not been opened yet."""
         return not self._opened
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Give the stream out, once."""
+        """Open the stream, once."""
         self._opened = True
         yield self._exactly()
 
     async def _exactly(self) -> AsyncIterator[Chunk]:
-        """Hold each chunk back until the next one is there: the last goes out when it is known to be the last."""
+        """Yield each chunk after the next one has arrived, so that the total is checked before the last one is sent."""
         total, held = 0, _NOTHING
         async for chunk in self._all():
             total += len(chunk)
             if total > self.size:
-                raise SourceError(f"The stream gave more than the {self.size} bytes of size=.", _EXACT)
+                raise SourceError(f"The stream yielded more than the {self.size} bytes of size=.", _EXACT)
             if held:
                 yield held
             held = chunk
         if total < self.size:
-            raise SourceError(f"The stream gave {total} bytes, not the {self.size} of size=.", _EXACT)
+            raise SourceError(f"The stream yielded {total} bytes, not the {self.size} of size=.", _EXACT)
         yield held
 
     async def _all(self) -> AsyncIterator[Chunk]:
@@ -110,7 +110,7 @@ class StreamContent:
 
 
 async def examine_stream(chunks: AsyncIterator[Any], size: int) -> StreamContent:
-    """Look at the start of a stream whose size is announced."""
+    """Read the start of a stream with an announced size."""
     rest, first, seen = _checked(chunks), [], 0
     while seen < min(HEAD_SIZE, size):
         chunk = await anext(rest, None)
@@ -123,17 +123,17 @@ async def examine_stream(chunks: AsyncIterator[Any], size: int) -> StreamContent
 
 
 async def spool(chunks: AsyncIterator[Any], most: int) -> Content:
-    """Keep a stream without a size: in memory up to 1 MiB, then in an unnamed temporary file, until it is closed.
+    """Spool a stream of unknown size: in memory up to 1 MiB, then in an unnamed temporary file until it is closed.
 
     Args:
         chunks: The stream.
-        most: The most bytes that are kept.
+        most: Maximum number of bytes.
 
     Raises:
-        SourceError: There are more than `most`, the stream fails, or the disk is full.
+        SourceError: The stream has more than `most` bytes or fails, or the disk is full.
     """
     memory = bytearray()
-    files: list[Any] = []  # filled by the thread itself: what it returns is lost where its caller is cancelled
+    files: list[Any] = []  # filled by the thread: a return value is lost if the caller is cancelled
     try:
         async with aclosing(_bounded(_checked(chunks), most)) as bounded:
             async for chunk in bounded:
