@@ -39,7 +39,7 @@ from wxasset import (
     WxSession,
 )
 from wxasset.cli.doctor import probe
-from wxasset.cli.doctor.examine import Patient, examine
+from wxasset.cli.doctor.examine import Context, examine
 from wxasset.cli.doctor.findings import LABELS, Finding, Status
 from wxasset.simulator import Simulator, SimulatorOptions
 
@@ -78,14 +78,14 @@ async def examined(
 ) -> dict[str, Finding]:
     """Go the whole round; every check has one finding, and every text is in both languages."""
     nowhere = {"WXASSET_CREDENTIALS": "/nowhere/credentials.toml"}
-    patient = await to_thread.run_sync(lambda: Patient.find(nowhere | dict(environ), ledger=ledger, env=env))
-    found = {one.check: one async for one in examine(patient)}
+    context = await to_thread.run_sync(lambda: Context.find(nowhere | dict(environ), ledger=ledger, env=env))
+    found = {one.check: one async for one in examine(context)}
     assert set(found) == set(LABELS)
     for one in found.values():
-        assert one.said.english
-        assert one.said.chinese
-        assert one.cure is None or CHINESE.search(one.cure.chinese)
-        assert (one.cure is not None) == (one.status in {Status.WARNING, Status.FAILED})
+        assert one.message.english
+        assert one.message.chinese
+        assert one.remedy is None or CHINESE.search(one.remedy.chinese)
+        assert (one.remedy is not None) == (one.status in {Status.WARNING, Status.FAILED})
     return found
 
 
@@ -94,10 +94,10 @@ def failures(found: Mapping[str, Finding]) -> set[str]:
     return {name for name, one in found.items() if one.status is Status.FAILED}
 
 
-def cure(found: Mapping[str, Finding], check: str) -> str:
+def advice(found: Mapping[str, Finding], check: str) -> str:
     """What is said and advised about a check, in both languages."""
     one = found[check]
-    return f"{one.said.english} {one.said.chinese} {one.cure or ''}"
+    return f"{one.message.english} {one.message.chinese} {one.remedy or ''}"
 
 
 @frozen
@@ -155,7 +155,7 @@ async def test_the_shape_of_credentials(changes: dict[str, str], status: Status,
     """What is missing or cannot be right is told before WeChat is asked, and where to copy it from."""
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}") | changes)
     assert found["credentials"].status is status
-    assert words in cure(found, "credentials")
+    assert words in advice(found, "credentials")
 
 
 async def test_a_secret_in_the_place_of_the_appid() -> None:
@@ -166,7 +166,7 @@ async def test_a_secret_in_the_place_of_the_appid() -> None:
         changed = {"WXASSET_APPID": secret, "WXASSET_SECRET": "wx" + "1" * 16}
         found = await examined(for_raw(server.url) | changed)
     assert failures(found) == {"credentials", "token"}
-    assert "***" in found["token"].said.english
+    assert "***" in found["token"].message.english
     assert secret not in str(found)
 
 
@@ -179,7 +179,7 @@ async def test_a_credentials_file_that_others_can_read(sim: Simulator, tmp_path:
     environ = {"WXASSET_CREDENTIALS": str(file), "WXASSET_BASE_URL": sim.url}
     found = await examined(environ)
     assert failures(found) == {"credentials"}
-    assert f"chmod 600 {file}" in cure(found, "credentials")
+    assert f"chmod 600 {file}" in advice(found, "credentials")
     assert found["token"].status is Status.SKIPPED
     file.chmod(0o600)
     assert not failures(await examined(environ))
@@ -204,9 +204,9 @@ async def test_credentials_that_wechat_refuses(
     found = await examined(variables(sim) | given)
     assert failures(found) == {"token"}
     assert found["token"].evidence["errcode"] == code
-    assert words in cure(found, "token")
+    assert words in advice(found, "token")
     assert found["permissions"].status is found["quota"].status is found["address"].status is Status.SKIPPED
-    assert "WxSession(" not in cure(found, "token"), "a command has options and variables, and no Python"
+    assert "WxSession(" not in advice(found, "token"), "a command has options and variables, and no Python"
 
 
 async def test_an_address_that_is_not_listed() -> None:
@@ -216,8 +216,8 @@ async def test_an_address_that_is_not_listed() -> None:
         found = await examined(for_raw(server.url))
     assert failures(found) == {"address"}
     assert found["address"].evidence["ip"] == "203.0.113.7"
-    assert "Add 203.0.113.7 at 公众平台 → 设置与开发 → 基本配置 → IP白名单" in cure(found, "address")
-    assert "中添加 203.0.113.7" in cure(found, "address")
+    assert "Add 203.0.113.7 at 公众平台 → 设置与开发 → 基本配置 → IP白名单" in advice(found, "address")
+    assert "中添加 203.0.113.7" in advice(found, "address")
     assert found["token"].status is Status.SKIPPED
 
 
@@ -226,7 +226,7 @@ async def test_an_address_that_the_simulator_does_not_let_in(sim: Simulator) -> 
     sim.options = SimulatorOptions(allowed_addresses=frozenset({"203.0.113.7"}))
     found = await examined(variables(sim))
     assert failures(found) == {"address"}
-    assert "127.0.0.1" in cure(found, "address")
+    assert "127.0.0.1" in advice(found, "address")
 
 
 async def test_an_address_that_an_administrator_has_to_confirm(sim: Simulator) -> None:
@@ -234,7 +234,7 @@ async def test_an_address_that_an_administrator_has_to_confirm(sim: Simulator) -
     sim.options = SimulatorOptions(token_refusal=89503)
     found = await examined(variables(sim))
     assert failures(found) == {"address"}
-    assert "administrator" in cure(found, "address")
+    assert "administrator" in advice(found, "address")
 
 
 # Permissions, library, quota
@@ -251,8 +251,8 @@ async def test_a_mini_program_has_no_library(sim: Simulator) -> None:
         "/cgi-bin/material/get_material": "ok",
         "/cgi-bin/media/get": "ok",
     }
-    assert "接口权限" in cure(found, "permissions")
-    assert "mini program" in cure(found, "permissions")
+    assert "接口权限" in advice(found, "permissions")
+    assert "mini program" in advice(found, "permissions")
     assert found["library"].status is Status.SKIPPED
 
 
@@ -261,7 +261,7 @@ async def test_a_single_interface_that_is_missing(sim: Simulator) -> None:
     sim.options = SimulatorOptions(unauthorized_paths=frozenset({"/cgi-bin/media/get"}))
     found = await examined(variables(sim))
     assert failures(found) == {"permissions"}
-    assert "may not call /cgi-bin/media/get (48001)" in cure(found, "permissions")
+    assert "may not call /cgi-bin/media/get (48001)" in advice(found, "permissions")
 
 
 @pytest.mark.parametrize(("code", "status"), [(None, Status.OK), (-501008, Status.FAILED), (85088, Status.FAILED)])
@@ -279,7 +279,7 @@ async def test_a_token_that_is_refused_at_once(sim: Simulator) -> None:
     sim.fail(COUNT, "revoke-token")
     found = await examined(variables(sim))
     assert "permissions" in failures(found)
-    assert "force_refresh" in cure(found, "permissions")
+    assert "force_refresh" in advice(found, "permissions")
 
 
 async def test_an_endpoint_that_is_busy(sim: Simulator) -> None:
@@ -288,7 +288,7 @@ async def test_an_endpoint_that_is_busy(sim: Simulator) -> None:
     found = await examined(variables(sim))
     assert not failures(found)
     assert found["permissions"].status is Status.WARNING
-    assert f"{COUNT} (-1)" in cure(found, "permissions")
+    assert f"{COUNT} (-1)" in advice(found, "permissions")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ async def test_a_library_near_its_cap(voices: int, status: Status, words: str) -
     async with RawServer(script=[Answers({COUNT: count})]) as server:
         found = await examined(for_raw(server.url))
     assert found["library"].status is status
-    assert words in cure(found, "library")
+    assert words in advice(found, "library")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ async def test_a_quota_that_is_spent(sim: Simulator, limit: int, status: Status,
     sim.options = SimulatorOptions(daily_limits={"/cgi-bin/media/get": limit, COUNT: 100})
     found = await examined(variables(sim))
     assert found["quota"].status is status
-    assert words in cure(found, "quota")
+    assert words in advice(found, "quota")
 
 
 async def test_a_quota_that_is_nearly_spent(sim: Simulator, wx: WxSession) -> None:
@@ -323,7 +323,7 @@ async def test_a_quota_that_is_nearly_spent(sim: Simulator, wx: WxSession) -> No
         await wx.count_materials()
     found = await examined(variables(sim))
     assert found["quota"].status is Status.WARNING
-    assert "北京时间零点" in cure(found, "quota")
+    assert "北京时间零点" in advice(found, "quota")
 
 
 # Clock
@@ -345,7 +345,7 @@ async def test_a_clock_that_is_wrong(seconds: float, status: Status, words: str)
     async with Simulator(clock=lambda: time.time() + seconds) as sim:
         found = await examined(variables(sim))
     assert found["clock"].status is status
-    assert re.search(words, cure(found, "clock"))
+    assert re.search(words, advice(found, "clock"))
 
 
 # The way to the host
@@ -355,7 +355,7 @@ async def test_a_name_that_leads_nowhere() -> None:
     """A host without an address fails at its name; what needs it is skipped."""
     found = await examined(for_raw("https://nowhere.invalid"))
     assert failures(found) == {"dns"}
-    assert "nowhere.invalid leads to no address" in cure(found, "dns")
+    assert "nowhere.invalid leads to no address" in advice(found, "dns")
     assert {found[check].status for check in ("connection", "tls", "api", "clock", "token")} == {Status.SKIPPED}
 
 
@@ -363,7 +363,7 @@ async def test_a_port_that_nobody_listens_on() -> None:
     """A refused connection is told with the system's reason."""
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}"))
     assert failures(found) == {"connection"}
-    assert "connection refused" in cure(found, "connection")
+    assert "connection refused" in advice(found, "connection")
 
 
 async def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +372,7 @@ async def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> N
     async with RawServer(script=[forever]) as server:
         found = await examined(for_raw(server.url))
     assert failures(found) == {"api"}
-    assert "no answer within 1 s" in cure(found, "api")
+    assert "no answer within 1 s" in advice(found, "api")
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ async def test_somebody_else_answers(answer: bytes) -> None:
         found = await examined(for_raw(server.url))
         assert not server.token_requests
     assert failures(found) == {"api"}
-    assert "not WeChat's API" in cure(found, "api")
+    assert "not WeChat's API" in advice(found, "api")
 
 
 async def test_a_base_url_that_is_none() -> None:
@@ -399,7 +399,7 @@ async def test_a_base_url_that_is_none() -> None:
     found = await examined(for_raw("ftp://api.weixin.qq.com"))
     assert "connection" not in failures(found)
     assert found["dns"].status is Status.SKIPPED
-    assert "WXASSET_BASE_URL" in cure(found, "dns")
+    assert "WXASSET_BASE_URL" in advice(found, "dns")
 
 
 # TLS
@@ -444,7 +444,7 @@ async def test_tls_that_proves_nothing(
         found = await examined(for_raw(server.url))
         assert server.requests == server.token_requests == []
     assert failures(found) == {"tls"}
-    assert words in cure(found, "tls")
+    assert words in advice(found, "tls")
     assert found["tls"].evidence["issuer"] == "Inspecting Proxy Inc"
     assert found["clock"].status is found["token"].status is Status.SKIPPED
 
@@ -458,7 +458,7 @@ async def test_tls_that_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         found = await examined({"WXASSET_BASE_URL": server.url})
     assert failures(found) == {"credentials"}
     assert found["tls"].status is found["api"].status is Status.OK
-    assert "My Company vouches for 127.0.0.1" in cure(found, "tls")
+    assert "My Company vouches for 127.0.0.1" in advice(found, "tls")
 
 
 async def test_authorities_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,7 +469,7 @@ async def test_authorities_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> 
     async with RawServer(tls=serving(trustme.CA(), "127.0.0.1")) as server:
         found = await examined(for_raw(server.url, **environ))
     assert failures(found) == {"tls"}
-    assert "nothing at /nowhere/ca.pem" in cure(found, "tls")
+    assert "nothing at /nowhere/ca.pem" in advice(found, "tls")
     assert found["tls"].evidence["ignored"] == ["REQUESTS_CA_BUNDLE"]
 
 
@@ -477,7 +477,7 @@ async def test_a_port_without_tls(sim: Simulator) -> None:
     """A plain port behind https is told to be that."""
     found = await examined(variables(sim, WXASSET_BASE_URL=sim.url.replace("http:", "https:")))
     assert failures(found) == {"tls"}
-    assert "does not speak TLS" in cure(found, "tls")
+    assert "does not speak TLS" in advice(found, "tls")
 
 
 # Proxies
@@ -495,8 +495,8 @@ async def test_proxy_variables_are_not_read(monkeypatch: pytest.MonkeyPatch, sim
         assert not proxy.connections
     assert not failures(found)
     assert found["proxy"].status is Status.WARNING
-    assert "HTTP_PROXY, ALL_PROXY set; wxasset does not read" in cure(found, "proxy")
-    assert "trust_env=True" in cure(found, "proxy")
+    assert "HTTP_PROXY, ALL_PROXY set; wxasset does not read" in advice(found, "proxy")
+    assert "trust_env=True" in advice(found, "proxy")
     assert found["proxy"].evidence == {"HTTP_PROXY": proxy.url, "ALL_PROXY": "socks5://127.0.0.1:1"}
 
 
@@ -521,7 +521,7 @@ async def test_a_host_that_only_a_proxy_reaches() -> None:
     """Where the host cannot be reached without it, the proxy fails as well, with what to do."""
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}", http_proxy="http://127.0.0.1:1"))
     assert failures(found) == {"connection", "proxy"}
-    assert "http=aiohttp.ClientSession(trust_env=True)" in cure(found, "proxy")
+    assert "http=aiohttp.ClientSession(trust_env=True)" in advice(found, "proxy")
 
 
 @pytest.mark.parametrize("bypass", ["127.0.0.1", "example.com, 127.0.0.1", "*"])
@@ -539,7 +539,7 @@ async def test_a_token_file_that_is_in_order(sim: Simulator, tmp_path: Path) -> 
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(tmp_path / "token.json")))
     assert found["store"].status is Status.OK
     assert found["shared_token"].status is found["redis"].status is Status.SKIPPED
-    assert "through a file" in found["redis"].said.english
+    assert "through a file" in found["redis"].message.english
     assert not os.listdir(tmp_path)
 
 
@@ -547,7 +547,7 @@ async def test_a_directory_that_is_missing(sim: Simulator, tmp_path: Path) -> No
     """A store whose directory is missing fails with the command that makes it."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(tmp_path / "no" / "token.json")))
     assert failures(found) == {"store"}
-    assert f"mkdir -p -m 700 {tmp_path / 'no'}" in cure(found, "store")
+    assert f"mkdir -p -m 700 {tmp_path / 'no'}" in advice(found, "store")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a directory in which not even root can make files")
@@ -555,7 +555,7 @@ async def test_a_directory_that_cannot_be_written(sim: Simulator) -> None:
     """A directory that takes no files, not even root's, fails: what may be done is tried, not read off the mode."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE="/proc/token.json"))
     assert failures(found) == {"store"}
-    assert "Nothing can be written beside /proc/token.json" in cure(found, "store")
+    assert "Nothing can be written beside /proc/token.json" in advice(found, "store")
     assert found["store"].evidence["filesystem"] == "proc"
 
 
@@ -571,7 +571,7 @@ async def test_a_token_file_that_must_not_be_used(sim: Simulator, tmp_path: Path
         file.chmod(0o644)
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert failures(found) == {"store"}
-    assert words in cure(found, "store")
+    assert words in advice(found, "store")
 
 
 async def test_a_lock_that_is_held(sim: Simulator, tmp_path: Path) -> None:
@@ -580,7 +580,7 @@ async def test_a_lock_that_is_held(sim: Simulator, tmp_path: Path) -> None:
     with FileLock(tmp_path / "token.json.lock", thread_local=False):
         found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert found["store"].status is Status.WARNING
-    assert f"{file}.lock" in cure(found, "store")
+    assert f"{file}.lock" in advice(found, "store")
 
 
 async def kept(store: FileTokenStore, source: TokenSource, sim: Simulator) -> None:
@@ -610,8 +610,8 @@ async def test_another_program_ends_the_classic_token(sim: Simulator, tmp_path: 
     sim.advance(301)  # both tokens live side by side for five minutes
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert failures(found) == {"shared_token", "clock"}  # the clock that was moved shows as well
-    assert "Another program fetches /cgi-bin/token" in cure(found, "shared_token")
-    assert "stable token" in cure(found, "shared_token")
+    assert "Another program fetches /cgi-bin/token" in advice(found, "shared_token")
+    assert "stable token" in advice(found, "shared_token")
 
 
 async def test_a_redis_that_is_in_order(sim: Simulator, redis_server: RedisServer) -> None:
@@ -619,7 +619,7 @@ async def test_a_redis_that_is_in_order(sim: Simulator, redis_server: RedisServe
     redis_server.flush()
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url))
     assert found["redis"].status is Status.OK
-    assert "through Redis" in found["store"].said.english
+    assert "through Redis" in found["store"].message.english
     assert re.match(r"\d+\.\d+", str(found["redis"].evidence["version"]))
     assert redis_server.command("DBSIZE") == b":0\r\n"
     assert PASSWORD not in str(found)
@@ -629,7 +629,7 @@ async def test_a_redis_with_another_password(sim: Simulator, redis_server: Redis
     """A wrong password is told to be that, and not shown."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url.replace(PASSWORD, "WRONGCANARY")))
     assert failures(found) == {"redis"}
-    assert "refuses the password" in cure(found, "redis")
+    assert "refuses the password" in advice(found, "redis")
     assert "WRONGCANARY" not in str(found)
 
 
@@ -637,7 +637,7 @@ async def test_a_redis_that_is_down(sim: Simulator) -> None:
     """A Redis that does not run fails, and nothing else does."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=f"redis://127.0.0.1:{free_port()}/0"))
     assert failures(found) == {"redis"}
-    assert "no connection" in cure(found, "redis")
+    assert "no connection" in advice(found, "redis")
     assert found["shared_token"].status is Status.SKIPPED
 
 
@@ -656,7 +656,7 @@ async def test_a_redis_that_throws_tokens_away(sim: Simulator, redis_server: Red
     finally:
         redis_server.restart()
     assert found["redis"].status is Status.WARNING
-    assert "noeviction" in cure(found, "redis")
+    assert "noeviction" in advice(found, "redis")
 
 
 async def test_a_redis_that_is_a_replica(sim: Simulator, redis_server: RedisServer) -> None:
@@ -667,7 +667,7 @@ async def test_a_redis_that_is_a_replica(sim: Simulator, redis_server: RedisServ
     finally:
         redis_server.restart()
     assert failures(found) == {"redis"}
-    assert "replica" in cure(found, "redis")
+    assert "replica" in advice(found, "redis")
 
 
 async def test_a_token_store_of_no_kind(sim: Simulator) -> None:
@@ -701,7 +701,7 @@ async def test_an_upload_whose_outcome_is_not_known(sim: Simulator, tmp_path: Pa
             await wx.ensure_material("image", photo, filename="a.jpg", ledger=ledger)
     found = await examined(variables(sim), ledger=file)
     assert found["ledger"].status is Status.WARNING
-    assert "Of 1 uploads" in cure(found, "ledger")
+    assert "Of 1 uploads" in advice(found, "ledger")
 
 
 def sound_database(path: Path) -> None:
@@ -738,7 +738,7 @@ async def test_what_is_no_ledger(sim: Simulator, tmp_path: Path, write: Callable
     before = file.read_bytes() if file.is_file() else None
     found = await examined(variables(sim), ledger=file)
     assert failures(found) == {"ledger"}
-    assert words in cure(found, "ledger")
+    assert words in advice(found, "ledger")
     assert before == (file.read_bytes() if file.is_file() else None)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from wxasset.cli.doctor.account import Trial, granted, judge_address, judge_permissions, judge_quota
 from wxasset.cli.doctor.findings import LABELS, Finding, Status, document, ok, passed, tally, without_secrets
-from wxasset.cli.doctor.look import look_at_programs, password_of, place_of
+from wxasset.cli.doctor.inspection import inspect_versions, password_of, place_of
 from wxasset.cli.doctor.network import Answer, Attempt, Lookup, judge_answer, judge_attempts, judge_clock, judge_lookup
 from wxasset.cli.doctor.programs import LEAST, OPTIONAL, Programs, judge_programs, older
 from wxasset.cli.doctor.proxies import judge_proxies, proxies_of
@@ -83,30 +83,30 @@ def test_bytes_that_are_no_certificate(data: bytes) -> None:
 @given(TEXT, TEXT.filter(lambda text: len(text) >= 4), TEXT)
 def test_secrets_are_taken_out(before: str, secret: str, after: str) -> None:
     """A secret is in no part of a finding, however it came there."""
-    assume(secret not in "*** check ok said cure")
+    assume(secret not in "*** check ok message remedy")
     text = f"{before}{secret}{after}"
     finding = Finding(
         check="token",
         status=Status.WARNING,
-        said=Hint(text, text),
-        cure=Hint(text, text),
+        message=Hint(text, text),
+        remedy=Hint(text, text),
         evidence={text: [text, {"a": (text,)}], "number": 5},
     )
     clean = without_secrets(finding, [secret, ""])
-    shown = [clean.said.english, clean.said.chinese, str(clean.cure), *map(str, clean.evidence.values())]
+    shown = [clean.message.english, clean.message.chinese, str(clean.remedy), *map(str, clean.evidence.values())]
     assert all(text.replace(secret, "***") in one or secret not in one for one in shown)
     assert clean.evidence["number"] == 5
 
 
 def test_a_short_secret_does_not_blot_out_words() -> None:
     """What is too short to be a secret is left, or every word with it would be hidden."""
-    assert without_secrets(ok("dns", Hint("a text", "文")), ["te"]).said.english == "a text"
+    assert without_secrets(ok("dns", Hint("a text", "文")), ["te"]).message.english == "a text"
 
 
 @given(st.lists(st.sampled_from(Status), max_size=20))
 def test_what_a_round_comes_to(statuses: list[Status]) -> None:
     """Warnings and skipped checks do not fail a round; the end counts all of them."""
-    findings = [Finding(check="dns", status=status, said=Hint("a", "一")) for status in statuses]
+    findings = [Finding(check="dns", status=status, message=Hint("a", "一")) for status in statuses]
     assert passed(findings) == (Status.FAILED not in statuses)
     assert tally(findings).english.startswith(f"{statuses.count(Status.FAILED)} failed")
     assert all("\n" not in json_line(document(finding)) for finding in findings)
@@ -155,12 +155,12 @@ def test_programs(changes: Mapping[str, str | None], status: Status, words: str)
     packages = {**LEAST, "redis": None, **changes}
     found = judge_programs(Programs(python="3.11.0", wxasset="1", packages=packages))
     assert found.status is status
-    assert words in found.said.english
+    assert words in found.message.english
 
 
 def test_the_programs_of_this_machine() -> None:
     """Here everything is new enough."""
-    found = look_at_programs()
+    found = inspect_versions()
     assert judge_programs(found).status is Status.OK
     assert all(found.packages[name] for name in set(LEAST) - OPTIONAL)
 
@@ -176,7 +176,7 @@ def test_a_clock(ahead: float, date: float) -> None:
     expected = Status.OK if abs(ahead) < 60 else Status.WARNING if abs(ahead) < 300 else Status.FAILED
     assert found.status is expected
     if expected is not Status.OK:
-        assert ("ahead of" in found.said.english) == (ahead > 0) == ("快" in found.said.chinese)
+        assert ("ahead of" in found.message.english) == (ahead > 0) == ("快" in found.message.chinese)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_an_address_that_fails_beside_one_that_works() -> None:
     attempts = (Attempt(address="2402::1", fault="network is unreachable"), Attempt(address="1.2.3.4", milliseconds=5))
     found = judge_attempts("h", 443, attempts)
     assert found.status is Status.WARNING
-    assert "2402::1 network is unreachable" in found.said.english
+    assert "2402::1 network is unreachable" in found.message.english
     assert found.evidence["addresses"] == {"2402::1": "network is unreachable", "1.2.3.4": "5.0 ms"}
 
 
@@ -209,7 +209,7 @@ def test_a_slow_answer() -> None:
     """An answer that takes seconds is a warning."""
     found = judge_answer("h", Answer(status=200, errcode=41001, milliseconds=5000))
     assert found.status is Status.WARNING
-    assert "5.0 s" in found.said.english
+    assert "5.0 s" in found.message.english
 
 
 @pytest.mark.parametrize("code", range(80))
@@ -218,8 +218,8 @@ def test_every_reason_against_a_certificate_is_told(code: int) -> None:
     for certificate in (read_certificate(ONE), None):
         found = judge_handshake("h", Handshake(code=code, fault="why", certificate=certificate))
         assert found.status is Status.FAILED
-        assert found.cure is not None
-        assert "why" in found.said.english or code in {2, 9, 10, 18, 19, 20, 21, 62, 64}
+        assert found.remedy is not None
+        assert "why" in found.message.english or code in {2, 9, 10, 18, 19, 20, 21, 62, 64}
 
 
 # Proxies
@@ -272,8 +272,8 @@ def test_a_proxy_for_another_scheme() -> None:
 def test_an_address_that_wechat_did_not_say() -> None:
     """Where the message names no address, it is pointed to."""
     found = judge_address(IPNotAllowedError(errcode=40164, errmsg="not in whitelist"))
-    assert found.cure is not None
-    assert "the address in the message" in found.cure.english
+    assert found.remedy is not None
+    assert "the address in the message" in found.remedy.english
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_another_refusal_keeps_its_own_cure() -> None:
     """A platform's missing permission set has the cure of its code, and not that of an account's kind."""
     error = api_error(61007, "said", path="/cgi-bin/material/get_material")
     assert isinstance(error, PermissionDeniedError)
-    assert judge_permissions([Trial(path=error.path, error=error)]).cure == error.hint
+    assert judge_permissions([Trial(path=error.path, error=error)]).remedy == error.hint
 
 
 @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 1000)), max_size=8))

@@ -43,8 +43,8 @@ def judge_token(error: WxAssetError | None, expires_in: int | None) -> Finding:
             "WeChat does not say before this address is allowed.", "须先把本机 IP 加入白名单，微信才会校验凭证。"
         )
         return skipped("token", why)
-    said = Hint(f"No token: {error.message}", f"获取 token 失败：{error.message}")
-    return failed("token", said, hint_for(error), **_evidence(error))
+    message = Hint(f"No token: {error.message}", f"获取 token 失败：{error.message}")
+    return failed("token", message, hint_for(error), **_evidence(error))
 
 
 def _evidence(error: WxAssetError) -> dict[str, object]:
@@ -73,8 +73,8 @@ def _not_allowed(error: IPNotAllowedError) -> Finding:
     seen = Hint(error.ip or "this machine", error.ip or "本机")
     address = Hint(error.ip or "the address in the message", error.ip or "错误信息中的 IP")
     if error.errcode != _NOT_LISTED:  # an administrator decides, or another list
-        said = Hint(error.message, f"来自{seen.chinese}的调用被拒绝：{error.message}")
-        return failed("address", said, hint_for(error), ip=error.ip, **_evidence(error))
+        message = Hint(error.message, f"来自{seen.chinese}的调用被拒绝：{error.message}")
+        return failed("address", message, hint_for(error), ip=error.ip, **_evidence(error))
     return failed(
         "address",
         Hint(
@@ -191,17 +191,17 @@ def judge_library(usages: Sequence[Usage] | None) -> Finding:
     evidence = {usage.name: f"{usage.used}/{usage.limit}" for usage in usages}
     shown = ", ".join(f"{usage.name} {usage.used:,} of {usage.limit:,}" for usage in usages)
     shown_zh = "，".join(f"{usage.name} {usage.used:,}/{usage.limit:,}" for usage in usages)
-    cure = Hint(
+    remedy = Hint(
         "Delete what is not used any more: `wxasset ls`, then `wxasset rm`; articles' images (upload_image) and"
         " temporary"
         " media do not count.",
         "请清理不再使用的素材：先 `wxasset ls`，再 `wxasset rm`；图文内图片（upload_image）和临时素材不占额度。",
     )
     if any(usage.left <= 0 for usage in usages):
-        return failed("library", Hint(f"It is full: {shown}.", f"素材库已满：{shown_zh}。"), cure, **evidence)
+        return failed("library", Hint(f"It is full: {shown}.", f"素材库已满：{shown_zh}。"), remedy, **evidence)
     if any(usage.used >= _NEAR * usage.limit for usage in usages):
         return warning(
-            "library", Hint(f"It is nearly full: {shown}.", f"素材库接近上限：{shown_zh}。"), cure, **evidence
+            "library", Hint(f"It is nearly full: {shown}.", f"素材库接近上限：{shown_zh}。"), remedy, **evidence
         )
     return ok("library", Hint(f"{shown}.", f"{shown_zh}。"), **evidence)
 
@@ -214,7 +214,7 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
         return skipped("quota", Hint("WeChat told no quota.", "未能查询到额度。"))
     spent = [usage.name for usage in limited if usage.left <= 0]
     near = [usage.name for usage in limited if usage.left > 0 and usage.used >= _NEAR * usage.limit]
-    cure = Hint(
+    remedy = Hint(
         "Counts start again at midnight in Beijing; clear_quota does it at once, 10 times a month. `wxasset"
         " quota` shows"
         " all.",
@@ -222,14 +222,14 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
     )
     if spent:
         names = ", ".join(spent)
-        said = Hint(f"No calls are left today of {names}.", f"今日额度已用完：{names}。")
-        return failed("quota", said, cure, **evidence)
+        message = Hint(f"No calls are left today of {names}.", f"今日额度已用完：{names}。")
+        return failed("quota", message, remedy, **evidence)
     if near:
         names = ", ".join(near)
-        said = Hint(f"Few calls are left today of {names}.", f"今日额度即将用完：{names}。")
-        return warning("quota", said, cure, **evidence)
-    said = Hint(
+        message = Hint(f"Few calls are left today of {names}.", f"今日额度即将用完：{names}。")
+        return warning("quota", message, remedy, **evidence)
+    message = Hint(
         f"Calls are left of all {len(usages)} APIs; {len(limited)} of them have a daily limit.",
         f"{len(usages)} 个接口今日均有余量，其中 {len(limited)} 个有每日上限。",
     )
-    return ok("quota", said, **evidence)
+    return ok("quota", message, **evidence)

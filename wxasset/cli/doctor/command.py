@@ -4,7 +4,7 @@ import os
 from contextlib import aclosing
 from pathlib import Path
 
-from wxasset.cli.doctor.examine import Patient, examine
+from wxasset.cli.doctor.examine import Context, examine
 from wxasset.cli.doctor.findings import COLUMNS, Finding, passed, show, show_end
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.report import Report
@@ -32,11 +32,11 @@ def doctor_command(
         env: A cloud environment to ask about as well.
         options: What every command takes.
     """
-    patient = Patient.find(os.environ, options.account, ledger=ledger, env=env)
+    context = Context.find(os.environ, options.account, ledger=ledger, env=env)
     findings: list[Finding] = []
 
     async def work(report: Report) -> None:
-        async with aclosing(examine(patient)) as found:
+        async with aclosing(examine(context)) as found:
             async for finding in found:
                 findings.append(finding)
                 show(finding, report.out, as_json=report.as_json)

@@ -51,10 +51,10 @@ class Found:
 def judge_credentials(found: Found) -> Finding:
     """Judge whether credentials are there, and look as WeChat's do."""
     if found.error is not None:
-        # What is missing, or wrong with a file, has its own cure; a wrong name or address is said by the message.
-        cure = hint_for(found.error) if not isinstance(found.error, UsageError) else _CONSOLE
-        said = Hint(found.error.message, f"没有可用的凭证（{found.error.message}）")
-        return failed("credentials", said, cure)
+        # What is missing, or wrong with a file, has its own remedy; a wrong name or address is message by the message.
+        remedy = hint_for(found.error) if not isinstance(found.error, UsageError) else _CONSOLE
+        message = Hint(found.error.message, f"没有可用的凭证（{found.error.message}）")
+        return failed("credentials", message, remedy)
     return _shape(found, found.appid, found.secret)
 
 
@@ -89,11 +89,11 @@ def _shape(found: Found, appid: str, secret: str) -> Finding:
             secret_length=len(secret),
         )
     origin_zh = "环境变量" if found.origin == "the environment" else found.origin
-    said = Hint(
+    message = Hint(
         f"appid {appid} and an AppSecret, from {found.origin}; both look as WeChat's do.",
         f"appid {appid} 和 AppSecret 格式正确（来自 {origin_zh}）。",
     )
-    return ok("credentials", said, appid=appid, origin=found.origin)
+    return ok("credentials", message, appid=appid, origin=found.origin)
 
 
 def _wrong(appid: str, secret: str) -> Hint | None:

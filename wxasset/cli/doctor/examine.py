@@ -15,22 +15,22 @@ from wxasset.cli.doctor.account import (
     judge_quota,
     judge_token,
 )
-from wxasset.cli.doctor.ask import ask_account, ask_quotas, fetch_token, open_asking, try_shared
 from wxasset.cli.doctor.credentials import Found, judge_credentials
 from wxasset.cli.doctor.findings import Finding, Status, skipped, without_secrets
+from wxasset.cli.doctor.inspection import inspect_file, inspect_ledger, inspect_redis, inspect_versions, password_of
 from wxasset.cli.doctor.ledger import judge_ledger
-from wxasset.cli.doctor.look import look_at_file, look_at_ledger, look_at_programs, look_at_redis, password_of
 from wxasset.cli.doctor.network import judge_answer, judge_attempts, judge_clock, judge_lookup
 from wxasset.cli.doctor.probe import Network, Target, probe, target_of, trust_store
 from wxasset.cli.doctor.programs import judge_programs
 from wxasset.cli.doctor.proxies import judge_proxies, proxies_of
+from wxasset.cli.doctor.queries import fetch_token, open_query_session, query_account, query_quotas, try_shared
 from wxasset.cli.doctor.stores import FileStore, judge_file, judge_redis, judge_shared
 from wxasset.cli.doctor.tls import judge_handshake, untimely
 from wxasset.cli.runtime.credentials import SERVICE, Credentials, find_credentials, open_store
 from wxasset.cli.runtime.usage import ENDPOINTS, library_usage
 from wxasset.errors import Hint, TokenStoreError, UsageError, WxAssetError
 
-__all__ = ["Patient", "examine"]
+__all__ = ["Context", "examine"]
 
 _REDIS: Final = ("redis://", "rediss://", "unix://")
 _NOT_COME_TO: Final = Hint("What comes before it failed.", "前面的检查未通过。")
@@ -42,7 +42,7 @@ _NO_TOKEN: Final = Hint("There is no token to ask with.", "没有可用的 token
 
 
 @define(kw_only=True)
-class Patient:
+class Context:
     """What is examined.
 
     Attributes:
@@ -51,7 +51,7 @@ class Patient:
         env: A cloud environment to ask about, or None.
         credentials: The account; None where none was found.
         error: Why none was found; None where one was.
-        secrets: What must not be said; grows on the way.
+        secrets: What must not be message; grows on the way.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -71,12 +71,12 @@ class Patient:
         env: str | None = None,
     ) -> Self:
         """Find the account as every command does; that there is none is a finding as well."""
-        patient = cls(environ=environ, ledger=ledger, env=env)
+        context = cls(environ=environ, ledger=ledger, env=env)
         try:
-            patient.credentials = find_credentials(environ, account)
+            context.credentials = find_credentials(environ, account)
         except WxAssetError as error:
-            patient.error = error
-        return patient
+            context.error = error
+        return context
 
     @property
     def base_url(self) -> str:
@@ -94,35 +94,35 @@ class Patient:
         return Found(appid=one.appid, secret=one.secret, origin=one.origin)
 
 
-async def examine(patient: Patient) -> AsyncGenerator[Finding, None]:
+async def examine(context: Context) -> AsyncGenerator[Finding, None]:
     """Give the findings one by one, cleared of secrets."""
-    one = patient.credentials
+    one = context.credentials
     if one is not None:
-        patient.secrets += [*patient.found.secrets, password_of(one.token_store or "")]
-    async for finding in _round(patient):
-        yield without_secrets(finding, patient.secrets)
+        context.secrets += [*context.found.secrets, password_of(one.token_store or "")]
+    async for finding in _round(context):
+        yield without_secrets(finding, context.secrets)
 
 
-async def _round(patient: Patient) -> AsyncIterator[Finding]:
-    yield judge_programs(await to_thread.run_sync(look_at_programs))
-    yield judge_credentials(patient.found)
+async def _round(context: Context) -> AsyncIterator[Finding]:
+    yield judge_programs(await to_thread.run_sync(inspect_versions))
+    yield judge_credentials(context.found)
     network = None
     try:
-        target = target_of(patient.base_url)
+        target = target_of(context.base_url)
     except ValueError:
         for check in ("proxy", "dns", "connection", "tls", "api", "clock"):
             yield skipped(check, Hint("WXASSET_BASE_URL is no address.", "WXASSET_BASE_URL 不是有效地址。"))
     else:
-        network = await probe(target, await to_thread.run_sync(trust_store, patient.environ))
-        yield judge_proxies(proxies_of(patient.environ, target.scheme, target.host), reached=network.reached)
+        network = await probe(target, await to_thread.run_sync(trust_store, context.environ))
+        yield judge_proxies(proxies_of(context.environ, target.scheme, target.host), reached=network.reached)
         for finding in _way(target, network):
             yield finding
     answers = network is not None and network.answer is not None and network.answer.errcode is not None
-    async for finding in _account(patient, answers=answers):
+    async for finding in _account(context, answers=answers):
         yield finding
-    async for finding in _places(patient, answers=answers):
+    async for finding in _places(context, answers=answers):
         yield finding
-    yield judge_ledger(None if patient.ledger is None else await look_at_ledger(patient.ledger))
+    yield judge_ledger(None if context.ledger is None else await inspect_ledger(context.ledger))
 
 
 def _way(target: Target, network: Network) -> list[Finding]:
@@ -142,11 +142,11 @@ def _way(target: Target, network: Network) -> list[Finding]:
     return [*findings, judge_clock(network.answer, untimely(network.handshake))]
 
 
-async def _account(patient: Patient, *, answers: bool) -> AsyncIterator[Finding]:
+async def _account(context: Context, *, answers: bool) -> AsyncIterator[Finding]:
     """Ask WeChat about the account."""
-    one = patient.credentials
-    if one is None or not patient.found.usable or not answers:
-        why = _NO_WAY if one is not None and patient.found.usable else _NO_CREDENTIALS
+    one = context.credentials
+    if one is None or not context.found.usable or not answers:
+        why = _NO_WAY if one is not None and context.found.usable else _NO_CREDENTIALS
         for check in ("token", "address", "permissions", "library", "quota"):
             yield skipped(check, why)
         return
@@ -160,26 +160,26 @@ async def _account(patient: Patient, *, answers: bool) -> AsyncIterator[Finding]
         return
     yield judge_token(None, issued.expires_in)
     yield judge_address(None)
-    patient.secrets.append(issued.access_token)
-    async with open_asking(one, issued.access_token) as wx:
-        asked = await ask_account(wx, patient.env)
+    context.secrets.append(issued.access_token)
+    async with open_query_session(one, issued.access_token) as wx:
+        asked = await query_account(wx, context.env)
         yield judge_permissions(asked.trials)
         yield judge_library(None if asked.count is None else library_usage(asked.count))
-        yield judge_quota((await ask_quotas(wx, ENDPOINTS))[0])
+        yield judge_quota((await query_quotas(wx, ENDPOINTS))[0])
 
 
-async def _places(patient: Patient, *, answers: bool) -> AsyncIterator[Finding]:
+async def _places(context: Context, *, answers: bool) -> AsyncIterator[Finding]:
     """Look at where tokens are shared, and try those that are there."""
-    one = patient.credentials
-    place = one.token_store if one is not None else patient.environ.get("WXASSET_TOKEN_STORE") or None
+    one = context.credentials
+    place = one.token_store if one is not None else context.environ.get("WXASSET_TOKEN_STORE") or None
     is_redis = place is not None and place.startswith(_REDIS)
     if place is None:
         file, redis = judge_file(None), judge_redis(None)
     elif is_redis:
         file = skipped("store", _IN_REDIS)
-        redis = judge_redis(await to_thread.run_sync(look_at_redis, place))
+        redis = judge_redis(await to_thread.run_sync(inspect_redis, place))
     else:
-        file, redis = judge_file(await _look_at_file(place)), skipped("redis", _IN_FILE)
+        file, redis = judge_file(await _inspect_file(place)), skipped("redis", _IN_FILE)
     yield file
     yield redis
     if one is None or place is None:
@@ -189,10 +189,10 @@ async def _places(patient: Patient, *, answers: bool) -> AsyncIterator[Finding]:
     elif not answers:
         yield skipped("shared_token", _NO_WAY)
     else:
-        yield await _shared(patient, one)
+        yield await _shared(context, one)
 
 
-async def _look_at_file(place: str) -> FileStore:
+async def _inspect_file(place: str) -> FileStore:
     """See whether wxasset can use a file with tokens."""
     if "://" in place:
         return FileStore(path=place.partition("://")[0] + "://...", error=UsageError("There is no such token store."))
@@ -201,10 +201,10 @@ async def _look_at_file(place: str) -> FileStore:
         await FileTokenStore(path).load("doctor")
     except (TokenStoreError, UsageError) as caught:
         error = caught
-    return evolve(await to_thread.run_sync(look_at_file, path), error=error)
+    return evolve(await to_thread.run_sync(inspect_file, path), error=error)
 
 
-async def _shared(patient: Patient, credentials: Credentials) -> Finding:
+async def _shared(context: Context, credentials: Credentials) -> Finding:
     """Try the tokens that the store keeps."""
     store = open_store(credentials)
     if store is None:
@@ -215,5 +215,5 @@ async def _shared(patient: Patient, credentials: Credentials) -> Finding:
         return skipped("shared_token", Hint(error.message, f"无法读取 token 存储：{error.message}"))
     finally:
         await store.aclose()
-    patient.secrets += secrets
+    context.secrets += secrets
     return judge_shared(trials)

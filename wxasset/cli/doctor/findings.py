@@ -75,36 +75,36 @@ class Finding:
     Attributes:
         check: A key of `LABELS`.
         status: What it came to.
-        said: What is so; of a skipped check, why.
-        cure: What to do; None where there is nothing to do.
+        message: What is so; of a skipped check, why.
+        remedy: What to do; None where there is nothing to do.
         evidence: What that rests on. Nothing in it is secret.
     """
 
     check: str
     status: Status
-    said: Hint
-    cure: Hint | None = None
+    message: Hint
+    remedy: Hint | None = None
     evidence: Evidence = field(factory=dict)
 
 
-def ok(check: str, said: Hint, **evidence: object) -> Finding:
+def ok(check: str, message: Hint, **evidence: object) -> Finding:
     """Say that all is well."""
-    return Finding(check=check, status=Status.OK, said=said, evidence=evidence)
+    return Finding(check=check, status=Status.OK, message=message, evidence=evidence)
 
 
-def warning(check: str, said: Hint, cure: Hint, **evidence: object) -> Finding:
+def warning(check: str, message: Hint, remedy: Hint, **evidence: object) -> Finding:
     """Say what may become a failure, or surprise."""
-    return Finding(check=check, status=Status.WARNING, said=said, cure=cure, evidence=evidence)
+    return Finding(check=check, status=Status.WARNING, message=message, remedy=remedy, evidence=evidence)
 
 
-def failed(check: str, said: Hint, cure: Hint, **evidence: object) -> Finding:
+def failed(check: str, message: Hint, remedy: Hint, **evidence: object) -> Finding:
     """Say what keeps wxasset from working."""
-    return Finding(check=check, status=Status.FAILED, said=said, cure=cure, evidence=evidence)
+    return Finding(check=check, status=Status.FAILED, message=message, remedy=remedy, evidence=evidence)
 
 
 def skipped(check: str, why: Hint) -> Finding:
     """Say why nothing was looked at."""
-    return Finding(check=check, status=Status.SKIPPED, said=why)
+    return Finding(check=check, status=Status.SKIPPED, message=why)
 
 
 def passed(findings: Iterable[Finding]) -> bool:
@@ -128,10 +128,10 @@ def document(finding: Finding) -> dict[str, object]:
     return {
         "check": finding.check,
         "status": finding.status.value,
-        "message": finding.said.english,
-        "message_zh": finding.said.chinese,
-        "hint": finding.cure and finding.cure.english,
-        "hint_zh": finding.cure and finding.cure.chinese,
+        "message": finding.message.english,
+        "message_zh": finding.message.chinese,
+        "hint": finding.remedy and finding.remedy.english,
+        "hint_zh": finding.remedy and finding.remedy.chinese,
         "evidence": dict(finding.evidence),
     }
 
@@ -149,13 +149,13 @@ def without_secrets(finding: Finding, secrets: Iterable[str]) -> Finding:
             return {str(clean(name)): clean(one) for name, one in value.items()}
         return [clean(one) for one in value] if isinstance(value, list | tuple) else value
 
-    def text(said: Hint) -> Hint:
-        return Hint(str(clean(said.english)), str(clean(said.chinese)))
+    def text(message: Hint) -> Hint:
+        return Hint(str(clean(message.english)), str(clean(message.chinese)))
 
     return evolve(
         finding,
-        said=text(finding.said),
-        cure=None if finding.cure is None else text(finding.cure),
+        message=text(finding.message),
+        remedy=None if finding.remedy is None else text(finding.remedy),
         evidence={name: clean(value) for name, value in finding.evidence.items()},
     )
 
@@ -204,12 +204,12 @@ def _paragraph(finding: Finding) -> Table:
     style, label = _STYLES[finding.status], LABELS[finding.check]
     names = label.english if label.english == label.chinese else f"{label.english} {label.chinese}"
     quiet = "dim" if finding.status is Status.SKIPPED else ""
-    said = Text.assemble((f"{names}: ", "bold"), (one_line(finding.said.english), quiet))
-    grid.add_row(Text(finding.status.value, style=style), said)
-    grid.add_row("", Text(one_line(finding.said.chinese), style=quiet))
-    if finding.cure is not None:
-        grid.add_row("", Text(f"-> {one_line(finding.cure.english)}", style="cyan"))
-        grid.add_row("", Text(f"-> {one_line(finding.cure.chinese)}", style="cyan"))
+    message = Text.assemble((f"{names}: ", "bold"), (one_line(finding.message.english), quiet))
+    grid.add_row(Text(finding.status.value, style=style), message)
+    grid.add_row("", Text(one_line(finding.message.chinese), style=quiet))
+    if finding.remedy is not None:
+        grid.add_row("", Text(f"-> {one_line(finding.remedy.english)}", style="cyan"))
+        grid.add_row("", Text(f"-> {one_line(finding.remedy.chinese)}", style="cyan"))
     if finding.status in {Status.WARNING, Status.FAILED} and finding.evidence:
         grid.add_row("", Text(one_line(json.dumps(dict(finding.evidence), ensure_ascii=False)), style="dim"))
     return grid

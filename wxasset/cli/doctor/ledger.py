@@ -74,8 +74,8 @@ def _whole(found: LedgerFile, evidence: dict[str, object]) -> Finding:
             ),
             **evidence,
         )
-    said = Hint(
+    message = Hint(
         f"{found.path} is whole: {counts.done} uploads are done, {counts.in_flight} in flight, {counts.failed} failed.",
         f"台账 {found.path} 完好：已完成 {counts.done}，进行中 {counts.in_flight}，失败 {counts.failed}。",
     )
-    return ok("ledger", said, **evidence)
+    return ok("ledger", message, **evidence)

@@ -154,11 +154,11 @@ def judge_attempts(host: str, port: int, attempts: Sequence[Attempt]) -> Finding
             **evidence,
         )
     fastest = min(one.milliseconds for one in reached)
-    said = Hint(
+    message = Hint(
         f"{host}, port {port}, can be reached, in {fastest:.1f} ms.",
         f"可连接 {host} 的 {port} 端口，用时 {fastest:.1f} 毫秒。",
     )
-    return ok("connection", said, **evidence)
+    return ok("connection", message, **evidence)
 
 
 def judge_answer(host: str, found: Answer) -> Finding:
@@ -247,7 +247,7 @@ def judge_clock(found: Answer | None, untimely: Certificate | None = None) -> Fi
             **evidence,
         )
     side = Hint("ahead of", "快") if ahead > 0 else Hint("behind", "慢")
-    said = Hint(
+    message = Hint(
         f"This clock is {abs(ahead):,.0f} s {side.english} WeChat's. Tokens that are shared through a file or"
         " Redis carry"
         " times: they are used too long, or thrown away too early.",
@@ -255,4 +255,4 @@ def judge_clock(found: Answer | None, untimely: Certificate | None = None) -> Fi
         "会被用得过久或过早丢弃。",
     )
     judge = failed if abs(ahead) > _GRAVE_SKEW else warning
-    return judge("clock", said, _SYNCHRONIZE, **evidence)
+    return judge("clock", message, _SYNCHRONIZE, **evidence)

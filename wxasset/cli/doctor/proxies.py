@@ -90,23 +90,23 @@ def judge_proxies(found: Proxies, *, reached: bool) -> Finding:
     evidence = dict(found.shown)
     names = ", ".join(found.applies)
     if not found.applies:
-        said = Hint("No proxy is set for this address; wxasset goes straight.", "未对该地址设置代理，wxasset 直连。")
-        return ok("proxy", said, **evidence)
+        message = Hint("No proxy is set for this address; wxasset goes straight.", "未对该地址设置代理，wxasset 直连。")
+        return ok("proxy", message, **evidence)
     if found.bypassed:
-        said = Hint(
+        message = Hint(
             f"{names} set, but NO_PROXY names the host; wxasset goes straight.",
             f"已设置 {names}，但 NO_PROXY 包含该主机；wxasset 直连。",
         )
-        return ok("proxy", said, **evidence)
+        return ok("proxy", message, **evidence)
     if reached:
-        said = Hint(
+        message = Hint(
             f"{names} set; wxasset does not read it and goes straight, which works. WeChat sees this machine's address,"
             " not the proxy's.",
             f"已设置 {names}；wxasset 不读取代理变量，而是直连，目前可用。微信看到的是本机出口 IP，而不是代理的 IP。",
         )
-        return warning("proxy", said, _BORROW, **evidence)
-    said = Hint(
+        return warning("proxy", message, _BORROW, **evidence)
+    message = Hint(
         f"{names} set, which wxasset does not read; without a proxy the host cannot be reached.",
         f"已设置 {names}，但 wxasset 不读取代理变量；不经代理无法连接该主机。",
     )
-    return failed("proxy", said, _BORROW, **evidence)
+    return failed("proxy", message, _BORROW, **evidence)

@@ -108,8 +108,8 @@ def _usable_file(found: FileStore, evidence: dict[str, object]) -> Finding:
             Hint("Use a local directory, or Redis for several hosts.", "请改用本地目录；多台主机请用 Redis。"),
             **evidence,
         )
-    said = Hint(f"{found.path} can be read, written and locked.", f"{found.path} 可读、可写、可加锁。")
-    return ok("store", said, **evidence)
+    message = Hint(f"{found.path} can be read, written and locked.", f"{found.path} 可读、可写、可加锁。")
+    return ok("store", message, **evidence)
 
 
 @frozen(kw_only=True)
@@ -137,7 +137,7 @@ class RedisStore:
     milliseconds: float = 0.0
 
 
-_REDIS_CURES: Final = {
+_REDIS_REMEDIES: Final = {
     "package": Hint("Run: pip install 'wxasset[redis]'", "请执行：pip install 'wxasset[redis]'"),
     "connection": Hint(
         "Start it, or correct host and port; look at `bind`, protected-mode and firewalls.",
@@ -171,20 +171,20 @@ def judge_redis(found: RedisStore | None) -> Finding:
         "ms": round(found.milliseconds, 1),
     }
     if found.trouble is not None:
-        said = Hint(f"Redis at {found.place}: {found.trouble}.", f"Redis {found.place}：{found.trouble}。")
-        return failed("redis", said, _REDIS_CURES[found.kind], **evidence)
+        message = Hint(f"Redis at {found.place}: {found.trouble}.", f"Redis {found.place}：{found.trouble}。")
+        return failed("redis", message, _REDIS_REMEDIES[found.kind], **evidence)
     if older(found.version, _REDIS):
-        said = Hint(
+        message = Hint(
             f"Redis {found.version} is too old: leases need {_REDIS}.",
             f"Redis {found.version} 过旧：租约需要 {_REDIS} 以上。",
         )
-        return failed("redis", said, Hint("Upgrade Redis.", "请升级 Redis。"), **evidence)
+        return failed("redis", message, Hint("Upgrade Redis.", "请升级 Redis。"), **evidence)
     if found.role != "master":
-        said = Hint(
+        message = Hint(
             f"{found.place} is a replica: tokens cannot be written to it.",
             f"{found.place} 是只读副本，无法写入 token。",
         )
-        return failed("redis", said, Hint("Give the address of the master.", "请填写主节点的地址。"), **evidence)
+        return failed("redis", message, Hint("Give the address of the master.", "请填写主节点的地址。"), **evidence)
     if found.memory and found.policy not in (None, "noeviction"):
         return warning(
             "redis",
@@ -198,11 +198,11 @@ def judge_redis(found: RedisStore | None) -> Finding:
             ),
             **evidence,
         )
-    said = Hint(
+    message = Hint(
         f"Redis {found.version} at {found.place} answers in {found.milliseconds:.1f} ms, and runs scripts.",
         f"Redis {found.version}（{found.place}）应答用时 {found.milliseconds:.1f} 毫秒，可执行脚本。",
     )
-    return ok("redis", said, **evidence)
+    return ok("redis", message, **evidence)
 
 
 _OUTLIVES: Final = 60.0  # seconds; a token this near its end is refused for its age
@@ -215,7 +215,7 @@ class SharedTrial:
     Attributes:
         mode: The kind of token: "stable" or "classic".
         left: Seconds of life that it should have, by its record.
-        error: What WeChat said to a call with it; None where all was well.
+        error: What WeChat message to a call with it; None where all was well.
     """
 
     mode: str
@@ -234,8 +234,8 @@ def judge_shared(trials: tuple[SharedTrial, ...] | None) -> Finding:
     evidence = {trial.mode: f"{trial.left:.0f} s left" for trial in living}
     for trial in living:
         if isinstance(trial.error, TokenRejectedError):
-            said, cure = _ended(trial)
-            return failed("shared_token", said, cure, errcode=trial.error.errcode, **evidence)
+            message, remedy = _ended(trial)
+            return failed("shared_token", message, remedy, errcode=trial.error.errcode, **evidence)
     unknown = [trial for trial in living if trial.error is not None]
     if unknown:
         why = Hint(
@@ -244,27 +244,27 @@ def judge_shared(trials: tuple[SharedTrial, ...] | None) -> Finding:
         )
         return skipped("shared_token", why)
     modes = " and ".join(trial.mode for trial in living)
-    said = Hint(f"WeChat takes the {modes} token of the store.", f"微信接受存储中的 token（{modes}）。")
-    return ok("shared_token", said, **evidence)
+    message = Hint(f"WeChat takes the {modes} token of the store.", f"微信接受存储中的 token（{modes}）。")
+    return ok("shared_token", message, **evidence)
 
 
 def _ended(trial: SharedTrial) -> tuple[Hint, Hint]:
     code = getattr(trial.error, "errcode", "?")
     minutes = f"{trial.left / 60:.0f}"
-    said = Hint(
+    message = Hint(
         f"The {trial.mode} token of the store has {minutes} minutes left, and WeChat refuses it already"
         f" ({code}): somebody"
         " else has fetched a newer one.",
         f"存储中的 {trial.mode} token 还应有效 {minutes} 分钟，但微信已拒绝（{code}）：有其他程序获取了更新的 token。",
     )
     if trial.mode == "classic":
-        return said, Hint(
+        return message, Hint(
             "Another program fetches /cgi-bin/token for this account, and each fetch ends the token before. Find it, or"
             " use the stable token (WxSession(appid, secret)), which no such fetch touches.",
             "有其他程序在为该账号调用 /cgi-bin/token，每次获取都会使之前的 token 失效。请找到它，或改用稳定版 token"
             "（WxSession(appid, secret)），两者互不影响。",
         )
-    return said, Hint(
+    return message, Hint(
         "Another program forces the refresh (force_refresh), or the AppSecret was reset. wxasset fetches a new"
         " token at the"
         " next call.",

@@ -188,8 +188,8 @@ def judge_handshake(host: str, found: Handshake | None) -> Finding:
             Hint(f"{found.version}; {issuer} vouches for {host}.", f"{found.version}；{host} 的证书由 {issuer} 签发。"),
             **evidence,
         )
-    said, cure = _refused(host, found)
-    return failed("tls", said, cure, **evidence)
+    message, remedy = _refused(host, found)
+    return failed("tls", message, remedy, **evidence)
 
 
 def _evidence(found: Handshake) -> Evidence:

@@ -30,7 +30,7 @@ from wxasset.errors import WxAssetError
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.token import Exchange
 
-__all__ = ["Asked", "ask_account", "ask_quotas", "fetch_token", "open_asking", "try_shared"]
+__all__ = ["Asked", "fetch_token", "open_query_session", "query_account", "query_quotas", "try_shared"]
 
 _PATIENT: Final = Timeouts(connect=5.0, stall=10.0, total=15.0)
 _ONCE: Final = RetryPolicy(attempts=1)
@@ -65,7 +65,7 @@ class _Given:
 
 
 @asynccontextmanager
-async def open_asking(credentials: Credentials, token: str) -> AsyncGenerator[WxSession, None]:
+async def open_query_session(credentials: Credentials, token: str) -> AsyncGenerator[WxSession, None]:
     """Open a session with one token, which is never replaced, and that tries everything once."""
     async with WxSession(tokens=_Given(token), base_url=credentials.base_url, retry=_ONCE, timeouts=_PATIENT) as wx:
         yield wx
@@ -96,7 +96,7 @@ async def _trial(path: str, work: Awaitable[object]) -> Trial:
     return Trial(path=path)
 
 
-async def ask_account(wx: WxSession, env: str | None = None) -> Asked:
+async def query_account(wx: WxSession, env: str | None = None) -> Asked:
     """Make calls that read: count, list a page of one, and ask for media and a cloud file that do not exist.
 
     Args:
@@ -121,7 +121,7 @@ async def ask_account(wx: WxSession, env: str | None = None) -> Asked:
     return Asked(trials=tuple(trials), count=count[0] if count else None)
 
 
-async def ask_quotas(wx: WxSession, paths: Sequence[str]) -> tuple[list[Usage], dict[str, WxAssetError]]:
+async def query_quotas(wx: WxSession, paths: Sequence[str]) -> tuple[list[Usage], dict[str, WxAssetError]]:
     """Ask what is left of the day's calls of APIs.
 
     Returns:
@@ -148,7 +148,7 @@ async def try_shared(credentials: Credentials, store: TokenStore) -> tuple[tuple
     """Try the tokens of the account that a store keeps; none is fetched, and the store is not written to.
 
     Returns:
-        What became of each, and the tokens themselves, so that they can be kept out of what is said.
+        What became of each, and the tokens themselves, so that they can be kept out of what is message.
 
     Raises:
         TokenStoreError: The store cannot be read.
@@ -162,7 +162,7 @@ async def try_shared(credentials: Credentials, store: TokenStore) -> tuple[tuple
         secrets.append(record.token)
         left, error = record.expires - time.time(), None
         if left > 0:
-            async with open_asking(credentials, record.token) as wx:
+            async with open_query_session(credentials, record.token) as wx:
                 error = (await _trial(_COUNT, wx.count_materials())).error
         trials.append(SharedTrial(mode=mode, left=left, error=error))
     return tuple(trials), secrets

@@ -21,7 +21,7 @@ from wxasset.cli.doctor.programs import LEAST, Programs
 from wxasset.cli.doctor.stores import FileStore, RedisStore
 from wxasset.errors import LedgerError
 
-__all__ = ["look_at_file", "look_at_ledger", "look_at_programs", "look_at_redis", "password_of", "place_of"]
+__all__ = ["inspect_file", "inspect_ledger", "inspect_redis", "inspect_versions", "password_of", "place_of"]
 
 _SQLITE: Final = b"SQLite format 3\0"
 _APPLICATION: Final = 0x77786C64  # "wxld", by which a ledger is known: another database is not opened as one
@@ -30,7 +30,7 @@ _PATIENCE: Final = 1.0  # seconds; a save holds the lock of a token file for abo
 _POLL: Final = 0.02
 
 
-def look_at_programs() -> Programs:
+def inspect_versions() -> Programs:
     """See what runs here."""
     return Programs(
         python=platform.python_version(),
@@ -51,7 +51,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def look_at_file(path: Path) -> FileStore:
+def inspect_file(path: Path) -> FileStore:
     """See whether a file with tokens could be replaced and locked there; the file itself is left alone."""
     directory = path.parent
     if not directory.is_dir():
@@ -123,9 +123,9 @@ def _filesystem(directory: Path) -> str:
     return next((mounted[one] for one in (place, *place.parents) if one in mounted), "")
 
 
-async def look_at_ledger(path: Path) -> LedgerFile:
+async def inspect_ledger(path: Path) -> LedgerFile:
     """See whether a ledger can be read and written and is whole, and how far its uploads are; none is made."""
-    found = await to_thread.run_sync(_look_at_database, path)
+    found = await to_thread.run_sync(_inspect_database, path)
     if found.fault is not None or found.damage is not None:
         return found
     try:
@@ -135,7 +135,7 @@ async def look_at_ledger(path: Path) -> LedgerFile:
         return evolve(found, error=error)
 
 
-def _look_at_database(path: Path) -> LedgerFile:
+def _inspect_database(path: Path) -> LedgerFile:
     try:
         with path.open("r+b") as file:
             start = file.read(len(_SQLITE))
@@ -145,13 +145,13 @@ def _look_at_database(path: Path) -> LedgerFile:
         return LedgerFile(path=str(path), damage="it is no SQLite database")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)) as database:
-            said = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+            message = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
             owner = database.execute("PRAGMA application_id").fetchone()[0]
     except sqlite3.Error as error:
         return LedgerFile(path=str(path), damage=str(error))
-    if said == "ok" and start and owner != _APPLICATION:
+    if message == "ok" and start and owner != _APPLICATION:
         return LedgerFile(path=str(path), damage="it is a database of something else")
-    return LedgerFile(path=str(path), damage=None if said == "ok" else said)
+    return LedgerFile(path=str(path), damage=None if message == "ok" else message)
 
 
 _REDIS_PATIENCE: Final = 3.0  # seconds for each command; one takes about 0.2 ms
@@ -184,7 +184,7 @@ def place_of(url: str) -> str:
     return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
 
 
-def look_at_redis(url: str) -> RedisStore:
+def inspect_redis(url: str) -> RedisStore:
     """See whether Redis answers, lets us in, runs scripts and keeps what it is given; blocks, for a thread."""
     place = place_of(url)
     try:
