@@ -1,4 +1,4 @@
-"""Asks WeChat: for a token, and for what can be read with it. Nothing is written, and no refresh is forced."""
+"""Query WeChat: fetch a token and make calls that only read."""
 
 import math
 import time
@@ -9,53 +9,32 @@ from typing import Final
 import anyio
 from attrs import field, frozen
 
-from wxasset import (
-    GetQuota,
-    MaterialCount,
-    RetryPolicy,
-    Timeouts,
-    Token,
-    TokenStore,
-    WxSession,
-)
+from wxasset import GetQuota, MaterialCount, RetryPolicy, Timeouts, Token, TokenStore, WxSession
 from wxasset.calls.cloud import BatchDownloadFile, WantedFile
 from wxasset.calls.materials import GetMaterial
 from wxasset.calls.media import GetMedia
 from wxasset.calls.tokens import GetStableAccessToken, IssuedToken
 from wxasset.cli.doctor.account import Trial
-from wxasset.cli.doctor.stores import SharedTrial
+from wxasset.cli.doctor.shared_token import SharedTrial
 from wxasset.cli.runtime.credentials import Credentials
 from wxasset.cli.runtime.usage import Usage, call_usage
 from wxasset.errors import WxAssetError
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.token import Exchange
 
-__all__ = ["Asked", "fetch_token", "open_query_session", "query_account", "query_quotas", "try_shared"]
+__all__ = ["fetch_token", "open_query_session", "query_account", "query_quotas", "try_stored"]
 
-_PATIENT: Final = Timeouts(connect=5.0, stall=10.0, total=15.0)
+_TIMEOUTS: Final = Timeouts(connect=5.0, stall=10.0, total=15.0)
 _ONCE: Final = RetryPolicy(attempts=1)
-_NOTHING: Final = "wxasset-doctor"  # a media_id that no material has
-_AT_ONCE: Final = 4  # calls at once; a browser opens six connections to a host
+_MISSING: Final = "wxasset-doctor"  # a media_id of no material
+_CONCURRENCY: Final = 4  # a browser opens six connections to a host
 _COUNT: Final = "/cgi-bin/material/get_materialcount"
 _LIST: Final = "/cgi-bin/material/batchget_material"
 
 
-@frozen(kw_only=True)
-class Asked:
-    """What the account answered.
-
-    Attributes:
-        trials: The calls that were made.
-        count: What is in the library; None where it was not told.
-    """
-
-    trials: tuple[Trial, ...]
-    count: MaterialCount | None = None
-
-
 @frozen
-class _Given:
-    """One token, which is given again where it was refused: WeChat's own refusal says more than an error made here."""
+class _FixedToken:
+    """Return the same token even after a rejection, to report WeChat's own error."""
 
     value: str = field(repr=False)
 
@@ -66,29 +45,24 @@ class _Given:
 
 @asynccontextmanager
 async def open_query_session(credentials: Credentials, token: str) -> AsyncGenerator[WxSession, None]:
-    """Open a session with one token, which is never replaced, and that tries everything once."""
-    async with WxSession(tokens=_Given(token), base_url=credentials.base_url, retry=_ONCE, timeouts=_PATIENT) as wx:
+    """Open a session with a fixed token and without retries."""
+    tokens = _FixedToken(token)
+    async with WxSession(tokens=tokens, base_url=credentials.base_url, retry=_ONCE, timeouts=_TIMEOUTS) as wx:
         yield wx
 
 
 async def fetch_token(credentials: Credentials) -> IssuedToken:
-    """Fetch the stable token in normal mode, which ends no other.
+    """Fetch the stable token in normal mode; other tokens stay valid.
 
     Raises:
-        WxAssetError: There is none.
+        WxAssetError: No token was issued.
     """
-    call = GetStableAccessToken(appid=credentials.appid, secret=credentials.secret)
-    async with WxSession(
-        credentials.appid,
-        credentials.secret,
-        base_url=credentials.base_url,
-        retry=_ONCE,
-        timeouts=_PATIENT,
-    ) as wx:
-        return await wx.call(call)
+    appid, secret = credentials.appid, credentials.secret
+    async with WxSession(appid, secret, base_url=credentials.base_url, retry=_ONCE, timeouts=_TIMEOUTS) as wx:
+        return await wx.call(GetStableAccessToken(appid=appid, secret=secret))
 
 
-async def _trial(path: str, work: Awaitable[object]) -> Trial:
+async def _try(path: str, work: Awaitable[object]) -> Trial:
     try:
         await work
     except WxAssetError as error:
@@ -96,42 +70,46 @@ async def _trial(path: str, work: Awaitable[object]) -> Trial:
     return Trial(path=path)
 
 
-async def query_account(wx: WxSession, env: str | None = None) -> Asked:
-    """Make calls that read: count, list a page of one, and ask for media and a cloud file that do not exist.
+async def query_account(wx: WxSession, env: str | None = None) -> tuple[list[Trial], MaterialCount | None]:
+    """Count the library, list one material, and request media and a cloud file with ids of missing files.
 
     Args:
         wx: A session of the account.
-        env: A cloud environment to ask about, or None.
-    """
-    count: list[MaterialCount] = []
+        env: A cloud environment to query, or None.
 
-    async def counted() -> None:
-        count.append(await wx.count_materials())
+    Returns:
+        The calls made and the counts of the library, or None if they could not be obtained.
+    """
+    count: MaterialCount | None = None
+
+    async def count_materials() -> None:
+        nonlocal count
+        count = await wx.count_materials()
 
     trials = [
-        await _trial(_COUNT, counted()),
-        await _trial(_LIST, wx.list_materials("image", count=1)),
-        await _trial(GetMaterial.route.path, wx.call(GetMaterial(media_id=_NOTHING))),
-        await _trial(GetMedia.route.path, wx.call(GetMedia(media_id=_NOTHING))),
+        await _try(_COUNT, count_materials()),
+        await _try(_LIST, wx.list_materials("image", count=1)),
+        await _try(GetMaterial.route.path, wx.call(GetMaterial(media_id=_MISSING))),
+        await _try(GetMedia.route.path, wx.call(GetMedia(media_id=_MISSING))),
     ]
     if env is not None:
-        wanted = WantedFile(fileid=f"cloud://{env}.{_NOTHING}/{_NOTHING}", max_age=60)
+        wanted = WantedFile(fileid=f"cloud://{env}.{_MISSING}/{_MISSING}", max_age=60)
         call = BatchDownloadFile(env=env, file_list=(wanted,))
-        trials.append(await _trial(call.route.path, wx.call(call)))
-    return Asked(trials=tuple(trials), count=count[0] if count else None)
+        trials.append(await _try(call.route.path, wx.call(call)))
+    return trials, count
 
 
 async def query_quotas(wx: WxSession, paths: Sequence[str]) -> tuple[list[Usage], dict[str, WxAssetError]]:
-    """Ask what is left of the day's calls of APIs.
+    """Query the remaining daily calls of APIs.
 
     Returns:
-        What WeChat told, in the order of `paths`, and what it refused to tell of others.
+        Usages in the order of `paths`, and the errors of failed queries by path.
     """
     found: dict[str, Usage] = {}
     refused: dict[str, WxAssetError] = {}
-    slots = anyio.CapacityLimiter(_AT_ONCE)
+    slots = anyio.CapacityLimiter(_CONCURRENCY)
 
-    async def ask(path: str) -> None:
+    async def query(path: str) -> None:
         async with slots:
             try:
                 found[path] = call_usage(path, await wx.call(GetQuota(cgi_path=path)))
@@ -140,15 +118,15 @@ async def query_quotas(wx: WxSession, paths: Sequence[str]) -> tuple[list[Usage]
 
     async with anyio.create_task_group() as tasks:
         for path in paths:
-            tasks.start_soon(ask, path)
+            tasks.start_soon(query, path)
     return [found[path] for path in paths if path in found], {path: refused[path] for path in paths if path in refused}
 
 
-async def try_shared(credentials: Credentials, store: TokenStore) -> tuple[tuple[SharedTrial, ...], list[str]]:
-    """Try the tokens of the account that a store keeps; none is fetched, and the store is not written to.
+async def try_stored(credentials: Credentials, store: TokenStore) -> tuple[list[SharedTrial], list[str]]:
+    """Make a call with each stored token of the account; the store is only read.
 
     Returns:
-        What became of each, and the tokens themselves, so that they can be kept out of what is message.
+        The results, and the tokens to redact.
 
     Raises:
         TokenStoreError: The store cannot be read.
@@ -163,6 +141,6 @@ async def try_shared(credentials: Credentials, store: TokenStore) -> tuple[tuple
         left, error = record.expires - time.time(), None
         if left > 0:
             async with open_query_session(credentials, record.token) as wx:
-                error = (await _trial(_COUNT, wx.count_materials())).error
+                error = (await _try(_COUNT, wx.count_materials())).error
         trials.append(SharedTrial(mode=mode, left=left, error=error))
-    return tuple(trials), secrets
+    return trials, secrets
