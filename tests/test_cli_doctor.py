@@ -420,7 +420,7 @@ NOW: Final = datetime.now(UTC)
 @pytest.mark.parametrize(
     ("trusted", "name", "dates", "words"),
     [
-        (False, "127.0.0.1", {}, "issued by 'Inspecting Proxy Inc', an authority not trusted on this machine"),
+        (False, "127.0.0.1", {}, "issued by 'Inspecting Proxy Inc', is not trusted here"),
         (True, "example.com", {}, "The certificate is for example.com, not for 127.0.0.1"),
         (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired: valid"),
         (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet: valid"),
@@ -555,7 +555,7 @@ async def test_a_directory_that_cannot_be_written(sim: Simulator) -> None:
     """A directory that takes no files, not even root's, fails: what may be done is tried, not read off the mode."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE="/proc/token.json"))
     assert failures(found) == {"store"}
-    assert "The directory of /proc/token.json is not writable" in advice(found, "store")
+    assert "Files in /proc cannot be written, locked and replaced" in advice(found, "store")
 
 
 @needs_modes
@@ -704,7 +704,7 @@ async def test_an_upload_whose_outcome_is_not_known(sim: Simulator, tmp_path: Pa
 
 
 def sound_database(path: Path) -> None:
-    """Make a database of another application."""
+    """Make is a database of something else."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE done (name TEXT)")
         database.executemany("INSERT INTO done VALUES (?)", [("x" * 500,)] * 50)
@@ -722,9 +722,9 @@ def broken_database(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda path: path.write_text('{"a": 1}\n'), "not an SQLite database"),
+        (lambda path: path.write_text('{"a": 1}\n'), "is damaged: file is not a database"),
         (broken_database, "is damaged"),
-        (sound_database, "a database of another application"),
+        (sound_database, "is a database of something else"),
         (lambda _: None, "no such file"),
         (lambda path: path.mkdir(), "is a directory"),
     ],

@@ -227,7 +227,7 @@ def test_every_reason_against_a_certificate_is_told(code: int) -> None:
 # Proxies
 
 
-PASSWORD: Final = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=8, max_size=20)
+PASSWORD: Final = st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=20).map("CANARY{}".format)
 
 
 @given(PASSWORD, st.sampled_from(["http", "socks5", ""]), st.sampled_from(["HTTPS_PROXY", "https_proxy", "ALL_PROXY"]))
@@ -351,7 +351,7 @@ async def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(FileLock, "acquire", acquire)
     found = await inspect_token_file(str(tmp_path / "token.json"))
     assert found.status is Status.FAILED
-    assert "the file system has no locks" in found.message.english
+    assert "file system has no locks" in found.message.english
     assert not list(tmp_path.iterdir())
 
 

@@ -172,7 +172,6 @@ def judge_library(usages: Sequence[Usage] | None) -> Finding:
     """Judge the use of the library; None if it could not be counted."""
     if usages is None:
         return skipped("library", Hint("The library could not be counted.", "未能获取素材总数。"))
-    evidence = {usage.name: f"{usage.used}/{usage.limit}" for usage in usages}
     shown = ", ".join(f"{usage.name} {usage.used:,} of {usage.limit:,}" for usage in usages)
     shown_zh = "，".join(f"{usage.name} {usage.used:,}/{usage.limit:,}" for usage in usages)
     remedy = Hint(
@@ -180,10 +179,11 @@ def judge_library(usages: Sequence[Usage] | None) -> Finding:
         " media do not count.",
         "请清理不再使用的素材：先`wxasset ls`，再`wxasset rm`；图文内图片（upload_image）和临时素材不占额度。",
     )
-    if any(usage.left <= 0 for usage in usages):
+    spent, near, evidence = _usage(usages)
+    if spent:
         message = Hint(f"The library is full: {shown}.", f"素材库已满：{shown_zh}。")
         return failed("library", message, remedy, **evidence)
-    if any(usage.used >= _NEAR * usage.limit for usage in usages):
+    if near:
         message = Hint(f"The library is nearly full: {shown}.", f"素材库接近上限：{shown_zh}。")
         return warning("library", message, remedy, **evidence)
     return ok("library", Hint(f"{shown}.", f"{shown_zh}。"), **evidence)
@@ -193,15 +193,12 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
     """Judge the remaining daily calls; APIs without a limit are ignored."""
     if not usages:
         return skipped("quota", Hint("WeChat returned no quotas.", "未能查询到额度。"))
-    limited = [usage for usage in usages if usage.limit]
-    evidence = {usage.name: f"{usage.used}/{usage.limit}" for usage in limited}
-    spent = ", ".join(usage.name for usage in limited if usage.left <= 0)
-    near = ", ".join(usage.name for usage in limited if usage.left > 0 and usage.used >= _NEAR * usage.limit)
     remedy = Hint(
         "Counts are reset at midnight in Beijing; clear_quota resets them at once, 10 times a month. `wxasset quota`"
         " shows all.",
         "北京时间零点重新计数；也可调用clear_quota立即清零（每月10次）。`wxasset quota`可查看全部。",
     )
+    spent, near, evidence = _usage([usage for usage in usages if usage.limit])
     if spent:
         message = Hint(f"No calls are left today for {spent}.", f"今日额度已用完：{spent}。")
         return failed("quota", message, remedy, **evidence)
@@ -209,7 +206,14 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
         message = Hint(f"Few calls are left today for {near}.", f"今日额度即将用完：{near}。")
         return warning("quota", message, remedy, **evidence)
     message = Hint(
-        f"All {len(usages)} APIs have calls left; {len(limited)} of them have a daily limit.",
-        f"{len(usages)}个接口今日均有余量，其中{len(limited)}个有每日上限。",
+        f"All {len(usages)} APIs have calls left; {len(evidence)} of them have a daily limit.",
+        f"{len(usages)}个接口今日均有余量，其中{len(evidence)}个有每日上限。",
     )
     return ok("quota", message, **evidence)
+
+
+def _usage(usages: Sequence[Usage]) -> tuple[str, str, dict[str, str]]:
+    """Return the names of exhausted and nearly exhausted limits, and the evidence."""
+    spent = ", ".join(usage.name for usage in usages if usage.left <= 0)
+    near = ", ".join(usage.name for usage in usages if usage.left > 0 and usage.used >= _NEAR * usage.limit)
+    return spent, near, {usage.name: f"{usage.used}/{usage.limit}" for usage in usages}

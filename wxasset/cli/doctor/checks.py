@@ -8,7 +8,7 @@ from anyio import to_thread
 from attrs import define, field
 
 from wxasset.cli.doctor.account import judge_address, judge_library, judge_permissions, judge_quota, judge_token
-from wxasset.cli.doctor.credentials import judge_credentials, judge_missing, secrets_of
+from wxasset.cli.doctor.credentials import judge_credentials, secrets_of
 from wxasset.cli.doctor.findings import Finding, Status, redact, skipped
 from wxasset.cli.doctor.ledger import inspect_ledger
 from wxasset.cli.doctor.network import Network, judge_host
@@ -45,16 +45,14 @@ class Context:
         environ: The environment variables.
         ledger: A ledger to check, or None.
         env: A cloud environment to query, or None.
-        credentials: The account, or None if not found.
-        error: Reason of missing credentials, or None.
+        account: The credentials, or the reason of missing ones.
         secrets: Values to redact; extended during the checks.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     ledger: Path | None = None
     env: str | None = None
-    credentials: Credentials | None = None
-    error: WxAssetError | None = None
+    account: Credentials | WxAssetError
     secrets: list[str] = field(factory=list, repr=False)
 
     @classmethod
@@ -67,14 +65,17 @@ class Context:
         env: str | None = None,
     ) -> Self:
         """Find the account as other commands do; store the error if it is missing."""
-        context = cls(environ=environ, ledger=ledger, env=env)
         try:
-            one = context.credentials = find_credentials(environ, account)
+            one = find_credentials(environ, account)
         except WxAssetError as error:
-            context.error = error
-        else:
-            context.secrets += [*secrets_of(one), password_of(one.token_store or "")]
-        return context
+            return cls(environ=environ, ledger=ledger, env=env, account=error)
+        hidden = [*secrets_of(one), password_of(one.token_store or "")]
+        return cls(environ=environ, ledger=ledger, env=env, account=one, secrets=hidden)
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The credentials, if found."""
+        return None if isinstance(self.account, WxAssetError) else self.account
 
     @property
     def base_url(self) -> str:
@@ -101,7 +102,7 @@ async def run_checks(context: Context) -> AsyncGenerator[Finding, None]:
 
 async def _run(context: Context) -> AsyncIterator[Finding]:
     yield await to_thread.run_sync(inspect_versions)
-    yield judge_missing(context.error) if context.error else judge_credentials(_given(context))
+    yield judge_credentials(context.account)
     network = await _inspect_network(context)
     if network is None:
         for check in ("proxy", "dns", "connection", "tls", "api", "clock"):
@@ -116,12 +117,6 @@ async def _run(context: Context) -> AsyncIterator[Finding]:
     async for finding in _check_store(context, responds=responds):
         yield finding
     yield skipped("ledger", _NO_LEDGER) if context.ledger is None else await inspect_ledger(context.ledger)
-
-
-def _given(context: Context) -> Credentials:
-    if context.credentials is None:
-        raise AssertionError("credentials without error")
-    return context.credentials
 
 
 async def _inspect_network(context: Context) -> Network | None:

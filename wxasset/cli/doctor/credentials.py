@@ -8,7 +8,7 @@ from wxasset.cli.runtime.credentials import Credentials
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, UsageError, WxAssetError
 
-__all__ = ["judge_credentials", "judge_missing", "secrets_of"]
+__all__ = ["judge_credentials", "secrets_of"]
 
 _APPID: Final = re.compile(r"wx[0-9a-f]{16}")  # the form of every appid in the wire reference
 _SECRET: Final = re.compile(r"[0-9a-f]{32}")
@@ -24,15 +24,12 @@ def secrets_of(one: Credentials) -> list[str]:
     return [one.secret, one.appid] if _SECRET.fullmatch(one.appid.strip()) else [one.secret]
 
 
-def judge_missing(error: WxAssetError) -> Finding:
-    """Explain missing or unusable credentials."""
-    # A usage error (an unknown name, an invalid address) is explained by its message.
-    remedy = _CONSOLE if isinstance(error, UsageError) else hint_for(error)
-    return failed("credentials", Hint(error.message, f"没有可用的凭据（{error.message}）"), remedy)
-
-
-def judge_credentials(found: Credentials) -> Finding:
-    """Judge the form of credentials; the AppSecret is not part of the finding."""
+def judge_credentials(found: Credentials | WxAssetError) -> Finding:
+    """Judge the form of credentials, or explain missing ones; the AppSecret is not part of the finding."""
+    if isinstance(found, WxAssetError):
+        # A usage error (an unknown name, an invalid address) is explained by its message.
+        remedy = _CONSOLE if isinstance(found, UsageError) else hint_for(found)
+        return failed("credentials", Hint(found.message, f"没有可用的凭据（{found.message}）"), remedy)
     appid, secret = found.appid, found.secret
     invalid = _invalid(appid, secret)
     if invalid is not None:

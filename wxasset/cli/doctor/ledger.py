@@ -10,14 +10,11 @@ from attrs import asdict
 
 from wxasset import Ledger, LedgerCounts
 from wxasset.cli.doctor.findings import Finding, failed, ok, warning
-from wxasset.cli.doctor.token_file import reason
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, LedgerError
 
 __all__ = ["inspect_ledger"]
 
-_SQLITE: Final = b"SQLite format 3\0"
-_APPLICATION: Final = 0x77786C64  # "wxld", the application_id of a ledger
 _PATIENCE: Final = 1.0  # seconds to wait for a lock
 
 
@@ -30,7 +27,7 @@ async def inspect_ledger(path: Path) -> Finding:
         async with Ledger(path) as ledger:
             return _judge_counts(path, await ledger.counts())
     except OSError as error:
-        why = reason(error)
+        why = (error.strerror or str(error)).lower()
         return failed(
             "ledger",
             Hint(f"The ledger {path} cannot be used: {why}.", f"台账{path}不可用：{why}。"),
@@ -48,19 +45,14 @@ def _damage(path: Path) -> str | None:
     Raises:
         OSError: The file cannot be opened for reading and writing.
     """
-    with path.open("r+b") as file:
-        start = file.read(len(_SQLITE))
-    if start not in (_SQLITE, b""):  # an empty file is a ledger without tables
-        return "it is not an SQLite database"
+    with path.open("r+b"):
+        pass
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)) as database:
             result = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
-            owner = database.execute("PRAGMA application_id").fetchone()[0]
     except sqlite3.Error as error:
         return str(error)
-    if result != "ok":
-        return result
-    return "it is a database of another application" if start and owner != _APPLICATION else None
+    return None if result == "ok" else result
 
 
 def _damaged(path: Path, damage: str) -> Finding:

@@ -41,7 +41,6 @@ def inspect_trust(environ: Mapping[str, str]) -> TrustStore:
     return TrustStore(
         present=missing is None and (bool(place) or sys.platform == "win32"),  # Windows keeps them in no file
         place=missing or place or paths.openssl_cafile,
-        chosen=bool(named),
         ignored=tuple(name for name in _IGNORED if environ.get(name)),
     )
 

@@ -14,7 +14,6 @@ __all__ = ["Certificate", "Handshake", "TrustStore", "decode_certificate", "judg
 # OpenSSL's verification codes (x509_vfy.h).
 _NOT_YET: Final = 9
 _EXPIRED: Final = 10
-_UNTRUSTED: Final = frozenset({2, 18, 19, 20, 21})  # no issuer, self-signed (leaf, chain), no local issuer, leaf alone
 _OTHER_HOST: Final = frozenset({62, 64})  # host name, IP address
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 
@@ -86,13 +85,11 @@ class TrustStore:
     Attributes:
         present: Whether the file or directory exists.
         place: Path of the file or directory.
-        chosen: Whether SSL_CERT_FILE or SSL_CERT_DIR is set.
         ignored: Names of set variables used by other programs but not by wxasset.
     """
 
     present: bool = True
     place: str = ""
-    chosen: bool = False
     ignored: tuple[str, ...] = ()
 
 
@@ -121,11 +118,6 @@ class Handshake:
         """Whether the certificate was refused for its validity period."""
         return self.code in {_NOT_YET, _EXPIRED}
 
-    @property
-    def issuer(self) -> str:
-        """The issuer, or `?`."""
-        return self.certificate.issuer if self.certificate else "?"
-
 
 def judge_tls(host: str, found: Handshake | None) -> Finding:
     """Judge the handshake with the host; None for plain HTTP."""
@@ -139,9 +131,10 @@ def judge_tls(host: str, found: Handshake | None) -> Finding:
         )
     evidence = _evidence(found)
     if found.fault is None:
+        issuer = found.certificate.issuer if found.certificate else "?"
         message = Hint(
-            f"{found.version}; the certificate of {host} was issued by {found.issuer}.",
-            f"{found.version}；{host}的证书由{found.issuer}签发。",
+            f"{found.version}; the certificate of {host} was issued by {issuer}.",
+            f"{found.version}；{host}的证书由{issuer}签发。",
         )
         return ok("tls", message, **evidence)
     message, remedy = _refusal(host, found)
@@ -172,20 +165,8 @@ def _refusal(host: str, found: Handshake) -> tuple[Hint, Hint]:
                 f"响应的不是{host}：请检查DNS、/etc/hosts、代理和WXASSET_BASE_URL。",
             ),
         )
-    if found.code in _UNTRUSTED:
+    if found.code is not None:
         return _untrusted(host, found) if found.trust.present else _no_authorities(found.trust)
-    if found.code is not None:  # Python 3.13 and later also refuse authorities violating RFC 5280
-        return (
-            Hint(
-                f"The certificate of {host}, issued by {found.issuer!r}, was refused: {found.fault}.",
-                f"{host}的证书（由{found.issuer!r}签发）被拒绝：{found.fault}。",
-            ),
-            Hint(
-                "If this is the authority of a TLS-inspecting proxy, reissue it according to RFC 5280; Python 3.13 and"
-                " later require it.",
-                "如为解密TLS的代理的根证书，请按RFC 5280重新签发；Python 3.13起会严格校验。",
-            ),
-        )
     if found.fault in _NO_TLS:
         return (
             Hint(f"The server at {host} does not speak TLS on this port.", f"{host}的该端口没有使用TLS。"),
@@ -219,31 +200,33 @@ def _untimely(host: str, found: Handshake) -> tuple[Hint, Hint]:
 
 
 def _no_authorities(trust: TrustStore) -> tuple[Hint, Hint]:
-    message = Hint(
-        f"This Python has no trusted authorities: {trust.place} does not exist.",
-        f"本机Python没有可信根证书：{trust.place}不存在。",
+    return (
+        Hint(
+            f"This Python has no trusted authorities: {trust.place} does not exist.",
+            f"本机Python没有可信根证书：{trust.place}不存在。",
+        ),
+        Hint(
+            "Unset or correct SSL_CERT_FILE and SSL_CERT_DIR if they are set; otherwise install ca-certificates.",
+            "如已设置SSL_CERT_FILE或SSL_CERT_DIR，请取消或更正；否则请安装ca-certificates软件包。",
+        ),
     )
-    if trust.chosen:
-        return message, Hint(
-            "Unset or correct SSL_CERT_FILE and SSL_CERT_DIR.",
-            "请取消或更正SSL_CERT_FILE和SSL_CERT_DIR。",
-        )
-    return message, Hint("Install the package ca-certificates.", "请安装ca-certificates软件包。")
 
 
 def _untrusted(host: str, found: Handshake) -> tuple[Hint, Hint]:
     names = ", ".join(found.trust.ignored)
     ignored = Hint(f" wxasset does not read {names}.", f"wxasset不读取{names}。") if names else Hint("", "")
+    issuer = found.certificate.issuer if found.certificate else "?"
     return (
         Hint(
-            f"The certificate of {host} was issued by {found.issuer!r}, an authority not trusted on this machine"
-            f" ({found.fault}): a proxy inspects TLS, or authorities are missing.",
-            f"{host}的证书由{found.issuer!r}签发，本机不信任（{found.fault}）：线路上有解密TLS的代理，或本机缺少根证书。",
+            f"The certificate of {host}, issued by {issuer!r}, is not trusted here: {found.fault}.",
+            f"{host}的证书（由{issuer!r}签发）不受本机信任：{found.fault}。",
         ),
         Hint(
-            "For a company proxy, install its authority in the system or set SSL_CERT_FILE to a file containing it;"
-            f" otherwise update ca-certificates. Do not disable verification.{ignored.english}",
-            "如为公司代理，请把其根证书装入系统，或用SSL_CERT_FILE指向包含它的文件；否则请更新ca-certificates。"
+            "For a TLS-inspecting company proxy, install its authority in the system or set SSL_CERT_FILE to a file"
+            " containing it; Python 3.13 and later require it to comply with RFC 5280. Otherwise update"
+            f" ca-certificates. Do not disable verification.{ignored.english}",
+            "如为解密TLS的公司代理，请把其根证书装入系统，或用SSL_CERT_FILE指向包含它的文件"
+            "（Python 3.13起须符合RFC 5280）；否则请更新ca-certificates。"
             f"不要关闭证书校验。{ignored.chinese}",
         ),
     )
