@@ -217,7 +217,7 @@ async def test_an_address_that_is_not_listed() -> None:
     assert failures(found) == {"address"}
     assert found["address"].evidence["ip"] == "203.0.113.7"
     assert "Add 203.0.113.7 at 公众平台 → 设置与开发 → 基本配置 → IP白名单" in advice(found, "address")
-    assert "中添加203.0.113.7" in advice(found, "address")
+    assert "中添加 203.0.113.7" in advice(found, "address")
     assert found["token"].status is Status.SKIPPED
 
 

@@ -35,16 +35,16 @@ def judge_token(error: WxAssetError | None, expires_in: int | None) -> Finding:
     if error is None:
         message = Hint(
             f"WeChat accepts appid and AppSecret: a stable token was fetched (unforced), expiring in {expires_in} s.",
-            f"微信接受appid和AppSecret：已获取稳定版token（未强制刷新），剩余{expires_in}秒。",
+            f"微信接受 appid 和 AppSecret：已获取稳定版 token（未强制刷新），剩余 {expires_in} 秒。",
         )
         return ok("token", message, expires_in=expires_in)
     if isinstance(error, IPNotAllowedError):
         why = Hint(
             "WeChat checks the credentials only after this address is allowed.",
-            "须先把本机IP加入白名单，微信才会校验凭据。",
+            "须先把本机 IP 加入白名单，微信才会校验凭据。",
         )
         return skipped("token", why)
-    message = Hint(f"No token was issued: {error.message}", f"获取token失败：{error.message}")
+    message = Hint(f"No token was issued: {error.message}", f"获取 token 失败：{error.message}")
     return failed("token", message, hint_for(error), **_evidence(error))
 
 
@@ -67,7 +67,7 @@ def judge_address(error: WxAssetError | None) -> Finding:
         return skipped("address", why)
     if error is not None:
         return skipped("address", Hint("WeChat could not be reached.", "未能连接微信，无法判断。"))
-    return ok("address", Hint("WeChat accepts calls from this address.", "微信接受来自本机IP的调用。"))
+    return ok("address", Hint("WeChat accepts calls from this address.", "微信接受来自本机 IP 的调用。"))
 
 
 def _not_allowed(error: IPNotAllowedError) -> Finding:
@@ -76,18 +76,18 @@ def _not_allowed(error: IPNotAllowedError) -> Finding:
     if error.errcode != _NOT_LISTED:  # an administrator's decision, or another list
         message = Hint(error.message, f"来自{seen.chinese}的调用被拒绝：{error.message}")
         return failed("address", message, hint_for(error), **evidence)
-    address = Hint(error.ip or "the address in the message", error.ip or "错误信息中的IP")
+    address = Hint(error.ip or "the address in the message", error.ip or "错误信息中的 IP")
     return failed(
         "address",
         Hint(
             f"WeChat sees {seen.english}, an address missing from the account's address list (40164).",
-            f"微信看到的IP是{seen.chinese}，不在该账号的IP白名单中（40164）。",
+            f"微信看到的 IP 是{seen.chinese}，不在该账号的 IP 白名单中（40164）。",
         ),
         Hint(
             f"Add {address.english} at 公众平台 → 设置与开发 → 基本配置 → IP白名单 (mini programs: 开发管理 → 开发设置)"
             "; it takes up to 30 seconds. If the address changes, route all calls through a fixed one (NAT, a proxy).",
-            f"请在「公众平台 → 设置与开发 → 基本配置 → IP白名单」（小程序：「开发管理 → 开发设置」）中添加"
-            f"{address.chinese}，最多30秒生效。出口IP会变化时，请经固定IP的NAT或代理出站。",
+            f"请在「公众平台 → 设置与开发 → 基本配置 → IP白名单」（小程序：「开发管理 → 开发设置」）中添加 "
+            f"{address.chinese}，最多 30 秒生效。出口 IP 会变化时，请经固定 IP 的 NAT 或代理出站。",
         ),
         **evidence,
     )
@@ -123,11 +123,11 @@ def judge_permissions(trials: Sequence[Trial]) -> Finding:
             "permissions",
             Hint(
                 f"WeChat rejects the stable token issued just now ({_verdict(refused)}).",
-                f"微信拒绝了刚刚签发的稳定版token（{_verdict(refused)}）。",
+                f"微信拒绝了刚刚签发的稳定版 token（{_verdict(refused)}）。",
             ),
             Hint(
                 "Another program forces its refresh, or the AppSecret was reset: look for force_refresh elsewhere.",
-                "可能有其他程序在强制刷新（force_refresh），或AppSecret已被重置，请排查。",
+                "可能有其他程序在强制刷新（force_refresh），或 AppSecret 已被重置，请排查。",
             ),
             **evidence,
         )
@@ -135,17 +135,17 @@ def judge_permissions(trials: Sequence[Trial]) -> Finding:
     if denied:
         paths = ", ".join(trial.path for trial in denied)
         codes = ", ".join(sorted({_verdict(trial) for trial in denied}))
-        message = Hint(f"The account may not call {paths} ({codes}).", f"该账号无权调用{paths}（{codes}）。")
+        message = Hint(f"The account may not call {paths} ({codes}).", f"该账号无权调用 {paths}（{codes}）。")
         return failed("permissions", message, _permission_remedy(denied), **evidence)
     unknown = [trial for trial in trials if granted(trial) is None]
     if unknown:
         paths = ", ".join(f"{trial.path} ({_verdict(trial)})" for trial in unknown)
-        message = Hint(f"Permission to call {paths} could not be determined.", f"无法判断能否调用{paths}。")
+        message = Hint(f"Permission to call {paths} could not be determined.", f"无法判断能否调用 {paths}。")
         return warning("permissions", message, _hint(unknown[0]), **evidence)
     count = len(trials)
     message = Hint(
         f"The account may call all {count} APIs tried; writing APIs were not tried.",
-        f"所试{count}个只读接口均可调用；未试写接口。",
+        f"所试 {count} 个只读接口均可调用；未试写接口。",
     )
     return ok("permissions", message, **evidence)
 
@@ -177,7 +177,7 @@ def judge_library(usages: Sequence[Usage] | None) -> Finding:
     remedy = Hint(
         "Delete unused materials: `wxasset ls`, then `wxasset rm`. Images in articles (upload_image) and temporary"
         " media do not count.",
-        "请清理不再使用的素材：先`wxasset ls`，再`wxasset rm`；图文内图片（upload_image）和临时素材不占额度。",
+        "请清理不再使用的素材：先 `wxasset ls`，再 `wxasset rm`；图文内图片（upload_image）和临时素材不占额度。",
     )
     spent, near, evidence = _usage(usages)
     if spent:
@@ -196,7 +196,7 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
     remedy = Hint(
         "Counts are reset at midnight in Beijing; clear_quota resets them at once, 10 times a month. `wxasset quota`"
         " shows all.",
-        "北京时间零点重新计数；也可调用clear_quota立即清零（每月10次）。`wxasset quota`可查看全部。",
+        "北京时间零点重新计数；也可调用 clear_quota 立即清零（每月 10 次）。`wxasset quota` 可查看全部。",
     )
     spent, near, evidence = _usage([usage for usage in usages if usage.limit])
     if spent:
@@ -207,7 +207,7 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
         return warning("quota", message, remedy, **evidence)
     message = Hint(
         f"All {len(usages)} APIs have calls left; {len(evidence)} of them have a daily limit.",
-        f"{len(usages)}个接口今日均有余量，其中{len(evidence)}个有每日上限。",
+        f"{len(usages)} 个接口今日均有余量，其中 {len(evidence)} 个有每日上限。",
     )
     return ok("quota", message, **evidence)
 

@@ -29,11 +29,11 @@ _REDIS: Final = ("redis://", "rediss://", "unix://")
 _EARLIER: Final = Hint("An earlier check failed.", "前面的检查未通过。")
 _NO_CREDENTIALS: Final = Hint("No credentials are available.", "没有可用的凭据。")
 _NO_API: Final = Hint("The API host does not respond.", "接口主机没有响应。")
-_NO_TOKEN: Final = Hint("No token is available.", "没有可用的token。")
-_NO_STORE: Final = Hint("No token store is set (WXASSET_TOKEN_STORE).", "未设置token存储（WXASSET_TOKEN_STORE）。")
-_IN_REDIS: Final = Hint("Tokens are shared through Redis.", "token存储在Redis中。")
-_IN_FILE: Final = Hint("Tokens are shared through a file.", "token存储在文件中。")
-_NO_ADDRESS: Final = Hint("WXASSET_BASE_URL is not a valid address.", "WXASSET_BASE_URL不是有效地址。")
+_NO_TOKEN: Final = Hint("No token is available.", "没有可用的 token。")
+_NO_STORE: Final = Hint("No token store is set (WXASSET_TOKEN_STORE).", "未设置 token 存储（WXASSET_TOKEN_STORE）。")
+_IN_REDIS: Final = Hint("Tokens are shared through Redis.", "token 存储在 Redis 中。")
+_IN_FILE: Final = Hint("Tokens are shared through a file.", "token 存储在文件中。")
+_NO_ADDRESS: Final = Hint("WXASSET_BASE_URL is not a valid address.", "WXASSET_BASE_URL 不是有效地址。")
 _NO_LEDGER: Final = Hint("No ledger is given (--ledger).", "未指定台账（--ledger）。")
 
 
@@ -182,7 +182,7 @@ async def _check_stored_tokens(context: Context, credentials: Credentials) -> Fi
     try:
         trials, secrets = await try_stored(credentials, store)
     except TokenStoreError as error:
-        return skipped("shared_token", Hint(error.message, f"无法读取token存储：{error.message}"))
+        return skipped("shared_token", Hint(error.message, f"无法读取 token 存储：{error.message}"))
     finally:
         await store.aclose()
     context.secrets += secrets

@@ -36,9 +36,9 @@ def judge_credentials(found: Credentials | WxAssetError) -> Finding:
         return failed("credentials", invalid, _CONSOLE)
     odd = []
     if not _APPID.fullmatch(appid):
-        odd.append(Hint("the appid is not wx and 16 hexadecimal digits", "appid不是wx加16位十六进制数"))
+        odd.append(Hint("the appid is not wx and 16 hexadecimal digits", "appid 不是 wx 加 16 位十六进制数"))
     if not _SECRET.fullmatch(secret):
-        odd.append(Hint("the AppSecret is not 32 hexadecimal digits", "AppSecret不是32位十六进制数"))
+        odd.append(Hint("the AppSecret is not 32 hexadecimal digits", "AppSecret 不是 32 位十六进制数"))
     if odd:
         return warning(
             "credentials",
@@ -53,7 +53,7 @@ def judge_credentials(found: Credentials | WxAssetError) -> Finding:
     origin_zh = "环境变量" if found.origin == "the environment" else found.origin
     message = Hint(
         f"appid {appid} and an AppSecret, from {found.origin}; the form of both is correct.",
-        f"appid {appid}和AppSecret格式正确（来自{origin_zh}）。",
+        f"appid {appid} 和 AppSecret 格式正确（来自 {origin_zh}）。",
     )
     return ok("credentials", message, appid=appid, origin=found.origin)
 
@@ -63,7 +63,9 @@ def _invalid(appid: str, secret: str) -> Hint | None:
     if appid != appid.strip() or secret != secret.strip():
         return Hint("A value begins or ends with a blank or a line end.", "值的首尾有空格或换行。")
     if _APPID.fullmatch(secret) and _SECRET.fullmatch(appid):
-        return Hint("The appid and the AppSecret are swapped.", "appid与AppSecret填反了。")
+        return Hint("The appid and the AppSecret are swapped.", "appid 与 AppSecret 填反了。")
     if appid.startswith(_ORIGINAL):
-        return Hint(f"{appid} is an original id; an appid begins with wx.", f"{appid}是原始ID，不是以wx开头的appid。")
+        return Hint(
+            f"{appid} is an original id; an appid begins with wx.", f"{appid} 是原始 ID，不是以 wx 开头的 appid。"
+        )
     return None

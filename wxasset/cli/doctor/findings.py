@@ -47,13 +47,13 @@ LABELS: Final[Mapping[str, Hint]] = {
     "api": Hint("API host", "接口主机"),
     "clock": Hint("clock", "时钟"),
     "token": Hint("token", "access_token"),
-    "address": Hint("address list", "IP白名单"),
+    "address": Hint("address list", "IP 白名单"),
     "permissions": Hint("permissions", "接口权限"),
     "library": Hint("library", "素材库"),
     "quota": Hint("daily quota", "每日额度"),
-    "store": Hint("token file", "token文件"),
+    "store": Hint("token file", "token 文件"),
     "redis": Hint("Redis", "Redis"),
-    "shared_token": Hint("shared token", "共享token"),
+    "shared_token": Hint("shared token", "共享 token"),
     "ledger": Hint("ledger", "台账"),
 }
 """Names of the checks, in display order."""
@@ -129,7 +129,7 @@ def tally(findings: Sequence[Finding]) -> Hint:
     )
     return Hint(
         f"{bad} failed, {doubtful} warnings, {good} ok, {not_made} skipped.",
-        f"{bad}项失败，{doubtful}项警告，{good}项正常，{not_made}项跳过。",
+        f"{bad} 项失败，{doubtful} 项警告，{good} 项正常，{not_made} 项跳过。",
     )
 
 

@@ -30,7 +30,7 @@ async def inspect_ledger(path: Path) -> Finding:
         why = (error.strerror or str(error)).lower()
         return failed(
             "ledger",
-            Hint(f"The ledger {path} cannot be used: {why}.", f"台账{path}不可用：{why}。"),
+            Hint(f"The ledger {path} cannot be used: {why}.", f"台账 {path} 不可用：{why}。"),
             Hint("Correct the path, or the permissions of the file.", "请更正路径，或把文件权限交给运行者。"),
             path=str(path),
         )
@@ -58,7 +58,7 @@ def _damage(path: Path) -> str | None:
 def _damaged(path: Path, damage: str) -> Finding:
     return failed(
         "ledger",
-        Hint(f"The ledger {path} is damaged: {damage}.", f"台账{path}已损坏：{damage}。"),
+        Hint(f"The ledger {path} is damaged: {damage}.", f"台账 {path} 已损坏：{damage}。"),
         Hint(
             "Keep a copy, then restore a backup or create a new ledger: earlier uploads are found in the library by"
             " their marked names.",
@@ -75,7 +75,7 @@ def _judge_counts(path: Path, counts: LedgerCounts) -> Finding:
             "ledger",
             Hint(
                 f"The outcome of {counts.unknown} uploads in {path} is unknown.",
-                f"台账{path}中有{counts.unknown}项上传结果未知。",
+                f"台账 {path} 中有 {counts.unknown} 项上传结果未知。",
             ),
             Hint(
                 "Repeat them with the same ledger: each is looked up in the library before it is sent.",
@@ -86,6 +86,6 @@ def _judge_counts(path: Path, counts: LedgerCounts) -> Finding:
     message = Hint(
         f"The ledger {path} is intact: {counts.done} uploads done, {counts.in_flight} in flight, {counts.failed}"
         " failed.",
-        f"台账{path}完好：已完成{counts.done}，进行中{counts.in_flight}，失败{counts.failed}。",
+        f"台账 {path} 完好：已完成 {counts.done}，进行中 {counts.in_flight}，失败 {counts.failed}。",
     )
     return ok("ledger", message, **evidence)

@@ -124,10 +124,10 @@ def judge_dns(found: Network) -> Finding:
     if found.fault is not None:
         return failed(
             "dns",
-            Hint(f"{host} cannot be resolved: {found.fault}.", f"{host}无法解析：{found.fault}。"),
+            Hint(f"{host} cannot be resolved: {found.fault}.", f"{host} 无法解析：{found.fault}。"),
             Hint(
                 f"Run: getent hosts {host}. Check /etc/resolv.conf, the DNS of the container and WXASSET_BASE_URL.",
-                f"请执行getent hosts {host}，检查/etc/resolv.conf、容器的DNS设置和WXASSET_BASE_URL。",
+                f"请执行 getent hosts {host}，检查 /etc/resolv.conf、容器的 DNS 设置和 WXASSET_BASE_URL。",
             ),
             host=host,
             fault=found.fault,
@@ -140,16 +140,16 @@ def judge_dns(found: Network) -> Finding:
             Hint(
                 f"{host} resolves to {odd}, not a public address: a local proxy, the hosts file or a private DNS"
                 " replaces WeChat's.",
-                f"{host}解析到{odd}，不是公网地址：可能被本机代理、hosts文件或内网DNS接管。",
+                f"{host} 解析到 {odd}，不是公网地址：可能被本机代理、hosts 文件或内网 DNS 接管。",
             ),
             Hint(
                 f"If this is not intended, check /etc/hosts for {host} and the DNS server in use.",
-                f"如非有意为之，请检查/etc/hosts中的{host}和所用的DNS。",
+                f"如非有意为之，请检查 /etc/hosts 中的 {host} 和所用的 DNS。",
             ),
             **evidence,
         )
     addresses = ", ".join(found.addresses)
-    return ok("dns", Hint(f"{host} resolves to {addresses}.", f"{host}解析到{addresses}。"), **evidence)
+    return ok("dns", Hint(f"{host} resolves to {addresses}.", f"{host} 解析到 {addresses}。"), **evidence)
 
 
 def _is_public(address: str) -> bool:
@@ -166,11 +166,11 @@ def judge_connection(found: Network) -> Finding:
     if not found.reached:
         return failed(
             "connection",
-            Hint(f"Cannot connect to {host}, port {port}: {faults}.", f"无法连接{host}的{port}端口：{faults}。"),
+            Hint(f"Cannot connect to {host}, port {port}: {faults}.", f"无法连接 {host} 的 {port} 端口：{faults}。"),
             Hint(
                 f"Allow outbound connections to port {port}: check firewall, security group and container network."
                 " wxasset connects directly; for a proxy see the proxy check.",
-                f"请放行本机到{port}端口的出站访问：检查防火墙、安全组和容器网络。wxasset默认直连，"
+                f"请放行本机到 {port} 端口的出站访问：检查防火墙、安全组和容器网络。wxasset 默认直连，"
                 "须经代理时见「代理」一项。",
             ),
             **evidence,
@@ -180,17 +180,17 @@ def judge_connection(found: Network) -> Finding:
             "connection",
             Hint(
                 f"Some addresses of {host} cannot be reached ({faults}); each attempt costs time.",
-                f"{host}的部分地址无法连接（{faults}），每次尝试都会变慢。",
+                f"{host} 的部分地址无法连接（{faults}），每次尝试都会变慢。",
             ),
             Hint(
                 "For IPv6 addresses, repair IPv6 on this machine or prefer IPv4 in /etc/gai.conf.",
-                "如为IPv6地址，请修复本机IPv6，或在/etc/gai.conf中优先IPv4。",
+                "如为 IPv6 地址，请修复本机 IPv6，或在 /etc/gai.conf 中优先 IPv4。",
             ),
             **evidence,
         )
     fastest = f"{min(one.milliseconds for one in found.attempts):.1f}"
     message = Hint(
-        f"Connected to {host}, port {port}, in {fastest} ms.", f"可连接{host}的{port}端口，用时{fastest}毫秒。"
+        f"Connected to {host}, port {port}, in {fastest} ms.", f"可连接 {host} 的 {port} 端口，用时 {fastest} 毫秒。"
     )
     return ok("connection", message, **evidence)
 
@@ -209,7 +209,7 @@ def judge_response(host: str, found: Response) -> Finding:
             "api",
             Hint(
                 f"{host} accepts connections but does not respond: {found.fault}.",
-                f"{host}可连接但没有响应：{found.fault}。",
+                f"{host} 可连接但没有响应：{found.fault}。",
             ),
             Hint(
                 "Usual causes are a firewall with traffic inspection or an overloaded proxy; try another network.",
@@ -221,11 +221,13 @@ def judge_response(host: str, found: Response) -> Finding:
         status = "no HTTP" if found.status is None else f"HTTP {found.status}"
         return failed(
             "api",
-            Hint(f"The server at {host} is not WeChat's API ({status}).", f"在{host}响应的不是微信接口（{status}）。"),
+            Hint(
+                f"The server at {host} is not WeChat's API ({status}).", f"在 {host} 响应的不是微信接口（{status}）。"
+            ),
             Hint(
                 "Usual causes are a captive portal, a gateway or an incorrect WXASSET_BASE_URL: open the address in a"
                 " browser.",
-                "可能是网络登录页、网关，或WXASSET_BASE_URL有误：请用浏览器打开该地址查看。",
+                "可能是网络登录页、网关，或 WXASSET_BASE_URL 有误：请用浏览器打开该地址查看。",
             ),
             **evidence,
         )
@@ -234,16 +236,16 @@ def judge_response(host: str, found: Response) -> Finding:
             "api",
             Hint(
                 f"{host} took {milliseconds / 1000:.1f} s to respond to a small request.",
-                f"{host}响应一次小请求用了{milliseconds / 1000:.1f}秒。",
+                f"{host} 响应一次小请求用了 {milliseconds / 1000:.1f} 秒。",
             ),
             Hint(
                 "Check the network route (`mtr`, other regions), and increase Timeouts(...) accordingly.",
-                "请检查网络线路（`mtr`、更换地域），并相应调大Timeouts(...)。",
+                "请检查网络线路（`mtr`、更换地域），并相应调大 Timeouts(...)。",
             ),
             **evidence,
         )
     took = f"{milliseconds:.0f}"
-    message = Hint(f"WeChat's API at {host} responds in {took} ms.", f"微信接口在{host}响应，用时{took}毫秒。")
+    message = Hint(f"WeChat's API at {host} responds in {took} ms.", f"微信接口在 {host} 响应，用时 {took} 毫秒。")
     return ok("api", message, **evidence)
 
 
@@ -267,7 +269,7 @@ def judge_clock(found: Response | None, *, untimely: bool = False) -> Finding:
     if abs(ahead) <= _SKEW:
         message = Hint(
             f"The local clock agrees with WeChat's within {abs(ahead):.1f} s.",
-            f"本机时钟与微信服务器相差{abs(ahead):.1f}秒。",
+            f"本机时钟与微信服务器相差 {abs(ahead):.1f} 秒。",
         )
         return ok("clock", message, **evidence)
     side = Hint("ahead of", "快") if ahead > 0 else Hint("behind", "慢")
@@ -277,12 +279,12 @@ def judge_clock(found: Response | None, *, untimely: bool = False) -> Finding:
         Hint(
             f"The local clock is {abs(ahead):,.0f} s {side.english} WeChat's. Tokens shared through a file or Redis"
             " carry expiry times: they are used too long or discarded too early.",
-            f"本机时钟比微信服务器{side.chinese} {abs(ahead):,.0f}秒。经文件或Redis共享的token带有时间，"
+            f"本机时钟比微信服务器{side.chinese} {abs(ahead):,.0f} 秒。经文件或 Redis 共享的 token 带有时间，"
             "会被用得过久或过早丢弃。",
         ),
         Hint(
             "Synchronize the clock: `timedatectl set-ntp true`, or start chrony; for a container, on its host.",
-            "请同步本机时钟：执行`timedatectl set-ntp true`或启动chrony；容器须在宿主机上同步。",
+            "请同步本机时钟：执行 `timedatectl set-ntp true` 或启动 chrony；容器须在宿主机上同步。",
         ),
         **evidence,
     )

@@ -20,7 +20,7 @@ _BORROW: Final = Hint(
     "To use a proxy, pass a session: WxSession(..., http=aiohttp.ClientSession(trust_env=True)); HTTPS_PROXY must be an"
     " http:// address. ALL_PROXY has no effect, and links to files are always fetched directly.",
     "须经代理时，请传入自己的会话：WxSession(..., http=aiohttp.ClientSession(trust_env=True))，"
-    "HTTPS_PROXY须为http://地址；ALL_PROXY不起作用，文件链接仍然直连。",
+    "HTTPS_PROXY 须为 http:// 地址；ALL_PROXY 不起作用，文件链接仍然直连。",
 )
 
 
@@ -51,24 +51,24 @@ def judge_proxies(environ: Mapping[str, str], host: str, *, secure: bool, reache
     applied = ", ".join(name for name in given if name.upper() in wanted)
     if not applied:
         message = Hint(
-            "No proxy is set for this address; wxasset connects directly.", "未对该地址设置代理，wxasset直连。"
+            "No proxy is set for this address; wxasset connects directly.", "未对该地址设置代理，wxasset 直连。"
         )
         return ok("proxy", message, **evidence)
     if any(proxy_bypass_environment(host, {"no": value}) for value in exceptions.values()):
         message = Hint(
             f"{applied} set, but NO_PROXY contains the host; wxasset connects directly.",
-            f"已设置{applied}，但NO_PROXY包含该主机；wxasset直连。",
+            f"已设置 {applied}，但 NO_PROXY 包含该主机；wxasset 直连。",
         )
         return ok("proxy", message, **evidence)
     if reached:
         message = Hint(
             f"{applied} set; wxasset does not read proxy variables and connects directly, successfully. WeChat sees the"
             " address of this machine, not the proxy's.",
-            f"已设置{applied}；wxasset不读取代理变量，而是直连，目前可用。微信看到的是本机出口IP，而不是代理的IP。",
+            f"已设置 {applied}；wxasset 不读取代理变量，而是直连，目前可用。微信看到的是本机出口 IP，而不是代理的 IP。",
         )
         return warning("proxy", message, _BORROW, **evidence)
     message = Hint(
         f"{applied} set, but wxasset does not read proxy variables; the host cannot be reached without a proxy.",
-        f"已设置{applied}，但wxasset不读取代理变量；不经代理无法连接该主机。",
+        f"已设置 {applied}，但 wxasset 不读取代理变量；不经代理无法连接该主机。",
     )
     return failed("proxy", message, _BORROW, **evidence)

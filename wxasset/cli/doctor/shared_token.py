@@ -32,7 +32,7 @@ def judge_shared(trials: Sequence[SharedTrial]) -> Finding:
     """Judge whether WeChat accepts the stored tokens."""
     living = [trial for trial in trials if trial.left > _MARGIN]
     if not living:
-        return skipped("shared_token", Hint("The store contains no valid token.", "存储中没有应当有效的token。"))
+        return skipped("shared_token", Hint("The store contains no valid token.", "存储中没有应当有效的 token。"))
     evidence = {trial.mode: f"{trial.left:.0f} s left" for trial in living}
     for trial in living:
         if isinstance(trial.error, TokenRejectedError):
@@ -40,10 +40,10 @@ def judge_shared(trials: Sequence[SharedTrial]) -> Finding:
             return failed("shared_token", message, remedy, errcode=trial.error.errcode, **evidence)
     error = next((trial.error for trial in living if trial.error is not None), None)
     if error is not None:
-        why = Hint(f"The stored token could not be tried: {error.message}", "未能向微信验证存储中的token。")
+        why = Hint(f"The stored token could not be tried: {error.message}", "未能向微信验证存储中的 token。")
         return skipped("shared_token", why)
     modes = " and ".join(trial.mode for trial in living)
-    message = Hint(f"WeChat accepts the stored token ({modes}).", f"微信接受存储中的token（{modes}）。")
+    message = Hint(f"WeChat accepts the stored token ({modes}).", f"微信接受存储中的 token（{modes}）。")
     return ok("shared_token", message, **evidence)
 
 
@@ -52,17 +52,17 @@ def _rejected(trial: SharedTrial, error: TokenRejectedError) -> tuple[Hint, Hint
     message = Hint(
         f"The stored {trial.mode} token expires in {minutes} minutes, but WeChat already rejects it"
         f" ({error.errcode}): another program has fetched a newer one.",
-        f"存储中的{trial.mode} token还应有效{minutes}分钟，但微信已拒绝（{error.errcode}）：其他程序获取了新token。",
+        f"存储中的 {trial.mode} token 还应有效 {minutes} 分钟，但微信已拒绝（{error.errcode}）：已有新 token。",
     )
     if trial.mode == "classic":
         return message, Hint(
             "Another program fetches /cgi-bin/token for this account; each fetch invalidates the previous token. Find"
             " the program, or use the stable token (WxSession(appid, secret)), unaffected by such fetches.",
-            "有其他程序在为该账号调用/cgi-bin/token，每次获取都会使之前的token失效。请找到它，或改用稳定版token"
+            "有其他程序在为该账号调用 /cgi-bin/token，每次获取都会使之前的 token 失效。请找到它，或改用稳定版 token"
             "（WxSession(appid, secret)），两者互不影响。",
         )
     return message, Hint(
         "Another program forces the refresh (force_refresh), or the AppSecret was reset. wxasset fetches a new token"
         " for the next call.",
-        "有其他程序强制刷新（force_refresh），或AppSecret已被重置。wxasset会在下次调用时重新获取。",
+        "有其他程序强制刷新（force_refresh），或 AppSecret 已被重置。wxasset 会在下次调用时重新获取。",
     )

@@ -126,7 +126,7 @@ def judge_tls(host: str, found: Handshake | None) -> Finding:
             "tls",
             Hint(
                 "The address uses plain HTTP; use it only for a simulator or inside WeChat cloud hosting.",
-                "地址使用HTTP，仅用于模拟器或云托管内部。",
+                "地址使用 HTTP，仅用于模拟器或云托管内部。",
             ),
         )
     evidence = _evidence(found)
@@ -134,7 +134,7 @@ def judge_tls(host: str, found: Handshake | None) -> Finding:
         issuer = found.certificate.issuer if found.certificate else "?"
         message = Hint(
             f"{found.version}; the certificate of {host} was issued by {issuer}.",
-            f"{found.version}；{host}的证书由{issuer}签发。",
+            f"{found.version}；{host} 的证书由 {issuer} 签发。",
         )
         return ok("tls", message, **evidence)
     message, remedy = _refusal(host, found)
@@ -159,25 +159,25 @@ def _refusal(host: str, found: Handshake) -> tuple[Hint, Hint]:
     if found.code in _OTHER_HOST:
         names = ", ".join(found.certificate.names[:5]) if found.certificate else "?"
         return (
-            Hint(f"The certificate is for {names}, not for {host}.", f"证书属于{names}，而不是{host}。"),
+            Hint(f"The certificate is for {names}, not for {host}.", f"证书属于 {names}，而不是 {host}。"),
             Hint(
                 f"Another server responds for {host}: check DNS, /etc/hosts, the proxy and WXASSET_BASE_URL.",
-                f"响应的不是{host}：请检查DNS、/etc/hosts、代理和WXASSET_BASE_URL。",
+                f"响应的不是 {host}：请检查 DNS、/etc/hosts、代理和 WXASSET_BASE_URL。",
             ),
         )
     if found.code is not None:
         return _untrusted(host, found) if found.trust.present else _no_authorities(found.trust)
     if found.fault in _NO_TLS:
         return (
-            Hint(f"The server at {host} does not speak TLS on this port.", f"{host}的该端口没有使用TLS。"),
-            Hint("Check scheme and port of WXASSET_BASE_URL.", "请检查WXASSET_BASE_URL的协议和端口。"),
+            Hint(f"The server at {host} does not speak TLS on this port.", f"{host} 的该端口没有使用 TLS。"),
+            Hint("Check scheme and port of WXASSET_BASE_URL.", "请检查 WXASSET_BASE_URL 的协议和端口。"),
         )
     return (
-        Hint(f"TLS with {host} failed: {found.fault}.", f"与{host}的TLS握手失败：{found.fault}。"),
+        Hint(f"TLS with {host} failed: {found.fault}.", f"与 {host} 的 TLS 握手失败：{found.fault}。"),
         Hint(
             "A device on the route interrupts TLS or supports only an old version: try another network, and check the"
             " versions above.",
-            "线路上有设备中断TLS或只支持旧版本：请换网络再试，并核对上面的版本。",
+            "线路上有设备中断 TLS 或只支持旧版本：请换网络再试，并核对上面的版本。",
         ),
     )
 
@@ -189,7 +189,7 @@ def _untimely(host: str, found: Handshake) -> tuple[Hint, Hint]:
     return (
         Hint(
             f"The certificate of {host} {state.english}: valid {period}, local time {now}.",
-            f"{host}的证书{state.chinese}：有效期{period}，本机时间{now}。",
+            f"{host} 的证书{state.chinese}：有效期 {period}，本机时间 {now}。",
         ),
         Hint(
             "If the local time is incorrect, synchronize it (`timedatectl set-ntp true`). Otherwise the certificate of"
@@ -203,30 +203,30 @@ def _no_authorities(trust: TrustStore) -> tuple[Hint, Hint]:
     return (
         Hint(
             f"This Python has no trusted authorities: {trust.place} does not exist.",
-            f"本机Python没有可信根证书：{trust.place}不存在。",
+            f"本机 Python 没有可信根证书：{trust.place} 不存在。",
         ),
         Hint(
             "Unset or correct SSL_CERT_FILE and SSL_CERT_DIR if they are set; otherwise install ca-certificates.",
-            "如已设置SSL_CERT_FILE或SSL_CERT_DIR，请取消或更正；否则请安装ca-certificates软件包。",
+            "如已设置 SSL_CERT_FILE 或 SSL_CERT_DIR，请取消或更正；否则请安装 ca-certificates 软件包。",
         ),
     )
 
 
 def _untrusted(host: str, found: Handshake) -> tuple[Hint, Hint]:
     names = ", ".join(found.trust.ignored)
-    ignored = Hint(f" wxasset does not read {names}.", f"wxasset不读取{names}。") if names else Hint("", "")
+    ignored = Hint(f" wxasset does not read {names}.", f"wxasset 不读取 {names}。") if names else Hint("", "")
     issuer = found.certificate.issuer if found.certificate else "?"
     return (
         Hint(
             f"The certificate of {host}, issued by {issuer!r}, is not trusted here: {found.fault}.",
-            f"{host}的证书（由{issuer!r}签发）不受本机信任：{found.fault}。",
+            f"{host} 的证书（由 {issuer!r} 签发）不受本机信任：{found.fault}。",
         ),
         Hint(
             "For a TLS-inspecting company proxy, install its authority in the system or set SSL_CERT_FILE to a file"
             " containing it; Python 3.13 and later require it to comply with RFC 5280. Otherwise update"
             f" ca-certificates. Do not disable verification.{ignored.english}",
-            "如为解密TLS的公司代理，请把其根证书装入系统，或用SSL_CERT_FILE指向包含它的文件"
-            "（Python 3.13起须符合RFC 5280）；否则请更新ca-certificates。"
+            "如为解密 TLS 的公司代理，请把其根证书装入系统，或用 SSL_CERT_FILE 指向包含它的文件"
+            "（Python 3.13 起须符合 RFC 5280）；否则请更新 ca-certificates。"
             f"不要关闭证书校验。{ignored.chinese}",
         ),
     )

@@ -28,7 +28,7 @@ async def inspect_token_file(place: str) -> Finding:
     if not await to_thread.run_sync(path.parent.is_dir):
         return failed(
             "store",
-            Hint(f"The directory {path.parent} does not exist.", f"目录{path.parent}不存在。"),
+            Hint(f"The directory {path.parent} does not exist.", f"目录 {path.parent} 不存在。"),
             Hint(f"Create it: mkdir -p -m 700 {path.parent}", f"请创建：mkdir -p -m 700 {path.parent}"),
             path=str(path),
         )
@@ -44,7 +44,7 @@ async def inspect_token_file(place: str) -> Finding:
 
 
 def _refused(path: str, error: TokenStoreError | UsageError) -> Finding:
-    message = Hint(error.message, f"token文件不可用：{error.message}")
+    message = Hint(error.message, f"token 文件不可用：{error.message}")
     return failed("store", message, hint_for(error), path=path)
 
 
@@ -72,12 +72,12 @@ def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
         "store",
         Hint(
             f"Files in {path.parent} cannot be written, locked and replaced: {error.message}",
-            f"无法在{path.parent}中写入、加锁或替换文件：{error.message}",
+            f"无法在 {path.parent} 中写入、加锁或替换文件：{error.message}",
         ),
         Hint(
             "Grant write permission to the current user, or choose a directory on a local, writable file system, or"
             " Redis.",
-            "请让运行者拥有该目录的写权限，或改用本地可写文件系统中的目录，或Redis。",
+            "请让运行者拥有该目录的写权限，或改用本地可写文件系统中的目录，或 Redis。",
         ),
         path=str(path),
     )
@@ -94,10 +94,10 @@ def _inspect_lock(lock: Path, path: Path) -> Finding:
     except Timeout:
         return warning(
             "store",
-            Hint(f"Another process held {lock} for at least {_PATIENCE:g} s.", f"{lock}一直被其他进程占用。"),
+            Hint(f"Another process held {lock} for at least {_PATIENCE:g} s.", f"{lock} 一直被其他进程占用。"),
             Hint(f"Find the process: fuser -v {lock}", f"请查看占用者：fuser -v {lock}"),
             path=str(path),
         )
     except OSError as error:
         return _unusable_directory(path, TokenStoreError(f"{lock}: {(error.strerror or str(error)).lower()}."))
-    return ok("store", Hint(f"{path} can be read, written and locked.", f"{path}可读、可写、可加锁。"), path=str(path))
+    return ok("store", Hint(f"{path} can be read, written and locked.", f"{path} 可读、可写、可加锁。"), path=str(path))

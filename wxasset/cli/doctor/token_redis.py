@@ -16,7 +16,7 @@ _PASSWORD: Final = Hint(
     "Correct user and password in the address: redis://:PASSWORD@host:6379/0",
     "请更正地址中的用户名和密码：redis://:密码@host:6379/0",
 )
-_OTHER: Final = Hint("Check whether the server is Redis, and its log.", "请确认对端是Redis，并查看其日志。")
+_OTHER: Final = Hint("Check whether the server is Redis, and its log.", "请确认对端是 Redis，并查看其日志。")
 _TROUBLES: Final[Mapping[str, tuple[str, Hint]]] = {
     "ImportError": (
         "redis is not installed",
@@ -28,7 +28,7 @@ _TROUBLES: Final[Mapping[str, tuple[str, Hint]]] = {
         "no connection",
         Hint(
             "Start Redis, or correct host and port; check `bind`, protected-mode and firewalls.",
-            "请启动Redis或更正主机和端口，并检查bind、protected-mode和防火墙。",
+            "请启动 Redis 或更正主机和端口，并检查 bind、protected-mode 和防火墙。",
         ),
     ),
     "InvalidResponse": ("the server is not Redis", _OTHER),
@@ -36,7 +36,7 @@ _TROUBLES: Final[Mapping[str, tuple[str, Hint]]] = {
         "the user may not run scripts",
         Hint(
             "Allow the user GET, SET, DEL, INCR and EVAL on wxasset:token:* (ACL SETUSER).",
-            "请用ACL SETUSER允许该用户对wxasset:token:*使用GET、SET、DEL、INCR、EVAL。",
+            "请用 ACL SETUSER 允许该用户对 wxasset:token:* 使用 GET、SET、DEL、INCR、EVAL。",
         ),
     ),
     "TimeoutError": (
@@ -112,23 +112,25 @@ def judge_redis(place: str, info: Mapping[str, Any], milliseconds: float) -> Fin
         "ms": round(milliseconds, 1),
     }
     if role != "master":
-        message = Hint(f"{place} is a replica: tokens cannot be written to it.", f"{place}是只读副本，无法写入token。")
+        message = Hint(
+            f"{place} is a replica: tokens cannot be written to it.", f"{place} 是只读副本，无法写入 token。"
+        )
         return failed("redis", message, Hint("Use the address of the master.", "请填写主节点的地址。"), **evidence)
     if int(info.get("maxmemory", 0)) and policy not in (None, "noeviction"):
         return warning(
             "redis",
             Hint(
                 f"Redis evicts keys when its memory is full ({policy}), including tokens and lease counters.",
-                f"内存满时会淘汰键（{policy}），token和租约计数也可能被淘汰。",
+                f"内存满时会淘汰键（{policy}），token 和租约计数也可能被淘汰。",
             ),
             Hint(
                 "Set maxmemory-policy noeviction, or use a dedicated instance.",
-                "请设置maxmemory-policy noeviction，或使用独立实例。",
+                "请设置 maxmemory-policy noeviction，或使用独立实例。",
             ),
             **evidence,
         )
     message = Hint(
         f"Redis {version} at {place} responds in {milliseconds:.1f} ms and runs scripts.",
-        f"Redis {version}（{place}）响应用时{milliseconds:.1f}毫秒，可执行脚本。",
+        f"Redis {version}（{place}）响应用时 {milliseconds:.1f} 毫秒，可执行脚本。",
     )
     return ok("redis", message, **evidence)

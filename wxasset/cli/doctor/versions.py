@@ -31,13 +31,13 @@ def inspect_versions() -> Finding:
     if problems:
         return failed(
             "versions",
-            Hint(f"Unsupported versions: {problems}.", f"版本不满足wxasset的要求：{problems}。"),
+            Hint(f"Unsupported versions: {problems}.", f"版本不满足 wxasset 的要求：{problems}。"),
             Hint("Run: pip install --upgrade 'wxasset[cli]'", "请执行：pip install --upgrade 'wxasset[cli]'"),
             **evidence,
         )
     main = f"wxasset {__version__}, Python {evidence['python']}, aiohttp {installed['aiohttp']}"
     absent = [name for name in _OPTIONAL if installed[name] is None]
-    without = Hint(f"; without {', '.join(absent)}", f"；未安装{'、'.join(absent)}") if absent else Hint("", "")
+    without = Hint(f"; without {', '.join(absent)}", f"；未安装 {'、'.join(absent)}") if absent else Hint("", "")
     return ok("versions", Hint(f"{main}{without.english}.", f"{main}{without.chinese}。"), **evidence)
 
 
