@@ -1,4 +1,4 @@
-"""What the doctor judges with: certificates, proxies, clocks, versions, and texts without secrets."""
+"""Tests of the doctor's functions: certificates, proxies, clocks, versions, redaction."""
 
 import ssl
 import sys
@@ -52,7 +52,7 @@ ONE: Final = der(AUTHORITY, "api.weixin.qq.com", "*.qq.com", "127.0.0.1", "::1",
 
 
 def test_a_certificate_is_read() -> None:
-    """Who it is for, who made it, when it holds and for which hosts is read from its bytes."""
+    """Subject, issuer, validity and host names are decoded from DER."""
     read = decode_certificate(ONE)
     assert read is not None
     assert (read.subject, read.issuer) == ("weixin", "审查 Proxy")
@@ -77,7 +77,7 @@ def test_a_verified_certificate_is_read() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x30\x80", ONE[:-1]])
 def test_bytes_that_are_no_certificate(data: bytes) -> None:
-    """A server can send anything."""
+    """Invalid bytes from a server are not decoded."""
     assert decode_certificate(data) is None
 
 
@@ -108,7 +108,7 @@ def test_secrets_are_taken_out(before: str, secret: str, after: str) -> None:
 
 
 def test_a_short_secret_does_not_blot_out_words() -> None:
-    """What is too short to be a secret is left, or every word with it would be hidden."""
+    """A string too short for a secret is not redacted."""
     assert redact(ok("dns", Hint("a text", "文")), ["te"]).message.english == "a text"
 
 
@@ -134,7 +134,7 @@ def test_what_a_round_comes_to(statuses: list[Status]) -> None:
     ],
 )
 def test_versions_are_compared_with_the_requirements(requirements: list[str], problems: list[str]) -> None:
-    """A version out of range is named, also of an extra; an extra that is not installed is not."""
+    """A version out of range is named, also of an extra; a missing extra is not."""
     assert list(outdated(requirements)) == problems
 
 
@@ -145,7 +145,7 @@ def test_versions_without_packaging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_version_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The finding fails with the version, the required one and the command that upgrades it."""
+    """The finding fails with the installed version and the required range."""
     monkeypatch.setattr(versions, "_requirements", lambda: ["aiohttp>=999"])
     found = inspect_versions()
     assert found.status is Status.FAILED
@@ -153,7 +153,7 @@ def test_a_version_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An extra that is not there is told, and no failure."""
+    """A missing extra is mentioned and is not a failure."""
     monkeypatch.setattr(versions, "installed_version", lambda name: None if name == "redis" else "999")
     found = inspect_versions()
     assert found.status is Status.OK
@@ -161,7 +161,7 @@ def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_versions_of_this_machine() -> None:
-    """Here everything is new enough."""
+    """The development environment meets the requirements."""
     found = inspect_versions()
     assert found.status is Status.OK
     assert all(found.evidence[name] for name in ("aiohttp", "anyio", "attrs", "cattrs", "cyclopts", "rich"))
@@ -172,7 +172,7 @@ def test_the_versions_of_this_machine() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(1e9, 2e9))
 def test_a_clock(ahead: float, date: float) -> None:
-    """It is ok within a minute, fails beyond five, and is said to be on the side that it is on."""
+    """A clock is ok within a minute, fails beyond five, and is reported as ahead or behind."""
     assume(all(abs(abs(ahead) - bound) > 1 for bound in (0, 60, 300)))
     found = judge_clock(Response(status=200, date=date, now=date + 0.5 + ahead))
     expected = Status.OK if abs(ahead) < 60 else Status.WARNING if abs(ahead) < 300 else Status.FAILED
@@ -199,7 +199,7 @@ def test_addresses_that_are_not_wechats(address: str, status: Status) -> None:
 
 
 def test_an_address_that_fails_beside_one_that_works() -> None:
-    """A host of which one address cannot be reached is a warning."""
+    """A host with one unreachable address is a warning."""
     attempts = (Attempt(address="2402::1", fault="network is unreachable"), Attempt(address="1.2.3.4", milliseconds=5))
     found = judge_connection(Network(host="h", attempts=attempts))
     assert found.status is Status.WARNING
@@ -208,7 +208,7 @@ def test_an_address_that_fails_beside_one_that_works() -> None:
 
 
 def test_a_slow_answer() -> None:
-    """An answer that takes seconds is a warning."""
+    """A response after several seconds is a warning."""
     found = judge_response("h", Response(status=200, errcode=41001, milliseconds=5000))
     assert found.status is Status.WARNING
     assert "5.0 s" in found.message.english
@@ -216,7 +216,7 @@ def test_a_slow_answer() -> None:
 
 @pytest.mark.parametrize("code", range(80))
 def test_every_reason_against_a_certificate_is_told(code: int) -> None:
-    """Whatever OpenSSL says, and whether the certificate could be read or not, there is a reason and a cure."""
+    """Every verification code has a reason and a remedy, with and without a decoded certificate."""
     for certificate in (decode_certificate(ONE), None):
         found = judge_tls("h", Handshake(code=code, fault="why", certificate=certificate))
         assert found.status is Status.FAILED
@@ -232,7 +232,7 @@ PASSWORD: Final = st.text(st.characters(codec="ascii", categories=["L", "N"]), m
 
 @given(PASSWORD, st.sampled_from(["http", "socks5", ""]), st.sampled_from(["HTTPS_PROXY", "https_proxy", "ALL_PROXY"]))
 def test_a_proxys_password_is_not_shown(password: str, scheme: str, name: str) -> None:
-    """Of a proxy's address nothing is kept but scheme, host and port."""
+    """Only scheme, host and port of a proxy address are shown."""
     assume(password not in "proxy.example:3128")
     address = f"{scheme}{'://' if scheme else ''}user:{quote(password)}@proxy.example:3128"
     for reached in (True, False):
@@ -284,13 +284,13 @@ def test_an_address_that_wechat_did_not_say() -> None:
     ("code", "verdict"), [(40007, True), (48001, False), (61007, False), (-1, None), (45009, None), (40001, None)]
 )
 def test_what_an_answer_says_of_a_right(code: int, verdict: bool | None) -> None:
-    """That there is no such media shows the right to ask for it; being busy shows nothing."""
+    """An error about a missing media_id proves the permission; a busy error proves neither."""
     error = api_error(code, "said", path="/a")
     assert granted(Trial(path="/a", error=error)) is verdict
 
 
 def test_another_refusal_keeps_its_own_cure() -> None:
-    """A platform's missing permission set has the cure of its code, and not that of an account's kind."""
+    """A platform's missing permission set has the remedy of its code, not of the account's kind."""
     error = api_error(61007, "said", path="/cgi-bin/material/get_material")
     assert isinstance(error, PermissionDeniedError)
     assert judge_permissions([Trial(path=error.path, error=error)]).remedy == error.hint
@@ -310,7 +310,7 @@ def test_the_days_calls(numbers: list[tuple[int, int]]) -> None:
 
 
 def test_a_shared_token_that_could_not_be_tried() -> None:
-    """A token at its end, and one of which WeChat said nothing, are not judged."""
+    """A nearly expired token, and one without a verdict from WeChat, are skipped."""
     busy = BusyError(errcode=-1, errmsg="system error")
     for trial in (SharedTrial(mode="stable", left=30), SharedTrial(mode="stable", left=3000, error=busy)):
         assert judge_shared((trial,)).status is Status.SKIPPED
@@ -326,7 +326,7 @@ def test_a_shared_token_that_could_not_be_tried() -> None:
     ],
 )
 def test_a_redis(info: Mapping[str, object], status: Status) -> None:
-    """Redis is judged by role and eviction; a policy without a cap on memory evicts nothing."""
+    """Redis is judged by role and eviction; a policy without a memory limit has no effect."""
     assert judge_redis("h:1", {"redis_version": "7.2.0", **info}, 1.0).status is status
 
 
@@ -366,7 +366,7 @@ async def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch, tmp_
     ],
 )
 def test_where_redis_is(url: str, place: str, password: str) -> None:
-    """An address is shown without its password, and one that is none is not shown."""
+    """An address is shown without its password, and an invalid one is not shown."""
     assert (place_of(url), password_of(url)) == (place, password)
 
 
