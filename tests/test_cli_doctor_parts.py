@@ -284,7 +284,7 @@ def test_an_address_that_wechat_did_not_say() -> None:
     ("code", "verdict"), [(40007, True), (48001, False), (61007, False), (-1, None), (45009, None), (40001, None)]
 )
 def test_what_an_answer_says_of_a_right(code: int, verdict: bool | None) -> None:
-    """An error about a missing media_id proves the permission; a busy error proves neither."""
+    """An error about a missing media_id proves the permission; a busy error is inconclusive."""
     error = api_error(code, "said", path="/a")
     assert granted(Trial(path="/a", error=error)) is verdict
 

@@ -69,12 +69,7 @@ class Status(enum.Enum):
     SKIPPED = "skipped"
 
 
-_STYLES: Final = {
-    Status.OK: "green",
-    Status.WARNING: "bold yellow",
-    Status.FAILED: "bold red",
-    Status.SKIPPED: "dim",
-}
+_STYLES: Final = {Status.OK: "green", Status.WARNING: "bold yellow", Status.FAILED: "bold red", Status.SKIPPED: "dim"}
 
 
 @frozen(kw_only=True)

@@ -198,12 +198,7 @@ def judge_connection(found: Network) -> Finding:
 def judge_response(host: str, found: Response) -> Finding:
     """Judge whether the WeChat API responds, and how fast."""
     milliseconds = found.milliseconds
-    evidence = {
-        "status": found.status,
-        "errcode": found.errcode,
-        "server": found.server,
-        "ms": round(milliseconds, 1),
-    }
+    evidence = {"status": found.status, "errcode": found.errcode, "server": found.server, "ms": round(milliseconds, 1)}
     if found.fault is not None:
         return failed(
             "api",
