@@ -1,12 +1,13 @@
 """Tests of the doctor's functions: certificates, proxies, clocks, versions, redaction."""
 
+import errno
 import ssl
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
@@ -340,6 +341,22 @@ def test_a_redis_that_cannot_be_used(name: str, words: str) -> None:
     assert found.status is Status.FAILED
     assert found.remedy is not None
     assert words in found.message.english
+
+
+async def test_a_lock_file_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A lock file of another user fails with the system's reason."""
+    lock, acquire = tmp_path / "token.json.lock", FileLock.acquire
+    lock.touch(0o600)
+
+    def refuse(self: FileLock, *arguments: Any, **options: Any) -> Any:
+        if Path(self.lock_file) == lock:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return acquire(self, *arguments, **options)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    found = await inspect_token_file(str(tmp_path / "token.json"))
+    assert found.status is Status.FAILED
+    assert f"{lock}: permission denied" in found.message.english
 
 
 async def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
