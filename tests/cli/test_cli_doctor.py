@@ -1,4 +1,4 @@
-"""The doctor: each wrong thing is there for real, and the finding says what it is and what helps."""
+"""Tests of the doctor against real faults: each finding names the fault and a remedy."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ from wxasset import (
     WxSession,
 )
 from wxasset.cli.doctor import probe
-from wxasset.cli.doctor.examine import Patient, examine
+from wxasset.cli.doctor.checks import Context, run_checks
 from wxasset.cli.doctor.findings import LABELS, Finding, Status
 from wxasset.simulator import Simulator, SimulatorOptions
 
@@ -63,13 +63,13 @@ CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
 
 
 def variables(service: Simulator, **more: str) -> dict[str, str]:
-    """The environment variables that lead to a simulator."""
+    """Environment variables for a simulator."""
     own = {"WXASSET_APPID": service.appid, "WXASSET_SECRET": service.secret, "WXASSET_BASE_URL": service.url}
     return own | more
 
 
 def for_raw(url: str, **more: str) -> dict[str, str]:
-    """Those that lead to a raw server."""
+    """Environment variables for a raw server."""
     return {"WXASSET_APPID": "wx" + "1" * 16, "WXASSET_SECRET": "2" * 32, "WXASSET_BASE_URL": url} | more
 
 
@@ -78,31 +78,31 @@ async def examined(
 ) -> dict[str, Finding]:
     """Go the whole round; every check has one finding, and every text is in both languages."""
     nowhere = {"WXASSET_CREDENTIALS": "/nowhere/credentials.toml"}
-    patient = await to_thread.run_sync(lambda: Patient.find(nowhere | dict(environ), ledger=ledger, env=env))
-    found = {one.check: one async for one in examine(patient)}
+    context = await to_thread.run_sync(lambda: Context.find(nowhere | dict(environ), ledger=ledger, env=env))
+    found = {one.check: one async for one in run_checks(context)}
     assert set(found) == set(LABELS)
     for one in found.values():
-        assert one.said.english
-        assert one.said.chinese
-        assert one.cure is None or CHINESE.search(one.cure.chinese)
-        assert (one.cure is not None) == (one.status in {Status.WARNING, Status.FAILED})
+        assert one.message.english
+        assert one.message.chinese
+        assert one.remedy is None or CHINESE.search(one.remedy.chinese)
+        assert (one.remedy is not None) == (one.status in {Status.WARNING, Status.FAILED})
     return found
 
 
 def failures(found: Mapping[str, Finding]) -> set[str]:
-    """The checks that failed."""
+    """Names of failed checks."""
     return {name for name, one in found.items() if one.status is Status.FAILED}
 
 
-def cure(found: Mapping[str, Finding], check: str) -> str:
-    """What is said and advised about a check, in both languages."""
+def advice(found: Mapping[str, Finding], check: str) -> str:
+    """Message and remedy of a check, in both languages."""
     one = found[check]
-    return f"{one.said.english} {one.said.chinese} {one.cure or ''}"
+    return f"{one.message.english} {one.message.chinese} {one.remedy or ''}"
 
 
 @frozen
 class Answers:
-    """Answers of a raw server by path; what is not named gets 41001 without a token, as from WeChat."""
+    """Responses of a raw server by path; other paths return 41001 without a token, as WeChat does."""
 
     by_path: Mapping[str, object]
 
@@ -116,7 +116,7 @@ class Answers:
 
 
 async def test_nothing_is_wrong(sim: Simulator) -> None:
-    """On a machine that is in order nothing fails, and nothing is warned of."""
+    """Without faults no check fails or warns."""
     found = await examined(variables(sim))
     assert {one.status for one in found.values()} == {Status.OK, Status.SKIPPED}
     assert {name for name, one in found.items() if one.status is Status.SKIPPED} == {
@@ -125,7 +125,7 @@ async def test_nothing_is_wrong(sim: Simulator) -> None:
 
 
 async def test_the_round_only_reads(sim: Simulator, wx: WxSession) -> None:
-    """The doctor calls what reads, fetches one token without forcing it, and leaves the account's token valid."""
+    """The doctor makes reading calls, fetches one token without forcing it, and leaves the account's token valid."""
     await wx.count_materials()
     before = len(sim.journal)
     await examined(variables(sim))
@@ -145,41 +145,41 @@ async def test_the_round_only_reads(sim: Simulator, wx: WxSession) -> None:
         ({"WXASSET_APPID": "", "WXASSET_SECRET": ""}, Status.FAILED, "no WXASSET_APPID in the environment"),
         ({"WXASSET_SECRET": ""}, Status.FAILED, "missing: WXASSET_SECRET"),
         ({"WXASSET_APPID": "gh_0123456789ab"}, Status.FAILED, "original id"),
-        ({"WXASSET_APPID": "1" * 32, "WXASSET_SECRET": "wx" + "1" * 16}, Status.FAILED, "have changed places"),
-        ({"WXASSET_SECRET": "\n" + "2" * 32}, Status.FAILED, "blanks or line ends"),
+        ({"WXASSET_APPID": "1" * 32, "WXASSET_SECRET": "wx" + "1" * 16}, Status.FAILED, "are swapped"),
+        ({"WXASSET_SECRET": "\n" + "2" * 32}, Status.FAILED, "a blank or a line end"),
         ({"WXASSET_APPID": "my-app"}, Status.WARNING, "16 hexadecimal digits"),
         ({"WXASSET_SECRET": "changeme"}, Status.WARNING, "32 hexadecimal digits"),
     ],
 )
 async def test_the_shape_of_credentials(changes: dict[str, str], status: Status, words: str) -> None:
-    """What is missing or cannot be right is told before WeChat is asked, and where to copy it from."""
+    """Missing or invalid values are reported before WeChat is called, with the place to copy them from."""
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}") | changes)
     assert found["credentials"].status is status
-    assert words in cure(found, "credentials")
+    assert words in advice(found, "credentials")
 
 
 async def test_a_secret_in_the_place_of_the_appid() -> None:
-    """Where both have changed places, the AppSecret is not shown as an appid, whatever a server repeats."""
+    """With swapped values the AppSecret is not shown as an appid, even if a server repeats it."""
     secret = "2b" * 16
     refusal = reply({"errcode": 40013, "errmsg": f"invalid appid {secret}"})
     async with RawServer(script=[Answers({})], token_script=[refusal]) as server:
         changed = {"WXASSET_APPID": secret, "WXASSET_SECRET": "wx" + "1" * 16}
         found = await examined(for_raw(server.url) | changed)
     assert failures(found) == {"credentials", "token"}
-    assert "***" in found["token"].said.english
+    assert "***" in found["token"].message.english
     assert secret not in str(found)
 
 
 @needs_modes
 async def test_a_credentials_file_that_others_can_read(sim: Simulator, tmp_path: Path) -> None:
-    """The file is not used, and the command that closes it is named; the network is looked at all the same."""
+    """The file is not used, and the chmod command is named; the network is checked all the same."""
     file = tmp_path / "credentials.toml"
     file.write_text(f'[shop]\nappid = "{sim.appid}"\nsecret = "{sim.secret}"\nbase_url = "{sim.url}"\n')
     file.chmod(0o644)
     environ = {"WXASSET_CREDENTIALS": str(file), "WXASSET_BASE_URL": sim.url}
     found = await examined(environ)
     assert failures(found) == {"credentials"}
-    assert f"chmod 600 {file}" in cure(found, "credentials")
+    assert f"chmod 600 {file}" in advice(found, "credentials")
     assert found["token"].status is Status.SKIPPED
     file.chmod(0o600)
     assert not failures(await examined(environ))
@@ -204,29 +204,29 @@ async def test_credentials_that_wechat_refuses(
     found = await examined(variables(sim) | given)
     assert failures(found) == {"token"}
     assert found["token"].evidence["errcode"] == code
-    assert words in cure(found, "token")
+    assert words in advice(found, "token")
     assert found["permissions"].status is found["quota"].status is found["address"].status is Status.SKIPPED
-    assert "WxSession(" not in cure(found, "token"), "a command has options and variables, and no Python"
+    assert "WxSession(" not in advice(found, "token"), "a command has options and variables, and no Python"
 
 
 async def test_an_address_that_is_not_listed() -> None:
-    """40164 is told with the very address that WeChat saw, and with the place in the console."""
+    """40164 is reported with the address seen by WeChat and the place in the console."""
     said = "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 61250a39-612fed42-36740516"
     async with RawServer(script=[Answers({})], token_script=[reply({"errcode": 40164, "errmsg": said})]) as server:
         found = await examined(for_raw(server.url))
     assert failures(found) == {"address"}
     assert found["address"].evidence["ip"] == "203.0.113.7"
-    assert "Add 203.0.113.7 at 公众平台 → 设置与开发 → 基本配置 → IP白名单" in cure(found, "address")
-    assert "中添加 203.0.113.7" in cure(found, "address")
+    assert "Add 203.0.113.7 at 公众平台 → 设置与开发 → 基本配置 → IP白名单" in advice(found, "address")
+    assert "中添加 203.0.113.7" in advice(found, "address")
     assert found["token"].status is Status.SKIPPED
 
 
 async def test_an_address_that_the_simulator_does_not_let_in(sim: Simulator) -> None:
-    """The same with a list that is in force."""
+    """The same with an enforced address list."""
     sim.options = SimulatorOptions(allowed_addresses=frozenset({"203.0.113.7"}))
     found = await examined(variables(sim))
     assert failures(found) == {"address"}
-    assert "127.0.0.1" in cure(found, "address")
+    assert "127.0.0.1" in advice(found, "address")
 
 
 async def test_an_address_that_an_administrator_has_to_confirm(sim: Simulator) -> None:
@@ -234,14 +234,14 @@ async def test_an_address_that_an_administrator_has_to_confirm(sim: Simulator) -
     sim.options = SimulatorOptions(token_refusal=89503)
     found = await examined(variables(sim))
     assert failures(found) == {"address"}
-    assert "administrator" in cure(found, "address")
+    assert "administrator" in advice(found, "address")
 
 
 # Permissions, library, quota
 
 
 async def test_a_mini_program_has_no_library(sim: Simulator) -> None:
-    """48001 on the library's endpoints is told with the kind of account that has them, and where to look."""
+    """48001 on the library's endpoints is reported with the required kind of account and the place in the console."""
     sim.options = SimulatorOptions(account_kind="mini_program")
     found = await examined(variables(sim))
     assert failures(found) == {"permissions"}
@@ -251,22 +251,22 @@ async def test_a_mini_program_has_no_library(sim: Simulator) -> None:
         "/cgi-bin/material/get_material": "ok",
         "/cgi-bin/media/get": "ok",
     }
-    assert "接口权限" in cure(found, "permissions")
-    assert "mini program" in cure(found, "permissions")
+    assert "接口权限" in advice(found, "permissions")
+    assert "mini program" in advice(found, "permissions")
     assert found["library"].status is Status.SKIPPED
 
 
 async def test_a_single_interface_that_is_missing(sim: Simulator) -> None:
-    """An endpoint that the account lacks is named; the others are ok."""
+    """A missing endpoint is named; the others are ok."""
     sim.options = SimulatorOptions(unauthorized_paths=frozenset({"/cgi-bin/media/get"}))
     found = await examined(variables(sim))
     assert failures(found) == {"permissions"}
-    assert "may not call /cgi-bin/media/get (48001)" in cure(found, "permissions")
+    assert "may not call /cgi-bin/media/get (48001)" in advice(found, "permissions")
 
 
 @pytest.mark.parametrize(("code", "status"), [(None, Status.OK), (-501008, Status.FAILED), (85088, Status.FAILED)])
 async def test_a_cloud_environment(sim: Simulator, code: int | None, status: Status) -> None:
-    """An environment that is named is asked for a file that does not exist; a refusal names the endpoint."""
+    """A given environment is queried for a missing file; a refusal names the endpoint."""
     if code is not None:
         sim.fail("/tcb/batchdownloadfile", f"errcode:{code}", times=None)
     found = await examined(variables(sim), env="prod-1")
@@ -275,45 +275,45 @@ async def test_a_cloud_environment(sim: Simulator, code: int | None, status: Sta
 
 
 async def test_a_token_that_is_refused_at_once(sim: Simulator) -> None:
-    """A stable token that ends as soon as it is given points to a program that forces the refresh."""
+    """A stable token revoked immediately points to a program forcing the refresh."""
     sim.fail(COUNT, "revoke-token")
     found = await examined(variables(sim))
     assert "permissions" in failures(found)
-    assert "force_refresh" in cure(found, "permissions")
+    assert "force_refresh" in advice(found, "permissions")
 
 
 async def test_an_endpoint_that_is_busy(sim: Simulator) -> None:
-    """What does not say whether the account has the right is a warning, and no failure."""
+    """A response without information about the permission is a warning, not a failure."""
     sim.fail(COUNT, "errcode:-1", times=None)
     found = await examined(variables(sim))
     assert not failures(found)
     assert found["permissions"].status is Status.WARNING
-    assert f"{COUNT} (-1)" in cure(found, "permissions")
+    assert f"{COUNT} (-1)" in advice(found, "permissions")
 
 
 @pytest.mark.parametrize(
     ("voices", "status", "words"),
-    [(1, Status.OK, "voice 1 of 1,000"), (900, Status.WARNING, "nearly full"), (1000, Status.FAILED, "It is full")],
+    [(1, Status.OK, "voice 1 of 1,000"), (900, Status.WARNING, "nearly full"), (1000, Status.FAILED, "is full")],
 )
 async def test_a_library_near_its_cap(voices: int, status: Status, words: str) -> None:
-    """A library that fills up is warned of at nine tenths; a full one fails."""
+    """A library is warned of at nine tenths; a full one fails."""
     count = {"voice_count": voices, "video_count": 0, "image_count": 0, "news_count": 0}
     async with RawServer(script=[Answers({COUNT: count})]) as server:
         found = await examined(for_raw(server.url))
     assert found["library"].status is status
-    assert words in cure(found, "library")
+    assert words in advice(found, "library")
 
 
 @pytest.mark.parametrize(
     ("limit", "status", "words"),
-    [(1, Status.FAILED, "No calls are left today of /cgi-bin/media/get"), (100, Status.OK, "5 of them")],
+    [(1, Status.FAILED, "No calls are left today for /cgi-bin/media/get"), (100, Status.OK, "5 of them")],
 )
 async def test_a_quota_that_is_spent(sim: Simulator, limit: int, status: Status, words: str) -> None:
     """An endpoint without calls left is named, and when the count starts again."""
     sim.options = SimulatorOptions(daily_limits={"/cgi-bin/media/get": limit, COUNT: 100})
     found = await examined(variables(sim))
     assert found["quota"].status is status
-    assert words in cure(found, "quota")
+    assert words in advice(found, "quota")
 
 
 async def test_a_quota_that_is_nearly_spent(sim: Simulator, wx: WxSession) -> None:
@@ -323,7 +323,7 @@ async def test_a_quota_that_is_nearly_spent(sim: Simulator, wx: WxSession) -> No
         await wx.count_materials()
     found = await examined(variables(sim))
     assert found["quota"].status is Status.WARNING
-    assert "北京时间零点" in cure(found, "quota")
+    assert "北京时间零点" in advice(found, "quota")
 
 
 # Clock
@@ -345,17 +345,17 @@ async def test_a_clock_that_is_wrong(seconds: float, status: Status, words: str)
     async with Simulator(clock=lambda: time.time() + seconds) as sim:
         found = await examined(variables(sim))
     assert found["clock"].status is status
-    assert re.search(words, cure(found, "clock"))
+    assert re.search(words, advice(found, "clock"))
 
 
 # The way to the host
 
 
 async def test_a_name_that_leads_nowhere() -> None:
-    """A host without an address fails at its name; what needs it is skipped."""
+    """A host without an address fails the DNS check; dependent checks are skipped."""
     found = await examined(for_raw("https://nowhere.invalid"))
     assert failures(found) == {"dns"}
-    assert "nowhere.invalid leads to no address" in cure(found, "dns")
+    assert "nowhere.invalid cannot be resolved" in advice(found, "dns")
     assert {found[check].status for check in ("connection", "tls", "api", "clock", "token")} == {Status.SKIPPED}
 
 
@@ -363,16 +363,16 @@ async def test_a_port_that_nobody_listens_on() -> None:
     """A refused connection is told with the system's reason."""
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}"))
     assert failures(found) == {"connection"}
-    assert "connection refused" in cure(found, "connection")
+    assert "connection refused" in advice(found, "connection")
 
 
 async def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that takes connections and says nothing is told so after a bound."""
+    """A host accepting connections without responding is reported after a timeout."""
     monkeypatch.setattr(probe, "_PATIENCE", 1.0)
     async with RawServer(script=[forever]) as server:
         found = await examined(for_raw(server.url))
     assert failures(found) == {"api"}
-    assert "no answer within 1 s" in cure(found, "api")
+    assert "no response within 1 s" in advice(found, "api")
 
 
 @pytest.mark.parametrize(
@@ -391,15 +391,15 @@ async def test_somebody_else_answers(answer: bytes) -> None:
         found = await examined(for_raw(server.url))
         assert not server.token_requests
     assert failures(found) == {"api"}
-    assert "not WeChat's API" in cure(found, "api")
+    assert "not WeChat's API" in advice(found, "api")
 
 
 async def test_a_base_url_that_is_none() -> None:
-    """An address of another kind is told, and nothing is looked up."""
+    """An address with another scheme is reported without a DNS lookup."""
     found = await examined(for_raw("ftp://api.weixin.qq.com"))
     assert "connection" not in failures(found)
     assert found["dns"].status is Status.SKIPPED
-    assert "WXASSET_BASE_URL" in cure(found, "dns")
+    assert "WXASSET_BASE_URL" in advice(found, "dns")
 
 
 # TLS
@@ -420,10 +420,10 @@ NOW: Final = datetime.now(UTC)
 @pytest.mark.parametrize(
     ("trusted", "name", "dates", "words"),
     [
-        (False, "127.0.0.1", {}, "made by 'Inspecting Proxy Inc', whom this machine does not trust"),
+        (False, "127.0.0.1", {}, "issued by 'Inspecting Proxy Inc', is not trusted here"),
         (True, "example.com", {}, "The certificate is for example.com, not for 127.0.0.1"),
-        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired: it holds"),
-        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet: it holds"),
+        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired: valid"),
+        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet: valid"),
     ],
     ids=["intercepted", "other host", "expired", "too early"],
 )
@@ -435,7 +435,7 @@ async def test_tls_that_proves_nothing(
     dates: dict[str, datetime],
     words: str,
 ) -> None:
-    """A certificate that is not trusted, of another host or out of its time is told with what it says of itself."""
+    """An untrusted, expired or early certificate, or one of another host, is reported with its fields."""
     authority = trustme.CA(organization_name="Inspecting Proxy Inc")
     if trusted:
         authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
@@ -444,7 +444,7 @@ async def test_tls_that_proves_nothing(
         found = await examined(for_raw(server.url))
         assert server.requests == server.token_requests == []
     assert failures(found) == {"tls"}
-    assert words in cure(found, "tls")
+    assert words in advice(found, "tls")
     assert found["tls"].evidence["issuer"] == "Inspecting Proxy Inc"
     assert found["clock"].status is found["token"].status is Status.SKIPPED
 
@@ -458,33 +458,33 @@ async def test_tls_that_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         found = await examined({"WXASSET_BASE_URL": server.url})
     assert failures(found) == {"credentials"}
     assert found["tls"].status is found["api"].status is Status.OK
-    assert "My Company vouches for 127.0.0.1" in cure(found, "tls")
+    assert "the certificate of 127.0.0.1 was issued by My Company" in advice(found, "tls")
 
 
 async def test_authorities_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A SSL_CERT_FILE that leads nowhere is named; variables that wxasset does not read are told to be ignored."""
+    """A missing SSL_CERT_FILE is named; variables not read by wxasset are listed as ignored."""
     environ = {"SSL_CERT_FILE": "/nowhere/ca.pem", "REQUESTS_CA_BUNDLE": "/etc/ca.pem"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     async with RawServer(tls=serving(trustme.CA(), "127.0.0.1")) as server:
         found = await examined(for_raw(server.url, **environ))
     assert failures(found) == {"tls"}
-    assert "nothing at /nowhere/ca.pem" in cure(found, "tls")
+    assert "/nowhere/ca.pem does not exist" in advice(found, "tls")
     assert found["tls"].evidence["ignored"] == ["REQUESTS_CA_BUNDLE"]
 
 
 async def test_a_port_without_tls(sim: Simulator) -> None:
-    """A plain port behind https is told to be that."""
+    """A port without TLS is reported for an https address."""
     found = await examined(variables(sim, WXASSET_BASE_URL=sim.url.replace("http:", "https:")))
     assert failures(found) == {"tls"}
-    assert "does not speak TLS" in cure(found, "tls")
+    assert "does not speak TLS" in advice(found, "tls")
 
 
 # Proxies
 
 
 async def test_proxy_variables_are_not_read(monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
-    """The doctor says that wxasset goes straight, and wxasset does; no password is shown."""
+    """The doctor reports direct connections, as wxasset makes them; no password is shown."""
     async with RawServer(script=[forever]) as proxy:
         environ = {"HTTP_PROXY": proxy.url.replace("//", "//user:CANARY@"), "ALL_PROXY": "socks5://127.0.0.1:1"}
         for name, value in environ.items():
@@ -495,8 +495,8 @@ async def test_proxy_variables_are_not_read(monkeypatch: pytest.MonkeyPatch, sim
         assert not proxy.connections
     assert not failures(found)
     assert found["proxy"].status is Status.WARNING
-    assert "HTTP_PROXY, ALL_PROXY set; wxasset does not read" in cure(found, "proxy")
-    assert "trust_env=True" in cure(found, "proxy")
+    assert "HTTP_PROXY, ALL_PROXY set; wxasset does not read" in advice(found, "proxy")
+    assert "trust_env=True" in advice(found, "proxy")
     assert found["proxy"].evidence == {"HTTP_PROXY": proxy.url, "ALL_PROXY": "socks5://127.0.0.1:1"}
 
 
@@ -518,15 +518,15 @@ async def test_what_the_doctor_says_of_borrowed_sessions(
 
 
 async def test_a_host_that_only_a_proxy_reaches() -> None:
-    """Where the host cannot be reached without it, the proxy fails as well, with what to do."""
+    """The proxy check fails as well if the host cannot be reached directly, with a remedy."""
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}", http_proxy="http://127.0.0.1:1"))
     assert failures(found) == {"connection", "proxy"}
-    assert "http=aiohttp.ClientSession(trust_env=True)" in cure(found, "proxy")
+    assert "http=aiohttp.ClientSession(trust_env=True)" in advice(found, "proxy")
 
 
 @pytest.mark.parametrize("bypass", ["127.0.0.1", "example.com, 127.0.0.1", "*"])
 async def test_a_host_that_no_proxy_names(sim: Simulator, bypass: str) -> None:
-    """A host that NO_PROXY names is as well without a proxy."""
+    """A host named in NO_PROXY passes the proxy check."""
     found = await examined(variables(sim, HTTP_PROXY="http://127.0.0.1:1", NO_PROXY=bypass))
     assert found["proxy"].status is Status.OK
 
@@ -535,34 +535,33 @@ async def test_a_host_that_no_proxy_names(sim: Simulator, bypass: str) -> None:
 
 
 async def test_a_token_file_that_is_in_order(sim: Simulator, tmp_path: Path) -> None:
-    """A directory that can be written and locked is ok, and the trial leaves nothing behind."""
+    """A writable directory with locks is ok, and the trial files are removed."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(tmp_path / "token.json")))
     assert found["store"].status is Status.OK
     assert found["shared_token"].status is found["redis"].status is Status.SKIPPED
-    assert "through a file" in found["redis"].said.english
+    assert "through a file" in found["redis"].message.english
     assert not os.listdir(tmp_path)
 
 
 async def test_a_directory_that_is_missing(sim: Simulator, tmp_path: Path) -> None:
-    """A store whose directory is missing fails with the command that makes it."""
+    """A missing directory fails with the mkdir command."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(tmp_path / "no" / "token.json")))
     assert failures(found) == {"store"}
-    assert f"mkdir -p -m 700 {tmp_path / 'no'}" in cure(found, "store")
+    assert f"mkdir -p -m 700 {tmp_path / 'no'}" in advice(found, "store")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a directory in which not even root can make files")
 async def test_a_directory_that_cannot_be_written(sim: Simulator) -> None:
-    """A directory that takes no files, not even root's, fails: what may be done is tried, not read off the mode."""
+    """A directory refusing files even from root fails: permissions are tried, not derived from the mode."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE="/proc/token.json"))
     assert failures(found) == {"store"}
-    assert "Nothing can be written beside /proc/token.json" in cure(found, "store")
-    assert found["store"].evidence["filesystem"] == "proc"
+    assert "Files in /proc cannot be written, locked and replaced" in advice(found, "store")
 
 
 @needs_modes
 @pytest.mark.parametrize(("fault", "words"), [("open to others", "chmod 600"), ("a symbolic link", "symbolic link")])
 async def test_a_token_file_that_must_not_be_used(sim: Simulator, tmp_path: Path, fault: str, words: str) -> None:
-    """What the store itself refuses is told with its own cure."""
+    """A file refused by the store is reported with the store's remedy."""
     file = tmp_path / "token.json"
     if fault == "a symbolic link":
         file.symlink_to(tmp_path / "other.json")
@@ -571,26 +570,26 @@ async def test_a_token_file_that_must_not_be_used(sim: Simulator, tmp_path: Path
         file.chmod(0o644)
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert failures(found) == {"store"}
-    assert words in cure(found, "store")
+    assert words in advice(found, "store")
 
 
 async def test_a_lock_that_is_held(sim: Simulator, tmp_path: Path) -> None:
-    """A lock that another holds all the time is a warning, which names it."""
+    """A lock held by another process is a warning with its path."""
     file = tmp_path / "token.json"
     with FileLock(tmp_path / "token.json.lock", thread_local=False):
         found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert found["store"].status is Status.WARNING
-    assert f"{file}.lock" in cure(found, "store")
+    assert f"{file}.lock" in advice(found, "store")
 
 
 async def kept(store: FileTokenStore, source: TokenSource, sim: Simulator) -> None:
-    """Fetch a token through a store, which keeps it."""
+    """Fetch a token and keep it in a store."""
     async with WxSession(tokens=TokenCache(source, store=store), base_url=sim.url) as wx:
         await wx.count_materials()
 
 
 async def test_a_shared_token_that_is_valid(sim: Simulator, tmp_path: Path) -> None:
-    """Tokens that a store keeps are tried, and the store is left as it is."""
+    """Stored tokens are tried, and the store is not changed."""
     file = tmp_path / "token.json"
     await kept(FileTokenStore(file), StableToken(sim.appid, sim.secret), sim)
     await kept(FileTokenStore(file), ClassicToken(sim.appid, sim.secret), sim)
@@ -602,7 +601,7 @@ async def test_a_shared_token_that_is_valid(sim: Simulator, tmp_path: Path) -> N
 
 
 async def test_another_program_ends_the_classic_token(sim: Simulator, tmp_path: Path) -> None:
-    """A classic token that is refused before its time points to another program, and to the stable token."""
+    """A classic token rejected before its expiry points to another program, and to the stable token."""
     file = tmp_path / "token.json"
     await kept(FileTokenStore(file), ClassicToken(sim.appid, sim.secret), sim)
     async with WxSession(tokens=ClassicToken(sim.appid, sim.secret), base_url=sim.url) as other:
@@ -610,45 +609,45 @@ async def test_another_program_ends_the_classic_token(sim: Simulator, tmp_path: 
     sim.advance(301)  # both tokens live side by side for five minutes
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert failures(found) == {"shared_token", "clock"}  # the clock that was moved shows as well
-    assert "Another program fetches /cgi-bin/token" in cure(found, "shared_token")
-    assert "stable token" in cure(found, "shared_token")
+    assert "Another program fetches /cgi-bin/token" in advice(found, "shared_token")
+    assert "stable token" in advice(found, "shared_token")
 
 
 async def test_a_redis_that_is_in_order(sim: Simulator, redis_server: RedisServer) -> None:
-    """Redis is told with its version, and nothing is left in it; its password is nowhere."""
+    """Redis is reported with its version and without its password; it stays empty."""
     redis_server.flush()
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url))
     assert found["redis"].status is Status.OK
-    assert "through Redis" in found["store"].said.english
+    assert "through Redis" in found["store"].message.english
     assert re.match(r"\d+\.\d+", str(found["redis"].evidence["version"]))
     assert redis_server.command("DBSIZE") == b":0\r\n"
     assert PASSWORD not in str(found)
 
 
 async def test_a_redis_with_another_password(sim: Simulator, redis_server: RedisServer) -> None:
-    """A wrong password is told to be that, and not shown."""
+    """An incorrect password is reported as such and not shown."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=redis_server.url.replace(PASSWORD, "WRONGCANARY")))
     assert failures(found) == {"redis"}
-    assert "refuses the password" in cure(found, "redis")
+    assert "refuses the password" in advice(found, "redis")
     assert "WRONGCANARY" not in str(found)
 
 
 async def test_a_redis_that_is_down(sim: Simulator) -> None:
-    """A Redis that does not run fails, and nothing else does."""
+    """A stopped Redis fails its check only."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=f"redis://127.0.0.1:{free_port()}/0"))
     assert failures(found) == {"redis"}
-    assert "no connection" in cure(found, "redis")
+    assert "no connection" in advice(found, "redis")
     assert found["shared_token"].status is Status.SKIPPED
 
 
 async def test_something_else_in_the_place_of_redis(sim: Simulator) -> None:
-    """What answers and is no Redis is told so."""
+    """A server other than Redis fails the check."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=sim.url.replace("http:", "redis:")))
     assert failures(found) == {"redis"}
 
 
 async def test_a_redis_that_throws_tokens_away(sim: Simulator, redis_server: RedisServer) -> None:
-    """An eviction policy that may take tokens and leases is a warning."""
+    """An eviction policy affecting tokens and leases is a warning."""
     redis_server.command("CONFIG", "SET", "maxmemory", "100mb")
     redis_server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
@@ -656,7 +655,7 @@ async def test_a_redis_that_throws_tokens_away(sim: Simulator, redis_server: Red
     finally:
         redis_server.restart()
     assert found["redis"].status is Status.WARNING
-    assert "noeviction" in cure(found, "redis")
+    assert "noeviction" in advice(found, "redis")
 
 
 async def test_a_redis_that_is_a_replica(sim: Simulator, redis_server: RedisServer) -> None:
@@ -667,11 +666,11 @@ async def test_a_redis_that_is_a_replica(sim: Simulator, redis_server: RedisServ
     finally:
         redis_server.restart()
     assert failures(found) == {"redis"}
-    assert "replica" in cure(found, "redis")
+    assert "replica" in advice(found, "redis")
 
 
 async def test_a_token_store_of_no_kind(sim: Simulator) -> None:
-    """An address of another kind is refused, without what may be secret in it."""
+    """An address with another scheme is refused, without its possible secrets."""
     found = await examined(variables(sim, WXASSET_TOKEN_STORE="mysql://root:CANARY@db/tokens"))
     assert failures(found) == {"store"}
     assert "CANARY" not in str(found)
@@ -681,7 +680,7 @@ async def test_a_token_store_of_no_kind(sim: Simulator) -> None:
 
 
 async def test_a_ledger_that_is_whole(sim: Simulator, wx: WxSession, tmp_path: Path, photo: bytes) -> None:
-    """A ledger is told with how far its uploads are, and nothing is left beside it."""
+    """A ledger is reported with the counts of its uploads, and no file is left next to it."""
     file = tmp_path / "uploads.db"
     async with Ledger(file) as ledger:
         await wx.ensure_material("image", photo, filename="a.jpg", ledger=ledger)
@@ -692,7 +691,7 @@ async def test_a_ledger_that_is_whole(sim: Simulator, wx: WxSession, tmp_path: P
 
 
 async def test_an_upload_whose_outcome_is_not_known(sim: Simulator, tmp_path: Path, photo: bytes) -> None:
-    """Uploads of unknown outcome are a warning, with what finds them."""
+    """Uploads of unknown outcome are a warning with a remedy."""
     file = tmp_path / "uploads.db"
     sim.fail("add_material", "hide-600s,reset-after-commit")
     policy = UploadPolicy(reconcile="raise")
@@ -701,11 +700,11 @@ async def test_an_upload_whose_outcome_is_not_known(sim: Simulator, tmp_path: Pa
             await wx.ensure_material("image", photo, filename="a.jpg", ledger=ledger)
     found = await examined(variables(sim), ledger=file)
     assert found["ledger"].status is Status.WARNING
-    assert "Of 1 uploads" in cure(found, "ledger")
+    assert "outcome of 1 uploads" in advice(found, "ledger")
 
 
 def sound_database(path: Path) -> None:
-    """Make a database of something else."""
+    """Create a database of another application."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE done (name TEXT)")
         database.executemany("INSERT INTO done VALUES (?)", [("x" * 500,)] * 50)
@@ -723,22 +722,22 @@ def broken_database(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda path: path.write_text('{"a": 1}\n'), "no SQLite database"),
+        (lambda path: path.write_text('{"a": 1}\n'), "is damaged: file is not a database"),
         (broken_database, "is damaged"),
-        (sound_database, "a database of something else"),
+        (sound_database, "is a database of something else"),
         (lambda _: None, "no such file"),
         (lambda path: path.mkdir(), "is a directory"),
     ],
     ids=["text", "broken", "of another", "missing", "directory"],
 )
 async def test_what_is_no_ledger(sim: Simulator, tmp_path: Path, write: Callable[[Path], object], words: str) -> None:
-    """What is damaged, of somebody else or not there fails; it is left as it is, and none is made."""
+    """A damaged, foreign or missing ledger fails; it is not changed, and none is created."""
     file = tmp_path / "ledger"
     write(file)
     before = file.read_bytes() if file.is_file() else None
     found = await examined(variables(sim), ledger=file)
     assert failures(found) == {"ledger"}
-    assert words in cure(found, "ledger")
+    assert words in advice(found, "ledger")
     assert before == (file.read_bytes() if file.is_file() else None)
 
 
@@ -746,7 +745,7 @@ async def test_what_is_no_ledger(sim: Simulator, tmp_path: Path, write: Callable
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a user who has set nothing but `extra`."""
+    """The environment of a user with only `extra` set."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("WXASSET_")}
     return own | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"} | dict(extra)
 
@@ -768,7 +767,7 @@ async def run(environ: Mapping[str, str], *arguments: str | Path) -> subprocess.
 
 
 async def run_in_terminal(environ: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-    """Run the command on a terminal of 100 columns; give its status and all that it wrote."""
+    """Run the command on a terminal of 100 columns; return its exit status and output."""
     pty = pytest.importorskip("pty")
     argv = [sys.executable, "-W", "error", "-m", "wxasset", *arguments]
     seen = bytearray()
@@ -799,7 +798,7 @@ async def run_in_terminal(environ: Mapping[str, str], *arguments: str) -> tuple[
 
 
 async def test_the_command_in_a_pipe(sim: Simulator) -> None:
-    """In a pipe each check is a line of columns, without colour, and the status is 0 when nothing failed."""
+    """In a pipe each check is a line of columns, without colour, and the status is 0 if no check failed."""
     done = await run(variables(sim), "doctor")
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
@@ -811,7 +810,7 @@ async def test_the_command_in_a_pipe(sim: Simulator) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
 async def test_the_command_is_stopped(tmp_path: Path) -> None:
-    """Ctrl-C ends the round with 130, in the middle of a host that says nothing."""
+    """Ctrl-C exits with 130 while waiting for an unresponsive host."""
     asked = asyncio.Event()
 
     async def stall(_: RawRequest, __: RawConnection) -> None:
@@ -862,7 +861,7 @@ async def test_the_command_on_a_terminal(sim: Simulator) -> None:
 
 
 async def test_the_command_as_json(sim: Simulator) -> None:
-    """With --json each line is one object with the same keys, and the status is 1 when something failed."""
+    """With --json each line is one object with the same keys, and the status is 1 if a check failed."""
     sim.options = SimulatorOptions(allowed_addresses=frozenset())
     done = await run(variables(sim), "doctor", "--json")
     assert (done.returncode, done.stderr) == (1, "")
@@ -876,7 +875,7 @@ async def test_the_command_as_json(sim: Simulator) -> None:
 
 
 async def test_the_command_shows_no_secret(tmp_path: Path) -> None:
-    """A server that repeats secret and token in its answers does not get them shown."""
+    """Secret and token are not shown, even if a server repeats them."""
     environ = for_raw("", WXASSET_TOKEN_STORE=str(tmp_path / "token.json"))
     token = "TOKENCANARY" + "x" * 100
     said = {"errcode": 48001, "errmsg": f"api unauthorized {token} {environ['WXASSET_SECRET']}"}

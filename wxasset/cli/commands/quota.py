@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wxasset import WxSession
-from wxasset.cli.doctor.ask import ask_quotas
+from wxasset.cli.doctor.queries import query_quotas
 from wxasset.cli.runtime.console import output_console
 from wxasset.cli.runtime.output import is_terminal
 from wxasset.cli.runtime.report import Report
@@ -42,7 +42,7 @@ def quota_command(*, options: Options = Options()) -> int:  # noqa: B008 - froze
         else:
             for usage in library_usage(count):
                 show.add("library", usage)
-        usages, refused = await ask_quotas(wx, ENDPOINTS)
+        usages, refused = await query_quotas(wx, ENDPOINTS)
         for usage in usages:
             show.add("calls", usage)
         for path, why in refused.items():

@@ -1,5 +1,5 @@
-"""`wxasset doctor`: what is wrong, and what to do, in English and Chinese.
+"""`wxasset doctor`: find configuration and network problems, with remedies in English and Chinese.
 
-Edges collect facts (`probe`, `look`, `ask`); everything else judges them, and can do neither I/O nor harm. Nothing is
-changed in the account: calls that read are made, with a stable token that is fetched in normal mode and never forced.
+`inspect_*` functions collect facts, `query_*` functions call WeChat and `judge_*` functions, without I/O, turn facts
+into findings. The account is not changed: calls only read, and the stable token is fetched without force_refresh.
 """

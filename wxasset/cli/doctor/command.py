@@ -1,11 +1,11 @@
-"""`wxasset doctor`, as it is registered with the command line."""
+"""Command `wxasset doctor`."""
 
 import os
 from contextlib import aclosing
 from pathlib import Path
 
-from wxasset.cli.doctor.examine import Patient, examine
-from wxasset.cli.doctor.findings import COLUMNS, Finding, passed, show, show_end
+from wxasset.cli.doctor.checks import Context, run_checks
+from wxasset.cli.doctor.findings import COLUMNS, Finding, passed, show, show_summary
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.runner import Options, run_report
@@ -19,28 +19,28 @@ def doctor_command(
     env: str | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Find out what keeps wxasset from working here, and say what to do about it.
+    """Find problems of configuration and network, and explain how to solve them.
 
-    Looks at versions, credentials, proxy variables, DNS, connection, TLS, clock, address list, permissions, library,
-    daily quota and token store. Nothing is changed in the account: a stable token is fetched (never forced), and calls
-    are made that read, some 20 in all. No secret is shown. The exit status is 0 when nothing failed.
+    Checks versions, credentials, proxy variables, DNS, connection, TLS, clock, address list, permissions, library,
+    daily quota and token store. The account is not changed: a stable token is fetched (never forced), and some 20
+    calls are made that only read. Secrets are not shown. The exit status is 0 if no check failed.
 
     JSON keys: check, status (ok, warning, failed, skipped), message, message_zh, hint, hint_zh, evidence.
 
     Args:
-        ledger: A ledger of uploads to look at as well.
-        env: A cloud environment to ask about as well.
-        options: What every command takes.
+        ledger: A ledger of uploads to check as well.
+        env: A cloud environment to query as well.
+        options: Options of every command.
     """
-    patient = Patient.find(os.environ, options.account, ledger=ledger, env=env)
+    context = Context.find(os.environ, options.account, ledger=ledger, env=env)
     findings: list[Finding] = []
 
     async def work(report: Report) -> None:
-        async with aclosing(examine(patient)) as found:
+        async with aclosing(run_checks(context)) as found:
             async for finding in found:
                 findings.append(finding)
                 show(finding, report.out, as_json=report.as_json)
-        show_end(findings)
+        show_summary(findings)
 
     status = run_report(options, COLUMNS, work)
     return status if status or passed(findings) else Exit.FAILED

@@ -1,4 +1,4 @@
-"""What the doctor says: one finding for each check, in English and Chinese. Pure."""
+"""Findings of the doctor, one for each check, in English and Chinese."""
 
 import enum
 import json
@@ -25,21 +25,21 @@ __all__ = [
     "failed",
     "ok",
     "passed",
+    "redact",
     "show",
-    "show_end",
+    "show_summary",
     "skipped",
     "stamp",
     "tally",
     "warning",
-    "without_secrets",
 ]
 
 Evidence = Mapping[str, object]
-"""What a finding rests on, as JSON has it."""
-_SECRET: Final = 4  # characters; what is shorter is in many words, and protects nothing
+"""Facts behind a finding, as JSON."""
+COLUMNS: Final = ("check", "status", "message", "message_zh", "hint", "hint_zh", "evidence")
 LABELS: Final[Mapping[str, Hint]] = {
     "versions": Hint("versions", "版本"),
-    "credentials": Hint("credentials", "凭证"),
+    "credentials": Hint("credentials", "凭据"),
     "proxy": Hint("proxy", "代理"),
     "dns": Hint("DNS", "域名解析"),
     "connection": Hint("connection", "连接"),
@@ -56,11 +56,12 @@ LABELS: Final[Mapping[str, Hint]] = {
     "shared_token": Hint("shared token", "共享 token"),
     "ledger": Hint("ledger", "台账"),
 }
-"""The checks in the order in which they are shown, with their names."""
+"""Names of the checks, in display order."""
+_SECRET: Final = 4  # characters; redacting a shorter string would hide parts of common words
 
 
 class Status(enum.Enum):
-    """What a check came to."""
+    """Result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -68,118 +69,107 @@ class Status(enum.Enum):
     SKIPPED = "skipped"
 
 
+_STYLES: Final = {Status.OK: "green", Status.WARNING: "bold yellow", Status.FAILED: "bold red", Status.SKIPPED: "dim"}
+
+
 @frozen(kw_only=True)
 class Finding:
-    """What one check has found.
+    """Result of one check.
 
     Attributes:
         check: A key of `LABELS`.
-        status: What it came to.
-        said: What is so; of a skipped check, why.
-        cure: What to do; None where there is nothing to do.
-        evidence: What that rests on. Nothing in it is secret.
+        status: The result.
+        message: Description of the result; for a skipped check, the reason.
+        remedy: Action to take, or None.
+        evidence: Facts behind the finding, without secrets.
     """
 
     check: str
     status: Status
-    said: Hint
-    cure: Hint | None = None
+    message: Hint
+    remedy: Hint | None = None
     evidence: Evidence = field(factory=dict)
 
 
-def ok(check: str, said: Hint, **evidence: object) -> Finding:
-    """Say that all is well."""
-    return Finding(check=check, status=Status.OK, said=said, evidence=evidence)
+def ok(check: str, message: Hint, **evidence: object) -> Finding:
+    """Create the finding of a passed check."""
+    return Finding(check=check, status=Status.OK, message=message, evidence=evidence)
 
 
-def warning(check: str, said: Hint, cure: Hint, **evidence: object) -> Finding:
-    """Say what may become a failure, or surprise."""
-    return Finding(check=check, status=Status.WARNING, said=said, cure=cure, evidence=evidence)
+def warning(check: str, message: Hint, remedy: Hint, **evidence: object) -> Finding:
+    """Create the finding of a possible problem."""
+    return Finding(check=check, status=Status.WARNING, message=message, remedy=remedy, evidence=evidence)
 
 
-def failed(check: str, said: Hint, cure: Hint, **evidence: object) -> Finding:
-    """Say what keeps wxasset from working."""
-    return Finding(check=check, status=Status.FAILED, said=said, cure=cure, evidence=evidence)
+def failed(check: str, message: Hint, remedy: Hint, **evidence: object) -> Finding:
+    """Create the finding of a problem that prevents wxasset from working."""
+    return Finding(check=check, status=Status.FAILED, message=message, remedy=remedy, evidence=evidence)
 
 
 def skipped(check: str, why: Hint) -> Finding:
-    """Say why nothing was looked at."""
-    return Finding(check=check, status=Status.SKIPPED, said=why)
+    """Create the finding of a check that was not made."""
+    return Finding(check=check, status=Status.SKIPPED, message=why)
 
 
 def passed(findings: Iterable[Finding]) -> bool:
-    """Tell whether nothing failed."""
+    """Return whether no check failed."""
     return all(finding.status is not Status.FAILED for finding in findings)
 
 
 def tally(findings: Sequence[Finding]) -> Hint:
-    """Count the findings in one line."""
-    count = {status: sum(finding.status is status for finding in findings) for status in Status}
+    """Count the findings by status, in one line."""
+    bad, doubtful, good, not_made = (
+        sum(finding.status is status for finding in findings)
+        for status in (Status.FAILED, Status.WARNING, Status.OK, Status.SKIPPED)
+    )
     return Hint(
-        f"{count[Status.FAILED]} failed, {count[Status.WARNING]} warnings, {count[Status.OK]} ok,"
-        f" {count[Status.SKIPPED]} skipped.",
-        f"{count[Status.FAILED]} 项失败，{count[Status.WARNING]} 项警告，{count[Status.OK]} 项正常，"
-        f"{count[Status.SKIPPED]} 项跳过。",
+        f"{bad} failed, {doubtful} warnings, {good} ok, {not_made} skipped.",
+        f"{bad} 项失败，{doubtful} 项警告，{good} 项正常，{not_made} 项跳过。",
     )
 
 
 def document(finding: Finding) -> dict[str, object]:
-    """Describe a finding by keys that stay: check, status, message, message_zh, hint, hint_zh, evidence."""
-    return {
-        "check": finding.check,
-        "status": finding.status.value,
-        "message": finding.said.english,
-        "message_zh": finding.said.chinese,
-        "hint": finding.cure and finding.cure.english,
-        "hint_zh": finding.cure and finding.cure.chinese,
-        "evidence": dict(finding.evidence),
-    }
+    """Convert a finding to JSON with the keys of `COLUMNS`, a stable interface."""
+    message, remedy = finding.message, finding.remedy
+    values = (message.english, message.chinese, remedy and remedy.english, remedy and remedy.chinese)
+    return dict(zip(COLUMNS, (finding.check, finding.status.value, *values, dict(finding.evidence)), strict=True))
 
 
-def without_secrets(finding: Finding, secrets: Iterable[str]) -> Finding:
-    """Take out whatever is secret, should a server or a library have repeated it."""
+def redact(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """Replace secrets repeated by a server or a library."""
     hidden = sorted({secret for secret in secrets if len(secret) >= _SECRET}, key=len, reverse=True)
 
     def clean(value: object) -> object:
         if isinstance(value, str):
             for secret in hidden:
                 value = value.replace(secret, "***")
-            return value
-        if isinstance(value, Mapping):
+        elif isinstance(value, Mapping):
             return {str(clean(name)): clean(one) for name, one in value.items()}
-        return [clean(one) for one in value] if isinstance(value, list | tuple) else value
+        elif isinstance(value, list | tuple):
+            return [clean(one) for one in value]
+        return value
 
-    def text(said: Hint) -> Hint:
-        return Hint(str(clean(said.english)), str(clean(said.chinese)))
+    def clean_hint(hint: Hint) -> Hint:
+        return Hint(str(clean(hint.english)), str(clean(hint.chinese)))
 
     return evolve(
         finding,
-        said=text(finding.said),
-        cure=None if finding.cure is None else text(finding.cure),
+        message=clean_hint(finding.message),
+        remedy=finding.remedy and clean_hint(finding.remedy),
         evidence={name: clean(value) for name, value in finding.evidence.items()},
     )
 
 
 def stamp(moment: float) -> str:
-    """Write a unix time in seconds."""
+    """Format a unix time in seconds as ISO 8601."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-COLUMNS: Final = ("check", "status", "message", "message_zh", "hint", "hint_zh", "evidence")
-_STYLES: Final = {
-    Status.OK: "green",
-    Status.WARNING: "bold yellow",
-    Status.FAILED: "bold red",
-    Status.SKIPPED: "dim",
-}
-_WIDTH: Final = 7  # of the longest status
-
-
 def show(finding: Finding, out: Output, *, as_json: bool) -> None:
-    """Show one finding at once.
+    """Print one finding immediately.
 
     Raises:
-        BrokenPipeError: Nobody reads any more.
+        BrokenPipeError: The reader of the output has exited.
     """
     if as_json:
         out.line(json_line(document(finding)))
@@ -189,8 +179,8 @@ def show(finding: Finding, out: Output, *, as_json: bool) -> None:
         out.add(document(finding))
 
 
-def show_end(findings: Sequence[Finding]) -> None:
-    """Sum up, on a terminal alone."""
+def show_summary(findings: Sequence[Finding]) -> None:
+    """Print the counts of findings, on a terminal only."""
     if is_terminal(sys.stdout):
         end = tally(findings)
         style = "bold green" if passed(findings) else "bold red"
@@ -199,17 +189,16 @@ def show_end(findings: Sequence[Finding]) -> None:
 
 def _paragraph(finding: Finding) -> Table:
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True, min_width=_WIDTH)
+    grid.add_column(no_wrap=True, min_width=max(len(status.value) for status in Status))
     grid.add_column(overflow="fold")
-    style, label = _STYLES[finding.status], LABELS[finding.check]
+    label, style = LABELS[finding.check], "dim" if finding.status is Status.SKIPPED else ""
     names = label.english if label.english == label.chinese else f"{label.english} {label.chinese}"
-    quiet = "dim" if finding.status is Status.SKIPPED else ""
-    said = Text.assemble((f"{names}: ", "bold"), (one_line(finding.said.english), quiet))
-    grid.add_row(Text(finding.status.value, style=style), said)
-    grid.add_row("", Text(one_line(finding.said.chinese), style=quiet))
-    if finding.cure is not None:
-        grid.add_row("", Text(f"-> {one_line(finding.cure.english)}", style="cyan"))
-        grid.add_row("", Text(f"-> {one_line(finding.cure.chinese)}", style="cyan"))
+    message = Text.assemble((f"{names}: ", "bold"), (one_line(finding.message.english), style))
+    grid.add_row(Text(finding.status.value, style=_STYLES[finding.status]), message)
+    grid.add_row("", Text(one_line(finding.message.chinese), style=style))
+    if finding.remedy is not None:
+        grid.add_row("", Text(f"-> {one_line(finding.remedy.english)}", style="cyan"))
+        grid.add_row("", Text(f"-> {one_line(finding.remedy.chinese)}", style="cyan"))
     if finding.status in {Status.WARNING, Status.FAILED} and finding.evidence:
         grid.add_row("", Text(one_line(json.dumps(dict(finding.evidence), ensure_ascii=False)), style="dim"))
     return grid

@@ -1,0 +1,189 @@
+"""Run the checks in order; later checks depend on the results of earlier ones."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from anyio import to_thread
+from attrs import define, field
+
+from wxasset.cli.doctor.account import judge_address, judge_library, judge_permissions, judge_quota, judge_token
+from wxasset.cli.doctor.credentials import judge_credentials, secrets_of
+from wxasset.cli.doctor.findings import Finding, Status, redact, skipped
+from wxasset.cli.doctor.ledger import inspect_ledger
+from wxasset.cli.doctor.network import Network, judge_host
+from wxasset.cli.doctor.probe import inspect_host, inspect_trust
+from wxasset.cli.doctor.proxies import judge_proxies
+from wxasset.cli.doctor.queries import fetch_token, open_query_session, query_account, query_quotas, try_stored
+from wxasset.cli.doctor.shared_token import judge_shared
+from wxasset.cli.doctor.token_file import inspect_token_file
+from wxasset.cli.doctor.token_redis import inspect_redis, password_of
+from wxasset.cli.doctor.versions import inspect_versions
+from wxasset.cli.runtime.credentials import SERVICE, Credentials, find_credentials, open_store
+from wxasset.cli.runtime.usage import ENDPOINTS, library_usage
+from wxasset.errors import Hint, TokenStoreError, WxAssetError
+
+__all__ = ["Context", "run_checks"]
+
+_REDIS: Final = ("redis://", "rediss://", "unix://")
+_EARLIER: Final = Hint("An earlier check failed.", "前面的检查未通过。")
+_NO_CREDENTIALS: Final = Hint("No credentials are available.", "没有可用的凭据。")
+_NO_API: Final = Hint("The API host does not respond.", "接口主机没有响应。")
+_NO_TOKEN: Final = Hint("No token is available.", "没有可用的 token。")
+_NO_STORE: Final = Hint("No token store is set (WXASSET_TOKEN_STORE).", "未设置 token 存储（WXASSET_TOKEN_STORE）。")
+_IN_REDIS: Final = Hint("Tokens are shared through Redis.", "token 存储在 Redis 中。")
+_IN_FILE: Final = Hint("Tokens are shared through a file.", "token 存储在文件中。")
+_NO_ADDRESS: Final = Hint("WXASSET_BASE_URL is not a valid address.", "WXASSET_BASE_URL 不是有效地址。")
+_NO_LEDGER: Final = Hint("No ledger is given (--ledger).", "未指定台账（--ledger）。")
+
+
+@define(kw_only=True)
+class Context:
+    """Input of the checks.
+
+    Attributes:
+        environ: The environment variables.
+        ledger: A ledger to check, or None.
+        env: A cloud environment to query, or None.
+        account: The credentials, or the reason of missing ones.
+        secrets: Values to redact; extended during the checks.
+    """
+
+    environ: Mapping[str, str] = field(repr=False)
+    ledger: Path | None = None
+    env: str | None = None
+    account: Credentials | WxAssetError
+    secrets: list[str] = field(factory=list, repr=False)
+
+    @classmethod
+    def find(
+        cls,
+        environ: Mapping[str, str],
+        account: str | None = None,
+        *,
+        ledger: Path | None = None,
+        env: str | None = None,
+    ) -> Self:
+        """Find the account as other commands do; store the error if it is missing."""
+        try:
+            one = find_credentials(environ, account)
+        except WxAssetError as error:
+            return cls(environ=environ, ledger=ledger, env=env, account=error)
+        hidden = [*secrets_of(one), password_of(one.token_store or "")]
+        return cls(environ=environ, ledger=ledger, env=env, account=one, secrets=hidden)
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The credentials, if found."""
+        return None if isinstance(self.account, WxAssetError) else self.account
+
+    @property
+    def base_url(self) -> str:
+        """Address of the API host, also without credentials."""
+        return self.credentials.base_url if self.credentials else self.environ.get("WXASSET_BASE_URL") or SERVICE
+
+    @property
+    def token_store(self) -> str | None:
+        """Path or address of the token store, also without credentials."""
+        return self.credentials.token_store if self.credentials else self.environ.get("WXASSET_TOKEN_STORE") or None
+
+    @property
+    def usable(self) -> Credentials | None:
+        """The credentials, if neither value is blank."""
+        one = self.credentials
+        return one if one is not None and one.appid.strip() and one.secret.strip() else None
+
+
+async def run_checks(context: Context) -> AsyncGenerator[Finding, None]:
+    """Yield the findings one by one, with secrets redacted."""
+    async for finding in _run(context):
+        yield redact(finding, context.secrets)
+
+
+async def _run(context: Context) -> AsyncIterator[Finding]:
+    yield await to_thread.run_sync(inspect_versions)
+    yield judge_credentials(context.account)
+    network = await _inspect_network(context)
+    if network is None:
+        for check in ("proxy", "dns", "connection", "tls", "api", "clock"):
+            yield skipped(check, _NO_ADDRESS)
+    else:
+        yield judge_proxies(context.environ, network.host, secure=network.secure, reached=network.reached)
+        for finding in judge_host(network):
+            yield finding
+    responds = network is not None and network.is_wechat
+    async for finding in _check_account(context, responds=responds):
+        yield finding
+    async for finding in _check_store(context, responds=responds):
+        yield finding
+    yield skipped("ledger", _NO_LEDGER) if context.ledger is None else await inspect_ledger(context.ledger)
+
+
+async def _inspect_network(context: Context) -> Network | None:
+    try:
+        return await inspect_host(context.base_url, await to_thread.run_sync(inspect_trust, context.environ))
+    except ValueError:
+        return None
+
+
+async def _check_account(context: Context, *, responds: bool) -> AsyncIterator[Finding]:
+    """Query WeChat about the account."""
+    one = context.usable
+    if one is None or not responds:
+        for check in ("token", "address", "permissions", "library", "quota"):
+            yield skipped(check, _NO_CREDENTIALS if one is None else _NO_API)
+        return
+    try:
+        issued = await fetch_token(one)
+    except WxAssetError as error:
+        yield judge_token(error, None)
+        yield judge_address(error)
+        for check in ("permissions", "library", "quota"):
+            yield skipped(check, _NO_TOKEN)
+        return
+    yield judge_token(None, issued.expires_in)
+    yield judge_address(None)
+    context.secrets.append(issued.access_token)
+    async with open_query_session(one, issued.access_token) as wx:
+        trials, count = await query_account(wx, context.env)
+        yield judge_permissions(trials)
+        yield judge_library(None if count is None else library_usage(count))
+        yield judge_quota((await query_quotas(wx, ENDPOINTS))[0])
+
+
+async def _check_store(context: Context, *, responds: bool) -> AsyncIterator[Finding]:
+    """Check the token store and the tokens in it."""
+    place = context.token_store
+    if place is None:
+        for check in ("store", "redis", "shared_token"):
+            yield skipped(check, _NO_STORE)
+        return
+    if place.startswith(_REDIS):
+        yield skipped("store", _IN_REDIS)
+        yield (finding := await to_thread.run_sync(inspect_redis, place))
+    else:
+        yield (finding := await inspect_token_file(place))
+        yield skipped("redis", _IN_FILE)
+    one = context.credentials
+    if one is None:
+        yield skipped("shared_token", _NO_CREDENTIALS)
+    elif finding.status is Status.FAILED:
+        yield skipped("shared_token", _EARLIER)
+    elif not responds:
+        yield skipped("shared_token", _NO_API)
+    else:
+        yield await _check_stored_tokens(context, one)
+
+
+async def _check_stored_tokens(context: Context, credentials: Credentials) -> Finding:
+    store = open_store(credentials)
+    if store is None:
+        return skipped("shared_token", _NO_STORE)
+    try:
+        trials, secrets = await try_stored(credentials, store)
+    except TokenStoreError as error:
+        return skipped("shared_token", Hint(error.message, f"无法读取 token 存储：{error.message}"))
+    finally:
+        await store.aclose()
+    context.secrets += secrets
+    return judge_shared(trials)

@@ -1,0 +1,103 @@
+"""Check a file with shared tokens: it must be readable, replaceable and lockable."""
+
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from anyio import to_thread
+
+from wxasset import FileTokenStore
+from wxasset.cli.doctor.findings import Finding, failed, ok, warning
+from wxasset.cli.runtime.hints import hint_for
+from wxasset.errors import Hint, TokenStoreError, UsageError
+from wxasset.tokens.token import TokenRecord
+
+__all__ = ["inspect_token_file"]
+
+_PATIENCE: Final = 1.0  # seconds; saving a token holds the lock for about 0.5 ms
+_RECORD: Final = TokenRecord(token="doctor", issued=0.0, expires=0.0, version=1, mode="stable")  # noqa: S106 - not a token
+
+
+async def inspect_token_file(place: str) -> Finding:
+    """Check whether wxasset can use a file as token store; the file itself is not changed."""
+    if "://" in place:
+        shown = place.partition("://")[0] + "://..."  # the rest may contain a password
+        return _refused(shown, UsageError("The token store is neither a file nor a redis:// address."))
+    path = await to_thread.run_sync(Path(place).expanduser)
+    if not await to_thread.run_sync(path.parent.is_dir):
+        return failed(
+            "store",
+            Hint(f"The directory {path.parent} does not exist.", f"目录 {path.parent} 不存在。"),
+            Hint(f"Create it: mkdir -p -m 700 {path.parent}", f"请创建：mkdir -p -m 700 {path.parent}"),
+            path=str(path),
+        )
+    try:
+        await FileTokenStore(path).load("doctor")
+    except (TokenStoreError, UsageError) as error:
+        return _refused(str(path), error)
+    try:
+        await _try_directory(path)
+    except TokenStoreError as error:
+        return _unusable_directory(path, error)
+    return await to_thread.run_sync(_inspect_lock, path.with_name(f"{path.name}.lock"), path)
+
+
+def _refused(path: str, error: TokenStoreError | UsageError) -> Finding:
+    message = Hint(error.message, f"token 文件不可用：{error.message}")
+    return failed("store", message, hint_for(error), path=path)
+
+
+async def _try_directory(path: Path) -> None:
+    """Save a record in a temporary store next to a token file.
+
+    Raises:
+        TokenStoreError: A file cannot be created, locked or replaced.
+    """
+    trial = path.with_name(f".{path.name}.doctor-{secrets.token_hex(8)}")
+
+    def remove() -> None:
+        for one in (trial, trial.with_name(f"{trial.name}.lock")):
+            with suppress(OSError):
+                one.unlink()
+
+    try:
+        await FileTokenStore(trial, wait=0).save("doctor", _RECORD)
+    finally:
+        await to_thread.run_sync(remove)
+
+
+def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
+    return failed(
+        "store",
+        Hint(
+            f"Files in {path.parent} cannot be written, locked and replaced: {error.message}",
+            f"无法在 {path.parent} 中写入、加锁或替换文件：{error.message}",
+        ),
+        Hint(
+            "Grant write permission to the current user, or choose a directory on a local, writable file system, or"
+            " Redis.",
+            "请让运行者拥有该目录的写权限，或改用本地可写文件系统中的目录，或 Redis。",
+        ),
+        path=str(path),
+    )
+
+
+def _inspect_lock(lock: Path, path: Path) -> Finding:
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - an extra, installed if the store could be opened
+
+    try:
+        if lock.is_file() and not lock.is_symlink():
+            FileLock(
+                lock, mode=0o600, thread_local=False, timeout=_PATIENCE, poll_interval=0.02
+            ).acquire().lock.release()
+    except Timeout:
+        return warning(
+            "store",
+            Hint(f"Another process held {lock} for at least {_PATIENCE:g} s.", f"{lock} 一直被其他进程占用。"),
+            Hint(f"Find the process: fuser -v {lock}", f"请查看占用者：fuser -v {lock}"),
+            path=str(path),
+        )
+    except OSError as error:
+        return _unusable_directory(path, TokenStoreError(f"{lock}: {(error.strerror or str(error)).lower()}."))
+    return ok("store", Hint(f"{path} can be read, written and locked.", f"{path} 可读、可写、可加锁。"), path=str(path))
