@@ -26,7 +26,7 @@ from wxasset.wire.error_replies import api_error
 
 PACKAGE: Final = Path(wxasset.__file__).parent
 # Not `tokens`: a command fetches stable tokens alone, and those have no hints of their own.
-REACHED: Final = ("hints.py", "lost.py", "calls", "session", "transfer", "wire")
+REACHED: Final = ("errors/hints.py", "engine/reconcile.py", "calls", "session", "transfer", "wire")
 KINDS: Final = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WxAssetError)]
 VERBS: Final = "|".join(name for name in dir(wxasset.WxSession) if re.match("[a-z]+_", name))
 PYTHON: Final = re.compile(rf"`|\w\(\w*[,)=]|\w=|\bawait\b|\b(error|video)\.\w|Limits|Policy|(?<![/\w])({VERBS})\b")
