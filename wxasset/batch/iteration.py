@@ -1,4 +1,4 @@
-"""Items that come from anywhere, one at a time, without blocking the event loop."""
+"""Iterate over items of any source without blocking the event loop."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Generator, Iterable
 from contextlib import aclosing, asynccontextmanager

@@ -21,7 +21,7 @@ class Ticket:
     """One request under way.
 
     Attributes:
-        round: The round of the pace in which it was sent.
+        round: The limiter's round at the time of the request.
     """
 
     round: int
@@ -54,7 +54,7 @@ class Pace:
         return Ticket(self.round)
 
     def throttled(self, ticket: Ticket) -> None:
-        """Give way, unless it did so after this request was sent; what the request tries next is of the new round."""
+        """Reduce the limit, once per round; the request belongs to the new round from here on."""
         if ticket.round == self.round:
             self.width = max(1.0, self.width * _DECREASE)
             self.round += 1

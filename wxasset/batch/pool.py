@@ -27,10 +27,10 @@ _END: Final[Any] = object()
 
 @frozen
 class Failed(Generic[T]):
-    """An item that failed. A batch goes on with the others.
+    """A failed item. A batch continues with the others.
 
     Attributes:
-        item: What was given.
+        item: The item.
         error: Why.
     """
 
@@ -40,11 +40,11 @@ class Failed(Generic[T]):
 
 @frozen
 class NotTried(Generic[T]):
-    """An item for which nothing was sent, as the batch had been stopped: it is left to do.
+    """An item left undone after the batch was stopped; no request was made for it.
 
     Attributes:
-        item: What was given.
-        error: What stopped the batch; the same for all of them.
+        item: The item.
+        error: The error behind the stop; the same for all of them.
     """
 
     item: T = field(repr=reprlib.repr)
@@ -56,11 +56,11 @@ class BatchProgress:
     """Progress of a batch.
 
     Attributes:
-        done: Items that have their outcome, those that failed among them.
-        failed: Items that failed or were not tried.
+        done: Items with an outcome, failed ones included.
+        failed: Items failed or not tried.
         total: All items; None where the iterable has no length.
-        bytes_sent: Bytes of media that were sent, also in vain.
-        bytes_received: Bytes of media that were received, also in vain.
+        bytes_sent: Bytes of media sent, also in failed attempts.
+        bytes_received: Bytes of media received, also in failed attempts.
     """
 
     done: int = 0
@@ -76,7 +76,7 @@ Progress: TypeAlias = Callable[[BatchProgress], object]
 
 @define(eq=False)
 class Tally:
-    """Counts what becomes of the items, and tells of it."""
+    """Counts outcomes and reports progress."""
 
     total: int | None
     progress: Progress | None
@@ -119,7 +119,7 @@ class Tally:
 
 @define(eq=False)
 class Work:
-    """One item under way, and what its call has to tell of it."""
+    """One item in progress, and the callbacks of its call."""
 
     _pace: Pace
     _ticket: Ticket
@@ -127,7 +127,7 @@ class Work:
     _through: int = 0
 
     def hear(self, event: Event) -> None:
-        """Hear of an attempt that begins, and of one that failed, also where the call makes another one."""
+        """Receive the start and the failure of attempts, retried ones included."""
         if isinstance(event, AttemptStarted):
             self._through = 0  # its bytes count from there, also where they are as many as those before
         if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and is_throttled(event.error):
@@ -135,24 +135,24 @@ class Work:
 
     @property
     def sent(self) -> Callable[[int, int | None], object] | None:
-        """The progress of an upload; None where nobody asks for it."""
+        """The progress of an upload; None without a callback."""
         return None if self._tally.progress is None else lambda done, _: self._tally.step(sent=self._more(done))
 
     @property
     def received(self) -> Callable[[int, int | None], object] | None:
-        """The progress of a download; None where nobody asks for it."""
+        """The progress of a download; None without a callback."""
         return None if self._tally.progress is None else lambda done, _: self._tally.step(received=self._more(done))
 
     def _more(self, done: int) -> int:
-        """Return the bytes since the last time; an attempt that begins anew counts from 0."""
+        """Return the bytes since the last time; a new attempt counts from 0."""
         more, self._through = done - self._through if done >= self._through else done, done
         return more
 
 
 class Batch(Generic[T, R]):
-    """Some items at a time, as an ``async with`` value that gives an iterator over their outcomes.
+    """Run some items at a time; an ``async with`` value with an iterator over their outcomes.
 
-    The outcomes come as they happen, in any order. Leaving the block early cancels what is under way.
+    The outcomes come in order of completion. Leaving the block early cancels items in progress.
     """
 
     def __init__(
@@ -163,12 +163,12 @@ class Batch(Generic[T, R]):
         concurrency: int,
         progress: Progress | None = None,
     ) -> None:
-        """Prepare a batch; nothing is asked of the items before the block is entered.
+        """Prepare a batch; no item is read before the block is entered.
 
         Args:
             items: The items. A plain iterator is pulled in a thread, as a directory it walks through may be slow; what
                 has to stay in one thread comes as an async iterator. A generator is closed in the end.
-            do: What to do with each; a `WxAssetError` of it becomes a `Failed`.
+            do: The function for one item; its `WxAssetError` becomes a `Failed`.
             concurrency: The most items under way at once.
             progress: Told how far it has come.
         """
@@ -286,7 +286,7 @@ class Batch(Generic[T, R]):
 
 @frozen(eq=False)
 class _Outcomes(Generic[R]):
-    """Those of one batch. No generator: one that is left in the middle is closed some time later, by a task."""
+    """Outcomes of one batch. Not a generator: an abandoned generator is closed later, by another task."""
 
     _next: Callable[[], Awaitable[R]]
 

@@ -76,14 +76,14 @@ class Engine:
         transport: The network.
         tokens: Where tokens come from.
         retry: How often, and how patiently, calls are tried.
-        limits: What may be sent and read.
+        limits: Limits of uploads and responses.
         timeouts: How long to wait.
-        downloads: Which URLs that the server gives may be followed.
-        uploads: What is done about an upload whose reply was lost.
-        quota: What all calls together may spend on retries.
-        register: The uploads under way, and what they own.
-        hooks: Who is told what happens.
-        exchange: How tokens are fetched: as the session was made, whatever options a call has.
+        downloads: Policy for URLs given by the server.
+        uploads: Policy for uploads whose response was lost.
+        quota: Retry budget of all calls together.
+        register: The uploads in progress, and their materials.
+        hooks: Receivers of events.
+        exchange: Fetches tokens with the options of the session, regardless of the options of a call.
         mark: Makes the marks of unique names.
         sleep: How to wait.
     """
@@ -107,7 +107,7 @@ class Engine:
         self.exchange = _Lent(self)
 
     def with_options(self, **options: Any) -> "Engine":
-        """Return an engine with other options that shares everything else."""
+        """Return an engine with other options; all else is shared."""
         other = evolve(self, **options)
         other.exchange = self.exchange
         return other
@@ -132,7 +132,7 @@ class Engine:
         source: Source,
         progress: Progress | None,
     ) -> R:
-        """Make an upload that the library will list, and keep account of it."""
+        """Make an upload listed by the library, and record it in the register."""
         if self.uploads.unique_names:
             source = evolve(source, filename=marked_name(source.filename, self.mark()))
         upload = self.register.begin(str(call.listing), sent_name(source.filename), time.time())
@@ -152,7 +152,7 @@ class Engine:
         return result
 
     async def resolve(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
-        """Find out whether an upload happened whose outcome was left unknown."""
+        """Find out whether an upload of unknown outcome happened."""
         if error.listing is None:
             raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
         known = self.register.given_up(error.listing, sent_name(error.filename), error.started_at)
@@ -173,7 +173,7 @@ class Engine:
                 raise still_unknown(error, finding)
 
     async def _page(self, kind: str, offset: int) -> tuple[MaterialPage, float | None]:
-        """List a page for a search, and see what WeChat's clock says."""
+        """List a page for a search, with the offset of WeChat's clock."""
         call = ListMaterials(type=kind, offset=offset)
 
         async def once(request: Request, _: bool) -> tuple[MaterialPage, float | None]:  # noqa: FBT001 - as above
@@ -185,7 +185,7 @@ class Engine:
         return await self._run(Operation(call), once)
 
     async def download(self, call: Download[R], sink: Sink, progress: Progress | None) -> R | SavedMaterial:
-        """Make a call that answers with JSON or a file; the file goes into the sink."""
+        """Make a call whose response is JSON or a file; write the file to the sink."""
 
         async def once(request: Request, _: bool) -> R | SavedMaterial:  # noqa: FBT001 - as above
             async with self.transport.send(request) as reply:
@@ -195,7 +195,7 @@ class Engine:
         return await self._run(Operation(call, progress=progress, sink=sink), once)
 
     async def fetch(self, link: FetchLink, sink: Sink, progress: Progress | None) -> SavedMaterial:
-        """Get the file behind a URL that the server gave into the sink."""
+        """Download the file behind a URL given by the server into the sink."""
 
         async def once(request: Request, _: bool) -> SavedMaterial:  # noqa: FBT001 - as above
             async with self.transport.follow(link.url, self.downloads, request) as reply:
@@ -224,7 +224,7 @@ class Engine:
         await self._run(Operation(file, source, progress), once)
 
     async def go_on(self, file: FetchFile, partial: Partial) -> None:
-        """Get what is missing of a file in object storage."""
+        """Download the missing part of a file in object storage."""
 
         async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above
             async with self.transport.follow(file.url, self.downloads, request, partial.headers()) as reply:
@@ -242,7 +242,7 @@ class Engine:
 
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
-        """Make a call that answers with JSON or a file; the file stays open inside the block."""
+        """Make a call whose response is JSON or a file; the file stays open inside the block."""
         async with AsyncExitStack() as stack:
 
             async def once(request: Request, _: bool) -> R | MaterialStream:  # noqa: FBT001 - as above
@@ -341,7 +341,7 @@ class Engine:
     async def _find(
         self, lost: Lost, recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
     ) -> Any:
-        """Look for an upload whose reply was lost, and give that reply; else say that its outcome is unknown."""
+        """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
         unique = upload is not None and self.uploads.unique_names
         if upload is not None:
             upload.begun = lost.started_at

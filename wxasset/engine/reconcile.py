@@ -1,4 +1,4 @@
-"""The search for an upload whose reply was lost, among the newest materials of the library."""
+"""Search the newest materials of the library for an upload whose response was lost."""
 
 import copy
 import time
@@ -27,13 +27,13 @@ class Listing(Protocol):
     """Lists materials."""
 
     async def __call__(self, kind: str, offset: int, /) -> tuple[MaterialPage, float | None]:
-        """Give a page, and the seconds by which WeChat's clock is ahead; None where it does not say."""
+        """Return a page, and the seconds by which WeChat's clock is ahead; None if unknown."""
         ...
 
 
 @frozen
 class Found:
-    """The one material that the upload made."""
+    """The only matching material."""
 
     item: MaterialItem
 
@@ -56,7 +56,7 @@ class Unseen:
 
     Attributes:
         reason: Why.
-        error: What failed, where something did.
+        error: The failure of the search, if any.
     """
 
     reason: str
@@ -73,8 +73,8 @@ class Search:
     Attributes:
         listing: How to list.
         register: The session's uploads.
-        upload: What is looked for.
-        end: Unix time in seconds after which it cannot have been made.
+        upload: The upload to find.
+        end: Unix time in seconds of the latest possible creation.
         unique: Whether its name is of no other.
         pages: The most pages to look through.
     """
@@ -87,10 +87,10 @@ class Search:
     pages: int = PAGES
 
     async def find(self, visibility: float, sleep: Callable[[float], Awaitable[None]], patience: float) -> Finding:
-        """Look at once, and again for `visibility` seconds while nothing is certain.
+        """Look at once, and again for `visibility` seconds until the result is certain.
 
         Args:
-            visibility: Seconds for which a material may be in the library and not yet in its list.
+            visibility: Maximum delay in seconds before a new material is listed.
             sleep: How to wait.
             patience: The most seconds to spend on waiting.
         """
@@ -122,7 +122,7 @@ class Search:
         return Missing() if whole else Unseen(f"{len(items)} newer materials hide it")
 
     async def _newest(self) -> tuple[list[MaterialItem], bool, Window]:
-        """List back to where the upload began; say whether that was reached, and when it was on WeChat's clock."""
+        """List back to the start of the upload; return the items, whether it was reached, and its window."""
         items: list[MaterialItem] = []
         pager = Pager()
         while True:
@@ -140,13 +140,13 @@ class Search:
 
 @frozen
 class Lost:
-    """An upload whose reply was lost.
+    """An upload whose response was lost.
 
     Attributes:
         call: The upload.
-        source: What was uploaded.
-        started_at: Unix time in seconds at which it was sent.
-        failure: What became of the reply.
+        source: The media of the upload.
+        started_at: Unix time in seconds of the request.
+        failure: The failure of the request.
     """
 
     call: Any
@@ -155,7 +155,7 @@ class Lost:
     failure: WxAssetError
 
     def unknown(self, finding: Finding | None = None, *, unique: bool) -> UploadOutcomeUnknown:
-        """Make the error that says so, with all that is needed to find out later."""
+        """Return the error, with all facts for a later search."""
         path, name = self.call.route.path, self.source.filename
         return UploadOutcomeUnknown(
             f"The upload of {name} to {path} may or may not have happened; it was not sent again."
@@ -174,7 +174,7 @@ class Lost:
 
 
 def _said(finding: Finding | None) -> str:
-    """Say what a search has shown."""
+    """Describe the result of a search."""
     match finding:
         case Missing():
             return " The library does not list it, so far."
@@ -186,7 +186,7 @@ def _said(finding: Finding | None) -> str:
 
 
 def still_unknown(error: UploadOutcomeUnknown, finding: Finding) -> UploadOutcomeUnknown:
-    """Say that a later search has not shown it either."""
+    """Return the error after a later search without a result."""
     again = copy.copy(error)
     again.message = f"The upload of {error.filename} to {error.path} is still in doubt.{_said(finding)}"
     again.candidates = finding.media_ids if isinstance(finding, Ambiguous) else ()
@@ -194,7 +194,7 @@ def still_unknown(error: UploadOutcomeUnknown, finding: Finding) -> UploadOutcom
 
 
 def cannot_resend(failure: WxAssetError) -> SourceError:
-    """Say that the token was refused after the body had been used up."""
+    """Return the error for a rejected token after the body was consumed."""
     return SourceError(
         f"WeChat refused the access token after the stream had been read, so it could not be sent again."
         f" ({failure.message})",

@@ -1,4 +1,4 @@
-"""The books of one operation: when it began, what its attempts moved, and who is told of it."""
+"""Record one operation and emit its events."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -53,14 +53,14 @@ _NO_SCOPE: Final = nullcontext()
 
 @define(eq=False)
 class OperationRecorder:
-    """One operation; where anybody listens it is a scope, and `around` another one for each attempt.
+    """One operation; with listeners, a scope around it and one around each attempt.
 
-    Where nobody does it costs next to nothing, and is there to tell the log what goes wrong.
+    Without listeners it costs almost no time, and serves the log of failures.
 
     Attributes:
         attempts: How many requests there were.
-        token: What the attempt carries.
-        result: What the operation gives.
+        token: The token of the attempt.
+        result: The result of the operation.
     """
 
     _hooks: Hooks
@@ -110,7 +110,7 @@ class OperationRecorder:
         self._scope.__exit__(kind, error, traceback)
 
     def around(self, once: Callable[[Request, bool], Awaitable[T]]) -> Callable[[Request, bool], Awaitable[T]]:
-        """Return what makes an attempt, with a scope around it."""
+        """Return `once` with a scope around each attempt."""
 
         async def watched(request: Request, repeated: bool) -> T:  # noqa: FBT001 - the engine calls it by position
             with _Attempt(self, self._hooks, request):
@@ -123,7 +123,7 @@ class OperationRecorder:
         return watched
 
     def progress(self, progress: Progress | None) -> Progress | None:
-        """Return what tells the hooks how far a file has come, besides whoever the caller has named."""
+        """Return a progress callback for the hooks and the caller."""
         if self._hooks.on_event is None:
             return progress
         direction: Literal["upload", "download"] = "download" if self._source is None else "upload"
@@ -136,23 +136,23 @@ class OperationRecorder:
         return told
 
     def retrying(self, resend: Resend, error: WxAssetError) -> None:
-        """Tell that another attempt will be made."""
+        """Report a further attempt."""
         reason = _reason(resend, error)
         self.tell(
             Retrying(operation=self.operation, number=self.attempts, wait=resend.wait, reason=reason, error=error)
         )
 
     def refused(self, error: WxAssetError) -> None:
-        """Tell that the token was refused."""
+        """Report a rejected token."""
         self.tell(TokenRefused(operation=self.operation, error=error))
 
     def lost(self, error: WxAssetError) -> None:
-        """Tell that the reply to an upload was lost."""
+        """Report the lost response of an upload."""
         self._lost = time.monotonic()
         self.tell(ReplyLost(operation=self.operation, error=error))
 
     def searched(self, finding: reconcile.Finding) -> None:
-        """Tell what the search for an upload has shown."""
+        """Report the result of the search for an upload."""
         words: dict[type, Finding] = {
             reconcile.Found: "found",
             reconcile.Missing: "missing",
@@ -172,7 +172,7 @@ class OperationRecorder:
 
 @define(eq=False)
 class _Attempt(AbstractContextManager[None]):
-    """One attempt that somebody wants to know of."""
+    """One attempt, with its scope and events."""
 
     _recorder: OperationRecorder
     _hooks: Hooks

@@ -1,4 +1,4 @@
-"""Taking secrets out of errors, before anybody sees them."""
+"""Remove secrets from errors."""
 
 import re
 from typing import Any, Final
@@ -18,7 +18,7 @@ _LINK: Final = re.compile(
 
 
 def without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -> WxAssetError:
-    """Take out of an error what a server echoed, or what it issued."""
+    """Remove echoed and issued secrets from an error."""
     hidden = [str(getattr(call, one.name)) for one in fields(type(call)) if one.repr is False]
     hidden += [token.value] if token is not None else []
     for one in fields(type(error)):

@@ -1,4 +1,4 @@
-"""Downloads that go on after a cut, begin anew where they cannot, and get another link for one that ran out."""
+"""Resume downloads after a cut, restart them if necessary, and renew expired links."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -24,14 +24,14 @@ async def resume(
     """Download a file into a sink, over as many answers as it takes.
 
     Args:
-        engine: What makes the attempts.
+        engine: Makes the attempts.
         find: Asks for a link to the file.
         sink: Where it goes.
-        progress: Called with the bytes that are there and their total.
+        progress: Called with the bytes received and their total.
 
     Raises:
         TruncatedDownload: The file was another one each time, or the sink cannot begin anew.
-        WxAssetError: Anything else that went wrong.
+        WxAssetError: Any other failure.
     """
     download = _Download(engine, find, await find())
     for _ in range(engine.retry.attempts):
@@ -47,7 +47,7 @@ async def resume(
 
 @define
 class _Download:
-    """A file, its link, and whether that is the second one."""
+    """A file and its link, renewed at most once."""
 
     _engine: Engine
     _find: Callable[[], Awaitable[FetchFile]]

@@ -54,7 +54,7 @@ class RetryPolicy:
             its bytes take comes on top, at `Timeouts.min_rate`.
         wait_initial: Seconds before the second attempt; doubled for each further one.
         wait_max: The longest wait in seconds.
-        wait_jitter: The share of each wait that is drawn at random, from 0 to 1.
+        wait_jitter: The random share of each wait, from 0 to 1.
     """
 
     attempts: int = field(default=3, validator=validators.ge(1))
@@ -64,10 +64,10 @@ class RetryPolicy:
     wait_jitter: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
 
     def wait(self, number: int, chance: float) -> float:
-        """Return the seconds to wait after attempt `number`, which counts from 1.
+        """Return the seconds to wait after attempt `number`, counted from 1.
 
         Args:
-            number: The attempt that failed.
+            number: The failed attempt.
             chance: A random number from 0 to 1.
         """
         longest = min(self.wait_max, self.wait_initial * 2.0 ** min(number - 1, 60))
@@ -82,17 +82,17 @@ class RetryQuota:
     as in botocore's standard mode.
 
     Attributes:
-        left: What is left of it.
+        left: The rest of the budget.
     """
 
     left: int = _CAPACITY
 
     def spend(self, cost: int) -> None:
-        """Pay for a retry, which `decide` has found affordable."""
+        """Pay for a retry; `decide` has checked the price."""
         self.left -= cost
 
     def refill(self, cost: int) -> None:
-        """Take back what a call spent that succeeded; 0 where it needed no retry."""
+        """Return the budget spent by a successful call; 0 if it needed no retry."""
         if self.left < _CAPACITY:
             self.left = min(_CAPACITY, self.left + (cost or 1))
 
@@ -102,17 +102,17 @@ class Attempt:
     """Facts about a failed attempt.
 
     Attributes:
-        number: Which one it was; counts from 1, without the resend after a refused token.
-        elapsed: Seconds since the first one began, without what the bytes of an upload may take.
+        number: Number of the attempt; counts from 1, without the resend after a rejected token.
+        elapsed: Seconds since the start of the first one, without the time granted for the bytes of an upload.
         token_refused: Whether an earlier token of this call was refused.
         in_doubt: Whether an earlier attempt may have taken effect.
         resendable: Whether the body can be sent again.
-        harmless: Whether the caller said that a second copy of a create does no harm.
+        harmless: True if the caller accepts a second copy.
         minute_waited: Whether the call has waited for the next minute already.
         next_minute: Seconds until the next minute of the clock begins.
         stale: How many stale connections were met before.
-        quota: What the session may still spend on retries.
-        cost: What the call has spent on retries.
+        quota: The rest of the session's retry budget.
+        cost: The retry budget spent by the call.
         chance: A random number from 0 to 1, for the wait.
     """
 
@@ -149,15 +149,15 @@ class Raise:
 
 @frozen
 class AlreadyDone:
-    """An earlier attempt did it: the error says that what was to be deleted is gone."""
+    """Treat a delete as done: an earlier attempt removed the object."""
 
 
 @frozen
 class OutcomeUnknown:
-    """Find out whether a create happened, or tell the caller that it may have.
+    """Find out whether a create happened, or raise `UploadOutcomeUnknown`.
 
     Attributes:
-        cost: What the session pays for finding out; None where it cannot afford to.
+        cost: The price of the search; None if the budget is too small.
     """
 
     cost: int | None = None
@@ -165,7 +165,7 @@ class OutcomeUnknown:
 
 @frozen
 class CannotResend:
-    """Tell the caller that the body is used up."""
+    """Raise an error: the body is consumed."""
 
 
 @frozen(kw_only=True)
@@ -176,9 +176,9 @@ class Resend:
         wait: Seconds to wait before.
         fresh_token: Whether with another token.
         in_doubt: Whether the failed attempt may have taken effect.
-        stale: Whether it is in place of one on a stale connection, which counts for nothing.
+        stale: True if it replaces an attempt on a stale connection; it is not counted.
         minute: Whether the wait is for the next minute.
-        cost: What the session pays for it.
+        cost: The price of the attempt.
     """
 
     wait: float = 0.0
@@ -202,7 +202,7 @@ def _unclear(route: Route, error: WxAssetError) -> bool:
 
 
 def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> Action:
-    """Say what follows from a failed attempt.
+    """Return the action after a failed attempt.
 
     ============================  =============  ===================================  ========================
     after...                      READ, REPLACE  DELETE                               CREATE

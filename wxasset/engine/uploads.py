@@ -37,7 +37,7 @@ class UploadPolicy:
     Attributes:
         reconcile: "search" looks for it among the newest materials, under its name and in the time of the attempt;
             "raise" leaves that to you: `UploadOutcomeUnknown` at once, and its `resolve` later.
-        visibility: Seconds for which the search goes on, as a material may be listed a little after it was added.
+        visibility: Seconds of the search, as a material may be listed a little after its creation.
         settle: Seconds after it began before an upload in a `Ledger` that nobody finds counts as never added: WeChat
             may still be at work on what a killed process has sent.
         unique_names: Whether each name gets a mark, "poster.jpg" becoming "poster-k7m2xq9d.jpg", by which the search
@@ -55,7 +55,7 @@ class UploadPolicy:
 
 @frozen(kw_only=True)
 class Window:
-    """The time in which an upload may have happened, in unix seconds of this machine.
+    """The possible time of an upload, in unix seconds of this machine.
 
     Attributes:
         begin: When it was sent.
@@ -66,10 +66,10 @@ class Window:
     end: float
 
     def on_their_clock(self, offset: float | None) -> "Window":
-        """Return it on WeChat's clock, made as much longer as is not known of that.
+        """Return the window on WeChat's clock, widened by its uncertainty.
 
         Args:
-            offset: Seconds by which WeChat's clock is ahead, or None where it did not say.
+            offset: Seconds by which WeChat's clock is ahead; None if unknown.
         """
         ahead, slack = (0.0, _SKEW) if offset is None else (offset, _ROUNDING)
         return Window(begin=self.begin + ahead - slack, end=self.end + ahead + slack)
@@ -77,13 +77,13 @@ class Window:
 
 @define(eq=False, kw_only=True)
 class Pending:
-    """One upload that is under way, or was given up.
+    """One upload in progress or given up.
 
     Attributes:
-        listing: The type under which the library would list it.
+        listing: The type of the library's list.
         name: Its name there.
-        begun: Unix time in seconds at which its first attempt was sent.
-        given_up: Unix time in seconds at which its outcome was left unknown; None before.
+        begun: Unix time in seconds of its first attempt.
+        given_up: Unix time in seconds of giving up; None before.
     """
 
     listing: str
@@ -93,7 +93,7 @@ class Pending:
 
 
 class UploadRegister:
-    """The uploads of a session: what they own, and which might be taken for one another."""
+    """Register of the uploads of a session and their materials."""
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -101,19 +101,19 @@ class UploadRegister:
         self._owned: OrderedDict[str, None] = OrderedDict()
 
     def begin(self, listing: str, name: str, now: float) -> Pending:
-        """Enter an upload that is about to be sent."""
+        """Enter an upload before it is sent."""
         upload = Pending(listing=listing, name=name, begun=now)
         self._pending.setdefault((listing, name), []).append(upload)
         return upload
 
     def own(self, media_id: str) -> None:
-        """Note that a call has this material, so that no other call takes it for its own."""
+        """Mark a material as the result of a call; no other call may claim it."""
         self._owned[media_id] = None
         if len(self._owned) > _MOST_OWNED:
             self._owned.popitem(last=False)
 
     def end(self, upload: Pending) -> None:
-        """Take an upload out whose outcome is known."""
+        """Remove an upload of known outcome."""
         key = upload.listing, upload.name
         others = [one for one in self._pending.get(key, ()) if one is not upload]
         if others:
@@ -122,7 +122,7 @@ class UploadRegister:
             self._pending.pop(key, None)
 
     def give_up(self, upload: Pending, now: float) -> None:
-        """Leave an outcome unknown: what is found under its name in the next minutes may be this one's."""
+        """Mark an outcome as unknown: for some minutes a match by name may belong to it."""
         upload.given_up = now
         for key, uploads in list(self._pending.items()):
             kept = [one for one in uploads if one.given_up is None or now - one.given_up < _DOUBT]
@@ -131,7 +131,7 @@ class UploadRegister:
                 del self._pending[key]
 
     def given_up(self, listing: str, name: str, begun: float) -> Pending | None:
-        """Return the upload of this name and time that was given up, or None where it is not remembered."""
+        """Return the given-up upload of this name and time; None if not remembered."""
         uploads = self._pending.get((listing, name), ())
         return next((one for one in uploads if one.given_up is not None and one.begun == begun), None)
 
@@ -140,7 +140,7 @@ class UploadRegister:
         return media_id in self._owned
 
     def has_rival(self, upload: Pending) -> bool:
-        """Tell whether another upload of the same name may have made what is found."""
+        """Return True if another upload of the same name may have made the match."""
         return any(
             one is not upload and (one.given_up is None or upload.begun - one.given_up < _DOUBT)
             for one in self._pending.get((upload.listing, upload.name), ())
@@ -150,11 +150,11 @@ class UploadRegister:
 def candidates(
     items: Iterable[MaterialItem], name: str, window: Window | None, register: UploadRegister
 ) -> list[MaterialItem]:
-    """Return the materials that an upload may have made.
+    """Return the materials possibly made by an upload.
 
     Args:
-        items: What the library lists.
-        name: The name that it was sent under.
+        items: Items of the library.
+        name: The uploaded name.
         window: When, on WeChat's clock; None where the name alone tells.
         register: The session's uploads.
     """

@@ -21,7 +21,7 @@ within it, attempt            `AttemptStarted`, `Progressed` any number of times
 after a failed attempt        `TokenRefused` where it was for the token; `Retrying`, or `ReplyLost` and `Searched`
 ============================  ==========================================================================
 
-No event has a token, a secret or a query. An `error` is the one that the caller gets, if it is not made good.
+No event has a token, a secret or a query. An `error` is the one raised to the caller, unless a retry succeeds.
 """
 
 from typing import Literal, TypeAlias
@@ -69,13 +69,13 @@ class Operation:
 
     Attributes:
         name: The class of the call, such as ``AddMaterial``.
-        path: The API's path; ``down_url`` for a link that WeChat gave.
+        path: The API's path; ``down_url`` for a link given by WeChat.
         method: GET or POST.
-        effect: What a repetition does.
+        effect: The effect of a repetition.
         origin: Scheme, host and port that it goes to, and the path of `base_url` if that has one; empty where a link
             that WeChat gave has none.
-        size: Bytes of the media that it uploads; None where it uploads none.
-        media_id: The material that it is about; None where it names none.
+        size: Bytes of the uploaded media; None for other calls.
+        media_id: The material of the call; None for other calls.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Operation:
 
 @frozen(kw_only=True, eq=False)
 class TokenFetch:
-    """One fetch of an access token, for everybody who waits for one. Each is equal to itself alone.
+    """One fetch of an access token, shared by all waiting calls. Each is equal to itself alone.
 
     Attributes:
         source: The class of the token source, such as ``StableToken``.
@@ -140,11 +140,11 @@ class OperationEnded(_Failing):
 
     Attributes:
         operation: The call.
-        outcome: What became of it.
-        error: What is raised; None for a success.
+        outcome: The outcome.
+        error: The raised error; None for a success.
         duration: Seconds since it started, waits included.
-        attempts: The requests that were sent, or were tried to be.
-        media_id: The material that it made, or was about; None where there is none.
+        attempts: The number of requests, unsent ones included.
+        media_id: The created or requested material; None for other calls.
     """
 
     operation: Operation
@@ -159,8 +159,8 @@ class AttemptStarted:
     """A request is about to be sent.
 
     Attributes:
-        operation: The call that it is an attempt of.
-        number: Counts the requests of the operation from 1, with each that is sent again for whatever reason.
+        operation: The operation of the attempt.
+        number: Number of the request within the operation, from 1, resends of all kinds included.
     """
 
     operation: Operation
@@ -172,13 +172,13 @@ class AttemptEnded(_Failing):
     """An attempt has its reply, or failed. The reply of `WxSession.open_material` is there when its head is.
 
     Attributes:
-        operation: The call that it is an attempt of.
+        operation: The operation of the attempt.
         number: As in `AttemptStarted`.
-        outcome: What became of it.
+        outcome: The outcome.
         error: Why it failed, or None.
         status: The HTTP status; None where no answer came.
         duration: Seconds since it started.
-        sent: Bytes of the body that were handed to the connection.
+        sent: Bytes of the body handed to the connection.
         received: Bytes of the answer's body, unpacked.
     """
 
@@ -197,7 +197,7 @@ class Retrying(_Failing):
 
     Attributes:
         operation: The call.
-        number: The attempt that failed.
+        number: The failed attempt.
         wait: Seconds until the next one.
         reason: Why there is another one.
         error: Why the last one failed.
@@ -215,7 +215,7 @@ class ReplyLost(_Failing):
 
     Attributes:
         operation: The upload.
-        error: What became of its reply.
+        error: The failure of the request.
     """
 
     operation: Operation
@@ -223,13 +223,13 @@ class ReplyLost(_Failing):
 
 @frozen(kw_only=True)
 class Searched:
-    """The library has been searched for an upload whose reply was lost; its pages were operations of their own.
+    """The library was searched for an upload whose response was lost; its pages were operations of their own.
 
     Attributes:
         operation: The upload.
-        finding: What was found.
+        finding: The result of the search.
         candidates: How many materials may be it.
-        duration: Seconds that it took.
+        duration: Duration in seconds.
     """
 
     operation: Operation
@@ -269,9 +269,9 @@ class TokenFetched:
 
     Attributes:
         fetch: The fetch.
-        expires_in: Seconds that it is left to live.
-        shared: Whether it was in the store already, where somebody else had put it.
-        duration: Seconds that it took.
+        expires_in: Remaining lifetime in seconds.
+        shared: True if another process had put it into the store.
+        duration: Duration in seconds.
     """
 
     fetch: TokenFetch
@@ -287,7 +287,7 @@ class TokenFetchFailed(_Failing):
     Attributes:
         fetch: The fetch.
         error: Why.
-        duration: Seconds that it took.
+        duration: Duration in seconds.
     """
 
     fetch: TokenFetch
@@ -300,9 +300,9 @@ class Progressed:
 
     Attributes:
         operation: The call.
-        direction: Which way it goes.
-        done: Bytes that are through; they start again with each attempt.
-        total: How many there are; None where that is not known.
+        direction: Direction of the bytes.
+        done: Bytes transferred; they start again with each attempt.
+        total: Total number of bytes; None if unknown.
     """
 
     operation: Operation

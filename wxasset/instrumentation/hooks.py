@@ -33,7 +33,7 @@ class Hooks:
     it is logged under ``wxasset.hooks`` with its traceback, once for each kind of event.
 
     Attributes:
-        on_event: Called with each event, inside the scope that it is about.
+        on_event: Called with each event, inside its scope.
         around: Called with each `Started` event before `on_event` is; gives the context manager inside which the
             operation, attempt or fetch takes place, in its task. It sees the error on leaving, and cannot suppress it.
         listening: Whether there is either of them.
@@ -49,7 +49,7 @@ class Hooks:
         return self.on_event is not None or self.around is not None
 
     def also(self, other: "Hooks") -> "Hooks":
-        """Return hooks that tell these first and then the other; their scopes are the outer ones."""
+        """Return hooks for both: these first, then the other; their scopes are the outer ones."""
         if not (self.listening and other.listening):
             return self if self.listening else other
 
@@ -65,7 +65,7 @@ class Hooks:
         return Hooks(on_event=on_event, around=around)
 
     def tell(self, event: Event) -> None:
-        """Tell of an event; never raises what the hook does."""
+        """Emit an event; errors of hooks are logged, not raised."""
         if self.on_event is not None:
             try:
                 self.on_event(event)
@@ -73,11 +73,11 @@ class Hooks:
                 self.complain("on_event", event)
 
     def scope(self, event: Started) -> AbstractContextManager[object]:
-        """Give the scope for what starts; it never raises what the hook does."""
+        """Return the scope of a start event; errors of hooks are logged, not raised."""
         return nullcontext() if self.around is None else _Scope(self, event)
 
     def complain(self, hook: str, event: Event) -> None:
-        """Log the exception that is being handled, which a hook has raised, unless that was done before."""
+        """Log the current exception of a hook, once for each kind of event."""
         if (hook, type(event)) not in self._complained:
             self._complained.add((hook, type(event)))
             _log.exception("a hook failed (%s, for %s); this is said once", hook, type(event).__name__)
@@ -88,7 +88,7 @@ NO_HOOKS: Final = Hooks()
 
 
 class _Scope(AbstractContextManager[None]):
-    """A hook's context manager that can neither break nor hide what is inside."""
+    """A hook's context manager; its errors neither break nor hide the block."""
 
     def __init__(self, hooks: Hooks, event: Started) -> None:
         self._hooks = hooks

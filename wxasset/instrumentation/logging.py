@@ -107,7 +107,7 @@ def _log_token(event: TokenRefused | TokenFetched | TokenFetchFailed) -> None:
 
 
 def _about(event: Event) -> dict[str, object]:
-    """Say what an event is about, and what failed."""
+    """Describe the subject of an event, and its failure."""
     about: dict[str, object] = {}
     operation, fetch = getattr(event, "operation", None), getattr(event, "fetch", None)
     if operation is not None:

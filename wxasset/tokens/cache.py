@@ -46,7 +46,7 @@ _CALLS: Final = 2  # calls of one token endpoint within that time, while what th
 
 @define(eq=False)
 class _Flight:
-    """A fetch under way, in a task that belongs to the cache; any number of calls wait for it."""
+    """A fetch in progress, in a task of the cache; any number of calls wait for it."""
 
     exchange: Exchange
     task: "asyncio.Task[None] | None" = None
@@ -75,7 +75,7 @@ class TokenCache:
         Args:
             source: Where tokens come from.
             store: Where they are shared with others; it is borrowed, and not closed here.
-            now: A clock in seconds that never steps back, for the life of tokens.
+            now: A monotonic clock in seconds, for the lifetime of tokens.
             clock: Unix time in seconds, for the records in a store.
         """
         self.source = source
@@ -99,10 +99,10 @@ class TokenCache:
         self._told = False
 
     async def acquire(self, exchange: Exchange, *, patience: float | None = None) -> Token:
-        """Return a token that is good for a call; fetch one if need be.
+        """Return a valid token; fetch one if necessary.
 
         Args:
-            exchange: How to make the calls that fetch one.
+            exchange: Makes the calls of a fetch.
             patience: Seconds to wait for it, or None; the fetch goes on for others.
 
         Raises:
@@ -132,18 +132,18 @@ class TokenCache:
             # Refused already, in a task that was quicker; or the session that fetched was closed: once more.
 
     def reject(self, token: Token, error: WxAssetError | None = None) -> None:
-        """Forget a token that WeChat refused, unless it has been replaced already.
+        """Discard a token rejected by WeChat, unless it has been replaced already.
 
         Args:
             token: The token.
-            error: The refusal, for those who come while no further token may be fetched.
+            error: The rejection, for calls made before another fetch is allowed.
         """
         if self._token is token:
             self._token = None
             self._rejection = error or TokenUnavailableError("WeChat refused the access token.")
 
     async def release(self, exchange: Exchange) -> None:
-        """Stop a fetch that is made with this exchange, as its session is being closed."""
+        """Cancel the fetch of a closing session."""
         flight = self._flight
         if flight is not None and _root(flight.exchange) == exchange and flight.task is not None:
             flight.task.cancel()
@@ -173,7 +173,7 @@ class TokenCache:
             flight.done.set()
 
     def _failed(self, error: Exception) -> None:
-        """Note a failure; a token that still serves hides it from callers, so it is logged, once."""
+        """Record a failed fetch; while an old token still serves, it is logged once."""
         if isinstance(error, WxAssetError) and is_refusal(error):
             self._refusal = error
         if is_refusal(error) or self._token is not None:
@@ -202,7 +202,7 @@ class TokenCache:
         return self._adopt(found, asked_at, found.expires_in, found.expires_in)
 
     def _usable(self, record: TokenRecord) -> bool:
-        """Tell whether a record from the store serves, and is not what we have or what was refused."""
+        """Return True for a valid record other than the current and the rejected token."""
         if self._previous is not None and record.token == self._previous.value:
             return False
         life = record.expires - record.issued
@@ -217,7 +217,7 @@ class TokenCache:
         return token
 
     def _count(self, call: Call[object]) -> None:
-        """Hold back a call of a token endpoint while its tokens are refused: the quota is everybody's.
+        """Limit calls of a token endpoint while its tokens are rejected: its quota is shared.
 
         Raises:
             WxAssetError: The last refusal.
@@ -231,7 +231,7 @@ class TokenCache:
 
 @define(eq=False)
 class _Counted:
-    """An exchange whose calls are counted, and held back where there were enough of them."""
+    """Count and limit the calls of a token endpoint."""
 
     exchange: Exchange
     _count: Callable[[Call[object]], None]
@@ -252,7 +252,7 @@ async def _within(patience: float | None, done: asyncio.Event) -> None:
 
 
 def _root(exchange: Exchange) -> Exchange:
-    """Return the exchange of the session, through which a platform's cache was lent another one."""
+    """Return the exchange of the session, also behind the exchange of a platform's cache."""
     while isinstance(exchange, _Counted):
         exchange = exchange.exchange
     return exchange

@@ -39,7 +39,7 @@ _PLAIN: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class _RefusedError(Exception):
-    """A file that must not be used, and what to do about it."""
+    """An unsafe file, with its remedy."""
 
     def __init__(self, why: str, remedy: Hint) -> None:
         super().__init__(why)
@@ -47,7 +47,7 @@ class _RefusedError(Exception):
 
 
 def _check(descriptor: int, path: Path) -> None:
-    """Refuse a file that somebody else owns or can read."""
+    """Reject a file owned or readable by other users."""
     found = os.fstat(descriptor)
     name = shlex.quote(str(path))
     if not stat.S_ISREG(found.st_mode):
@@ -62,7 +62,7 @@ def _check(descriptor: int, path: Path) -> None:
 
 
 def _open(path: Path, flags: int) -> int:
-    """Open a file that is nobody else's; it is created with mode 0600."""
+    """Open a file of this user alone; it is created with mode 0600."""
     if path.is_symlink():
         # O_NOFOLLOW holds as well where it is swapped in just now; this one has the better message.
         name = shlex.quote(str(path))
@@ -82,7 +82,7 @@ def _open(path: Path, flags: int) -> int:
 
 @define
 class _Lock:
-    """A lock between processes, whose file stays. Its methods block for less than a millisecond."""
+    """A lock between processes; its file stays. Its methods block for less than a millisecond."""
 
     path: Path
     _new: Callable[[Path], "BaseFileLock"]
@@ -104,7 +104,7 @@ class _Lock:
         return True
 
     def free(self) -> None:
-        """Give it back, if it is held; the system does so where that fails."""
+        """Release it, if held; after a failure the system does so."""
         lock, self._held = self._held, None
         if lock is not None:
             with suppress(OSError):
@@ -178,7 +178,7 @@ def _replace(path: Path, document: dict[str, Any]) -> None:
 
 @define(init=False, eq=False)
 class FileTokenStore:
-    """Tokens in one JSON file, shared by the processes of one host that run as one user.
+    """Share tokens in one JSON file between the processes of one user on one host.
 
     The file has mode 0600 and is replaced as a whole. Beside it lie ``<path>.lock`` and, for each account,
     ``<path>.<key>.lease``: empty files that stay. All of them have to belong to the user who runs this, and to be
@@ -202,12 +202,12 @@ class FileTokenStore:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = anyio.sleep,
     ) -> None:
-        """Keep the tokens in the file `path`, whose directory exists.
+        """Keep the tokens in the file `path`; its directory must exist.
 
         Args:
             path: The file; it is created when the first token is saved.
-            wait: Seconds for which a lease, or the right to save, is waited for.
-            now: A clock in seconds that never steps back.
+            wait: Maximum seconds to wait for a lease, or for the right to save.
+            now: A clock in seconds, never set back.
             sleep: Waits for a number of seconds.
 
         Raises:
@@ -218,7 +218,7 @@ class FileTokenStore:
         self._new = _new_lock()
 
     async def load(self, key: str) -> TokenRecord | None:
-        """Return the newest record, also one that has run out; None where there is none, or none that can be read.
+        """Return the newest record, also an expired one; None if it is missing or unreadable.
 
         Raises:
             TokenStoreError: The file must not be used, or cannot be read; the error names the cure.
@@ -226,7 +226,7 @@ class FileTokenStore:
         return await self._hop(lambda: _record(_document(self._path), key, self._path))
 
     async def save(self, key: str, record: TokenRecord) -> bool:
-        """Keep a record if its version is higher than that of the kept one (compare-and-set); tell whether it was.
+        """Save a record if its version is higher than the kept one (compare-and-set); return True if saved.
 
         Raises:
             TokenStoreError: The file must not be used or cannot be written, or others kept it locked for too long.
@@ -255,7 +255,7 @@ class FileTokenStore:
             await to_the_end(run_in_thread(lock.free))
 
     async def aclose(self) -> None:
-        """Do nothing: no file stays open."""
+        """Close no file: none stays open."""
 
     def _lock(self, suffix: str) -> _Lock:
         return _Lock(self._path.with_name(f"{self._path.name}.{suffix}"), self._new)
@@ -266,7 +266,7 @@ class FileTokenStore:
         await self._sleep(seconds)
 
     def _save_if_free(self, lock: _Lock, key: str, record: TokenRecord) -> bool | None:
-        """Save, all in one hop to a thread, so that nobody can be cancelled with the lock in hand; None: not free."""
+        """Save in a single thread hop, so that cancellation cannot leave the lock held; None if not free."""
         if not lock.take():
             return None
         try:
@@ -281,7 +281,7 @@ class FileTokenStore:
             lock.free()
 
     async def _hop(self, function: Callable[[], T]) -> T:
-        """Run blocking work in a thread; its failures become a `TokenStoreError`, which carries none of its data."""
+        """Run blocking work in a thread; its failures become a `TokenStoreError` without data."""
 
         def work() -> T | TokenStoreError:
             try:

@@ -1,4 +1,4 @@
-"""The token that WeChat cloud hosting (微信云托管) pushes into a file."""
+"""Token file of WeChat cloud hosting (微信云托管)."""
 
 import time
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class _Pushed:
 
 @frozen
 class CloudHostingToken:
-    """The token that WeChat cloud hosting pushes into a file of the container, every 10 minutes for 30.
+    """The token pushed by WeChat cloud hosting into a file of the container, every 10 minutes for 30.
 
     It rides in ``cloudbase_access_token``. The file is read again after 30 seconds, and where WeChat refuses its
     token.
@@ -86,7 +86,7 @@ class CloudHostingToken:
 
 
 def _read(path: str) -> _Pushed | str:
-    """Read the file, in a worker thread; tell in words what is wrong with it."""
+    """Read the file, in a worker thread; describe a defect in words."""
     file = Path(path)
     try:
         if file.exists() and not file.is_file():

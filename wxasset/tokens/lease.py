@@ -27,7 +27,7 @@ _SUPERSEDED: Final = Hint(
 
 @define
 class SharedToken:
-    """The token of one account, in a store that others use as well.
+    """The token of one account in a shared store.
 
     A store that fails never loses a token in hand. Where everybody gets the same token (stable) each process then
     fetches for itself; where a fetch ends the token before (classic) it does not.
@@ -50,11 +50,11 @@ class SharedToken:
         usable: Callable[[TokenRecord], bool],
         fetch: Callable[[TokenRecord | None], Awaitable[Token]],
     ) -> TokenRecord | Token:
-        """Return the record that somebody else has fetched, or fetch a token and keep it.
+        """Return a record fetched by another process, or fetch a token and save it.
 
         Args:
             usable: Tells whether a record serves.
-            fetch: Fetches a token, given the last record that is known.
+            fetch: Fetches a token, given the last known record.
 
         Raises:
             TokenStoreError: The store is down and a token of one's own would end everybody else's.
@@ -86,7 +86,7 @@ class SharedToken:
 
     @asynccontextmanager
     async def _lease(self) -> AsyncGenerator[None, None]:
-        """Hold the lease; that it cannot be given back is no reason to lose what was done under it."""
+        """Hold the lease; a failed release does not lose the result."""
         lease = self.store.lease(self.key)
         await lease.__aenter__()
         try:
@@ -98,7 +98,7 @@ class SharedToken:
                 self._report(error)
 
     async def _keep(self, token: Token, last: TokenRecord | None) -> TokenRecord | Token:
-        """Keep a token; where somebody has kept a newer one meanwhile, that one counts."""
+        """Save a token; a newer one of another process takes precedence."""
         issued = self.clock()
         try:
             for _ in range(_TRIES):
@@ -135,7 +135,7 @@ class SharedToken:
             ) from error
 
     def _report(self, error: TokenStoreError) -> None:
-        """Say once that the store fails, until it has worked again."""
+        """Log a failing store once, until it works again."""
         if not self._failing:
             _log.warning("the token store failed; going on without it: %s", error)
         self._failing = True

@@ -1,4 +1,4 @@
-"""Tokens of a third-party platform (第三方平台): its own, and those of the accounts that have authorized it."""
+"""Tokens of a third-party platform (第三方平台) and of its authorized accounts."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -37,7 +37,7 @@ def _ticket(instance: object, attribute: "Attribute[Any]", value: object) -> Non
 
 @frozen
 class ComponentToken:
-    """The token of a third-party platform itself, which the tokens of its accounts are fetched with.
+    """The token of a third-party platform itself, for fetching the tokens of its accounts.
 
     One token serves all accounts of the platform: give one ``TokenCache(ComponentToken(...))`` to all of them.
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getComponentAccessToken.html
@@ -112,7 +112,7 @@ def _component(instance: object, attribute: "Attribute[Any]", value: object) -> 
 
 @frozen
 class AuthorizerToken:
-    """The token of an account that has authorized a third-party platform.
+    """The token of an account authorized to a third-party platform.
 
     Each reply brings a refresh token for the next fetch, and the newest is the one that counts: it is kept with the
     token, so use a `TokenStore` where it has to outlive the process.

@@ -1,4 +1,4 @@
-"""The books of one fetch of a token: when it began, what came, and who is told of it."""
+"""Record one token fetch and emit its events."""
 
 import time
 from types import TracebackType
@@ -29,7 +29,7 @@ class FetchWatch:
         return self
 
     def got(self, expires_in: float, *, shared: bool) -> None:
-        """Note what came."""
+        """Record the result."""
         self._fetched = TokenFetched(
             fetch=self._fetch, expires_in=expires_in, shared=shared, duration=time.monotonic() - self._began
         )

@@ -1,4 +1,4 @@
-"""Tokens that other software fetches and keeps in Redis: read, never written."""
+"""Tokens kept in Redis by other software: read, never written."""
 
 import inspect
 import json
@@ -86,7 +86,7 @@ def _client(instance: object, attribute: "Attribute[Any]", value: object) -> Non
 
 @define(eq=False)
 class RedisToken:
-    """The token that wechatpy, WxJava or EasyWeChat keeps in Redis: living beside software that fetches it.
+    """The token kept in Redis by wechatpy, WxJava or EasyWeChat, fetched by these programs.
 
     The key is only read, with GET and PTTL. It holds what they write: plain text, JSON, or what PHP or Java
     serialize; objects are never built from it.
@@ -97,7 +97,7 @@ class RedisToken:
             wechatpy, ``wx:access_token:<appid>`` with WxJava's starter, and with EasyWeChat 6 on symfony/cache
             ``<namespace>:official_account.access_token.<appid>.<secret>.<0, or 1 for the stable token>``.
         client: A `redis.asyncio.Redis` to borrow; it is never closed here.
-        lifetime: Seconds after which Redis is asked again; earlier where the key ends earlier.
+        lifetime: Seconds between two reads of Redis; fewer if the key expires earlier.
     """
 
     url: str | None = field(validator=_url, repr=False)
@@ -132,7 +132,7 @@ class RedisToken:
         return found
 
     async def aclose(self) -> None:
-        """Close the connections that were opened here."""
+        """Close the connections opened here."""
         if self._own is not None:
             await self._own.aclose()
 
@@ -165,7 +165,7 @@ class _Nothing:
 
 
 def _open(url: str) -> "Redis | None":
-    """Prepare a client, which connects when it is used; None where redis-py does not understand the address.
+    """Prepare a client, connected at first use; None if redis-py rejects the address.
 
     Raises:
         UsageError: redis-py is not installed.
@@ -194,7 +194,7 @@ def _open(url: str) -> "Redis | None":
 
 
 def token_in(value: str | bytes) -> str | None:
-    """Find the token in what other software keeps; None where there is none."""
+    """Find the token in the value of other software; None without one."""
     data = value.encode("utf-8", "replace") if isinstance(value, str) else value
     if len(data) > _MOST:
         return None
@@ -203,7 +203,7 @@ def token_in(value: str | bytes) -> str | None:
 
 
 def _unframed(data: bytes) -> bytes:
-    """Take away what Java and igbinary write before a string, if its length agrees."""
+    """Remove the header of Java or igbinary before a string, if its length agrees."""
     for head, size in _FRAMES:
         start = len(head) + size
         if data.startswith(head) and int.from_bytes(data[len(head) : start], "big") == len(data) - start:
@@ -215,7 +215,7 @@ def _unframed(data: bytes) -> bytes:
 
 
 def _find(text: str, depth: int) -> str | None:
-    """Find the token in a text, which may hold another text, as JSON does that PHP has serialized."""
+    """Find the token in a string, possibly nested, as in PHP-serialized JSON."""
     text = text.strip().removeprefix(_THINKPHP)
     if is_token(text):
         return None if _NO_TOKEN.fullmatch(text) else text

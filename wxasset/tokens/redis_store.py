@@ -109,7 +109,7 @@ async def _save(client: "Redis", names: list[str], record: TokenRecord, fence: i
 
 
 def _life(record: TokenRecord) -> int | str:
-    """Milliseconds that Redis keeps a record; empty for one that has to stay."""
+    """Milliseconds until Redis expires a record; empty for a permanent one."""
     left = record.expires - time.time()
     if record.refresh_token is not None or not math.isfinite(left) or left > _LONG:
         return ""
@@ -128,7 +128,7 @@ class _Breaker:
     _trying: bool = False
 
     def enter(self) -> int:
-        """Begin an attempt; the number that is returned is passed to `leave`."""
+        """Begin an attempt; pass the returned number to `leave`."""
         left = self._until - self.now()
         if self._pause and (left > 0 or self._trying):
             meanwhile = "while it is tried again" if self._trying else f"for {left:.1f} s"
@@ -137,7 +137,7 @@ class _Breaker:
         return self._failures
 
     def leave(self, entered: int, *, worked: bool | None) -> None:
-        """End an attempt. One that began before the last failure tells nothing about the time after it."""
+        """End an attempt. One begun before the last failure proves no recovery."""
         if entered != self._failures:
             return
         self._trying = False
@@ -238,16 +238,16 @@ class RedisTokenStore:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = anyio.sleep,
     ) -> None:
-        """Keep the tokens in the Redis at `url`; nothing is connected before the first use.
+        """Keep the tokens in the Redis at `url`; it is connected at first use.
 
         Args:
             url: ``redis://[[user]:password@]host:port/db``, ``rediss://...`` or ``unix://...``.
-            prefix: What the names of all keys begin with.
+            prefix: Prefix of all keys.
             timeout: Seconds for any one command, connecting included.
-            lease_seconds: Seconds after which a lease ends by itself; longer than a fetch takes.
-            wait: Seconds for which a lease is waited for.
+            lease_seconds: Lifetime of a lease in seconds; longer than a fetch.
+            wait: Maximum seconds to wait for a lease.
             client: A client of your own in the place of `url`; it is borrowed and never closed.
-            now: A clock in seconds that never steps back.
+            now: A clock in seconds, never set back.
             sleep: Waits for a number of seconds.
 
         Raises:
@@ -269,7 +269,7 @@ class RedisTokenStore:
             raise UsageError("timeout= and lease_seconds= are more than 0 seconds.")
 
     async def load(self, key: str) -> TokenRecord | None:
-        """Return the newest record, also one that has run out; None where there is none, or none that can be read.
+        """Return the newest record, also an expired one; None if it is missing or unreadable.
 
         Raises:
             TokenStoreError: Redis failed, did not answer within `timeout` seconds, or is left alone for a while.
@@ -278,7 +278,7 @@ class RedisTokenStore:
         return await self._ask("load a token", lambda client: _get(client, name))
 
     async def save(self, key: str, record: TokenRecord) -> bool:
-        """Keep a record if its version is higher than that of the kept one (compare-and-set); tell whether it was.
+        """Save a record if its version is higher than the kept one (compare-and-set); return True if saved.
 
         Within a lease that was lost, and has been given to somebody else since, it is not kept either.
 
@@ -310,7 +310,7 @@ class RedisTokenStore:
             await self._give_back(key, owner)
 
     async def aclose(self) -> None:
-        """Close the connections that were opened; a borrowed client is left as it is."""
+        """Close the connections opened here; a borrowed client stays open."""
         if self._borrowed or self._client is None:
             return
         client, self._client = self._client, None
@@ -347,7 +347,7 @@ class RedisTokenStore:
             _log.debug("a lease was not given back and ends by itself within %g s", self._lease_seconds)
 
     async def _ask(self, doing: str, operation: "Callable[[Redis], Awaitable[T]]") -> T:
-        """Have Redis do something; a cancelled caller stays for the answer, which takes `timeout` at most.
+        """Run a Redis command; a cancelled caller waits for the response, at most `timeout`.
 
         redis-py loses connections where it is cancelled, and a lease may have been taken by then.
         """

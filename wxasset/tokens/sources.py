@@ -1,4 +1,4 @@
-"""Sources of access tokens: one small class for each way to get one that takes no more than the account."""
+"""Sources of access tokens of one account: one small class for each way."""
 
 import inspect
 import math
@@ -39,7 +39,7 @@ _LISTED: Final = Hint(
 
 
 def filled(cure: str) -> Callable[[object, "Attribute[Any]", object], None]:
-    """Make a validator that wants a text with something in it; the error ends with the cure."""
+    """Return a validator for non-empty strings; its error ends with the remedy."""
 
     def check(instance: object, attribute: "Attribute[Any]", value: object) -> None:
         del instance
@@ -57,7 +57,7 @@ def positive(instance: object, attribute: "Attribute[Any]", value: object) -> No
 
 
 def is_life(value: object) -> bool:
-    """Tell whether this is a number of seconds that a token can live."""
+    """Return True for a valid token lifetime in seconds."""
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
 
 
@@ -67,7 +67,7 @@ def is_token(text: str) -> bool:
 
 
 def is_async(function: object) -> bool:
-    """Tell whether this is an async function, or an object that is called like one."""
+    """Return True for an async function, or an object called like one."""
     called = type(function).__call__ if callable(function) else None
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
@@ -88,7 +88,7 @@ async def ask(function: Callable[[], Awaitable[object]], name: str, remedy: Hint
 
 
 def issued(token: Token, path: str) -> Token:
-    """Return a token that WeChat issued.
+    """Return a token issued by WeChat.
 
     Raises:
         DecodeError: It is empty or has no life.
@@ -137,7 +137,7 @@ class ClassicToken:
 
 @define
 class StableToken:
-    """The token of ``/cgi-bin/stable_token``: the same one for everybody who asks, renewed in time by WeChat.
+    """The token of ``/cgi-bin/stable_token``: the same one for all callers, renewed in time by WeChat.
 
     A refresh is forced only where normal mode brings back the very token that was refused, 30 seconds after the last
     one at the earliest, and 20 times in 24 hours at the most. This counts what is forced here: processes that share
@@ -158,11 +158,11 @@ class StableToken:
 
     @property
     def supersedes(self) -> bool:
-        """Everybody who fetches gets the same token."""
+        """True: all callers get the same token."""
         return False
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
-        """Ask in normal mode, and force a refresh only where that brings back the very token that was refused.
+        """Ask in normal mode; force a refresh only if it returns the rejected token.
 
         Where the ration allows none, the refused token is returned: WeChat's own refusal of it says more than an
         error made here.
@@ -201,7 +201,7 @@ def _given_parameter(instance: object, attribute: "Attribute[Any]", value: objec
 
 @frozen
 class StaticToken:
-    """One token that you have, for a script or a single request; it is never replaced.
+    """One given token, for a script or a single request; it is never replaced.
 
     A token from the header ``X-WX-CLOUDBASE-ACCESS-TOKEN`` of a call that came through WeChat cloud hosting rides in
     ``parameter="cloudbase_access_token"`` (wire reference 1.6).
@@ -279,7 +279,7 @@ class CallableToken:
 
 
 def _as_token(result: object, lifetime: float) -> Token | None:
-    """Make a token of what the user's function returned; None where it is none."""
+    """Return the token of a user's function; None if its result is invalid."""
     token = Token(value=result, expires_in=lifetime) if isinstance(result, str) else result
     if not isinstance(token, Token) or not isinstance(token.value, str):
         return None
@@ -295,14 +295,14 @@ def _same(token: Token, previous: Token | None) -> bool:
 
 @frozen
 class NoToken:
-    """No token at all: for calls from inside WeChat cloud hosting, which proves by itself who is calling.
+    """No token: for calls from inside WeChat cloud hosting, identified by the platform.
 
     They go to ``http://api.weixin.qq.com``, without TLS, and the paths have to be listed in the console.
     Source: https://developers.weixin.qq.com/minigame/dev/wxcloudrun/src/guide/weixin/open.md
     """
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
-        """Return an empty token, which is not sent.
+        """Return an empty token; it is not sent.
 
         Raises:
             TokenUnavailableError: WeChat refused a call for want of one.

@@ -22,11 +22,11 @@ class TokenStore(Protocol):
     """
 
     async def load(self, key: str) -> TokenRecord | None:
-        """Return the newest record, also one that has run out; None where there is none, or none that can be read."""
+        """Return the newest record, also an expired one; None if it is missing or unreadable."""
         ...
 
     async def save(self, key: str, record: TokenRecord) -> bool:
-        """Keep a record if its version is higher than that of the kept one (compare-and-set); tell whether it was."""
+        """Save a record if its version is higher than the kept one (compare-and-set); return True if saved."""
         ...
 
     def lease(self, key: str) -> AbstractAsyncContextManager[None]:
@@ -37,7 +37,7 @@ class TokenStore(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close what was opened."""
+        """Close the connections opened here."""
         ...
 
 
@@ -52,7 +52,7 @@ class MemoryTokenStore:
         return self._records.get(key)
 
     async def save(self, key: str, record: TokenRecord) -> bool:
-        """Keep a record if its version is higher than that of the kept one; tell whether it was."""
+        """Save a record if its version is higher than the kept one; return True if saved."""
         kept = self._records.get(key)
         if kept is not None and kept.version >= record.version:
             return False
@@ -60,16 +60,16 @@ class MemoryTokenStore:
         return True
 
     def lease(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Hold nothing: each cache fetches once for all its tasks, and the newest record wins."""
+        """Hold no lease: each cache fetches once for all its tasks, and the newest record wins."""
         del key
         return nullcontext()
 
     async def aclose(self) -> None:
-        """Do nothing."""
+        """Close no connection."""
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await short, bounded work to its end; a cancellation that arrives meanwhile is raised after it.
+    """Await short, bounded work to its end; a cancellation during it is raised afterwards.
 
     For what a store must know the outcome of: a lease that was taken has to be given back.
     """

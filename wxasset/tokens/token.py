@@ -29,9 +29,9 @@ class Token:
 
     Attributes:
         value: The token itself. It is kept out of `repr`; keep it out of logs.
-        expires_in: Seconds of life that it had when it was issued.
-        parameter: The query parameter that it rides in; empty where calls carry none.
-        refresh_token: What the next token is fetched with, on a third-party platform; None elsewhere.
+        expires_in: Lifetime in seconds at the time of issue.
+        parameter: The query parameter of the token; empty if calls carry none.
+        refresh_token: The refresh token for the next fetch, on a third-party platform; None elsewhere.
     """
 
     value: str = field(repr=False)
@@ -51,9 +51,9 @@ class TokenSource(Protocol):
         """Get a token.
 
         Args:
-            exchange: Makes the calls that this takes.
-            previous: The last token that is known, also one that has run out; None where there was none.
-            rejected: Whether WeChat refused that one before its time.
+            exchange: Makes the calls of a fetch.
+            previous: The last known token, also an expired one; None without one.
+            rejected: True if WeChat rejected it before its expiry.
 
         Raises:
             WxAssetError: None can be had; the error says why.
@@ -67,11 +67,11 @@ class TokenRecord:
 
     Attributes:
         token: The token itself.
-        issued: Unix time in seconds at which it was issued.
-        expires: Unix time in seconds at which it ends.
+        issued: Unix time in seconds of issue.
+        expires: Unix time in seconds of expiry.
         version: Counts the tokens of the account; a higher one is newer.
         mode: The kind of token, such as ``stable`` or ``classic``.
-        refresh_token: What the next token is fetched with, on a third-party platform; None elsewhere.
+        refresh_token: The refresh token for the next fetch, on a third-party platform; None elsewhere.
     """
 
     token: str = field(repr=False)
@@ -87,7 +87,7 @@ class TokenRecord:
 
     @classmethod
     def parse(cls, data: bytes) -> "TokenRecord":
-        """Decode what `dump` gave.
+        """Decode the result of `dump`.
 
         Raises:
             ValueError: It is something else.
