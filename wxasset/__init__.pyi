@@ -37,6 +37,7 @@ from wxasset.engine.uploads import UploadPolicy as UploadPolicy
 from wxasset.errors import UploadOutcomeUnknown as UploadOutcomeUnknown
 from wxasset.errors import WxAssetError as WxAssetError
 from wxasset.instrumentation.hooks import Hooks as Hooks
+from wxasset.ledger.ensure import NewMaterial as NewMaterial
 from wxasset.ledger.ledger import Ledger as Ledger
 from wxasset.ledger.ledger import LedgerCounts as LedgerCounts
 from wxasset.ledger.ledger import LedgerRow as LedgerRow
@@ -44,7 +45,6 @@ from wxasset.session import WxSession as WxSession
 from wxasset.session.batches import Added as Added
 from wxasset.session.batches import Deleted as Deleted
 from wxasset.session.batches import Fetched as Fetched
-from wxasset.session.ensure import NewMaterial as NewMaterial
 from wxasset.tokens.cache import TokenCache as TokenCache
 from wxasset.tokens.file_store import FileTokenStore as FileTokenStore
 from wxasset.tokens.hosting_source import CloudHostingToken as CloudHostingToken

@@ -13,7 +13,8 @@ from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
 from wxasset.instrumentation.hooks import Hooks
-from wxasset.session.ensure import Ensuring, NewMaterial
+from wxasset.ledger.ensure import NewMaterial
+from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.source import Media

@@ -20,6 +20,7 @@ from wxasset.calls.materials import (
     Video,
 )
 from wxasset.calls.object_storage import FetchLink
+from wxasset.engine.pager import Pager
 from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
@@ -211,22 +212,11 @@ class Materials(Session):
         Args:
             type: As in `list_materials`.
         """
-        seen: set[str] = set()
-        offset, total = 0, None
-        while True:
-            page = await self.list_materials(type, offset=offset)
-            if total is not None and page.total < total and offset:
-                # What was deleted meanwhile moved the rest forward: look again from further in front.
-                offset, total = max(0, offset - (total - page.total)), page.total
-                continue
-            total = page.total
-            for item in page.items:
-                if item.media_id not in seen:
-                    seen.add(item.media_id)
-                    yield item
-            offset += len(page.items)
-            if not page.items or offset >= total:
-                return
+        pager = Pager()
+        while not pager.ended:
+            page = await self.list_materials(type, offset=pager.offset)
+            for item in pager.take(page):
+                yield item
 
     async def upload_image(
         self,

@@ -1,0 +1,273 @@
+"""The state machine that adds one material to the library exactly once."""
+
+import os
+import reprlib
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+from attrs import define, evolve, field, frozen
+
+from wxasset.calls.base import MediaType
+from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, ListMaterials, recovered
+from wxasset.engine.loop import Engine
+from wxasset.engine.pager import Pager
+from wxasset.engine.uploads import UploadRegister, polls
+from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
+from wxasset.ledger.records import LedgerRow, Step, UploadKey, described_as
+from wxasset.transfer.progress import Progress
+from wxasset.transfer.uploads.source import Media, Source, announced, open_source, sha256_of
+
+if TYPE_CHECKING:
+    from wxasset.ledger.ledger import Ledger
+
+__all__ = ["EnsuredUpload", "NewMaterial"]
+
+_POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
+_POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
+
+
+@frozen(kw_only=True)
+class NewMaterial:
+    """One of many materials to add, with what belongs to it alone.
+
+    Attributes:
+        media: As in `add_material`.
+        filename: As in `add_material`.
+        size: As in `add_material`.
+        title: A video's title, instead of that of the batch.
+        introduction: A video's introduction, instead of that of the batch.
+    """
+
+    media: Media = field(repr=reprlib.repr)
+    filename: str | None = None
+    size: int | None = None
+    title: str | None = None
+    introduction: str | None = None
+
+
+def _call(kind: MediaType, new: NewMaterial) -> AddMaterial:
+    described = new.title is not None or new.introduction is not None
+    description = Description(title=new.title or "", introduction=new.introduction or "") if described else None
+    return AddMaterial(type=kind, description=description)
+
+
+@define(eq=False)
+class EnsuredUpload:
+    """Upload one material unless the ledger has it.
+
+    Attributes:
+        engine: The engine that makes the calls.
+        ledger: The ledger to use.
+        open_material: Fetch a material by its id; used to verify that WeChat still has it.
+        kind: The type of the material.
+        call: The upload.
+        key: The key of the upload; its hash is filled in when the media has been read.
+        progress: Called with the bytes sent and their total.
+    """
+
+    engine: Engine
+    ledger: "Ledger"
+    open_material: Callable[[str], AbstractAsyncContextManager[object]]
+    kind: MediaType
+    call: AddMaterial
+    key: UploadKey
+    progress: Progress | None
+
+    @classmethod
+    def of(
+        cls,
+        new: NewMaterial,
+        kind: MediaType,
+        appid: str,
+        *,
+        engine: Engine,
+        ledger: "Ledger",
+        open_material: Callable[[str], AbstractAsyncContextManager[object]],
+        progress: Progress | None,
+    ) -> "EnsuredUpload":
+        """Prepare the upload of a material to an account."""
+        call = _call(kind, new)
+        described = described_as(call.description)
+        key = UploadKey(appid=appid, api=engine.transport.api, type=kind, sha256="", described=described)
+        return cls(engine, ledger, open_material, kind, call, key, progress)
+
+    async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
+        """Look for a file that has not changed, else read the media and see what its hash says."""
+        path, identity = _path(new.media), None
+        if path is not None:
+            row, identity = await self.ledger.known(self.key, path)
+            if row is not None and (not verify or await self._is_there(row)):
+                return row.material, True
+        source = await self._source(new)
+        try:
+            self.key = evolve(self.key, sha256=await sha256_of(source))
+            if path is not None and identity is not None:
+                await self.ledger.remember(path, identity, self.key.sha256)
+            return await self._settle(source, verify=verify)
+        finally:
+            source.close()
+
+    async def _source(self, new: NewMaterial) -> Source:
+        """Open the media so that it can be read twice; what has to be kept for that is."""
+        limits = self.engine.limits
+        source = await open_source(new.media, filename=new.filename, size=None, limit=self.call.limit, limits=limits)
+        if new.size is not None and source.size != new.size:
+            source.close()
+            raise SourceError(
+                f"{source.filename} has {source.size} bytes, not the {new.size} of size=.",
+                Hint("Correct size=, or leave it out.", "请更正 size=，或不传该参数。"),
+            )
+        return source
+
+    async def _settle(self, source: Source, *, verify: bool) -> tuple[AddedMaterial, bool]:
+        """Do what the ledger says until the library has it."""
+        name, wait = self.key.sent_as(source.filename), _POLL
+        until = time.monotonic() + self._patience(source)
+        while True:
+            claim = await self.ledger.claim(self.key, name, source.size)
+            if claim.step is Step.SEND:
+                return await self._send(source), False
+            if claim.step is Step.LOOK and claim.row is not None:
+                if found := await self._look(claim.row, name):
+                    return found, True
+                return await self._send(source), False
+            if claim.step is Step.SKIP and claim.row is not None:
+                if not verify or await self._is_there(claim.row):
+                    return claim.row.material, True
+            elif time.monotonic() > until:
+                raise self._held_up(name, source, claim.row)
+            else:
+                await anyio.sleep(wait)
+                wait = min(2 * wait, _POLL_MOST)
+
+    def _patience(self, source: Source) -> float:
+        """Return the seconds that an upload of this may take, its search included."""
+        engine = self.engine
+        search = max(engine.uploads.visibility, engine.uploads.settle)
+        return engine.retry.timeout + source.size / engine.timeouts.min_rate + search
+
+    def _held_up(self, name: str, source: Source, row: LedgerRow | None) -> UploadOutcomeUnknown:
+        now = time.time()
+        return UploadOutcomeUnknown(
+            f"The upload of {name} to {self.call.route.path} has been claimed by another task or process for too long;"
+            " it was not sent again.",
+            self.call.route.path,
+            filename=name,
+            type=self.kind,
+            size=source.size,
+            started_at=now if row is None or row.begun is None else row.begun,
+            ended_at=now,
+            reason="Another task or process is at it, and does not end.",
+            listing=self.call.listing,
+            unique_name=True,
+        )
+
+    async def _is_there(self, row: LedgerRow) -> bool:
+        """Ask WeChat for the material, and for no more than the head of the answer."""
+        try:
+            async with self.open_material(row.material.media_id):
+                return True
+        except MediaNotFoundError:
+            await self.ledger.forget(row.material.media_id)
+            return False
+
+    async def _look(self, row: LedgerRow, name: str) -> AddedMaterial | None:
+        """Search the library for an upload whose end nobody saw; None where it is proven not to be there."""
+        try:
+            found = await self._search(row)
+        except BaseException as error:
+            said = error.message if isinstance(error, WxAssetError) else None
+            await self.ledger.end(self.key, "unknown", error=said or row.error)
+            raise
+        if found is not None:
+            await self.ledger.done(self.key, found)
+            return found
+        try:
+            await self.ledger.plan(self.key, name)
+        except BaseException:  # cancelled just then, or it cannot be written: others must not wait for this for ever
+            await self.ledger.end(self.key, "planned")
+            raise
+        return None
+
+    async def _search(self, row: LedgerRow) -> AddedMaterial | None:
+        now = time.time()
+        # Where it has no end its process died, which may have been just now.
+        ended = now if row.ended is None else min(now, row.ended)
+        doubt = UploadOutcomeUnknown(
+            f"The upload of {row.filename} to {self.call.route.path} may or may not have happened.",
+            self.call.route.path,
+            filename=row.filename,
+            type=row.type,
+            size=row.size,
+            started_at=ended if row.begun is None else row.begun,
+            ended_at=ended,
+            reason=row.error or "The process that sent it has ended.",
+            listing=self.call.listing,
+            unique_name=True,
+        )
+        policy = self.engine.uploads
+        until = max(ended + policy.visibility, doubt.started_at + policy.settle)
+        for wait in polls(max(0.0, until - now)):
+            await anyio.sleep(wait)
+            if found := await self._find(doubt):
+                return found
+        return None
+
+    async def _find(self, doubt: UploadOutcomeUnknown) -> AddedMaterial | None:
+        # A material with this name counts even when another call of this session made it.
+        engine = self.engine.with_options(register=UploadRegister())
+        try:
+            return await engine.resolve(doubt)
+        except UploadOutcomeUnknown as error:
+            if not error.candidates:
+                raise
+            # All candidates were made of the same bytes; use the newest.
+            if found := await self._newest(error.candidates):
+                return found
+            raise
+
+    async def _newest(self, candidates: tuple[str, ...]) -> AddedMaterial | None:
+        """Return the newest of these materials."""
+        pager, listing = Pager(), str(self.call.listing)
+        while not pager.ended:
+            page = await self.engine.call(ListMaterials(type=listing, offset=pager.offset))
+            for item in pager.take(page):
+                if item.media_id in candidates:
+                    return recovered(item)
+        return None
+
+    async def _send(self, source: Source) -> AddedMaterial:
+        """Upload it, and note in the ledger when that begins and how it ends."""
+        begun = False
+
+        async def begin() -> None:
+            nonlocal begun
+            if not begun:
+                await self.ledger.begin(self.key)
+                begun = True
+
+        uploads = evolve(self.engine.uploads, unique_names=True)
+        engine = self.engine.with_options(uploads=uploads, mark=lambda: self.key.mark)
+        try:
+            added = await engine.call(self.call, source=announced(source, begin), progress=self.progress)
+        except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
+            await self._fail(error, begun=begun)
+        await self.ledger.done(self.key, added)
+        return added
+
+    async def _fail(self, error: BaseException, *, begun: bool) -> NoReturn:
+        """Note how it ended: what was refused was not added, what was cancelled may have been."""
+        if isinstance(error, WxAssetError) and not isinstance(error, UploadOutcomeUnknown):
+            await self.ledger.end(self.key, "failed", error=error.message)
+        else:
+            said = error.message if isinstance(error, WxAssetError) else type(error).__name__
+            await self.ledger.end(self.key, "unknown" if begun else "planned", error=said)
+        raise error
+
+
+def _path(media: Media) -> str | None:
+    """Return the path of media that is one."""
+    return os.fsdecode(media) if isinstance(media, str | os.PathLike) else None
