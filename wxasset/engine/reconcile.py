@@ -9,6 +9,7 @@ from attrs import define, frozen
 
 from wxasset.calls.base import Upload
 from wxasset.calls.materials import PAGE, MaterialItem, MaterialPage
+from wxasset.engine.pager import Pager
 from wxasset.engine.uploads import Pending, UploadRegister, Window, candidates, polls
 from wxasset.errors import Hint, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.transfer.uploads.source import Source
@@ -122,17 +123,17 @@ class Search:
 
     async def _newest(self) -> tuple[list[MaterialItem], bool, Window]:
         """List back to where the upload began; say whether that was reached, and when it was on WeChat's clock."""
-        items: dict[str, MaterialItem] = {}
-        offset = 0
+        items: list[MaterialItem] = []
+        pager = Pager()
         while True:
-            page, ahead = await self.listing(self.upload.listing, offset)
+            page, ahead = await self.listing(self.upload.listing, pager.offset)
             window = Window(begin=self.upload.begun, end=self.end()).on_their_clock(ahead)
-            items |= {item.media_id: item for item in page.items}
-            offset += len(page.items)
-            if not page.items or offset >= page.total or page.items[-1].update_time < window.begin:
-                return list(items.values()), True, window
-            if offset >= self.pages * PAGE:
-                return list(items.values()), False, window
+            new = pager.take(page)
+            items += new
+            if pager.ended or (new and new[-1].update_time < window.begin):
+                return items, True, window
+            if pager.offset >= self.pages * PAGE:
+                return items, False, window
 
 
 @frozen
