@@ -18,7 +18,7 @@ from wxasset.engine.uploads import UploadRegister, polls
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.ledger.records import LedgerRow, Step, UploadKey, described_as
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Media, Source, announced, open_source, sha256_of
+from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
@@ -252,7 +252,7 @@ class EnsuredUpload:
         uploads = evolve(self.engine.uploads, unique_names=True)
         engine = self.engine.with_options(uploads=uploads, mark=lambda: self.key.mark)
         try:
-            added = await engine.call(self.call, source=announced(source, begin), progress=self.progress)
+            added = await engine.call(self.call, source=source.announced(begin), progress=self.progress)
         except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
             await self._fail(error, begun=begun)
         await self.ledger.done(self.key, added)
