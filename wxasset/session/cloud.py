@@ -79,7 +79,7 @@ class CloudFiles(Session):
                 is harmless.
         """
         start = StartUpload(env=env, path=path)
-        source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._limits)
+        source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._engine.limits)
         try:
             return await self._put(start, source, progress)
         finally:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
+from wxasset.engine.loop import Engine
 from wxasset.errors import UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
 from wxasset.session.base import check_ledger
@@ -93,6 +94,7 @@ class Ensuring(Materials):
         new: NewMaterial,
         *,
         ledger: "Ledger",
+        engine: Engine | None = None,
         verify: bool = False,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
@@ -101,7 +103,7 @@ class Ensuring(Materials):
             new,
             kind,
             self._appid or "",
-            engine=self._engine,
+            engine=engine or self._engine,
             ledger=ledger,
             open_material=self.open_material,
             progress=progress,
