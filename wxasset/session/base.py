@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from wxasset._version import __version__
+from wxasset.batch.pool import Work
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine.loop import Engine
 from wxasset.engine.retry import RetryPolicy
@@ -199,6 +200,10 @@ class Session:
 
     def _become(self, engine: Engine, ledger: "Ledger | None") -> None:
         self._owner, self._engine, self._ledger = False, engine, ledger
+
+    def _observing(self, work: Work) -> Engine:
+        """Return the engine with calls that report their failed attempts."""
+        return self._engine.with_options(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)))
 
     @asynccontextmanager
     async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:

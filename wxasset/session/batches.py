@@ -11,9 +11,7 @@ from attrs import evolve, field, frozen
 from wxasset.batch.pool import Batch, Failed, NotTried, Progress, Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, News, Video
-from wxasset.engine.loop import Engine
 from wxasset.errors import DestinationError
-from wxasset.instrumentation.hooks import Hooks
 from wxasset.ledger.ensure import NewMaterial
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
@@ -213,10 +211,6 @@ class Bulk(Ensuring):
     def _observed(self, work: Work) -> Self:
         """Return this session with calls that report their failed attempts."""
         return self._with_engine(self._observing(work), self._ledger)
-
-    def _observing(self, work: Work) -> Engine:
-        """Return the engine with calls that report their failed attempts."""
-        return self._engine.with_options(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)))
 
 
 def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
