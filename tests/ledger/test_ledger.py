@@ -44,7 +44,7 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     UsageError,
 )
-from wxasset.ledger.liveness import Holding
+from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import Step, UploadKey, described_as, next_step
 from wxasset.simulator import Simulator
 from wxasset.wire.filenames import upload_name
@@ -445,7 +445,7 @@ async def test_what_a_dead_process_left_is_searched_for_and_what_a_living_one_ha
     content = picture(1)
     added = await kept.ensure_material("image", content, filename="a.png")
     row = await only(ledger)
-    other = await asyncio.to_thread(Holding.take, str(tmp_path / "ledger.db"))
+    other = await asyncio.to_thread(ProcessLock.take, str(tmp_path / "ledger.db"))
     _change(tmp_path, "state = 'in flight', media_id = NULL, ended = NULL, holder = ?", other.id)
     task = asyncio.create_task(kept.ensure_material("image", content, filename="b.png"))
     await asyncio.sleep(0.1)
@@ -480,14 +480,14 @@ def test_what_a_dead_process_left_beside_a_name_with_brackets_is_cleared_away(tm
     """The name of a ledger is no pattern."""
     left = tmp_path / "uploads[1].db-holder-0"
     left.touch()
-    Holding.take(str(tmp_path / "uploads[1].db")).end()
+    ProcessLock.take(str(tmp_path / "uploads[1].db")).end()
     assert not left.exists()
 
 
 def test_a_holding_is_alive_until_it_ends(tmp_path: Path) -> None:
     """Its lock says so to others, and what is left of one that ended is cleared away by the next."""
     base = str(tmp_path / "ledger.db")
-    one, other = Holding.take(base), Holding.take(base)
+    one, other = ProcessLock.take(base), ProcessLock.take(base)
     assert one.is_alive(other.id)
     assert other.is_alive(one.id)
     assert one.is_alive(one.id)
@@ -495,7 +495,7 @@ def test_a_holding_is_alive_until_it_ends(tmp_path: Path) -> None:
     left = tmp_path / "ledger.db-holder-left"
     left.touch()
     assert not one.is_alive("left")
-    third = Holding.take(base)
+    third = ProcessLock.take(base)
     assert not left.exists()
     assert one.is_alive(third.id)
     for holding in (one, other, third):

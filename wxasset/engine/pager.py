@@ -1,4 +1,4 @@
-"""Page through the library while it changes. Pure."""
+"""Offsets for a list of materials that may change while it is read."""
 
 from attrs import define, field
 
@@ -9,31 +9,29 @@ __all__ = ["Pager"]
 
 @define
 class Pager:
-    """Position in a list of materials, newest first.
+    """Read a list page by page, without gaps or repetitions.
+
+    Deleting materials moves the rest of the list forward. A fall of the total shows it; the pager then steps back by
+    the difference and skips the items it has returned before.
 
     Attributes:
-        offset: The offset of the next page.
-        total: The total of the last page; None before the first one.
-        ended: True after the last page.
+        offset: The offset of the next page to request.
+        ended: Whether the list has been read to its end.
     """
 
     offset: int = 0
-    total: int | None = None
     ended: bool = False
-    _seen: set[str] = field(factory=set, init=False)
+    _total: int | None = None
+    _seen: set[str] = field(init=False, factory=set)
 
-    def take(self, page: MaterialPage) -> list[MaterialItem] | None:
-        """Return the items of a page without those of earlier pages, and advance.
-
-        A deletion shifts the remaining items forward. If the total shrank, the page is dropped and the offset moves
-        back by the difference; the result is None.
-        """
-        if self.total is not None and page.total < self.total and self.offset:
-            self.offset, self.total = max(0, self.offset - (self.total - page.total)), page.total
-            return None
-        self.total = page.total
+    def take(self, page: MaterialPage) -> tuple[MaterialItem, ...]:
+        """Advance by one page and return its new items; none after a step back."""
+        if self._total is not None and page.total < self._total and self.offset:
+            self.offset, self._total = max(0, self.offset - (self._total - page.total)), page.total
+            return ()
+        self._total = page.total
         self.offset += len(page.items)
         self.ended = not page.items or self.offset >= page.total
-        fresh = [item for item in page.items if item.media_id not in self._seen]
-        self._seen.update(item.media_id for item in fresh)
-        return fresh
+        new = {item.media_id: item for item in page.items if item.media_id not in self._seen}
+        self._seen |= new.keys()
+        return tuple(new.values())

@@ -122,17 +122,15 @@ class Search:
         return Missing() if whole else Unseen(f"{len(items)} newer materials hide it")
 
     async def _newest(self) -> tuple[list[MaterialItem], bool, Window]:
-        """List back to the start of the upload; return the items, whether it was reached, and its window."""
+        """List back to where the upload began; say whether that was reached, and when it was on WeChat's clock."""
         items: list[MaterialItem] = []
         pager = Pager()
         while True:
             page, ahead = await self.listing(self.upload.listing, pager.offset)
             window = Window(begin=self.upload.begun, end=self.end()).on_their_clock(ahead)
-            fresh = pager.take(page)
-            if fresh is None:
-                continue
-            items += fresh
-            if pager.ended or page.items[-1].update_time < window.begin:
+            new = pager.take(page)
+            items += new
+            if pager.ended or (new and new[-1].update_time < window.begin):
                 return items, True, window
             if pager.offset >= self.pages * PAGE:
                 return items, False, window

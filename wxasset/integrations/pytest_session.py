@@ -23,12 +23,12 @@ class _LoopTransport(Transport):
     TestClient, or anyio's plugin. What every one of them does is to close the loop's asynchronous generators.
     """
 
-    _loop: asyncio.AbstractEventLoop | None = None
+    loop: asyncio.AbstractEventLoop | None = None
     _guard: AsyncGenerator[None] | None = None
 
     def _session(self) -> ClientSession:
         if self._guard is None and not self._closed:
-            self._loop = asyncio.get_running_loop()
+            self.loop = asyncio.get_running_loop()
             self._guard = self._close_with_loop()
             with suppress(StopIteration):
                 self._guard.__anext__().send(None)  # runs to its yield, and makes it known to the loop
@@ -45,6 +45,16 @@ class _LoopTransport(Transport):
 class _TestSession(WxSession):
     _transport_class = _LoopTransport
 
+    def end(self) -> None:
+        """Close the session from outside of its event loop, unless it is closed."""
+        loop = self._transport.loop if isinstance(self._transport, _LoopTransport) else None
+        if loop is None or loop.is_closed():
+            return
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(self.aclose(), loop).result(_SECONDS)
+        else:
+            loop.run_until_complete(self.aclose())
+
 
 def session_on(simulator: Simulator) -> WxSession:
     """A session on a simulator, which retries without waiting, looks for lost uploads once, and follows its links."""
@@ -59,12 +69,6 @@ def session_on(simulator: Simulator) -> WxSession:
 
 
 def end_session(session: WxSession) -> None:
-    """Close a session from outside of its event loop, if that has not done it."""
-    transport = session._transport  # noqa: SLF001 - of this very package
-    loop = transport._loop if isinstance(transport, _LoopTransport) else None  # noqa: SLF001 - the same
-    if loop is None or loop.is_closed():
-        return
-    if loop.is_running():
-        asyncio.run_coroutine_threadsafe(session.aclose(), loop).result(_SECONDS)
-    else:
-        loop.run_until_complete(session.aclose())
+    """Close a session from outside of its event loop, unless it is closed."""
+    if isinstance(session, _TestSession):
+        session.end()

@@ -11,11 +11,11 @@ from typing import Any, Final, TypeVar
 from attrs import asdict, frozen
 
 from wxasset.errors import LedgerError
-from wxasset.ledger.liveness import Holding
+from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import LedgerRow, LedgerState, Step, UploadKey, next_step
 from wxasset.transfer.uploads.file_reader import Identity
 
-__all__ = ["Claim", "Journal"]
+__all__ = ["Claim", "Database"]
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class Claim:
     row: LedgerRow | None
 
 
-class Journal:
+class Database:
     """The tables of one ledger, as one process has them open."""
 
     def __init__(self, path: str) -> None:
@@ -85,7 +85,7 @@ class Journal:
             self._base = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare()
-                self._holding = Holding.take(os.path.abspath(path))
+                self._process_lock = ProcessLock.take(os.path.abspath(path))
             except BaseException:
                 self._base.close()
                 raise
@@ -161,7 +161,7 @@ class Journal:
             if durable:
                 self._base.execute("PRAGMA synchronous = NORMAL")
 
-    def do(self, work: Callable[["Journal"], T]) -> T:
+    def do(self, work: Callable[["Database"], T]) -> T:
         """Do something, in the thread of the caller, while no other thread does."""
         with self._lock, self._failures():
             return work(self)
@@ -170,14 +170,14 @@ class Journal:
         """Let go: what is claimed is free again, and what was being sent is unknown."""
         try:
             with self._transaction() as base:
-                ended = {"holder": self._holding.id, "now": time.time()}
+                ended = {"holder": self._process_lock.id, "now": time.time()}
                 base.execute(
                     "UPDATE uploads SET holder = NULL, ended = coalesce(ended, :now),"
                     " state = CASE state WHEN 'in flight' THEN 'unknown' ELSE state END WHERE holder = :holder",
                     ended,
                 )
         finally:
-            self._holding.end()
+            self._process_lock.end()
             self._base.close()
 
     # Uploads
@@ -225,7 +225,7 @@ class Journal:
             row = self._find(wanted)
             holder = base.execute(f"SELECT holder FROM uploads WHERE {_THIS}", wanted).fetchone()
             step = next_step(row, held=holder is not None and self._is_held(holder[0]))
-            fresh = wanted | {"filename": _text(filename), "size": size, "holder": self._holding.id}
+            fresh = wanted | {"filename": _text(filename), "size": size, "holder": self._process_lock.id}
             if step is Step.SEND:
                 base.execute(
                     "INSERT INTO uploads (appid, api, type, sha256, described, state, filename, size, holder)"
@@ -241,12 +241,12 @@ class Journal:
 
     def _is_held(self, holder: str | None) -> bool:
         """Tell whether another process, or another ledger of this one, has it; what this one is at it knows itself."""
-        return holder not in {None, self._holding.id} and self._holding.is_alive(str(holder))
+        return holder not in {None, self._process_lock.id} and self._process_lock.is_alive(str(holder))
 
     def release(self, key: UploadKey) -> None:
         """Let go of what was claimed."""
         with self._transaction() as base:
-            wanted = asdict(key) | {"holder": self._holding.id}
+            wanted = asdict(key) | {"holder": self._process_lock.id}
             base.execute(f"UPDATE uploads SET holder = NULL WHERE {_THIS} AND holder = :holder", wanted)
 
     def begin(self, key: UploadKey, now: float) -> None:

@@ -1,30 +1,31 @@
-"""Upload a material at most once: the state machine of one upload in a ledger."""
+"""The state machine that adds one material to the library exactly once."""
 
 import os
 import reprlib
 import time
-from collections.abc import Collection
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, GetMaterial, ListMaterials, recovered
+from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, ListMaterials, recovered
 from wxasset.engine.loop import Engine
 from wxasset.engine.pager import Pager
 from wxasset.engine.uploads import UploadRegister, polls
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
-from wxasset.ledger.records import LedgerRow, Step, UploadKey
+from wxasset.ledger.records import LedgerRow, Step, UploadKey, described_as
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Media, Source, announced, open_source, sha256_of
+from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
 
-if TYPE_CHECKING:  # SQLite is loaded with the ledger itself
+if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
 
-__all__ = ["EnsuredUpload", "NewMaterial", "add_call"]
+__all__ = ["EnsuredUpload", "NewMaterial"]
 
-_POLL: Final = 0.02  # seconds between the first looks at an upload of another task or process, doubled each time,
+_POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
 _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
 
 
@@ -47,8 +48,7 @@ class NewMaterial:
     introduction: str | None = None
 
 
-def add_call(kind: MediaType, new: NewMaterial) -> AddMaterial:
-    """Return the call that adds a material, with a description if it has a title or an introduction."""
+def _call(kind: MediaType, new: NewMaterial) -> AddMaterial:
     described = new.title is not None or new.introduction is not None
     description = Description(title=new.title or "", introduction=new.introduction or "") if described else None
     return AddMaterial(type=kind, description=description)
@@ -59,20 +59,40 @@ class EnsuredUpload:
     """Upload one material unless the ledger has it.
 
     Attributes:
-        engine: Makes the calls.
-        ledger: Records the upload.
-        kind: WeChat's type of material.
-        call: The call that adds it.
-        key: The key of the upload in the ledger.
-        progress: As in `add_material`.
+        engine: The engine that makes the calls.
+        ledger: The ledger to use.
+        open_material: Fetch a material by its id; used to verify that WeChat still has it.
+        kind: The type of the material.
+        call: The upload.
+        key: The key of the upload; its hash is filled in when the media has been read.
+        progress: Called with the bytes sent and their total.
     """
 
     engine: Engine
     ledger: "Ledger"
+    open_material: Callable[[str], AbstractAsyncContextManager[object]]
     kind: MediaType
     call: AddMaterial
     key: UploadKey
     progress: Progress | None
+
+    @classmethod
+    def of(
+        cls,
+        new: NewMaterial,
+        kind: MediaType,
+        appid: str,
+        *,
+        engine: Engine,
+        ledger: "Ledger",
+        open_material: Callable[[str], AbstractAsyncContextManager[object]],
+        progress: Progress | None,
+    ) -> "EnsuredUpload":
+        """Prepare the upload of a material to an account."""
+        call = _call(kind, new)
+        described = described_as(call.description)
+        key = UploadKey(appid=appid, api=engine.transport.api, type=kind, sha256="", described=described)
+        return cls(engine, ledger, open_material, kind, call, key, progress)
 
     async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
         """Look for a file that has not changed, else read the media and see what its hash says."""
@@ -92,9 +112,8 @@ class EnsuredUpload:
 
     async def _source(self, new: NewMaterial) -> Source:
         """Open the media so that it can be read twice; what has to be kept for that is."""
-        source = await open_source(
-            new.media, filename=new.filename, size=None, limit=self.call.limit, limits=self.engine.limits
-        )
+        limits = self.engine.limits
+        source = await open_source(new.media, filename=new.filename, size=None, limit=self.call.limit, limits=limits)
         if new.size is not None and source.size != new.size:
             source.close()
             raise SourceError(
@@ -149,7 +168,7 @@ class EnsuredUpload:
     async def _is_there(self, row: LedgerRow) -> bool:
         """Ask WeChat for the material, and for no more than the head of the answer."""
         try:
-            async with self.engine.open(GetMaterial(media_id=row.material.media_id)):
+            async with self.open_material(row.material.media_id):
                 return True
         except MediaNotFoundError:
             await self.ledger.forget(row.material.media_id)
@@ -198,25 +217,25 @@ class EnsuredUpload:
         return None
 
     async def _find(self, doubt: UploadOutcomeUnknown) -> AddedMaterial | None:
-        # What has the name is right, also where a call of this session made it.
+        # A material with this name counts even when another call of this session made it.
         engine = self.engine.with_options(register=UploadRegister())
         try:
             return await engine.resolve(doubt)
         except UploadOutcomeUnknown as error:
             if not error.candidates:
                 raise
-            # All of them were made of the same bytes: the newest is as good as any.
-            if newest := await self._newest(error.candidates):
-                return newest
+            # All candidates were made of the same bytes; use the newest.
+            if found := await self._newest(error.candidates):
+                return found
             raise
 
-    async def _newest(self, media_ids: Collection[str]) -> AddedMaterial | None:
-        """Return the newest of some materials; None if the library lists none of them."""
-        kind, pager = "image" if self.kind == "thumb" else self.kind, Pager()
+    async def _newest(self, candidates: tuple[str, ...]) -> AddedMaterial | None:
+        """Return the newest of these materials."""
+        pager, listing = Pager(), str(self.call.listing)
         while not pager.ended:
-            page = await self.engine.call(ListMaterials(type=kind, offset=pager.offset))
-            for item in pager.take(page) or ():
-                if item.media_id in media_ids:
+            page = await self.engine.call(ListMaterials(type=listing, offset=pager.offset))
+            for item in pager.take(page):
+                if item.media_id in candidates:
                     return recovered(item)
         return None
 
@@ -233,7 +252,7 @@ class EnsuredUpload:
         uploads = evolve(self.engine.uploads, unique_names=True)
         engine = self.engine.with_options(uploads=uploads, mark=lambda: self.key.mark)
         try:
-            added = await engine.call(self.call, source=announced(source, begin), progress=self.progress)
+            added = await engine.call(self.call, source=source.announced(begin), progress=self.progress)
         except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
             await self._fail(error, begun=begun)
         await self.ledger.done(self.key, added)

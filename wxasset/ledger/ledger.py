@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeVar
 
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import UsageError
-from wxasset.ledger.database import Claim, Journal
+from wxasset.ledger.database import Claim, Database
 from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
 from wxasset.transfer.threads import in_background, run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
@@ -44,36 +44,36 @@ class Ledger:
             path: Where it is; its directory has to exist.
         """
         self.path: str = os.fsdecode(path)
-        self._journal: Journal | None = None
+        self._database: Database | None = None
         self._busy: set[UploadKey] = set()
 
     def __repr__(self) -> str:
         return f"Ledger({self.path!r})"
 
     async def __aenter__(self) -> Self:
-        if self._journal is not None:
+        if self._database is not None:
             raise UsageError(f"{self!r} is open already.")
-        opened: list[Journal] = []
+        opened: list[Database] = []
         try:
-            await run_in_thread(lambda: opened.append(Journal(self.path)))
+            await run_in_thread(lambda: opened.append(Database(self.path)))
         except BaseException:
-            for journal in opened:  # cancelled just then
-                await in_background(journal.close).join()
+            for database in opened:  # cancelled just then
+                await in_background(database.close).join()
             raise
-        self._journal = opened[0]
+        self._database = opened[0]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        journal, self._journal = self._journal, None
-        if journal is not None:
-            await _surely(journal.do, Journal.close)
+        database, self._database = self._database, None
+        if database is not None:
+            await _uncancellable(database.do, Database.close)
 
-    def _opened(self) -> Journal:
-        if self._journal is None:
+    def _opened(self) -> Database:
+        if self._database is None:
             raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
-        return self._journal
+        return self._database
 
     # Queries
 
@@ -83,7 +83,7 @@ class Ledger:
         Raises:
             LedgerError: The file cannot be read.
         """
-        found = await self._read(Journal.counts)
+        found = await self._read(Database.counts)
         return LedgerCounts(**{state.replace(" ", "_"): count for state, count in found.items()})
 
     async def rows(self, *, state: LedgerState | None = None) -> AsyncGenerator[LedgerRow, None]:
@@ -98,7 +98,7 @@ class Ledger:
         if state is not None and state not in _STATES:
             raise UsageError(f"state= is one of {', '.join(sorted(_STATES))}; not {state!r}.")
         last = 0
-        while page := await self._read(partial(Journal.page, state=state, after=last)):
+        while page := await self._read(partial(Database.page, state=state, after=last)):
             last = page[-1][0]
             for _, row in page:
                 yield row
@@ -114,25 +114,25 @@ class Ledger:
         Raises:
             LedgerError: The file cannot be written.
         """
-        return bool(await self._write(lambda journal: journal.forget(media_id)))
+        return bool(await self._write(lambda database: database.forget(media_id)))
 
     # For the sessions
 
     async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Look whether a file that has not changed since is in the library; see `Journal.known`."""
-        return await self._read(lambda journal: journal.known(key, path))
+        """Look whether a file that has not changed since is in the library; see `Database.known`."""
+        return await self._read(lambda database: database.known(key, path))
 
     async def claim(self, key: UploadKey, filename: str, size: int) -> Claim:
         """Say what is to be done; whoever is told to LOOK or to SEND has to `end` it."""
         if key in self._busy:
-            row = await self._read(lambda journal: journal.find(key))
+            row = await self._read(lambda database: database.find(key))
             return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
         self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
         try:
-            claim = await self._write(lambda journal: journal.claim(key, filename, size))
+            claim = await self._write(lambda database: database.claim(key, filename, size))
         except BaseException:
             try:
-                await self._write(lambda journal: journal.release(key))
+                await self._write(lambda database: database.release(key))
             finally:
                 self._busy.discard(key)  # not before, or what another task claims meanwhile would be let go of
             raise
@@ -142,11 +142,11 @@ class Ledger:
 
     async def begin(self, key: UploadKey) -> None:
         """Note that it is about to be sent."""
-        await self._write(lambda journal: journal.begin(key, time.time()))
+        await self._write(lambda database: database.begin(key, time.time()))
 
     async def plan(self, key: UploadKey, filename: str) -> None:
         """Note that the library does not have it after all."""
-        await self._write(lambda journal: journal.plan(key, filename))
+        await self._write(lambda database: database.plan(key, filename))
 
     async def done(self, key: UploadKey, material: AddedMaterial) -> None:
         """Note that the library has it."""
@@ -155,22 +155,22 @@ class Ledger:
     async def end(self, key: UploadKey, state: LedgerState, **values: object) -> None:
         """Note what came of it, whoever cancels meanwhile."""
         try:
-            await self._write(lambda journal: journal.end(key, state, time.time(), **values))
+            await self._write(lambda database: database.end(key, state, time.time(), **values))
         finally:
             self._busy.discard(key)
 
     async def remember(self, path: str, identity: Identity, sha256: str) -> None:
         """Note the hash of a file."""
-        await self._write(lambda journal: journal.remember(path, identity, sha256))
+        await self._write(lambda database: database.remember(path, identity, sha256))
 
-    async def _read(self, work: Callable[[Journal], T]) -> T:
+    async def _read(self, work: Callable[[Database], T]) -> T:
         return await run_in_thread(self._opened().do, work)
 
-    async def _write(self, work: Callable[[Journal], T]) -> T:
-        return await _surely(self._opened().do, work)
+    async def _write(self, work: Callable[[Database], T]) -> T:
+        return await _uncancellable(self._opened().do, work)
 
 
-async def _surely(function: Callable[..., T], *arguments: Any) -> T:
+async def _uncancellable(function: Callable[..., T], *arguments: Any) -> T:
     """Do something in a thread that is not called off, whoever cancels meanwhile."""
     job = in_background(function, *arguments)
     await job.join()

@@ -15,7 +15,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["Holding"]
+__all__ = ["ProcessLock"]
 
 _FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -33,7 +33,7 @@ def _lock(descriptor: int) -> bool:
 
 
 @define(eq=False)
-class Holding:
+class ProcessLock:
     """A locked file beside another one, which says that its maker is alive. All of it blocks.
 
     The lock is one of the operating system: it is gone at the moment in which its process ends, also by SIGKILL, and a

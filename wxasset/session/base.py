@@ -2,18 +2,20 @@
 
 import copy
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from wxasset._version import __version__
+from wxasset.batch.pool import Work
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine.loop import Engine
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
+from wxasset.session.options import Options
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore
@@ -37,21 +39,6 @@ _BASE_URL: Final = "https://api.weixin.qq.com"
 _HOSTED_URL: Final = (
     "http://api.weixin.qq.com"  # calls without a token are answered over plain http (wire reference 1.6)
 )
-_OPTIONS: Final = {
-    "retry": RetryPolicy,
-    "timeouts": Timeouts,
-    "limits": Limits,
-    "downloads": DownloadPolicy,
-    "uploads": UploadPolicy,
-    "hooks": Hooks,
-}
-
-
-def _check_options(options: Mapping[str, object]) -> None:
-    """Refuse an option of another kind now, and not in the middle of an upload."""
-    for name, value in options.items():
-        if not isinstance(value, _OPTIONS[name]):
-            raise UsageError(f"{name}= is a {_OPTIONS[name].__name__}; not {type(value).__name__}.")
 
 
 def check_ledger(ledger: object) -> None:
@@ -114,19 +101,9 @@ class Session:
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
         """
-        _check_options(
-            {
-                "retry": retry,
-                "timeouts": timeouts,
-                "limits": limits,
-                "downloads": downloads,
-                "uploads": uploads,
-                "hooks": hooks,
-            }
-        )
+        options = Options(retry, timeouts, limits, downloads, uploads, hooks)
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
-        self._limits = limits
         check_ledger(ledger)
         self._ledger = ledger
         if isinstance(tokens, TokenCache) and store is not None:
@@ -137,7 +114,7 @@ class Session:
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare)
-        self._engine = Engine(self._transport, cache, retry, limits, timeouts, downloads, uploads, hooks=hooks)
+        self._engine = Engine(self._transport, cache, **options.named)
         self._owner = True
 
     @classmethod
@@ -204,29 +181,29 @@ class Session:
             ledger: What keeps account of materials that are ensured, and of those added in batches.
         """
         check_ledger(ledger)
-        given = {
-            "retry": retry,
-            "timeouts": timeouts,
-            "limits": limits,
-            "downloads": downloads,
-            "uploads": uploads,
-            "hooks": hooks,
-        }
-        options = {name: value for name, value in given.items() if value is not None}
-        _check_options(options)
-        return self._adapted(ledger, **options)
+        engine = self._engine
+        options = Options(
+            engine.retry if retry is None else retry,
+            engine.timeouts if timeouts is None else timeouts,
+            engine.limits if limits is None else limits,
+            engine.downloads if downloads is None else downloads,
+            engine.uploads if uploads is None else uploads,
+            engine.hooks if hooks is None else hooks,
+        )
+        return self._with_engine(engine.with_options(**options.named), ledger or self._ledger)
 
-    def _adapted(self, ledger: "Ledger | None" = None, **options: Any) -> Self:
-        """Return a copy of this session whose engine has other options."""
+    def _with_engine(self, engine: Engine, ledger: "Ledger | None") -> Self:
+        """Return a session that shares everything but its engine and ledger, and is not closed by `aclose`."""
         other = copy.copy(self)
-        Session._become(other, self._engine.with_options(**options), ledger or self._ledger)
+        other._become(engine, ledger)  # noqa: SLF001 - an instance of the same class
         return other
 
     def _become(self, engine: Engine, ledger: "Ledger | None") -> None:
-        self._owner = False
-        self._engine = engine
-        self._limits = engine.limits
-        self._ledger = ledger
+        self._owner, self._engine, self._ledger = False, engine, ledger
+
+    def _observing(self, work: Work) -> Engine:
+        """Return the engine with calls that report their failed attempts."""
+        return self._engine.with_options(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)))
 
     @asynccontextmanager
     async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:
@@ -320,7 +297,9 @@ class Session:
         if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
             raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
         if media is not None and isinstance(call, Upload):
-            source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=self._limits)
+            source = await open_source(
+                media, filename=filename, size=size, limit=call.limit, limits=self._engine.limits
+            )
             try:
                 return await self._engine.call(call, source=source, progress=progress)
             finally:

@@ -12,7 +12,6 @@ from wxasset.batch.pool import Batch, Failed, NotTried, Progress, Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, News, Video
 from wxasset.errors import DestinationError
-from wxasset.instrumentation.hooks import Hooks
 from wxasset.ledger.ensure import NewMaterial
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
@@ -127,11 +126,11 @@ class Bulk(Ensuring):
 
         async def add(item: T, work: Work) -> Added[T]:
             new = _described(item, title, introduction)
-            session = self._observed(work)
             if keeper is not None:
-                ensured, skipped = await Bulk._ensure(session, type, new, ledger=keeper, progress=work.sent)
+                engine = self._observing(work)
+                ensured, skipped = await self._ensure(type, new, ledger=keeper, engine=engine, progress=work.sent)
                 return Added(item, ensured, skipped)
-            material = await session.add_material(
+            material = await self._observed(work).add_material(
                 type,
                 new.media,
                 filename=new.filename,
@@ -210,8 +209,8 @@ class Bulk(Ensuring):
         return Batch(media_ids, delete, concurrency=concurrency, progress=progress)
 
     def _observed(self, work: Work) -> Self:
-        """Return this session with calls that tell of their failed attempts."""
-        return self._adapted(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)))
+        """Return this session with calls that report their failed attempts."""
+        return self._with_engine(self._observing(work), self._ledger)
 
 
 def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:

@@ -3,11 +3,12 @@
 import posixpath
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-import anyio
+from attrs import frozen
 
 from wxasset.batch.iteration import pulled
+from wxasset.batch.pool import Batch, Failed, NotTried, Work
 from wxasset.calls.base import Call
 from wxasset.calls.cloud import (
     MAX_AGE,
@@ -26,7 +27,7 @@ from wxasset.calls.cloud import (
 )
 from wxasset.calls.object_storage import FetchFile, FileURL, PutFile, links
 from wxasset.engine.resume import resume
-from wxasset.errors import StorageError, UsageError, WxAssetError
+from wxasset.errors import StorageError, UsageError
 from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
@@ -79,7 +80,7 @@ class CloudFiles(Session):
                 is harmless.
         """
         start = StartUpload(env=env, path=path)
-        source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._limits)
+        source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._engine.limits)
         try:
             return await self._put(start, source, progress)
         finally:
@@ -191,49 +192,41 @@ class CloudFiles(Session):
         return report(await self._ask(asking, fileids, concurrency))
 
     async def _ask(self, asking: Asking[R, S], fileids: FileIds, concurrency: int) -> list[S]:
-        """Ask about batches as they are read, at most so many at once; give their outcomes in order."""
-        if concurrency < 1:
-            raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
-        free = anyio.Semaphore(concurrency)
-        failure: Exception | None = None
+        """Send batches of ids as they are read and return their outcomes in order.
 
-        async def ask(number: int, batch: tuple[str, ...], call: Call[R]) -> None:
-            nonlocal failure
-            try:
-                asking.take(number, batch, await self._answer(call))
-            except Exception as error:  # noqa: BLE001 - the caller's own, such as of a token source: as for the ids
-                failure = failure or error
-            finally:
-                free.release()
+        At most `concurrency` requests are under way; the number is reduced while WeChat throttles requests.
+        """
 
-        async with (
-            pulled(checked(fileids)) as ids,
-            anyio.create_task_group() as group,
-            aclosing(_batches(ids)) as coming,
-        ):
-            number = 0
-            try:
-                async for batch in coming:
-                    await free.acquire()
-                    if failure is not None:
-                        break
-                    if asking.stop is None:
-                        group.start_soon(ask, number, batch, asking.make(batch))
-                    else:
-                        asking.take(number, batch, asking.stop)
-                        free.release()
-                    number += 1
-            except Exception as error:  # noqa: BLE001 - the caller's own: it must not cancel what is under way
-                failure = failure or error
-        if failure is not None:
-            raise failure
+        async def send(request: _Request[R], work: Work) -> tuple[_Request[R], R]:
+            return request, await self._observing(work).call(request.call)
+
+        batch = Batch(_requests(asking, fileids), send, concurrency=concurrency)
+        async with batch as outcomes:
+            async for outcome in outcomes:
+                if isinstance(outcome, Failed | NotTried):
+                    asking.take(outcome.item.number, outcome.item.ids, outcome.error)
+                else:
+                    request, reply = outcome
+                    asking.take(request.number, request.ids, reply)
         return asking.outcomes()
 
-    async def _answer(self, call: Call[R]) -> R | WxAssetError:
-        try:
-            return await self._engine.call(call)
-        except WxAssetError as error:
-            return error
+
+@frozen
+class _Request(Generic[R]):
+    """One request about at most 50 ids."""
+
+    number: int
+    ids: tuple[str, ...]
+    call: Call[R]
+
+
+async def _requests(asking: Asking[R, S], fileids: FileIds) -> AsyncGenerator[_Request[R], None]:
+    """Make the requests, each when it can be sent."""
+    number = 0
+    async with pulled(checked(fileids)) as ids, aclosing(_batches(ids)) as batches:
+        async for batch in batches:
+            yield _Request(number, batch, asking.make(batch))
+            number += 1
 
 
 async def _batches(ids: AsyncIterator[str]) -> AsyncGenerator[tuple[str, ...], None]:

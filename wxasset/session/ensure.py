@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
+from wxasset.engine.loop import Engine
 from wxasset.errors import UsageError
-from wxasset.ledger.ensure import EnsuredUpload, NewMaterial, add_call
-from wxasset.ledger.records import UploadKey, described_as
+from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.progress import Progress
@@ -94,16 +94,18 @@ class Ensuring(Materials):
         new: NewMaterial,
         *,
         ledger: "Ledger",
+        engine: Engine | None = None,
         verify: bool = False,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Give the material, and whether nothing had to be sent for it."""
-        call = add_call(kind, new)
-        key = UploadKey(
-            appid=self._appid or "",
-            api=self._transport.api,
-            type=kind,
-            sha256="",
-            described=described_as(call.description),
+        upload = EnsuredUpload.of(
+            new,
+            kind,
+            self._appid or "",
+            engine=engine or self._engine,
+            ledger=ledger,
+            open_material=self.open_material,
+            progress=progress,
         )
-        return await EnsuredUpload(self._engine, ledger, kind, call, key, progress).ensure(new, verify=verify)
+        return await upload.ensure(new, verify=verify)

@@ -214,7 +214,8 @@ class Materials(Session):
         """
         pager = Pager()
         while not pager.ended:
-            for item in pager.take(await self.list_materials(type, offset=pager.offset)) or ():
+            page = await self.list_materials(type, offset=pager.offset)
+            for item in pager.take(page):
                 yield item
 
     async def upload_image(

@@ -16,7 +16,7 @@ from wxasset.errors import ConnectError, UsageError
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
 from wxasset.transfer.http.errors import FAULTS, broken_exchange, is_break
 from wxasset.transfer.http.payload import Payload, RequestObserver
-from wxasset.transfer.http.redirects import LinkClient
+from wxasset.transfer.http.redirects import LinkClient, disable_retries
 from wxasset.transfer.http.reply import OK, Reply, at_most, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody
@@ -78,8 +78,7 @@ class Transport:
             return self._borrowed
         if self._own is None:
             self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-            # aiohttp would repeat a GET by itself, in addition to the attempts of the retry policy.
-            self._own._retry_connection = False  # noqa: SLF001 - there is no public option; covered by a test
+            disable_retries(self._own)
         return self._own
 
     def send(self, request: Request) -> AbstractAsyncContextManager[Reply]:

@@ -19,7 +19,7 @@ from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
 from wxasset.wire.url_policy import DownloadPolicy, check_link, check_redirect, may_connect
 
-__all__ = ["LinkClient"]
+__all__ = ["LinkClient", "disable_retries"]
 
 _PARTIAL: Final = (206, 416)  # partial content, and range not satisfiable
 
@@ -126,7 +126,7 @@ class LinkClient:
                 # Compression does not shrink video files, and an uncompressed body cannot be a decompression bomb.
                 headers={**self._headers, hdrs.ACCEPT_ENCODING: "identity"},
             )
-            session._retry_connection = False  # noqa: SLF001 - as in `Transport`
+            disable_retries(session)
         return session
 
 
@@ -148,3 +148,8 @@ class _Resolver(aiohttp.ThreadedResolver):
         if not all(may_connect(one["host"], self._policy) for one in found):
             raise _Refused("is not a public address")
         return found
+
+
+def disable_retries(session: aiohttp.ClientSession) -> None:
+    """Keep aiohttp from repeating a GET on its own, beyond the attempts of the retry policy."""
+    session._retry_connection = False  # noqa: SLF001 - there is no public option; a test verifies it

@@ -19,7 +19,7 @@ from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS, Format, sniff
 from wxasset.wire.limits import Limits, UploadLimit
 
-__all__ = ["Media", "Source", "UploadFileLike", "announced", "open_source", "sha256_of"]
+__all__ = ["Media", "Source", "UploadFileLike", "open_source", "sha256_of"]
 
 
 class UploadFileLike(Protocol):
@@ -86,6 +86,10 @@ class Source:
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Open the bytes for one attempt; yields exactly `size` bytes, or raises `SourceError`."""
         return self._content.open()
+
+    def announced(self, announce: Callable[[], Awaitable[None]]) -> "Source":
+        """Return a source that calls `announce` each time before its bytes are read for an attempt."""
+        return evolve(self, content=_Announced(self._content, announce))
 
 
 async def open_source(
@@ -211,11 +215,6 @@ async def sha256_of(source: Source) -> str:
             # Wait for it, since the buffer is reused for the next chunk.
             await run_in_thread(digest.update, chunk)
     return digest.hexdigest()
-
-
-def announced(source: Source, announce: Callable[[], Awaitable[None]]) -> Source:
-    """Return a source that calls `announce` before each attempt reads its bytes."""
-    return evolve(source, content=_Announced(source._content, announce))  # noqa: SLF001 - the same bytes
 
 
 @frozen
