@@ -73,7 +73,7 @@ class Deleted:
 
 
 class Bulk(Ensuring):
-    """What can be done with many materials of a library at once."""
+    """Operations on many materials at once."""
 
     def add_materials(
         self,
