@@ -22,6 +22,7 @@ from wxasset import (
     AddedMaterial,
     Effect,
     MaterialItem,
+    MaterialPage,
     RetryPolicy,
     Route,
     Timeouts,
@@ -30,6 +31,7 @@ from wxasset import (
     UploadPolicy,
     WxSession,
 )
+from wxasset.engine.pager import Pager
 from wxasset.engine.uploads import UploadRegister, Window, candidates, polls
 from wxasset.errors import APIError, TransferError, UsageError
 
@@ -495,3 +497,19 @@ def test_a_policy_refuses_what_makes_no_sense(name: str, value: object) -> None:
     """The message names the argument."""
     with pytest.raises(ValueError, match=name):
         UploadPolicy(**{name: value})  # type: ignore[arg-type] # one of several names
+
+
+def test_a_pager_steps_back_where_the_list_became_shorter() -> None:
+    """Deleting materials between two pages hides none of the rest, and none comes twice."""
+    names = [f"m{number}" for number in range(50)]
+
+    def page(offset: int) -> MaterialPage:
+        items = tuple(MaterialItem(media_id=name, update_time=0) for name in names[offset : offset + 20])
+        return MaterialPage(items=items, total=len(names))
+
+    pager = Pager()
+    seen = [item.media_id for item in pager.take(page(0))]
+    del names[:5]
+    while not pager.ended:
+        seen += [item.media_id for item in pager.take(page(pager.offset))]
+    assert seen == [f"m{number}" for number in range(50)]

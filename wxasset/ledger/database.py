@@ -1,4 +1,4 @@
-"""The ledger's tables in SQLite. All of it blocks, and is done in threads, one statement after the other."""
+"""The ledger's tables in SQLite. All functions block; they run in threads, one at a time."""
 
 import os
 import sqlite3
@@ -67,17 +67,17 @@ _THIS: Final = "sha256 = :sha256 AND type = :type AND described = :described AND
 
 @frozen
 class Claim:
-    """Next step of an upload, and its row."""
+    """The next step for an upload, and its record."""
 
     step: Step
     row: LedgerRow | None
 
 
 class Database:
-    """The tables of one ledger, as one process has them open."""
+    """The tables of one ledger, opened by one process."""
 
     def __init__(self, path: str) -> None:
-        """Open them, or make them."""
+        """Open the tables, or create them."""
         self.path = path
         self._lock = threading.Lock()
         with self._failures():
@@ -101,7 +101,7 @@ class Database:
                 base.execute(f"PRAGMA user_version = {_SCHEMA}")
 
     def _is_new(self) -> bool:
-        """Tell whether there is nothing in it; refuse what is something else, or of a later version."""
+        """Return whether the database is empty; refuse other databases and later versions."""
         version, owner = (
             self._base.execute(f"PRAGMA {one}").fetchone()[0] for one in ("user_version", "application_id")
         )
@@ -114,7 +114,7 @@ class Database:
         return False
 
     def _write_ahead(self) -> None:
-        """Readers and one writer do not wait for each other then, and a commit is one write in place of several."""
+        """Enable WAL mode: readers and a writer do not block each other, and a commit is a single write."""
         deadline = time.monotonic() + _BUSY
         while True:
             try:
@@ -142,10 +142,10 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """Write, alone.
+        """Open a write transaction.
 
-        The process may be killed at any time, after which all that was committed is there. Where the power fails the
-        last commits are gone, unless they are `durable`: then they, and all before them, are on the disk.
+        Commits survive a killed process. The last commits may be lost in a power failure; a `durable` commit
+        survives it, with all earlier ones.
         """
         if durable:
             self._base.execute("PRAGMA synchronous = FULL")
@@ -162,12 +162,12 @@ class Database:
                 self._base.execute("PRAGMA synchronous = NORMAL")
 
     def do(self, work: Callable[["Database"], T]) -> T:
-        """Do something, in the thread of the caller, while no other thread does."""
+        """Run a function in the calling thread, with exclusive access."""
         with self._lock, self._failures():
             return work(self)
 
     def close(self) -> None:
-        """Let go: what is claimed is free again, and what was being sent is unknown."""
+        """Release all claims and close; uploads being sent become unknown."""
         try:
             with self._transaction() as base:
                 ended = {"holder": self._process_lock.id, "now": time.time()}
@@ -183,10 +183,10 @@ class Database:
     # Uploads
 
     def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Look whether a file that has not changed is in the library; say what it is known by now.
+        """Look up an unchanged file; return its record if it is in the library, and its identity.
 
         Args:
-            key: Its key, of which the hash is not known yet.
+            key: Its key, without the hash.
             path: Its path.
         """
         path = os.path.abspath(path)
@@ -205,7 +205,7 @@ class Database:
         return (row if row is not None and row.state == "done" else None), identity
 
     def find(self, key: UploadKey) -> LedgerRow | None:
-        """Say what is known of an upload."""
+        """Return the record of an upload."""
         return self._find(asdict(key))
 
     def _find(self, key: dict[str, Any]) -> LedgerRow | None:
@@ -213,11 +213,11 @@ class Database:
         return None if found is None else _row(found)
 
     def claim(self, key: UploadKey, filename: str, size: int) -> Claim:
-        """Say what is to be done, and have nobody else do it.
+        """Claim an upload and return the next step.
 
         Args:
-            key: What it is about.
-            filename: The name that it would be sent under.
+            key: The key of the upload.
+            filename: The name used for sending.
             size: The number of bytes.
         """
         wanted = asdict(key)
@@ -240,24 +240,24 @@ class Database:
         return Claim(step, row)
 
     def _is_held(self, holder: str | None) -> bool:
-        """Tell whether another process, or another ledger of this one, has it; what this one is at it knows itself."""
+        """Return whether another process, or another ledger of this process, has claimed it."""
         return holder not in {None, self._process_lock.id} and self._process_lock.is_alive(str(holder))
 
     def release(self, key: UploadKey) -> None:
-        """Let go of what was claimed."""
+        """Release a claim."""
         with self._transaction() as base:
             wanted = asdict(key) | {"holder": self._process_lock.id}
             base.execute(f"UPDATE uploads SET holder = NULL WHERE {_THIS} AND holder = :holder", wanted)
 
     def begin(self, key: UploadKey, now: float) -> None:
-        """Note that its first byte is about to be sent; that is on the disk before it is."""
+        """Record, durably, the start of sending; call it before the first byte is sent."""
         with self._transaction(durable=True) as base:
             base.execute(
                 f"UPDATE uploads SET state = 'in flight', begun = :now WHERE {_THIS}", asdict(key) | {"now": now}
             )
 
     def end(self, key: UploadKey, state: LedgerState, now: float, **values: object) -> None:
-        """Note what came of it, and let go of it."""
+        """Record the final state and release the claim."""
         named = {"media_id": None, "url": None, "reconciled": False, "error": None} | values
         if isinstance(error := named["error"], str):
             named["error"] = _text(error)
@@ -269,7 +269,7 @@ class Database:
             )
 
     def plan(self, key: UploadKey, filename: str) -> None:
-        """Note that it is not in the library after all."""
+        """Record that the library does not have it."""
         with self._transaction() as base:
             base.execute(
                 f"UPDATE uploads SET state = 'planned', filename = :filename, begun = NULL, ended = NULL WHERE {_THIS}",
@@ -277,7 +277,7 @@ class Database:
             )
 
     def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Note the hash of a file, if it has been left alone for a while and was while it was hashed."""
+        """Store the hash of a file, unless it changed recently or while it was hashed."""
         path = os.path.abspath(path)
         if time.time_ns() - identity.modified_ns < _SETTLED * 1e9 or _identity(path) != identity:
             return
@@ -288,7 +288,7 @@ class Database:
             )
 
     def forget(self, media_id: str) -> int:
-        """Take out what is not in the library any more."""
+        """Remove the record of a deleted material."""
         with self._transaction() as base:
             return base.execute("DELETE FROM uploads WHERE media_id = ? AND state = 'done'", (media_id,)).rowcount
 
@@ -299,7 +299,7 @@ class Database:
         return dict(self._base.execute("SELECT state, count(*) FROM uploads GROUP BY state").fetchall())
 
     def page(self, state: LedgerState | None, after: int) -> list[tuple[int, LedgerRow]]:
-        """Read some rows behind one."""
+        """Read one page of rows."""
         found = self._base.execute(
             f"SELECT id, {_COLUMNS} FROM uploads WHERE id > ? AND (? IS NULL OR state = ?) ORDER BY id LIMIT {_PAGE}",
             (after, state, state),
@@ -308,17 +308,16 @@ class Database:
 
 
 def _create(path: str) -> None:
-    """Make the file for its owner alone; SQLite gives those beside it the same mode.
+    """Create the file with mode 0600; SQLite gives its companion files the same mode.
 
-    One that is there is not opened: where another ledger of this process has it open, closing it would take SQLite's
-    locks away.
+    An existing file is not opened: closing it would release the SQLite locks of another ledger in this process.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _text(said: str) -> str:
-    """Make a text that SQLite takes: a path that is not UTF-8 has surrogates, here and in the errors that name it."""
+    """Escape surrogates, as in paths that are not UTF-8, for SQLite."""
     return said.encode("utf-8", "backslashreplace").decode()
 
 

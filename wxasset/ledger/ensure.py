@@ -31,7 +31,7 @@ _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a sec
 
 @frozen(kw_only=True)
 class NewMaterial:
-    """One of many materials to add, with what belongs to it alone.
+    """One of many materials to add, with its own options.
 
     Attributes:
         media: As in `add_material`.
@@ -95,7 +95,7 @@ class EnsuredUpload:
         return cls(engine, ledger, open_material, kind, call, key, progress)
 
     async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
-        """Look for a file that has not changed, else read the media and see what its hash says."""
+        """Look up an unchanged file, else read the media and look up its hash."""
         path, identity = _path(new.media), None
         if path is not None:
             row, identity = await self.ledger.known(self.key, path)
@@ -111,7 +111,7 @@ class EnsuredUpload:
             source.close()
 
     async def _source(self, new: NewMaterial) -> Source:
-        """Open the media so that it can be read twice; what has to be kept for that is."""
+        """Open the media so that it can be read twice; spool it if necessary."""
         limits = self.engine.limits
         source = await open_source(new.media, filename=new.filename, size=None, limit=self.call.limit, limits=limits)
         if new.size is not None and source.size != new.size:
@@ -123,7 +123,7 @@ class EnsuredUpload:
         return source
 
     async def _settle(self, source: Source, *, verify: bool) -> tuple[AddedMaterial, bool]:
-        """Do what the ledger says until the library has it."""
+        """Follow the ledger's steps until the library has the material."""
         name, wait = self.key.sent_as(source.filename), _POLL
         until = time.monotonic() + self._patience(source)
         while True:
@@ -144,7 +144,7 @@ class EnsuredUpload:
                 wait = min(2 * wait, _POLL_MOST)
 
     def _patience(self, source: Source) -> float:
-        """Return the seconds that an upload of this may take, its search included."""
+        """Return the maximum duration of this upload in seconds, including the search."""
         engine = self.engine
         search = max(engine.uploads.visibility, engine.uploads.settle)
         return engine.retry.timeout + source.size / engine.timeouts.min_rate + search
@@ -160,13 +160,13 @@ class EnsuredUpload:
             size=source.size,
             started_at=now if row is None or row.begun is None else row.begun,
             ended_at=now,
-            reason="Another task or process is at it, and does not end.",
+            reason="Another task or process is still uploading it.",
             listing=self.call.listing,
             unique_name=True,
         )
 
     async def _is_there(self, row: LedgerRow) -> bool:
-        """Ask WeChat for the material, and for no more than the head of the answer."""
+        """Return whether WeChat has the material; read only the head of the response."""
         try:
             async with self.open_material(row.material.media_id):
                 return True
@@ -175,7 +175,7 @@ class EnsuredUpload:
             return False
 
     async def _look(self, row: LedgerRow, name: str) -> AddedMaterial | None:
-        """Search the library for an upload whose end nobody saw; None where it is proven not to be there."""
+        """Search the library for an interrupted upload; None if it was certainly not added."""
         try:
             found = await self._search(row)
         except BaseException as error:
@@ -187,14 +187,14 @@ class EnsuredUpload:
             return found
         try:
             await self.ledger.plan(self.key, name)
-        except BaseException:  # cancelled just then, or it cannot be written: others must not wait for this for ever
+        except BaseException:  # cancelled, or not writable: release the claim, so that others do not wait forever
             await self.ledger.end(self.key, "planned")
             raise
         return None
 
     async def _search(self, row: LedgerRow) -> AddedMaterial | None:
         now = time.time()
-        # Where it has no end its process died, which may have been just now.
+        # Without an end its process exited, possibly just now.
         ended = now if row.ended is None else min(now, row.ended)
         doubt = UploadOutcomeUnknown(
             f"The upload of {row.filename} to {self.call.route.path} may or may not have happened.",
@@ -240,7 +240,7 @@ class EnsuredUpload:
         return None
 
     async def _send(self, source: Source) -> AddedMaterial:
-        """Upload it, and note in the ledger when that begins and how it ends."""
+        """Upload it, and record the start and the result in the ledger."""
         begun = False
 
         async def begin() -> None:
@@ -259,7 +259,7 @@ class EnsuredUpload:
         return added
 
     async def _fail(self, error: BaseException, *, begun: bool) -> NoReturn:
-        """Note how it ended: what was refused was not added, what was cancelled may have been."""
+        """Record a failure: a refused upload was not added, a cancelled one may have been."""
         if isinstance(error, WxAssetError) and not isinstance(error, UploadOutcomeUnknown):
             await self.ledger.end(self.key, "failed", error=error.message)
         else:
@@ -269,5 +269,5 @@ class EnsuredUpload:
 
 
 def _path(media: Media) -> str | None:
-    """Return the path of media that is one."""
+    """Return the path of the media; None for other media."""
     return os.fsdecode(media) if isinstance(media, str | os.PathLike) else None

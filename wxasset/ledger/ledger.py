@@ -1,4 +1,4 @@
-"""A ledger of what was uploaded, so that nothing is uploaded twice and a job that was killed goes on."""
+"""A ledger of uploads: it prevents duplicates and lets a killed job resume."""
 
 import os
 import time
@@ -119,11 +119,11 @@ class Ledger:
     # For the sessions
 
     async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Look whether a file that has not changed since is in the library; see `Database.known`."""
+        """Look up an unchanged file; see `Database.known`."""
         return await self._read(lambda database: database.known(key, path))
 
     async def claim(self, key: UploadKey, filename: str, size: int) -> Claim:
-        """Say what is to be done; whoever is told to LOOK or to SEND has to `end` it."""
+        """Claim an upload and return the next step; after LOOK or SEND the caller must call `end`."""
         if key in self._busy:
             row = await self._read(lambda database: database.find(key))
             return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
@@ -141,26 +141,26 @@ class Ledger:
         return claim
 
     async def begin(self, key: UploadKey) -> None:
-        """Note that it is about to be sent."""
+        """Record the start of sending."""
         await self._write(lambda database: database.begin(key, time.time()))
 
     async def plan(self, key: UploadKey, filename: str) -> None:
-        """Note that the library does not have it after all."""
+        """Record that the library does not have it."""
         await self._write(lambda database: database.plan(key, filename))
 
     async def done(self, key: UploadKey, material: AddedMaterial) -> None:
-        """Note that the library has it."""
+        """Record that the library has it."""
         await self.end(key, "done", media_id=material.media_id, url=material.url, reconciled=material.reconciled)
 
     async def end(self, key: UploadKey, state: LedgerState, **values: object) -> None:
-        """Note what came of it, whoever cancels meanwhile."""
+        """Record the final state, even if the caller is cancelled."""
         try:
             await self._write(lambda database: database.end(key, state, time.time(), **values))
         finally:
             self._busy.discard(key)
 
     async def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Note the hash of a file."""
+        """Store the hash of a file."""
         await self._write(lambda database: database.remember(path, identity, sha256))
 
     async def _read(self, work: Callable[[Database], T]) -> T:
@@ -171,7 +171,7 @@ class Ledger:
 
 
 async def _uncancellable(function: Callable[..., T], *arguments: Any) -> T:
-    """Do something in a thread that is not called off, whoever cancels meanwhile."""
+    """Run a function in a thread to its end, even if the caller is cancelled."""
     job = in_background(function, *arguments)
     await job.join()
     return await job.result()

@@ -21,7 +21,7 @@ _FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLO
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a file if nobody else has; the lock goes with the descriptor."""
+    """Lock a file unless it is locked; closing the descriptor releases the lock."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -34,14 +34,13 @@ def _lock(descriptor: int) -> bool:
 
 @define(eq=False)
 class ProcessLock:
-    """A locked file beside another one, which says that its maker is alive. All of it blocks.
+    """Mark this process as alive with a locked file. All methods block.
 
-    The lock is one of the operating system: it is gone at the moment in which its process ends, also by SIGKILL, and a
-    process that merely sleeps keeps it. It holds between the processes of one host; a child that was forked off, and
-    started no other program, keeps it as well.
+    The operating system releases the lock when the process exits, also after SIGKILL; a stopped process keeps it. It
+    works between the processes of one host. A forked child keeps the lock until it executes another program.
 
     Attributes:
-        id: Its name among others.
+        id: The unique id of the lock.
     """
 
     id: str
@@ -50,7 +49,7 @@ class ProcessLock:
 
     @classmethod
     def take(cls, base: str) -> Self:
-        """Make one beside the file `base`, and clear away those whose makers have ended."""
+        """Create a lock file beside the file `base`, and remove the lock files of exited processes."""
         for path in Path(base).parent.glob(f"{glob.escape(Path(base).name)}-holder-*"):
             with suppress(OSError):
                 _clear(path)
@@ -58,7 +57,7 @@ class ProcessLock:
             made = cls(secrets.token_hex(16), base)
             path = made._path(made.id)
             descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
-            # Somebody who clears away may have been faster than the lock.
+            # Another process may have removed the file before it was locked.
             if _lock(descriptor) and path.exists():
                 made._descriptor = descriptor
                 return made
@@ -68,7 +67,7 @@ class ProcessLock:
         return Path(f"{self._base}-holder-{holder}")
 
     def is_alive(self, holder: str) -> bool:
-        """Tell whether the maker of another one is alive."""
+        """Return whether the process with another lock is alive."""
         if holder == self.id:
             return True
         try:
@@ -81,7 +80,7 @@ class ProcessLock:
             os.close(descriptor)
 
     def end(self) -> None:
-        """Give it up."""
+        """Release the lock and remove its file."""
         if self._descriptor is not None:
             with suppress(OSError):
                 self._path(self.id).unlink()

@@ -1,4 +1,4 @@
-"""Records of uploads and their transitions. Pure."""
+"""Records of a ledger, and the decisions made from them. Pure."""
 
 import enum
 import hashlib
@@ -19,13 +19,13 @@ _MARK_LENGTH: Final = 12
 million; with the eight of random marks it would be 1 to 170, as a hash has no second draw."""
 
 LedgerState: TypeAlias = Literal["planned", "in flight", "done", "failed", "unknown"]
-"""How far an upload is: claimed and nothing sent; being sent; in the library; refused, so that nothing was added; or
-sent with an answer that was lost."""
+"""State of an upload: claimed and not sent; being sent; in the library; refused, with no material added; or sent with
+the response lost."""
 
 
 @frozen(kw_only=True)
 class UploadKey:
-    """Key of an upload; equal keys mean the same upload.
+    """Identity of an upload.
 
     Attributes:
         appid: The account's appid.
@@ -43,12 +43,12 @@ class UploadKey:
     described: str = ""
 
     def sent_as(self, filename: str) -> str:
-        """Return the name under which it is sent and listed: marked, so that any process finds it in the library."""
+        """Return the marked name used for sending and listing; any process can find it in the library."""
         return sent_name(marked_name(filename, self.mark))
 
     @property
     def mark(self) -> str:
-        """The mark in its name: the same each time, so that whatever has it is the same media."""
+        """The mark in the name; equal media always get the same mark."""
         digest = hashlib.sha256(f"{self.type}\n{self.sha256}\n{self.described}".encode()).digest()
         number, letters = int.from_bytes(digest, "big"), ""
         for _ in range(_MARK_LENGTH):
@@ -58,7 +58,7 @@ class UploadKey:
 
 
 def described_as(description: Description | None) -> str:
-    """Return what a video's title and introduction add to its key."""
+    """Return the hash of a video's title and introduction."""
     if description is None:
         return ""
     return hashlib.sha256(json.dumps([description.title, description.introduction]).encode()).hexdigest()
@@ -66,7 +66,7 @@ def described_as(description: Description | None) -> str:
 
 @frozen(kw_only=True)
 class LedgerRow:
-    """Record of one upload.
+    """One upload in a ledger.
 
     Attributes:
         appid: The account's appid.
@@ -74,15 +74,15 @@ class LedgerRow:
         type: WeChat's type of the media.
         sha256: The hash of the media, in hexadecimal.
         described: The hash of a video's title and introduction; else empty.
-        state: How far it is.
-        filename: The name it is sent under, and listed under.
+        state: The state of the upload.
+        filename: The name used for sending and listing.
         size: The number of bytes of the media.
         media_id: Its id in the library, once it is done.
         url: Its address there, where WeChat gave one.
-        reconciled: Whether it was found in the library after its answer was lost.
-        begun: Unix time in seconds at which its first byte was about to be sent; None before.
-        ended: Unix time in seconds at which its state was known last.
-        error: What went wrong, in English.
+        reconciled: True if it was found in the library after its response was lost.
+        begun: Unix time in seconds just before the first byte was sent; None before.
+        ended: Unix time in seconds of the last known state.
+        error: The error message, in English.
     """
 
     appid: str
@@ -102,7 +102,7 @@ class LedgerRow:
 
     @property
     def material(self) -> AddedMaterial:
-        """Result of `add_material`, once the upload is done."""
+        """The result of `add_material`, once the upload is done."""
         return AddedMaterial(media_id=self.media_id or "", url=self.url, reconciled=self.reconciled)
 
 
@@ -112,10 +112,10 @@ class LedgerCounts:
 
     Attributes:
         planned: Claimed, and nothing sent.
-        in_flight: Being sent, or left by a process that died while it sent them.
+        in_flight: Being sent, or abandoned by a process that exited during the upload.
         done: In the library.
         failed: Refused; nothing was added.
-        unknown: Sent, and the answer was lost.
+        unknown: Sent, and the response was lost.
     """
 
     planned: int = 0
@@ -126,20 +126,20 @@ class LedgerCounts:
 
 
 class Step(enum.Enum):
-    """Decide the next step of a requested upload."""
+    """Next step for a requested upload."""
 
     SKIP = "it is in the library"
-    WAIT = "somebody who is alive is at it"
+    WAIT = "a running process has claimed it"
     LOOK = "it may be in the library: search for it"
     SEND = "it is not in the library: upload it"
 
 
 def next_step(row: LedgerRow | None, *, held: bool) -> Step:
-    """Say what follows from what is known.
+    """Choose the next step.
 
     Args:
-        row: What is known.
-        held: Whether somebody who is alive has claimed it.
+        row: The record of the upload, if there is one.
+        held: True if a running process has claimed it.
     """
     if row is None:
         return Step.SEND

@@ -1,4 +1,4 @@
-"""Base of all sessions: credentials, options, lifetime, and any declared call."""
+"""The base of all sessions: credentials, options, lifetime, and declared calls."""
 
 import copy
 import os
@@ -42,7 +42,7 @@ _HOSTED_URL: Final = (
 
 
 def check_ledger(ledger: object) -> None:
-    """Refuse what is no ledger."""
+    """Raise `UsageError` unless it is a ledger or None."""
     if ledger is None:
         return
     from wxasset.ledger.ledger import Ledger  # noqa: PLC0415 - with it comes SQLite, which those without a ledger do not need
@@ -52,12 +52,12 @@ def check_ledger(ledger: object) -> None:
 
 
 def _appid_of(source: object) -> object:
-    """Return the appid of the account that a source's tokens are for; None where it does not know."""
+    """Return the appid of a token source; None if it has none."""
     return getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)
 
 
 class Session:
-    """Base of all sessions."""
+    """The base of all sessions."""
 
     _transport_class: type[Transport] = Transport
 
@@ -91,12 +91,12 @@ class Session:
                 `NoToken` for WeChat's own host.
             retry: How often, and how patiently, calls are tried.
             timeouts: How long to wait.
-            limits: What may be sent and read.
-            downloads: Which URLs that the server gives may be followed.
-            uploads: What is done about an upload whose reply was lost.
-            ledger: What keeps account of materials that are ensured, and of those added in batches; it is borrowed,
+            limits: Limits for sending and reading.
+            downloads: The policy for following URLs from the server.
+            uploads: The policy for uploads after a lost response.
+            ledger: The ledger for ensured materials and for materials added in batches; it is borrowed,
                 and not closed here.
-            hooks: Who is told of operations, attempts, retries, fetches of tokens and progress.
+            hooks: Callbacks for operations, attempts, retries, token fetches and progress.
 
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
@@ -174,11 +174,11 @@ class Session:
         Args:
             retry: How often, and how patiently, calls are tried; None leaves it as it is, here and below.
             timeouts: How long to wait.
-            limits: What may be sent and read.
-            downloads: Which URLs that the server gives may be followed.
-            uploads: What is done about an upload whose reply was lost.
+            limits: Limits for sending and reading.
+            downloads: The policy for following URLs from the server.
+            uploads: The policy for uploads after a lost response.
             hooks: Who is told what happens, instead of the session's hooks; ``hooks.also(...)`` makes one of two.
-            ledger: What keeps account of materials that are ensured, and of those added in batches.
+            ledger: The ledger for ensured materials and for materials added in batches.
         """
         check_ledger(ledger)
         engine = self._engine
@@ -207,7 +207,7 @@ class Session:
 
     @asynccontextmanager
     async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:
-        """Tell the ledger where WeChat does not know a material, or where it `deletes` one."""
+        """Update the ledger when WeChat does not know a material, or when the block `deletes` it."""
         try:
             yield
         except MediaNotFoundError:

@@ -73,7 +73,7 @@ class Deleted:
 
 
 class Bulk(Ensuring):
-    """Methods for many materials at once."""
+    """Operations on many materials at once."""
 
     def add_materials(
         self,

@@ -42,7 +42,7 @@ S = TypeVar("S")
 
 
 class CloudFiles(Session):
-    """Methods for the files of a Mini Program's cloud environments."""
+    """Operations on the files of a Mini Program's cloud environments."""
 
     async def upload_file(
         self,
@@ -87,7 +87,7 @@ class CloudFiles(Session):
             source.close()
 
     async def _put(self, start: StartUpload, source: Source, progress: Progress | None) -> str:
-        """Upload with a leave that has not run out: one that has is replaced once."""
+        """Upload with upload credentials; replace expired ones once."""
         grant = await self._engine.call(start)
         try:
             await self._engine.put(PutFile.under(grant, start.path), source, progress)

@@ -1,4 +1,4 @@
-"""The verb for materials that are to be in the library once, whatever happens."""
+"""The verb for adding a material exactly once."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ __all__ = ["Ensuring"]
 
 
 class Ensuring(Materials):
-    """Methods for materials recorded in a ledger."""
+    """Operations on materials recorded in a ledger."""
 
     async def ensure_material(
         self,
@@ -60,10 +60,10 @@ class Ensuring(Materials):
             filename: As in `add_material`.
             title: As in `add_material`; a video with another title, or introduction, is another material.
             introduction: As in `add_material`.
-            verify: Whether WeChat is asked if it still has what the ledger says; one call of ``get_material``, which
-                ends at the first bytes. What is gone is added again.
+            verify: Check that WeChat still has the material, with one call of ``get_material`` ended at the first
+                bytes. A missing material is added again.
             ledger: The ledger; by default the one of the session.
-            progress: As in `add_material`; not called where nothing is sent.
+            progress: As in `add_material`; not called if the upload is skipped.
 
         Raises:
             UsageError: There is no ledger, or it cannot tell which account this is.
@@ -81,7 +81,7 @@ class Ensuring(Materials):
         return ensured
 
     def _keeper(self, ledger: "Ledger | None") -> "Ledger | None":
-        """Return the ledger that keeps account, if any does, and see that it knows of whom."""
+        """Return the ledger to use; require an appid."""
         check_ledger(ledger)
         keeper = ledger or self._ledger
         if keeper is not None and self._appid is None:
@@ -98,7 +98,7 @@ class Ensuring(Materials):
         verify: bool = False,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
-        """Give the material, and whether nothing had to be sent for it."""
+        """Return the material, and True if it was not sent."""
         upload = EnsuredUpload.of(
             new,
             kind,

@@ -32,7 +32,7 @@ __all__ = ["Materials"]
 
 
 class Materials(Session):
-    """Methods for the permanent materials of an account."""
+    """Operations on the library of an account."""
 
     async def add_material(
         self,
@@ -124,7 +124,7 @@ class Materials(Session):
 
         Raises:
             MediaNotFoundError: There is no such material.
-            WxAssetError: Anything else that went wrong.
+            WxAssetError: Any other failure.
         """
         async with AsyncExitStack() as stack:
             async with self._noting(media_id):
@@ -139,7 +139,7 @@ class Materials(Session):
         progress: Progress | None = None,
         fsync: bool = False,
     ) -> SavedMaterial:
-        """Fetch the film of a video that `get_material` or `get_media` described.
+        """Fetch the file of a video that `get_material` or `get_media` described.
 
         The address is WeChat's own choice, so it is followed with care: see `DownloadPolicy`. It does not live long.
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
@@ -153,7 +153,7 @@ class Materials(Session):
         Raises:
             NotAFileError: The address is that of a page on which the video is played. Nothing was saved.
             UnsafeURLError: The address must not be followed. Nothing was asked for.
-            HTTPStatusError: The address has run out (403, 404): get the material again for a new one.
+            HTTPStatusError: The link has expired (403, 404); fetch the material again to get a new one.
             WxAssetError: As in `get_material`.
         """
         if not isinstance(video, Video):
@@ -171,7 +171,7 @@ class Materials(Session):
 
         Raises:
             MediaNotFoundError: There is no such material.
-            WxAssetError: Anything else that went wrong.
+            WxAssetError: Any other failure.
         """
         async with self._noting(media_id, deletes=True):
             await self._engine.call(DeleteMaterial(media_id=media_id))

@@ -13,7 +13,7 @@ __all__ = ["TemporaryFiles"]
 
 
 class TemporaryFiles(Session):
-    """Methods for temporary media, kept for three days."""
+    """Operations on temporary media, valid for three days."""
 
     async def upload_media(
         self,
