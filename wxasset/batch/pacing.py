@@ -34,7 +34,7 @@ class Pace:
     Attributes:
         most: The most requests at once; it begins with so many.
         width: How many there may be now; `limit` is its whole part.
-        round: How often it gave way. Requests of one round are throttled together, and it gives way once for them.
+        round: Number of reductions. Requests of one round are throttled together, and reduce the limit once.
     """
 
     most: int = field(validator=validators.ge(1))

@@ -208,7 +208,7 @@ class Engine:
             return await self._run(Operation(link, progress=progress, sink=sink), once)
         except HTTPStatusError as error:
             if error.status in _RUN_OUT:
-                error.message += " It has run out: get the material again for a new one."
+                error.message += " The link has expired; get the material again for a new one."
             raise
 
     async def put(self, file: PutFile, source: Source, progress: Progress | None) -> None:

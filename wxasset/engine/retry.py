@@ -49,7 +49,7 @@ class RetryPolicy:
 
     Attributes:
         attempts: The most attempts of one call; 1 makes none again. The one resend after a refused token comes
-            on top, and so does one in place of a connection that the server had let go of meanwhile.
+            on top, and so does one in place of a connection closed by the server meanwhile.
         timeout: Seconds that one call may take in all: tokens, attempts, waits, and the search for a lost upload. What
             its bytes take comes on top, at `Timeouts.min_rate`.
         wait_initial: Seconds before the second attempt; doubled for each further one.

@@ -19,9 +19,9 @@
     │   ├── InvalidMediaError     MediaNotFoundError
     ├── SourceError               the thing to upload
     ├── DestinationError          the place to download to
-    ├── TokenUnavailableError     no access token could be had
+    ├── TokenUnavailableError     no access token is available
     │   └── TokenStoreError       the store that shares tokens failed
-    ├── LedgerError               the file that keeps account of uploads
+    ├── LedgerError               the file with the record of uploads
     ├── StreamConsumedError       read twice
     └── PartialDeleteError        some cloud files were not deleted
 
@@ -504,7 +504,7 @@ class DestinationError(WxAssetError):
 
 @define(eq=False, slots=False)
 class TokenUnavailableError(WxAssetError):
-    """No access token could be had: a file is missing, a ticket unreadable, a callable failed, a store is down.
+    """No access token is available: a file is missing, a ticket unreadable, a callable failed, a store is down.
 
     Attributes:
         remedy: What to do about it; shown as the hint.
@@ -530,7 +530,7 @@ class TokenStoreError(TokenUnavailableError):
 
 
 class LedgerError(WxAssetError):
-    """The ledger, which keeps account of uploads, cannot be read or written. What it says of an upload still holds."""
+    """The ledger of uploads cannot be read or written. Its records stay valid."""
 
     _hint = Hint(
         "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",

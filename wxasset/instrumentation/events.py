@@ -282,7 +282,7 @@ class TokenFetched:
 
 @frozen(kw_only=True)
 class TokenFetchFailed(_Failing):
-    """No token could be had.
+    """No token is available.
 
     Attributes:
         fetch: The fetch.

@@ -143,7 +143,7 @@ class CloudFiles(Session):
         `RetryPolicy.attempts` counts from the last attempt that brought more of the file, so that any number of cuts
         is survived, for `RetryPolicy.timeout` seconds and what the bytes take at `Timeouts.min_rate`. What is there is
         kept only while its ETag is the same; else the download begins anew. The link is followed with care, see
-        `DownloadPolicy`, and one that has run out is replaced once.
+        `DownloadPolicy`, and an expired one is replaced once.
 
         https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
 
@@ -155,7 +155,7 @@ class CloudFiles(Session):
             fsync: As in `get_material`.
 
         Raises:
-            MediaNotFoundError: There is no such file.
+            MediaNotFoundError: The file does not exist.
             DestinationError: It cannot be written; nothing incomplete was left there.
             TruncatedDownload: It could not be had whole; nothing incomplete was left.
             StorageError: Object storage refused it.

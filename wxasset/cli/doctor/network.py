@@ -96,12 +96,12 @@ class Network:
 
     @property
     def reached(self) -> bool:
-        """Whether a connection was made."""
+        """True if a connection was made."""
         return any(one.fault is None for one in self.attempts)
 
     @property
     def is_wechat(self) -> bool:
-        """Whether a WeChat API, or a simulator, responds."""
+        """True if a WeChat API, or a simulator, responds."""
         return self.response is not None and self.response.errcode is not None
 
 

@@ -115,7 +115,7 @@ class Handshake:
 
     @property
     def untimely(self) -> bool:
-        """Whether the certificate was refused for its validity period."""
+        """True if the certificate was refused for its validity period."""
         return self.code in {_NOT_YET, _EXPIRED}
 
 

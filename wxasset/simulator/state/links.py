@@ -55,7 +55,7 @@ class LinkTable:
         return path.startswith(_PREFIXES)
 
     def serve(self, request: ApiRequest, files: CloudFiles) -> RawReply:
-        """The bytes behind a link; 403 for a wrong signature or one that has run out, 405 for a wrong method.
+        """The bytes behind a link; 403 for a wrong signature or an expired one, 405 for a wrong method.
 
         Parts are documented for cloud files, as COS serves them; that videos come in parts too is chosen. So are the
         words of COS for a cloud file: AccessDenied as for uploads, and NoSuchKey for one that was deleted meanwhile.

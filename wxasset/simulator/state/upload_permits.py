@@ -80,7 +80,7 @@ class UploadDesk:
         """The grant that a form is sent under. The codes are those of COS, their order is chosen.
 
         Raises:
-            CosError: 403 for a signature, a token or a name that does not fit, or one that has run out; 400 without a
+            CosError: 403 for a signature, a token or a name that does not fit, or an expired one; 400 without a
                 key.
         """
         if "key" not in fields:

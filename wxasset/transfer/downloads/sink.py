@@ -67,7 +67,7 @@ class _HandleSink(Sink):
 
     @property
     def replayable(self) -> bool:
-        """Whether it can seek, or no bytes have been written yet."""
+        """True if it can seek, or no bytes have been written yet."""
         return self._seekable or not self._written
 
     @asynccontextmanager
@@ -148,7 +148,7 @@ class _WriterSink(Sink):
 
     @property
     def replayable(self) -> bool:
-        """Whether no bytes have been written yet."""
+        """True if no bytes have been written yet."""
         return not self._written
 
     @asynccontextmanager

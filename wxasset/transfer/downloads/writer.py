@@ -153,7 +153,7 @@ class Sink(ABC):
 
     @property
     def replayable(self) -> bool:
-        """Whether the sink can be entered (again)."""
+        """True if the sink can be entered (again)."""
         return True
 
     path: Path | None = None

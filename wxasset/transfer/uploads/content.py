@@ -57,7 +57,7 @@ class Content(Protocol):
 
     @property
     def replayable(self) -> bool:
-        """Whether `open` can be called again."""
+        """True if `open` can be called again."""
         ...
 
     @property

@@ -71,7 +71,7 @@ class Source:
 
     @property
     def replayable(self) -> bool:
-        """Whether `open` can be called again."""
+        """True if `open` can be called again."""
         return self._content.replayable
 
     @property
@@ -237,7 +237,7 @@ class _Announced:
 
     @property
     def replayable(self) -> bool:
-        """Whether `open` can be called again."""
+        """True if `open` can be called again."""
         return self._content.replayable
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ class StreamContent:
 
     @property
     def replayable(self) -> bool:
-        """Whether the stream has not been opened yet."""
+        """True if the stream has not been opened yet."""
         return not self._opened
 
     @asynccontextmanager
