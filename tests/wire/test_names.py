@@ -58,6 +58,7 @@ def is_plain(name: str) -> bool:
 @example("a" * 300, JPEG)
 @example("图" * 300, JPEG)
 @example("...", JPEG)
+@example("CON ." + "0" * 40, None)
 def test_a_safe_name_is_plain_whatever_came_in(name: str, form: Format | None) -> None:
     """No path, no hidden dot, no invisible character, no device, at most 200 bytes."""
     assert is_plain(safe_name(name, "material", form))

@@ -12,7 +12,7 @@ __all__ = ["disposition_filename", "is_attachment", "marked_name", "safe_name", 
 
 _NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the affixes of temporary and numbered names
 _EXTENSION_BYTES: Final = 20
-_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)")
 _FORBIDDEN: Final = frozenset('<>:"|?*')
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
