@@ -83,7 +83,7 @@ async def test_a_callback_that_blocks_is_noticed(wx: WxSession, photo: bytes) ->
         await wx.add_material("image", photo, progress=lambda *_: time.sleep(0))
 
 
-PROGRAM = str(HERE.parent / "blocking.py")
+PROGRAM = str(HERE.parents[1] / "support" / "blocking.py")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(wxasset.__file__).parent.parent)}
 
 
@@ -103,6 +103,7 @@ async def test_the_simulator_does_not_block_either(photo: bytes) -> None:
     told: dict[str, str] = {}
     while "WXASSET_SECRET" not in told:
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        assert line, "the simulator has ended"
         name, _, value = line.strip().removeprefix("export ").partition("=")
         told[name] = value
     async with WxSession(told["WXASSET_APPID"], told["WXASSET_SECRET"], base_url=told["WXASSET_BASE_URL"]) as wx:
