@@ -1,8 +1,10 @@
 """What a caller is told when a reply is lost: nothing is sent twice that might have happened."""
 
+import gc
 import io
 import pickle
 import time
+import weakref
 from typing import Any
 
 import anyio
@@ -25,6 +27,7 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     UsageError,
 )
+from wxasset.simulator import Simulator
 
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(1000)
 OK = reply({"errcode": 0, "errmsg": "ok"})
@@ -241,3 +244,18 @@ async def test_a_create_without_a_file_is_not_repeated_either(raw: WxSession, se
         await raw.call(MakeDraft(title="t"))
     assert caught.value.outcome_unknown is True
     assert len(server.requests) == 1
+
+
+async def test_an_error_is_freed_without_the_garbage_collector(wx: WxSession, photo: bytes, sim: Simulator) -> None:
+    """Error and frames do not hold each other: an error let go of takes the media that its frames hold with it."""
+    sim.fail("add_material", "errcode:45009")
+    kept: list[weakref.ref[QuotaExceededError]] = []
+    gc.disable()
+    try:
+        try:
+            await wx.add_material("image", photo)
+        except QuotaExceededError as error:
+            kept.append(weakref.ref(error))
+        assert [reference() for reference in kept] == [None]
+    finally:
+        gc.enable()

@@ -333,7 +333,10 @@ class Engine:
             case CannotResend():
                 raise cannot_resend(end.failure) from end.failure
             case _:
-                raise end.failure
+                try:
+                    raise end.failure
+                finally:
+                    del end  # or error and frame would hold each other
 
     async def _token(self, call: Call[Any], patience: float) -> Token | None:
         return await self.tokens.acquire(self.exchange, patience=patience) if call.route.authorized else None
