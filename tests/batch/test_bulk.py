@@ -29,7 +29,7 @@ from wxasset import (
     Video,
     WxSession,
 )
-from wxasset.batch.pacing import Pace, Ticket
+from wxasset.batch.pacing import ConcurrencyLimiter, Slot
 from wxasset.batch.pool import Batch, Work
 from wxasset.errors import (
     BusyError,
@@ -491,7 +491,7 @@ def test_what_asks_for_less(error: WxAssetError, less: bool) -> None:
 @given(most=st.integers(1, 64), events=st.lists(st.tuples(st.booleans(), st.integers(0, 63)), max_size=200))
 def test_the_width_stays_between_one_and_the_most(most: int, events: list[tuple[bool, int]]) -> None:
     """Whatever happens in whichever order: a throttle never widens, a success never narrows, 1 <= width <= most."""
-    pace = Pace(most)
+    pace = ConcurrencyLimiter(most)
     tickets = [pace.begin()]
     for throttled, number in events:
         ticket, before = tickets[number % len(tickets)], pace.width
@@ -504,7 +504,7 @@ def test_the_width_stays_between_one_and_the_most(most: int, events: list[tuple[
 @given(most=st.integers(1, 64), hit=st.integers(1, 64))
 def test_requests_that_are_throttled_together_count_once(most: int, hit: int) -> None:
     """However many of those under way are turned away at the same time, half of the width is left."""
-    pace = Pace(most)
+    pace = ConcurrencyLimiter(most)
     for ticket in [pace.begin() for _ in range(hit)]:
         pace.throttled(ticket)
     assert pace.width == max(1, most / 2)
@@ -513,7 +513,7 @@ def test_requests_that_are_throttled_together_count_once(most: int, hit: int) ->
 @given(most=st.integers(1, 64), throttles=st.integers(1, 10))
 def test_it_comes_back(most: int, throttles: int) -> None:
     """After any number of throttles as many successes as fill the rounds up to the most bring it all the way back."""
-    pace = Pace(most)
+    pace = ConcurrencyLimiter(most)
     for _ in range(throttles):
         pace.throttled(pace.begin())
     needed = sum(range(pace.limit, most)) + most
@@ -525,7 +525,7 @@ def test_it_comes_back(most: int, throttles: int) -> None:
 @given(most=st.integers(2, 64))
 def test_what_was_sent_before_it_gave_way_does_not_widen_it(most: int) -> None:
     """A success of an earlier round says nothing of the narrower width; a second refusal of the same call does."""
-    pace = Pace(most)
+    pace = ConcurrencyLimiter(most)
     early, refused = pace.begin(), pace.begin()
     pace.throttled(refused)
     width = pace.width
@@ -534,7 +534,7 @@ def test_what_was_sent_before_it_gave_way_does_not_widen_it(most: int) -> None:
     pace.throttled(refused)
     assert pace.width == max(1, width / 2)
     assert refused.round == pace.round
-    assert isinstance(refused, Ticket)
+    assert isinstance(refused, Slot)
 
 
 async def test_a_batch_that_is_throttled_gives_way_and_comes_back(sim: Simulator, wx: WxSession) -> None:
@@ -555,7 +555,7 @@ async def test_a_batch_that_is_throttled_gives_way_and_comes_back(sim: Simulator
     async with batch as outcomes:
         async for outcome in outcomes:
             assert isinstance(outcome, int)
-            limits.append(batch._pace.limit)
+            limits.append(batch._limiter.limit)
     assert limits[0] == 8
     assert 1 <= min(limits) <= 4
     assert limits[-1] == 8

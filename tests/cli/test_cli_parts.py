@@ -37,8 +37,8 @@ from wxasset.cli.demo.checks import (
     short_id,
     summary,
 )
-from wxasset.cli.demo.cleanup import Shelf
-from wxasset.cli.demo.plan import SAMPLES, Piece, piece_of
+from wxasset.cli.demo.cleanup import Cleanup
+from wxasset.cli.demo.plan import SAMPLES, SampleFile, piece_of
 from wxasset.cli.runtime import console as view
 from wxasset.cli.runtime import inputs as files
 from wxasset.cli.runtime import prompts as consent
@@ -132,7 +132,7 @@ def test_only_a_video_gets_words() -> None:
 
 def test_words_are_compared_exactly() -> None:
     """A video whose title or introduction differs is not the same."""
-    piece = Piece(path=Path("a.mp4"), type="video", title="题", introduction="介绍")
+    piece = SampleFile(path=Path("a.mp4"), type="video", title="题", introduction="介绍")
     assert same_words(piece, Video(down_url="", title="题", description="介绍"))
     assert not same_words(piece, Video(down_url="", title=r"\u9898", description="介绍"))
     assert not same_words(piece, Video(down_url="", title="题", description=""))
@@ -401,7 +401,7 @@ async def left_behind(outcome: Callable[[], Coroutine[Any, Any, None]]) -> tuple
     session, warnings = Deleter(outcome), list[str]()
 
     async def fail() -> None:
-        async with Shelf(cast("WxSession", session), warnings.append) as held:
+        async with Cleanup(cast("WxSession", session), warnings.append) as held:
             held._held.extend(evolve(UPLOADS[0], media_id=name) for name in ("first", "second"))
             raise ZeroDivisionError
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define, field, validators
 
-__all__ = ["Pace", "Ticket"]
+__all__ = ["ConcurrencyLimiter", "Slot"]
 
 _DECREASE: Final = 0.5
 """What is left of the width after a throttle: TCP's own share; a queue that has just overflowed drains with it."""
@@ -17,7 +17,7 @@ _INCREASE: Final = 1.0
 
 
 @define(eq=False)
-class Ticket:
+class Slot:
     """One request under way.
 
     Attributes:
@@ -28,7 +28,7 @@ class Ticket:
 
 
 @define(eq=False)
-class Pace:
+class ConcurrencyLimiter:
     """The width of a batch.
 
     Attributes:
@@ -49,18 +49,18 @@ class Pace:
         """Return the number of requests allowed at once, at least 1."""
         return int(self.width)
 
-    def begin(self) -> Ticket:
+    def begin(self) -> Slot:
         """Send a request."""
-        return Ticket(self.round)
+        return Slot(self.round)
 
-    def throttled(self, ticket: Ticket) -> None:
+    def throttled(self, slot: Slot) -> None:
         """Reduce the limit, once per round; the request belongs to the new round from here on."""
-        if ticket.round == self.round:
+        if slot.round == self.round:
             self.width = max(1.0, self.width * _DECREASE)
             self.round += 1
-        ticket.round = self.round
+        slot.round = self.round
 
-    def succeeded(self, ticket: Ticket) -> None:
+    def succeeded(self, slot: Slot) -> None:
         """Grow a little, unless it gave way after this request was sent."""
-        if ticket.round == self.round:
+        if slot.round == self.round:
             self.width = min(float(self.most), self.width + _INCREASE / self.width)

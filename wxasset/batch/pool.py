@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
 from wxasset.batch.iteration import pulled
-from wxasset.batch.pacing import Pace, Ticket
+from wxasset.batch.pacing import ConcurrencyLimiter, Slot
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
 from wxasset.errors.classify import is_throttled, stops_everything
 from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
@@ -121,8 +121,8 @@ class Tally:
 class Work:
     """One item in progress, and the callbacks of its call."""
 
-    _pace: Pace
-    _ticket: Ticket
+    _limiter: ConcurrencyLimiter
+    _slot: Slot
     _tally: Tally
     _through: int = 0
 
@@ -131,7 +131,7 @@ class Work:
         if isinstance(event, AttemptStarted):
             self._through = 0  # its bytes count from there, also where they are as many as those before
         if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and is_throttled(event.error):
-            self._pace.throttled(self._ticket)
+            self._limiter.throttled(self._slot)
 
     @property
     def sent(self) -> Callable[[int, int | None], object] | None:
@@ -180,7 +180,7 @@ class Batch(Generic[T, R]):
             raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
         self._items = items
         self._do = do
-        self._pace = Pace(concurrency)
+        self._limiter = ConcurrencyLimiter(concurrency)
         self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
         self._under_way = 0
         self._stop: WxAssetError | None = None
@@ -248,7 +248,7 @@ class Batch(Generic[T, R]):
 
     async def _has_room(self) -> bool:
         """Wait until another item may begin; False where none may, ever."""
-        while self._under_way >= self._pace.limit and self._stop is None and self._broken is None:
+        while self._under_way >= self._limiter.limit and self._stop is None and self._broken is None:
             await self._change()
         return self._broken is None
 
@@ -272,15 +272,15 @@ class Batch(Generic[T, R]):
     async def _outcome(self, item: T) -> R | Failed[T] | NotTried[T]:
         if (stop := self._stop) is not None:  # since it was begun
             return NotTried(item, stop)
-        ticket = self._pace.begin()
+        slot = self._limiter.begin()
         try:
-            done = await self._do(item, Work(self._pace, ticket, self._tally))
+            done = await self._do(item, Work(self._limiter, slot, self._tally))
         except WxAssetError as error:
             if stops_everything(error) or isinstance(error, LedgerError):
                 self._stop = error
             # Without the frames that it came through: one that is kept would keep the media.
             return Failed(item, error.with_traceback(None))
-        self._pace.succeeded(ticket)
+        self._limiter.succeeded(slot)
         return done
 
 

@@ -219,7 +219,7 @@ class Engine:
                 start = await reply.next_chunk()
             if start.strip():
                 page = excerpt(start)
-                raise DecodeError(f"{reply.path} answered with more than its status.", reply.path, excerpt=page)
+                raise DecodeError(f"{reply.path} returned an unexpected response body.", reply.path, excerpt=page)
 
         await self._run(Operation(file, source, progress), once)
 

@@ -34,7 +34,7 @@ __all__ = [
 
 _SERVER_ERROR: Final = 500
 _MINUTE_QUOTA: Final = 45011
-_LONGEST_ORDER: Final = 120.0  # seconds; a server that wants more patience than this is not waited for
+_LONGEST_ORDER: Final = 120.0  # seconds; longer Retry-After values are not honoured
 _SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
 _MOST_STALE: Final = 8  # connections of a pool that a restarted server let go of, tried one after the other
 # The costs and the capacity are botocore's: 500 pay for 35 retries of an outage, or 100 of a throttle.

@@ -24,7 +24,7 @@ from wxasset.cli.runtime.runner import FLAG
 from wxasset.cli.runtime.signals import run_in_event_loop
 
 if TYPE_CHECKING:
-    from wxasset.cli.demo.run import Desk
+    from wxasset.cli.demo.run import DemoContext
 
 __all__ = ["demo_command", "simulate_command"]
 
@@ -65,14 +65,14 @@ def demo_command(
     return _finish(_go(work, as_json=json), as_json=json)
 
 
-def _go(work: Callable[["Desk"], Awaitable[Outcome]], *, as_json: bool) -> Outcome | signal.Signals:
+def _go(work: Callable[["DemoContext"], Awaitable[Outcome]], *, as_json: bool) -> Outcome | signal.Signals:
     """Go the round; what it says on the way is gone from the terminal afterwards."""
-    from wxasset.cli.demo.run import Desk  # noqa: PLC0415 - the same
+    from wxasset.cli.demo.run import DemoContext  # noqa: PLC0415 - the same
 
     errors = view.error_console()
     errors.quiet = as_json
     with tempfile.TemporaryDirectory(prefix="wxasset-") as scratch, errors.status("starting") as status:
-        desk = Desk(
+        desk = DemoContext(
             scratch=Path(scratch),
             announce=lambda text: status.update(Text(view.printable(text))),
             warn=partial(note, as_json=as_json),

@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import frozen
 
 from wxasset import DeleteReport, MaterialCount, Video
-from wxasset.cli.demo.plan import Piece
+from wxasset.cli.demo.plan import SampleFile
 from wxasset.cli.runtime.inputs import Kind
 
 __all__ = [
@@ -37,7 +37,7 @@ Listed = Literal["image", "voice", "video"]
 class Upload:
     """A file that is in the library."""
 
-    piece: Piece
+    piece: SampleFile
     size: int
     media_id: str
     milliseconds: float
@@ -91,7 +91,7 @@ class Outcome:
         )
 
 
-def same_words(piece: Piece, video: Video) -> bool:
+def same_words(piece: SampleFile, video: Video) -> bool:
     """Tell whether a video's title and introduction are those that were sent."""
     return (video.title, video.description) == (piece.title, piece.introduction)
 

@@ -10,15 +10,15 @@ from anyio.lowlevel import checkpoint
 
 from wxasset import WxSession
 from wxasset.cli.demo.checks import Upload
-from wxasset.cli.demo.plan import Piece
+from wxasset.cli.demo.plan import SampleFile
 from wxasset.errors import MediaNotFoundError, WxAssetError
 
-__all__ = ["Shelf"]
+__all__ = ["Cleanup"]
 
 _RESCUE_SECONDS: Final = 20.0  # for one deletion after an interruption; a healthy one takes well under a second
 
 
-class Shelf:
+class Cleanup:
     """The materials that this run has uploaded and not deleted yet; leaving its block deletes them.
 
     Args:
@@ -44,7 +44,7 @@ class Shelf:
                 self._warn(f"Left in the library: {upload.media_id}; its deletion was not answered in time.")
         self._held.clear()
 
-    async def put(self, piece: Piece) -> Upload:
+    async def put(self, piece: SampleFile) -> Upload:
         """Upload a file, and time it."""
         # An upload is seen through: one that is broken off may leave a material whose id nobody knows.
         with anyio.CancelScope(shield=True):
@@ -61,7 +61,7 @@ class Shelf:
             deleted += 1
         return deleted
 
-    async def _send(self, piece: Piece) -> Upload:
+    async def _send(self, piece: SampleFile) -> Upload:
         size = (await anyio.Path(piece.path).stat()).st_size
         started = perf_counter()
         added = await self._wx.add_material(

@@ -8,14 +8,14 @@ from attrs import frozen
 from wxasset.cli.runtime.inputs import Kind, material_type
 from wxasset.wire.formats import Format
 
-__all__ = ["SAMPLES", "Piece", "piece_of"]
+__all__ = ["SAMPLES", "SampleFile", "piece_of"]
 
 _SAMPLES: Final = Path(__file__).parents[1] / "samples"
 _INTRODUCTION: Final = "Uploaded by the wxasset demonstration."
 
 
 @frozen(kw_only=True)
-class Piece:
+class SampleFile:
     """One file of the demonstration.
 
     Attributes:
@@ -40,23 +40,23 @@ class Piece:
 
 SAMPLES: Final = (
     # The service keeps names as they are sent; this one has Chinese and a blank in it to show that they arrive.
-    Piece(path=_SAMPLES / "photo.jpg", type="image", filename="海报 photo.jpg"),
-    Piece(path=_SAMPLES / "drawing.png", type="image", filename="drawing.png"),
-    Piece(path=_SAMPLES / "voice.mp3", type="voice", filename="voice.mp3"),
-    Piece(path=_SAMPLES / "voice.amr", type="voice", filename="voice.amr"),
-    Piece(
+    SampleFile(path=_SAMPLES / "photo.jpg", type="image", filename="海报 photo.jpg"),
+    SampleFile(path=_SAMPLES / "drawing.png", type="image", filename="drawing.png"),
+    SampleFile(path=_SAMPLES / "voice.mp3", type="voice", filename="voice.mp3"),
+    SampleFile(path=_SAMPLES / "voice.amr", type="voice", filename="voice.amr"),
+    SampleFile(
         path=_SAMPLES / "clip.mp4",
         type="video",
         filename="clip.mp4",
         title="测试短片",
         introduction="两秒钟的测试画面，由 wxasset 演示程序上传。",
     ),
-    Piece(path=_SAMPLES / "thumb.jpg", type="thumb", filename="thumb.jpg"),
+    SampleFile(path=_SAMPLES / "thumb.jpg", type="thumb", filename="thumb.jpg"),
 )
 """The files that the package carries."""
 
 
-def piece_of(path: Path, form: Format | None) -> Piece:
+def piece_of(path: Path, form: Format | None) -> SampleFile:
     """Plan the upload of a file whose first bytes are in that format.
 
     Raises:
@@ -64,5 +64,5 @@ def piece_of(path: Path, form: Format | None) -> Piece:
     """
     kind = material_type(path.name, form)
     if kind != "video":
-        return Piece(path=path, type=kind)
-    return Piece(path=path, type=kind, title=path.stem, introduction=_INTRODUCTION)
+        return SampleFile(path=path, type=kind)
+    return SampleFile(path=path, type=kind, title=path.stem, introduction=_INTRODUCTION)

@@ -25,13 +25,13 @@ from wxasset.cli.demo.checks import (
     listed_types,
     same_words,
 )
-from wxasset.cli.demo.cleanup import Shelf
-from wxasset.cli.demo.plan import SAMPLES, Piece, piece_of
+from wxasset.cli.demo.cleanup import Cleanup
+from wxasset.cli.demo.plan import SAMPLES, SampleFile, piece_of
 from wxasset.cli.runtime.inputs import format_of
 from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
 
-__all__ = ["Desk", "live", "plan", "simulated"]
+__all__ = ["DemoContext", "live", "plan", "simulated"]
 
 Film: TypeAlias = Callable[[Video], Awaitable[bytes]]
 
@@ -40,7 +40,7 @@ _LOOK: Final = 100  # how many materials of others may be newer than ours before
 
 
 @frozen(kw_only=True)
-class Desk:
+class DemoContext:
     """Context of a round besides the session.
 
     Attributes:
@@ -54,7 +54,7 @@ class Desk:
     warn: Callable[[str], None]
 
 
-async def plan(files: Sequence[Path]) -> tuple[Piece, ...]:
+async def plan(files: Sequence[Path]) -> tuple[SampleFile, ...]:
     """Plan the upload of these files, or of the samples.
 
     Raises:
@@ -65,7 +65,7 @@ async def plan(files: Sequence[Path]) -> tuple[Piece, ...]:
     return tuple([piece_of(path, await format_of(path)) for path in files])
 
 
-async def simulated(files: Sequence[Path], desk: Desk) -> Outcome:
+async def simulated(files: Sequence[Path], desk: DemoContext) -> Outcome:
     """Go the whole round on a simulator of its own."""
     pieces = await plan(files)
     async with (
@@ -94,7 +94,9 @@ async def _simulated_cloud(wx: WxSession, sim: Simulator) -> Check:
     return check if not sim.cloud_files else Check(label=check.label, text=check.text, passed=False)
 
 
-async def live(files: Sequence[Path], desk: Desk, *, host: str, env: str | None, fileids: Sequence[str]) -> Outcome:
+async def live(
+    files: Sequence[Path], desk: DemoContext, *, host: str, env: str | None, fileids: Sequence[str]
+) -> Outcome:
     """Go the round on the service that the environment variables name, touching only what it uploads itself.
 
     Args:
@@ -122,7 +124,7 @@ async def _live_cloud(wx: WxSession, env: str | None, fileids: Sequence[str]) ->
         return Check(label="cloud files", text=str(error), passed=False)
 
 
-async def _round(wx: WxSession, pieces: Sequence[Piece], desk: Desk, film: Film | None) -> Outcome:
+async def _round(wx: WxSession, pieces: Sequence[SampleFile], desk: DemoContext, film: Film | None) -> Outcome:
     """Upload, count, list, download, compare, delete.
 
     Args:
@@ -131,7 +133,7 @@ async def _round(wx: WxSession, pieces: Sequence[Piece], desk: Desk, film: Film 
         desk: Where to put downloads, and whom to tell.
         film: Fetches the bytes behind a video's link; None on the service, which others use as well.
     """
-    async with Shelf(wx, desk.warn) as shelf:
+    async with Cleanup(wx, desk.warn) as shelf:
         before = await wx.count_materials()
         uploads: list[Upload] = []
         for piece in pieces:
