@@ -148,7 +148,7 @@ def named(path: Path) -> io.BytesIO:
 
 
 @frozen
-class Cleanup:
+class Shelf:
     """What the calls are made with."""
 
     image: Path
@@ -158,13 +158,13 @@ class Cleanup:
     cloud_file: str
 
 
-def upload_with_wechatpy(client: Any, on: Cleanup) -> None:
+def upload_with_wechatpy(client: Any, on: Shelf) -> None:
     """It gets the leave; its form has the file first, which storage does not take (wire reference 3.1)."""
     with pytest.raises(requests.HTTPError):
         client.cloud.upload_file("env", on.image.name)
 
 
-PAIRS: dict[str, tuple[Callable[[Any, Cleanup], Any], Callable[[WxSession, Cleanup], Any]]] = {
+PAIRS: dict[str, tuple[Callable[[Any, Shelf], Any], Callable[[WxSession, Shelf], Any]]] = {
     "material.add": (
         lambda client, on: client.material.add("image", named(on.image)),
         lambda wx, on: wx.add_material("image", on.image),
@@ -235,10 +235,10 @@ async def test_both_ask_wechat_for_the_same(
     policy = DownloadPolicy(allow_private_hosts=True)
     async with WxSession(sim.appid, sim.secret, base_url=sim.url, downloads=policy) as wx:
 
-        async def shelf() -> Cleanup:
+        async def shelf() -> Shelf:
             material = (await wx.add_material("image", image)).media_id
             medium = (await wx.upload_media("image", image)).media_id
-            return Cleanup(image, clip, material, medium, sim.add_cloud_file("env", "a.png", b"content"))
+            return Shelf(image, clip, material, medium, sim.add_cloud_file("env", "a.png", b"content"))
 
         on = await shelf()
         client = wechatpy_on(sim)
