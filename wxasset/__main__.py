@@ -11,9 +11,10 @@ _EXTRA: Final = frozenset({"cyclopts", "rich"})  # what `wxasset[cli]` installs
 
 def main() -> None:
     """Run the command line, and leave with its exit status."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # `nohup` and background jobs of a shell pass this on; Ctrl-C and `kill -INT` must still end the command.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        # A parent may pass on that it ignores them, as shells do for background jobs; they must still end the command.
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     try:
         from wxasset.cli import run  # noqa: PLC0415  # the extra may be missing, which is told in one sentence
     except ModuleNotFoundError as error:

@@ -325,19 +325,27 @@ async def test_a_signal_leaves_nothing_behind(service: Hooked, action: str, numb
 
 
 @needs_signals
-async def test_a_second_signal_ends_a_clean_up_that_hangs(service: Hooked) -> None:
-    """If the clean-up after Ctrl-C gets no answer, a second Ctrl-C ends the process at once."""
-    process = await anyio.open_process(command("demo", "--live", "--yes"), env=environment(variables(service)))
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+async def test_a_second_signal_ends_a_clean_up_that_hangs(
+    service: Hooked, number: signal.Signals, status: int, ignored: bool
+) -> None:
+    """If the clean-up gets no answer, a second signal ends the process at once, also if the parent ignores it."""
+    before = signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:  # a child inherits what is ignored
+        process = await anyio.open_process(command("demo", "--live", "--yes"), env=environment(variables(service)))
+    finally:
+        signal.signal(number, before)
     service.delay["del_material"] = HELD_UP
 
     def interrupt() -> None:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
 
     service.hooks = {"get_material": interrupt, "del_material": interrupt}
     with anyio.fail_after(HELD_UP / 2):
         await process.wait()
     await process.aclose()
-    assert process.returncode == 130
+    assert process.returncode == status
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
