@@ -1,6 +1,7 @@
 """Check the wording of docstrings: ``python tests/support/wording.py`` fails on idioms that hide the meaning."""
 
 import ast
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -27,10 +28,11 @@ def docstrings() -> Iterator[tuple[str, str]]:
     """Yield each docstring of the package with its place."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                text = ast.get_docstring(node)
-                if text:
-                    yield f"{path.relative_to(PACKAGE.parent)}:{getattr(node, 'lineno', 1)}", text
+            match node:  # a docstring of a module, class or function, or a string that describes the constant before it
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield f"{path.relative_to(PACKAGE.parent)}:{node.lineno}", inspect.cleandoc(text)
+                case _:
+                    pass
 
 
 def complaints() -> list[str]:

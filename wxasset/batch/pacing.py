@@ -1,7 +1,7 @@
 """Adaptive concurrency limit of a batch: additive increase, multiplicative decrease (AIMD). Pure.
 
-Additive increase, multiplicative decrease, as in TCP (Chiu and Jain, 1989): of the simple rules it is the one by which
-several clients that know nothing of each other come to equal shares.
+Additive increase, multiplicative decrease, as in TCP (Chiu and Jain, 1989): the simple rule that
+gives equal shares to independent clients.
 """
 
 from typing import Final
@@ -11,14 +11,14 @@ from attrs import define, field, validators
 __all__ = ["ConcurrencyLimiter", "Slot"]
 
 _DECREASE: Final = 0.5
-"""What is left of the width after a throttle: TCP's own share; a queue that has just overflowed drains with it."""
+"""Factor for the width after a throttle: TCP's own; it drains a queue that has just overflowed."""
 _INCREASE: Final = 1.0
-"""By how much the width grows in a round, which is as many successes as it is wide: from 1 to 8 takes 28 of them."""
+"""Growth of the width per round; a round has as many successes as the width: from 1 to 8 takes 28 of them."""
 
 
 @define(eq=False)
 class Slot:
-    """One request under way.
+    """One request in progress.
 
     Attributes:
         round: The limiter's round at the time of the request.
@@ -29,11 +29,11 @@ class Slot:
 
 @define(eq=False)
 class ConcurrencyLimiter:
-    """The width of a batch.
+    """Limit of the requests a batch makes at once.
 
     Attributes:
-        most: The most requests at once; it begins with so many.
-        width: How many there may be now; `limit` is its whole part.
+        most: Maximum number of requests at once, and the initial width.
+        width: The current limit as a float; `limit` is its whole part.
         round: Number of reductions. Requests of one round are throttled together, and reduce the limit once.
     """
 
@@ -50,7 +50,7 @@ class ConcurrencyLimiter:
         return int(self.width)
 
     def begin(self) -> Slot:
-        """Send a request."""
+        """Return the slot of a new request."""
         return Slot(self.round)
 
     def throttled(self, slot: Slot) -> None:
@@ -61,6 +61,6 @@ class ConcurrencyLimiter:
         slot.round = self.round
 
     def succeeded(self, slot: Slot) -> None:
-        """Grow a little, unless it gave way after this request was sent."""
+        """Raise the limit a little, unless it was reduced after this request was sent."""
         if slot.round == self.round:
             self.width = min(float(self.most), self.width + _INCREASE / self.width)

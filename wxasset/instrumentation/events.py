@@ -54,13 +54,13 @@ __all__ = [
 ]
 
 Outcome: TypeAlias = Literal["ok", "failed", "unknown", "cancelled"]
-"""What became of an operation or an attempt; "unknown" is said of operations that raise `UploadOutcomeUnknown`."""
+"""Outcome of an operation or an attempt; "unknown" for operations raising `UploadOutcomeUnknown`."""
 Reason: TypeAlias = Literal[
     "token_refused", "stale_connection", "throttled", "busy", "http_status", "not_sent", "reply_lost"
 ]
-"""Why another attempt is made."""
+"""Reason for another attempt."""
 Finding: TypeAlias = Literal["found", "missing", "ambiguous", "unseen"]
-"""What the library showed of an upload: it, nothing, several that may be it; or it could not be searched."""
+"""Result of the search for an upload: found, missing, several candidates, or no search possible."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -312,7 +312,7 @@ class Progressed:
 
 
 Started: TypeAlias = OperationStarted | AttemptStarted | TokenFetchStarted
-"""What a scope is opened for."""
+"""Events with a scope."""
 Event: TypeAlias = (
     Started
     | OperationEnded

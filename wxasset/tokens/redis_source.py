@@ -34,7 +34,7 @@ _FRAMES: Final[tuple[tuple[bytes, int], ...]] = (
     (b"\x00\x00\x00\x02\x11", 1),  # a short string of igbinary, which symfony/cache uses where PHP has it
     (b"\x00\x00\x00\x02\x12", 2),  # a longer one
 )
-"""What a string begins with, and how many bytes of length follow."""
+"""First bytes of a string, and the number of length bytes after them."""
 _KRYO: Final = re.compile(rb"\x03\x01?([\xc0-\xff])([\x01-\x1f])")  # Redisson: its length + 1, in 6 bits and 7
 
 # EasyWeChat 6 puts the AppSecret, 32 hexadecimal digits, into the name of its key.

@@ -21,7 +21,7 @@ _FORCED_A_DAY: Final = 20
 _DAY: Final = 86_400.0
 
 _TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
-"""What can be a token: WeChat's have up to 512 characters, out of fewer (wire reference 1.1)."""
+"""Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
 
 _CENTRAL: Final = Hint(
     "See why the function that you gave to CallableToken fails: it has to return the newest token of the account.",

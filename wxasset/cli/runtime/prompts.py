@@ -14,7 +14,7 @@ HOW: Final = Hint(
     "Set WXASSET_APPID and WXASSET_SECRET, or write a file with a table [name] of appid and secret (chmod 600).",
     "请设置环境变量 WXASSET_APPID 和 WXASSET_SECRET，或在凭据文件中写入含 appid、secret 的 [名称] 表（chmod 600）。",
 )
-"""What to do where there are no credentials, or not all of them."""
+"""Remedy for missing or incomplete credentials."""
 
 _VARIABLES: Final = Hint("Set WXASSET_APPID and WXASSET_SECRET.", "请设置环境变量 WXASSET_APPID 和 WXASSET_SECRET。")
 _REQUIRED: Final = ("WXASSET_APPID", "WXASSET_SECRET")

@@ -15,7 +15,7 @@ __all__ = ["CAPS", "ENDPOINTS", "Usage", "bar", "call_usage", "library_usage"]
 _BAR: Final = 8  # characters: a table with the longest path fits into 80
 
 CAPS: Final = {"image + news": 100_000, "voice": 1_000, "video": 1_000}
-"""What fits into the library; thumbs are counted among the images.
+"""Capacity of the library; thumbs are counted among the images.
 
 https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html
 """

@@ -12,7 +12,7 @@ from wxasset.session import WxSession
 __all__ = ["lifespan", "session"]
 
 Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
-"""What Starlette and FastAPI take as ``lifespan=``: with a state or without."""
+"""Type of ``lifespan=`` in Starlette and FastAPI: with a state or without."""
 
 _STATE: Final = "wx"
 

@@ -31,7 +31,7 @@ Pause = Callable[[float], Awaitable[None]]
 Count = Callable[[int], None]
 
 HOLD_SECONDS: float = 1.0
-"""How long a connection that was closed over an unread body stays before the kernel resets it: a client that looks
+"""Lifetime of a connection closed over an unread body before the kernel resets it: a client that looks
 finds the end, or the early answer, before that."""
 PIECE = 64 * 1024
 """Bytes that are written at once."""
