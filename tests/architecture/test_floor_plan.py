@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,13 @@ PURE = (
     "wxasset.wire",
     "wxasset.errors",
 )
-FILES = ("wxasset.transfer", "wxasset.ledger.database", "wxasset.ledger.liveness", "wxasset.tokens.file_store")
+FILES = (
+    "wxasset.transfer",
+    "wxasset.ledger.database",
+    "wxasset.ledger.liveness",
+    "wxasset.tokens.file_store",
+    "wxasset.tokens.hosting_source",
+)
 """The edges that read and write files."""
 
 
@@ -206,6 +213,8 @@ def test_the_face_is_all_that_stands_at_the_top() -> None:
     for name in PUBLIC:
         body = ast.parse(SOURCES[name].read_text("utf-8")).body
         assert all(isinstance(node, ast.Expr | ast.ImportFrom | ast.Assign) for node in body), name
+        (home,) = (node.module for node in body if isinstance(node, ast.ImportFrom) and node.module)
+        assert sorted(import_module(name).__all__) == sorted(import_module(home).__all__), name
 
 
 def test_the_plan_sees_imports_for_types() -> None:
@@ -216,6 +225,9 @@ def test_the_plan_sees_imports_for_types() -> None:
 
 def test_only_the_edges_open_files() -> None:
     """Files are opened in the transfer package, the token file and the ledger's stores."""
-    opening = re.compile(r"(?<![.\w])(?<!def )open\(|\bos\.(open|fdopen)\(")
+    opening = re.compile(
+        r"(?<![.\w])(?<!def )open\(|\bos\.(open|fdopen|replace|rename|remove|unlink|l?stat)\("
+        r"|\.(read|write)_(text|bytes)\(|\.unlink\(|\.open\(\"[rwax]"
+    )
     found = {name for name in CLIENT if opening.search(SOURCES[name].read_text("utf-8"))}
     assert {name for name in found if not name.startswith(FILES)} == set()
