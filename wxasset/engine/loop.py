@@ -17,7 +17,7 @@ from wxasset.engine.operation import Once, Operation
 from wxasset.engine.reconcile import MORE_PAGES, Found, Lost, Missing, Search, Unseen, cannot_resend, still_unknown
 from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.redaction import without_secrets
-from wxasset.engine.replies import file_reply, json_or_file, not_a_file
+from wxasset.engine.replies import file_reply, json_or_file, max_reply, not_a_file
 from wxasset.engine.retry import (
     Action,
     AlreadyDone,
@@ -117,7 +117,7 @@ class Engine:
 
         async def once(request: Request, repeated: bool) -> R:  # noqa: FBT001 - called by `_run` alone
             async with self.transport.send(request) as reply:
-                body = await reply.read(self._max_reply(call))
+                body = await reply.read(max_reply(call, self.limits))
             decoded: R = call.settle(decode(body, call.reply, call.route.path), repeated=repeated)
             return decoded
 
@@ -178,7 +178,7 @@ class Engine:
 
         async def once(request: Request, _: bool) -> tuple[MaterialPage, float | None]:  # noqa: FBT001 - as above
             async with self.transport.send(request) as reply:
-                body, date = await reply.read(self._max_reply(call)), reply.date
+                body, date = await reply.read(max_reply(call, self.limits)), reply.date
             ahead = None if date is None else date - time.time()
             return decode(body, MaterialPage, call.route.path), ahead
 
@@ -361,9 +361,6 @@ class Engine:
         if isinstance(finding, Found):
             return lost.call.recover(finding.item)
         raise lost.unknown(finding, unique=unique) from lost.failure
-
-    def _max_reply(self, call: Call[Any]) -> int:
-        return min(call.route.max_reply, self.limits.max_reply)
 
 
 @frozen(eq=False)

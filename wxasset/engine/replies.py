@@ -2,7 +2,7 @@
 
 from typing import Any, Final, TypeVar
 
-from wxasset.calls.base import Download
+from wxasset.calls.base import Call, Download
 from wxasset.calls.object_storage import FetchLink
 from wxasset.errors import DecodeError, NotAFileError, ReplyTooLarge
 from wxasset.transfer.downloads.download import FileReply
@@ -11,11 +11,16 @@ from wxasset.wire.codec import excerpt, looks_like_json, looks_like_page, reply_
 from wxasset.wire.filenames import is_attachment
 from wxasset.wire.limits import KIB, Limits
 
-__all__ = ["file_reply", "json_or_file", "not_a_file"]
+__all__ = ["file_reply", "json_or_file", "max_reply", "not_a_file"]
 
 R = TypeVar("R")
 
 _ENVELOPE: Final = 4 * KIB  # bytes; maximum size of an error body sent with file headers
+
+
+def max_reply(call: Call[Any], limits: Limits) -> int:
+    """Return the maximum size of a JSON response in bytes."""
+    return min(call.route.max_reply, limits.max_reply)
 
 
 async def json_or_file(call: Download[R], reply: Reply, limits: Limits) -> R | FileReply:
@@ -27,7 +32,7 @@ async def json_or_file(call: Download[R], reply: Reply, limits: Limits) -> R | F
         ReplyTooLarge: The JSON is larger than the limit.
     """
     attachment = is_attachment(reply.disposition)
-    most = _ENVELOPE if attachment else reply.most(min(call.route.max_reply, limits.max_reply))
+    most = _ENVELOPE if attachment else reply.most(max_reply(call, limits))
     head = await _head(reply)
     if looks_like_json(head):
         while len(head) <= most and (chunk := await reply.next_chunk()):
