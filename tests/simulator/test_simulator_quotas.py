@@ -10,7 +10,7 @@ from attrs import evolve
 from simulated import ADD, COUNT, GET, PNG, START, call, token_of, upload
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.simulator.state.clock import Clock
-from wxasset.simulator.state.request_ids import RefusalBook
+from wxasset.simulator.state.request_ids import RequestIdRecords
 from wxasset.simulator.wire.replies import ApiError
 from wxasset.simulator.wire.requests import ApiRequest
 
@@ -220,7 +220,7 @@ async def test_the_request_id_of_another_account_is_not_told(sim: Simulator) -> 
 
 def test_not_every_refusal_is_remembered() -> None:
     """The newest 10,000 are, so that a long run does not fill the memory."""
-    book = RefusalBook(Clock(lambda: START))
+    book = RequestIdRecords(Clock(lambda: START))
     request = ApiRequest("GET", COUNT, {}, {}, b"", "127.0.0.1")
     for number in range(10_001):
         text = f"system error rid: {int(START):08x}-00000000-{number:08x}"

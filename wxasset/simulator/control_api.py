@@ -23,11 +23,11 @@ from typing import Protocol
 from aiohttp import web
 from attrs import asdict
 
-from wxasset.simulator.exchange import Desk
+from wxasset.simulator.exchange import SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule
 
-__all__ = ["PREFIX", "Control", "is_loopback"]
+__all__ = ["PREFIX", "ControlApi", "is_loopback"]
 
 PREFIX = "/_sim/"
 _MOST_DIGITS = 15
@@ -47,7 +47,7 @@ class _Controlled(Protocol):
     def advance(self, seconds: float) -> None: ...
 
 
-class _Refused(Exception):
+class _RequestError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -63,25 +63,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Control:
+class ControlApi:
     """Answers what is asked below `/_sim/`."""
 
-    def __init__(self, simulator: _Controlled, desk: Desk, *, allowed: bool, any_host: bool) -> None:
+    def __init__(self, simulator: _Controlled, shared: SharedState, *, allowed: bool, any_host: bool) -> None:
         """Control a simulator.
 
         Args:
             simulator: The simulator.
-            desk: What it works on.
+            shared: What it works on.
             allowed: Whether to answer at all.
             any_host: Whether it may be spoken to by any name. A name that is resolved anew can lead a browser here.
         """
         self._simulator = simulator
-        self._desk = desk
+        self._shared = shared
         self._allowed = allowed
         self._any_host = any_host
         self._routes: dict[tuple[str, str], Callable[[web.Request, Mapping[str, object]], _Reply]] = {
             ("POST", "faults"): self._add_fault,
-            ("GET", "faults"): lambda _http, _document: [_rule(rule) for rule in desk.schedule.rules],
+            ("GET", "faults"): lambda _http, _document: [_rule(rule) for rule in shared.schedule.rules],
             ("DELETE", "faults"): lambda _http, _document: self._done(simulator.clear_faults),
             ("GET", "journal"): self._journal,
             ("POST", "reset"): lambda _http, _document: self._done(simulator.reset),
@@ -96,7 +96,7 @@ class Control:
             route = self._route(http)
             document = await _document(http) if http.method == "POST" else {}
             return web.json_response(route(http, document))
-        except _Refused as error:
+        except _RequestError as error:
             return web.json_response({"error": str(error)}, status=error.status)
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
@@ -104,21 +104,21 @@ class Control:
     def _route(self, http: web.Request) -> Callable[[web.Request, Mapping[str, object]], _Reply]:
         name = http.path.removeprefix(PREFIX)
         if name not in {known for _, known in self._routes}:
-            raise _Refused(404, f"there is no {http.path}")
+            raise _RequestError(404, f"there is no {http.path}")
         route = self._routes.get((http.method, name))
         if route is None:
-            raise _Refused(405, f"{http.path} does not take {http.method}")
+            raise _RequestError(405, f"{http.path} does not take {http.method}")
         return route
 
     def _check_sender(self, http: web.Request) -> None:
         if not self._allowed:
-            raise _Refused(403, "this simulator is not controlled over HTTP: it listens beyond loopback, see control=")
+            raise _RequestError(403, "control over HTTP is disabled beyond loopback; to enable it, pass control=True")
         origin = http.headers.get("Origin")
         if origin is not None and origin != f"http://{http.host}":
-            raise _Refused(403, "pages of other sites do not control this simulator")
+            raise _RequestError(403, "pages of other sites do not control this simulator")
         name = http.url.host or ""
         if not self._any_host and not is_loopback(name):
-            raise _Refused(403, "the Host header names something else than loopback")
+            raise _RequestError(403, "the Host header names something else than loopback")
 
     def _add_fault(self, _http: web.Request, document: Mapping[str, object]) -> _Reply:
         unknown = set(document) - {"endpoint", "fault", "times", "after"}
@@ -138,17 +138,17 @@ class Control:
         since = http.query.get("since", "0")
         if not (since.isascii() and since.isdigit() and len(since) <= _MOST_DIGITS):
             raise ValueError("since is a whole number from 0")
-        return [asdict(entry) for entry in self._desk.journal[int(since) :]]
+        return [asdict(entry) for entry in self._shared.journal[int(since) :]]
 
     def _advance(self, _http: web.Request, document: Mapping[str, object]) -> _Reply:
         seconds = document.get("seconds")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= _MOST_SECONDS:
             raise ValueError(f"seconds is a number from 0 to {_MOST_SECONDS:g}")
         self._simulator.advance(seconds)
-        return {"now": self._desk.account.clock.now()}
+        return {"now": self._shared.account.clock.now()}
 
     def _state(self) -> _Reply:
-        account = self._desk.account
+        account = self._shared.account
         materials = [
             {
                 "media_id": one.media_id,
@@ -167,7 +167,7 @@ class Control:
         kinds = ("voice", "video", "image", "news")
         return {
             "now": account.clock.now(),
-            "token_calls": self._desk.token_calls,
+            "token_calls": self._shared.token_calls,
             "counts": {kind: len(account.listed(kind)) for kind in kinds},
             "materials": materials,
             "temporary_media": media,
@@ -184,7 +184,7 @@ class Control:
 async def _document(http: web.Request) -> Mapping[str, object]:
     """The JSON object in a POST. A page of another site cannot send this label without being asked about it first."""
     if http.content_type != "application/json":
-        raise _Refused(415, "Content-Type has to be application/json")
+        raise _RequestError(415, "Content-Type has to be application/json")
     try:
         document = json.loads(await http.read() or b"{}")
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from wxasset.simulator.state.account import Account, TemporaryMedia
 
 
-class Backstage:
+class Controls:
     """The side of the simulator that no request can see."""
 
     @property

@@ -8,18 +8,18 @@ from typing import Any
 from aiohttp import web
 from attrs import Factory, define, evolve
 
-from wxasset.simulator.endpoints import object_storage as storage
+from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import answer, extra_headers, is_token_endpoint
-from wxasset.simulator.faults.bodies import headers_of, instead_of_commit, page, refusal, spoil_document
+from wxasset.simulator.faults.bodies import error_body, headers_of, instead_of_commit, page, replace_body
 from wxasset.simulator.faults.delivery import PIECE, deliver, http_date, is_plain, pieces
 from wxasset.simulator.faults.language import NO_FAULT, Fault
 from wxasset.simulator.faults.schedule import FaultSchedule
-from wxasset.simulator.faults.words import Break, BreakUpload, Hide, Refusal, ReturnEarly, Stall, Tokens
+from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets
 
-__all__ = ["BODY_CAP", "Desk", "Exchange"]
+__all__ = ["BODY_CAP", "Exchange", "SharedState"]
 
 BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
 _LARGE = 256 * 1024  # bytes of an answer above which it goes out in pieces, no faster than they are taken
@@ -27,7 +27,7 @@ _FAILED = 400
 
 
 @define(kw_only=True, eq=False)
-class Desk:
+class SharedState:
     """State shared by all requests.
 
     Attributes:
@@ -68,7 +68,7 @@ class Desk:
 class Exchange:
     """One request and what becomes of it."""
 
-    desk: Desk
+    shared: SharedState
     http: web.Request
     fault: Fault = NO_FAULT
     body_size: int = 0
@@ -84,11 +84,11 @@ class Exchange:
         try:
             reply = await self._reply()
             self._record()
-            reply = evolve(reply, headers={"Date": http_date(self.desk.account.clock.now()), **reply.headers})
+            reply = evolve(reply, headers={"Date": http_date(self.shared.account.clock.now()), **reply.headers})
             await self._stall(before_commit=False)
             if is_plain(self.fault):
                 return await self._deliver(reply)
-            await deliver(self.http, self.fault, reply, self.desk.pause, self._count)
+            await deliver(self.http, self.fault, reply, self.shared.pause, self._count)
         except ConnectionError:
             if self.http.transport is not None:
                 self.http.transport.abort()
@@ -115,12 +115,12 @@ class Exchange:
         self.sent += size
 
     async def _reply(self) -> RawReply:
-        stored = storage.owns(self.http.path)
-        refused = None if stored else _refuse_transport(self.http)
+        stored = object_storage.owns(self.http.path)
+        refused = None if stored else _transport_error(self.http)
         if refused is not None:
             self.status = refused.status
             return refused
-        self.fault = self.desk.schedule.take(self.http.path)
+        self.fault = self.shared.schedule.take(self.http.path)
         early = self.fault.find(BreakUpload) or self.fault.find(ReturnEarly)
         if early is not None:
             await self._read_part(early.after)
@@ -151,63 +151,63 @@ class Exchange:
         word = self.fault.find(Stall)
         if word is not None and word.before_commit is before_commit:
             self._record()
-            await self.desk.pause(word.milliseconds / 1000)
+            await self.shared.pause(word.milliseconds / 1000)
 
     async def _answer(self, request: ApiRequest) -> RawReply:
         """Return the response to a complete request, by its fault or by the service."""
-        account = self.desk.account
-        self.desk.token_calls += is_token_endpoint(request.path)
-        condemned = self.fault.find(Tokens)
-        if condemned is not None and condemned.verdict != "malformed":
-            account.tokens.condemn(condemned.errcode)
+        account = self.shared.account
+        self.shared.token_calls += is_token_endpoint(request.path)
+        rejected = self.fault.find(Tokens)
+        if rejected is not None and rejected.verdict != "malformed":
+            account.tokens.reject_all(rejected.errcode)
         instead = instead_of_commit(self.fault, account.links.base_url)
         if isinstance(instead, RawReply):
             return instead
         if instead is not None:
-            return self._document(refusal(account, instead, request), instead)
+            return self._document(error_body(account, instead, request), instead)
         broken = self.fault.find(Break)
         if broken is not None and not broken.committed:
             return RawReply()
         document, reply = self._commit(request)
-        refused = self.fault.find(Refusal)
+        refused = self.fault.find(ErrorCode)
         if refused is not None:
-            return self._document(refusal(account, refused.errcode, request), refused.errcode)
-        spoilt = await spoil_document(self.fault, document, self.desk.writer.document)
-        if spoilt is not None:
+            return self._document(error_body(account, refused.errcode, request), refused.errcode)
+        replaced = await replace_body(self.fault, document, self.shared.writer.document)
+        if replaced is not None:
             self.errcode = None
-        return with_headers(spoilt or reply, extra_headers(account, request))
+        return with_headers(replaced or reply, extra_headers(account, request))
 
     async def _store(self) -> RawReply:
         """Return the response to a form with a file for cloud storage, read as it arrives."""
-        account, broken = self.desk.account, self.fault.find(Break)
+        account, broken = self.shared.account, self.fault.find(Break)
         instead = instead_of_commit(self.fault, account.links.base_url)
         if isinstance(instead, RawReply):
             return instead
         if broken is not None and not broken.committed:
             return RawReply()
-        reply, self.body_size, self.created = await storage.receive(account, self.http)
+        reply, self.body_size, self.created = await object_storage.receive(account, self.http)
         self.committed = reply.status < _FAILED
-        return await spoil_document(self.fault, None, self.desk.writer.document) or reply
+        return await replace_body(self.fault, None, self.shared.writer.document) or reply
 
     def _commit(self, request: ApiRequest) -> tuple[Document | None, RawReply]:
         """Let the service answer, and note what it made."""
-        with self.desk.lock:
-            account = self.desk.account
-            shelves: tuple[Any, ...] = (
+        with self.shared.lock:
+            account = self.shared.account
+            stores: tuple[Any, ...] = (
                 account.materials,
                 account.temporary_media,
                 account.cloud_files,
                 account.article_images,
             )
-            sizes = [len(shelf) for shelf in shelves]
+            sizes = [len(store) for store in stores]
             try:
                 answered = answer(account, request)
             except ApiError as error:
                 document = account.refuse(error, request)
                 return document, self._document(document, error.errcode)
-            for shelf, size in zip(shelves, sizes, strict=True):
-                if len(shelf) > size:
-                    self.created = next(reversed(shelf))
+            for store, size in zip(stores, sizes, strict=True):
+                if len(store) > size:
+                    self.created = next(reversed(store))
             hide = self.fault.find(Hide)
             if hide is not None and self.created is not None:
                 account.hidden_until[self.created] = account.clock.now() + hide.milliseconds / 1000
@@ -219,11 +219,11 @@ class Exchange:
 
     def _document(self, document: Document, errcode: int) -> RawReply:
         self.errcode = errcode
-        return self.desk.writer.document(document)
+        return self.shared.writer.document(document)
 
     def _record(self) -> JournalEntry:
         """Enter the request in the journal, or bring its entry up to date."""
-        http, account = self.http, self.desk.account
+        http, account = self.http, self.shared.account
         entry = JournalEntry(
             method=http.method,
             path=http.path,
@@ -242,9 +242,9 @@ class Exchange:
         return entry
 
     def _enter(self, entry: JournalEntry) -> None:
-        journal = self.desk.journal
+        journal = self.shared.journal
         earlier, self._entry = self._entry, entry
-        with self.desk.lock:
+        with self.shared.lock:
             for index in range(len(journal) - 1, -1, -1):
                 if journal[index] is earlier:
                     journal[index] = entry
@@ -257,7 +257,7 @@ def _api_request(http: web.Request, body: bytes) -> ApiRequest:
     return ApiRequest(http.method, http.path, _first_values(http.query), http.headers, body, http.remote or "")
 
 
-def _refuse_transport(http: web.Request) -> RawReply | None:
+def _transport_error(http: web.Request) -> RawReply | None:
     """412 for a body without a length (wire reference 4.1), 413 for one of more than 32 MiB; both without a text."""
     if "chunked" in http.headers.get("Transfer-Encoding", "").lower():
         return RawReply(status=412, close=True)

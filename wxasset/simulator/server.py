@@ -8,11 +8,11 @@ from typing import Self
 
 from aiohttp import web
 
-from wxasset.simulator.control_api import PREFIX, Control, is_loopback
-from wxasset.simulator.controls import Backstage
-from wxasset.simulator.endpoints import object_storage as storage
+from wxasset.simulator.control_api import PREFIX, ControlApi, is_loopback
+from wxasset.simulator.controls import Controls
+from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
-from wxasset.simulator.exchange import BODY_CAP, Desk, Exchange
+from wxasset.simulator.exchange import BODY_CAP, Exchange, SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.identifiers import Identifiers
@@ -20,7 +20,7 @@ from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state.account import Account, Article, JournalEntry, Material, TemporaryMedia
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import LinkTable
-from wxasset.simulator.state.tokens import TokenOffice
+from wxasset.simulator.state.tokens import TokenIssuer
 from wxasset.simulator.thread import BackgroundLoop
 
 # A request still waiting for the rest of its body is what can be under way at the end; it waits in vain.
@@ -29,7 +29,7 @@ _SHUTDOWN_SECONDS = 0.05
 _STOP_SECONDS = 5.0
 
 
-class Simulator(Backstage):
+class Simulator(Controls):
     """A strict double of api.weixin.qq.com on a free port of the loopback interface.
 
     Used as `async with Simulator() as simulator:`, or with `start()` and `close()`. As `with Simulator() as simulator:`
@@ -75,13 +75,13 @@ class Simulator(Backstage):
             options=options or SimulatorOptions(),
             clock=own_clock,
             identifiers=identifiers,
-            tokens=TokenOffice(own_clock, identifiers.access_token, expires_in),
+            tokens=TokenIssuer(own_clock, identifiers.access_token, expires_in),
             links=LinkTable(own_clock, identifiers),
         )
         schedule = FaultSchedule(ENDPOINTS, self._is_link)
-        self._desk = Desk(account=account, schedule=schedule)
+        self._shared = SharedState(account=account, schedule=schedule)
         self._controllable = is_loopback(host) if control is None else control
-        self._control = Control(self, self._desk, allowed=self._controllable, any_host=control is True)
+        self._control = ControlApi(self, self._shared, allowed=self._controllable, any_host=control is True)
 
     def __enter__(self) -> Self:
         background = BackgroundLoop()
@@ -119,7 +119,7 @@ class Simulator(Backstage):
         """
         if self._runner is not None:
             raise RuntimeError("the simulator is running already")
-        self._desk.closing = asyncio.Event()
+        self._shared.closing = asyncio.Event()
         # One byte more than the cap, so that what is refused here is refused by its announced length alone.
         application = web.Application(client_max_size=BODY_CAP + 1)
         application.router.add_route("*", "/{path:.*}", self._serve)
@@ -141,26 +141,26 @@ class Simulator(Backstage):
         """Stop listening and drop every connection; does nothing if it is not running."""
         runner, self._runner = self._runner, None
         if runner is not None:
-            self._desk.closing.set()
+            self._shared.closing.set()
             await runner.cleanup()
-            if self._desk.active:
-                await asyncio.wait(self._desk.active, timeout=_STOP_SECONDS)
+            if self._shared.active:
+                await asyncio.wait(self._shared.active, timeout=_STOP_SECONDS)
             # Transports tell their sockets to close in the next turn of the loop.
             await asyncio.sleep(0)
 
     @property
     def _account(self) -> Account:
-        return self._desk.account
+        return self._shared.account
 
     @property
     def journal(self) -> list[JournalEntry]:
         """Every request so far, in the order of their answers; one that stalls stands there already, and may change."""
-        return self._desk.journal
+        return self._shared.journal
 
     @property
     def token_calls(self) -> int:
         """Requests to the token endpoints so far."""
-        return self._desk.token_calls
+        return self._shared.token_calls
 
     @property
     def controllable(self) -> bool:
@@ -231,11 +231,11 @@ class Simulator(Backstage):
 
     def revoke_tokens(self) -> None:
         """Let every token issued so far be refused with 40001 from now on, without any overlap."""
-        self._account.tokens.condemn(40001)
+        self._account.tokens.reject_all(40001)
 
     def expire_tokens(self) -> None:
         """Let every token issued so far be refused with 42001 from now on."""
-        self._account.tokens.condemn(42001)
+        self._account.tokens.reject_all(42001)
 
     def advance(self, seconds: float) -> None:
         """Move the simulator's clock forward: lives of tokens, media and links, request ids, times of materials.
@@ -260,12 +260,12 @@ class Simulator(Backstage):
         Raises:
             ValueError: The endpoint or the fault is not known; the message names those that are.
         """
-        return self._desk.schedule.add(endpoint, fault, times=times, after=after)
+        return self._shared.schedule.add(endpoint, fault, times=times, after=after)
 
     @property
     def faults(self) -> tuple[FaultRule, ...]:
         """The rules in their order, used up or not."""
-        return self._desk.schedule.rules
+        return self._shared.schedule.rules
 
     @property
     def unused_faults(self) -> tuple[FaultRule, ...]:
@@ -274,7 +274,7 @@ class Simulator(Backstage):
 
     def clear_faults(self) -> None:
         """Forget all rules."""
-        self._desk.schedule.clear()
+        self._shared.schedule.clear()
 
     def reset(self) -> None:
         """Empty library, media, cloud files, links, journal and faults, and draw ids from the seed anew.
@@ -282,12 +282,12 @@ class Simulator(Backstage):
         Tokens, appid, secret, options and the clock stay, so that a client that is in use goes on; tokens that are
         issued later differ from those there were.
         """
-        desk = self._desk
-        with desk.lock:
-            old, identifiers = desk.account, Identifiers(self._seed)
+        shared = self._shared
+        with shared.lock:
+            old, identifiers = shared.account, Identifiers(self._seed)
             links = LinkTable(old.clock, identifiers)
             links.base_url = old.links.base_url
-            desk.account = Account(
+            shared.account = Account(
                 appid=old.appid,
                 secret=old.secret,
                 options=old.options,
@@ -296,18 +296,18 @@ class Simulator(Backstage):
                 tokens=old.tokens,
                 links=links,
             )
-            desk.schedule.clear()
-            desk.journal.clear()
-            desk.token_calls = 0
+            shared.schedule.clear()
+            shared.journal.clear()
+            shared.token_calls = 0
 
     def _is_link(self, path: str) -> bool:
-        return self._account.links.owns(path) or storage.owns(path)
+        return self._account.links.owns(path) or object_storage.owns(path)
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
         if http.path.startswith(PREFIX):
             return await self._control.serve(http)
         task: asyncio.Task[object] | None = asyncio.current_task()
         if task is not None:
-            self._desk.active.add(task)
-            task.add_done_callback(self._desk.active.discard)
-        return await Exchange(self._desk, http).serve()
+            self._shared.active.add(task)
+            task.add_done_callback(self._shared.active.discard)
+        return await Exchange(self._shared, http).serve()

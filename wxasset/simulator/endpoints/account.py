@@ -67,7 +67,7 @@ class Quotas:
 
 def find_rid(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/openapi/rid/get."""
-    return {**_OK, "request": account.refusals.find(json_body(request).get("rid"))}
+    return {**_OK, "request": account.request_ids.find(json_body(request).get("rid"))}
 
 
 def addresses(_account: Account, _request: ApiRequest) -> Document:

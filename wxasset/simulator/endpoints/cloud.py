@@ -9,22 +9,22 @@ _MOST_FILES = 50
 _EXCEED_AUTHORITY = -503002
 
 
-def grant_upload(account: Account, request: ApiRequest) -> Document:
+def permit_upload(account: Account, request: ApiRequest) -> Document:
     """POST /tcb/uploadfile: where and with what to upload; the file exists when that is done."""
     document = json_body(request)
     env = required_text(document, "env", missing=40101)
     path = required_text(document, "path", missing=40101)
     if path.startswith("/") or path.endswith("/"):
         raise ApiError(40097)  # chosen: the samples have none, and the ids would not be well formed
-    grant = account.uploads.grant(env, path)
+    permit = account.upload_permits.issue(env, path)
     return {
         "errcode": 0,
         "errmsg": "ok",
-        "url": address(account.links.base_url, grant),
-        "token": grant.token,
-        "authorization": grant.authorization,
-        "file_id": grant.file_id,
-        "cos_file_id": grant.cos_file_id,
+        "url": address(account.links.base_url, permit),
+        "token": permit.token,
+        "authorization": permit.authorization,
+        "file_id": permit.file_id,
+        "cos_file_id": permit.cos_file_id,
     }
 
 

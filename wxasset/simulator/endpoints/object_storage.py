@@ -9,7 +9,7 @@ from aiohttp import web
 
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.objects import Memory, Room, StoredFile, make_room
-from wxasset.simulator.state.upload_permits import PREFIX, CosError, refusal
+from wxasset.simulator.state.upload_permits import PREFIX, CosError, cos_error_reply
 from wxasset.simulator.wire.multipart import boundary_of
 from wxasset.simulator.wire.replies import ApiError, RawReply
 
@@ -107,11 +107,11 @@ async def receive(account: Account, http: web.Request) -> tuple[RawReply, int, s
             size += len(chunk)
             form.feed(chunk)
         file = form.file()
-        grant = account.uploads.find(http.path, form.fields)
+        permit = account.upload_permits.find(http.path, form.fields)
     except CosError as error:
-        return refusal(error, account.identifiers, close=True), size, None
-    account.cloud_files.put(grant.file_id, file)
-    return RawReply(status=204, headers={"ETag": file.etag}), size, grant.file_id
+        return cos_error_reply(error, account.identifiers, close=True), size, None
+    account.cloud_files.put(permit.file_id, file)
+    return RawReply(status=204, headers={"ETag": file.etag}), size, permit.file_id
 
 
 def _boundary(http: web.Request) -> bytes:

@@ -12,12 +12,12 @@ from attrs import evolve
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.words import (
     Bomb,
+    CorruptText,
+    ErrorCode,
     Instead,
     Redirect,
-    Refusal,
     RetryAfter,
     ReturnEarly,
-    Spoil,
     Status,
     Tokens,
 )
@@ -25,7 +25,7 @@ from wxasset.simulator.state.account import Account
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
 from wxasset.simulator.wire.requests import ApiRequest
 
-__all__ = ["REDIRECTED", "headers_of", "instead_of_commit", "page", "refusal", "spoil_document", "without_answer"]
+__all__ = ["REDIRECTED", "error_body", "headers_of", "instead_of_commit", "page", "replace_body", "sets_no_response"]
 
 REDIRECTED = "/redirected"
 _BODILESS = (204, 304)
@@ -41,8 +41,8 @@ _WORDING = {
 _BLOCK = 1 << 20
 # A character for private use marks where the bytes go that JSON cannot hold; nobody's texts have it.
 _MARK = "\uf8ff"
-_DIRT = {"control-characters": b"\x01\x08\x0b\x1f", "invalid-utf8": b"\xff\xc3\x28\xed\xa0\x80"}
-_KEPT = ("id", "url", "token", "type", "authorization")  # ids, addresses and secrets stay usable
+_CORRUPT_BYTES = {"control-characters": b"\x01\x08\x0b\x1f", "invalid-utf8": b"\xff\xc3\x28\xed\xa0\x80"}
+_UNCHANGED = ("id", "url", "token", "type", "authorization")  # ids, addresses and secrets stay usable
 
 
 def page(status: int) -> RawReply:
@@ -57,7 +57,7 @@ def page(status: int) -> RawReply:
     return RawReply(status=status, headers=_HTML, body=body.encode() + b"</html>\r\n")
 
 
-def refusal(account: Account, errcode: int, request: ApiRequest) -> Document:
+def error_body(account: Account, errcode: int, request: ApiRequest) -> Document:
     """The document of any code, in the service's words where the simulator knows them."""
     try:
         return account.refuse(ApiError(errcode, address=request.remote), request)
@@ -72,7 +72,7 @@ def instead_of_commit(  # noqa: PLR0911 - one for each word
     """Return the response or code of a fault that prevents the request; None if it is carried out."""
     for word in fault.words:
         match word:
-            case Refusal(errcode=errcode, committed=False):
+            case ErrorCode(errcode=errcode, committed=False):
                 return errcode
             case Tokens(verdict="malformed"):
                 return word.errcode
@@ -84,12 +84,12 @@ def instead_of_commit(  # noqa: PLR0911 - one for each word
                 return evolve(page(502), status=200)
             case _:
                 pass
-    if fault.find(RetryAfter) and without_answer(fault):
+    if fault.find(RetryAfter) and sets_no_response(fault):
         return page(503)
     return None
 
 
-def without_answer(fault: Fault) -> bool:
+def sets_no_response(fault: Fault) -> bool:
     """Return True if no word of the fault sets the response."""
     return not any("the answer" in word.decides for word in fault.words)
 
@@ -100,7 +100,7 @@ def headers_of(fault: Fault) -> dict[str, str]:
     return {} if wait is None else {"Retry-After": str(wait.seconds)}
 
 
-async def spoil_document(  # noqa: PLR0911 - one for each word
+async def replace_body(  # noqa: PLR0911 - one for each word
     fault: Fault, document: Document | None, write: Callable[[Document], RawReply]
 ) -> RawReply | None:
     """Return the replacement for the response of a request already carried out; None keeps it.
@@ -123,16 +123,16 @@ async def spoil_document(  # noqa: PLR0911 - one for each word
                 return evolve(whole, body=whole.body[: len(whole.body) // 2])
             case Bomb():
                 return await _bomb(word)
-            case Spoil(text=text) if document is not None:
+            case CorruptText(text=text) if document is not None:
                 whole = write({"errmsg": "ok" + _MARK, **_marked(document)})
-                return evolve(whole, body=bytes(whole.body).replace(_MARK.encode(), _DIRT[text]))
+                return evolve(whole, body=bytes(whole.body).replace(_MARK.encode(), _CORRUPT_BYTES[text]))
             case _:
                 pass
     return None
 
 
 def _marked(document: Document) -> dict[str, object]:
-    return {key: value if key.endswith(_KEPT) else _mark(value) for key, value in document.items()}
+    return {key: value if key.endswith(_UNCHANGED) else _mark(value) for key, value in document.items()}
 
 
 def _mark(value: object) -> object:

@@ -11,15 +11,15 @@ __all__ = [
     "Bomb",
     "Break",
     "BreakUpload",
+    "CorruptText",
     "CutReply",
+    "ErrorCode",
     "Hide",
     "Instead",
     "Redirect",
-    "Refusal",
     "RetryAfter",
     "ReturnEarly",
     "SlowHead",
-    "Spoil",
     "Stall",
     "StallBody",
     "Status",
@@ -61,7 +61,7 @@ _errcode = _Bounded(-(10**12), 10**12)
 
 
 @frozen
-class Refusal:
+class ErrorCode:
     """A code of WeChat's is answered."""
 
     decides: ClassVar[frozenset[str]] = _ANSWER
@@ -275,7 +275,7 @@ class Instead:
 
 
 @frozen
-class Spoil:
+class CorruptText:
     """The texts of the answer hold bytes that break readers."""
 
     decides: ClassVar[frozenset[str]] = _ANSWER
@@ -314,7 +314,7 @@ class Hide:
 
 
 Word: TypeAlias = (
-    Refusal
+    ErrorCode
     | Status
     | RetryAfter
     | Break
@@ -329,7 +329,7 @@ Word: TypeAlias = (
     | Tokens
     | Redirect
     | Instead
-    | Spoil
+    | CorruptText
     | Bomb
     | Hide
 )

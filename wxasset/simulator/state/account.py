@@ -11,10 +11,10 @@ from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import LinkTable
 from wxasset.simulator.state.objects import CloudFiles
 from wxasset.simulator.state.platform import Platform
-from wxasset.simulator.state.quotas import QuotaOffice
-from wxasset.simulator.state.request_ids import RefusalBook
-from wxasset.simulator.state.tokens import TokenOffice
-from wxasset.simulator.state.upload_permits import UploadDesk, file_id
+from wxasset.simulator.state.quotas import QuotaCounts
+from wxasset.simulator.state.request_ids import RequestIdRecords
+from wxasset.simulator.state.tokens import TokenIssuer
+from wxasset.simulator.state.upload_permits import UploadPermits, file_id
 from wxasset.simulator.wire.replies import ApiError, Document, error_document
 from wxasset.simulator.wire.requests import TOKEN_PARAMETERS, ApiRequest
 
@@ -140,7 +140,7 @@ class Account:
     options: SimulatorOptions
     clock: Clock
     identifiers: Identifiers
-    tokens: TokenOffice
+    tokens: TokenIssuer
     links: LinkTable
     materials: dict[str, Material] = Factory(dict)
     temporary_media: dict[str, TemporaryMedia] = Factory(dict)
@@ -148,15 +148,17 @@ class Account:
     article_images: dict[str, bytes] = Factory(dict)
     hidden_until: dict[str, float] = Factory(dict)
     materials_in_use: dict[str, int] = Factory(dict)
-    quotas: QuotaOffice = field(default=Factory(lambda self: QuotaOffice(self.clock), takes_self=True))
-    refusals: RefusalBook = field(default=Factory(lambda self: RefusalBook(self.clock), takes_self=True))
-    uploads: UploadDesk = field(default=Factory(lambda self: UploadDesk(self.clock, self.identifiers), takes_self=True))
+    quotas: QuotaCounts = field(default=Factory(lambda self: QuotaCounts(self.clock), takes_self=True))
+    request_ids: RequestIdRecords = field(default=Factory(lambda self: RequestIdRecords(self.clock), takes_self=True))
+    upload_permits: UploadPermits = field(
+        default=Factory(lambda self: UploadPermits(self.clock, self.identifiers), takes_self=True)
+    )
     platform: Platform = field(default=Factory(lambda self: Platform(self.clock, self.identifiers), takes_self=True))
 
     def refuse(self, error: ApiError, request: ApiRequest) -> Document:
         """The document of a refusal, which is remembered under its request id."""
         document = error_document(error, self.identifiers, self.clock.now())
-        self.refusals.enter(error, document, request)
+        self.request_ids.enter(error, document, request)
         return document
 
     def token_number(self, query: Mapping[str, str]) -> int | None:

@@ -9,7 +9,7 @@ from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.objects import CloudFiles, StoredFile, etag_of
 from wxasset.simulator.state.ranges import serve_bytes
-from wxasset.simulator.state.upload_permits import CosError, refusal
+from wxasset.simulator.state.upload_permits import CosError, cos_error_reply
 from wxasset.simulator.wire.replies import RawReply
 from wxasset.simulator.wire.requests import ApiRequest
 
@@ -73,7 +73,7 @@ class LinkTable:
         return serve_bytes(file.content, link.content_type, file.etag, request.headers)
 
     def _refuse(self, status: int, code: str, message: str) -> RawReply:
-        return refusal(CosError(status, code, message), self._identifiers)
+        return cos_error_reply(CosError(status, code, message), self._identifiers)
 
     def _keep(self, path: str, target: bytes | str, content_type: str, seconds: float) -> str:
         key = self._identifiers.link_part(64)

@@ -21,7 +21,7 @@ _MONTHLY = {"all": 10, "one": 50}  # documented: clear_quota in both versions to
 _EXHAUSTED = {"all": 48006, "one": 45009}  # documented; for "one" chosen among the codes its page lists (1.4)
 
 
-class QuotaOffice:
+class QuotaCounts:
     """Counts calls and refuses those beyond a limit."""
 
     def __init__(self, clock: Clock) -> None:

@@ -22,17 +22,17 @@ _COST_IN_MS = 30
 
 
 @frozen
-class _Refusal:
+class _Record:
     document: Document
     foreign: bool
 
 
-class RefusalBook:
+class RequestIdRecords:
     """Remembers refusals by their request ids."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._refusals: OrderedDict[str, _Refusal] = OrderedDict()
+        self._records: OrderedDict[str, _Record] = OrderedDict()
 
     def enter(self, error: ApiError, document: Document, request: ApiRequest) -> None:
         """Remember a refusal under the request id at the end of its text."""
@@ -47,9 +47,9 @@ class RefusalBook:
             "response_body": encode(document).decode("utf-8", "replace"),
             "client_ip": request.remote,
         }
-        self._refusals[found[0]] = _Refusal(shown, error.errcode in _FOREIGN)
-        if len(self._refusals) > _MOST:
-            self._refusals.popitem(last=False)
+        self._records[found[0]] = _Record(shown, error.errcode in _FOREIGN)
+        if len(self._records) > _MOST:
+            self._records.popitem(last=False)
 
     def find(self, rid: object) -> Document:
         """Return the record of a request id. The order of its checks, age first, is chosen.
@@ -63,12 +63,12 @@ class RefusalBook:
             raise ApiError(76002)
         if self._clock.now() - int(match[1], 16) > _LIFE:
             raise ApiError(76004)
-        refusal = self._refusals.get(match[0])
-        if refusal is None:
+        record = self._records.get(match[0])
+        if record is None:
             raise ApiError(76001)
-        if refusal.foreign:
+        if record.foreign:
             raise ApiError(76003)
-        return refusal.document
+        return record.document
 
 
 def _shortened(name: str, value: object) -> object:

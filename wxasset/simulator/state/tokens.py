@@ -67,7 +67,7 @@ class TokenPool:
         return self.current
 
 
-class TokenOffice:
+class TokenIssuer:
     """Issues and judges the tokens of all pools."""
 
     def __init__(self, clock: Clock, make_value: Callable[[], str], expires_in: int) -> None:
@@ -133,7 +133,7 @@ class TokenOffice:
             raise ApiError(errcode)
         return issued
 
-    def condemn(self, errcode: int) -> None:
+    def reject_all(self, errcode: int) -> None:
         """Let every token issued so far be refused with `errcode`, and the next request for one get a new one."""
         for token in self._issued.values():
             token.verdict = errcode
