@@ -59,8 +59,8 @@ async def test_a_rule_lasts_for_one_request_by_default(sim: Simulator) -> None:
     [
         ({"endpoint": "nothing", "fault": "html"}, "unknown endpoint 'nothing'; known are add_material"),
         ({"endpoint": "*", "fault": "explode"}, "unknown word 'explode'; known are errcode:-1"),
-        ({"endpoint": "*"}, "have to be there"),
-        ({"endpoint": "*", "fault": 5}, "have to be there"),
+        ({"endpoint": "*"}, "required strings"),
+        ({"endpoint": "*", "fault": 5}, "required strings"),
         ({"endpoint": "*", "fault": "html", "times": 0}, "whole number"),
         ({"endpoint": "*", "fault": "html", "times": "2"}, "whole number"),
         ({"endpoint": "*", "fault": "html", "after": "2"}, "whole number"),

@@ -1,4 +1,4 @@
-"""One request on its way through the simulator: read, fault, answer, journal, delivery."""
+"""Processing of one request: reading, faults, response, journal, delivery."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hid
 __all__ = ["BODY_CAP", "Exchange", "SharedState"]
 
 BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
-_LARGE = 256 * 1024  # bytes of an answer above which it goes out in pieces, no faster than they are taken
+_LARGE = 256 * 1024  # bytes of a response body; larger ones are sent in pieces with flow control
 _FAILED = 400
 
 
@@ -31,14 +31,14 @@ class SharedState:
     """State shared by all requests.
 
     Attributes:
-        account: What the handlers work on; another one after a reset.
-        schedule: The faults.
+        account: State of the account; replaced by a reset.
+        schedule: The fault rules.
         journal: The requests so far.
-        writer: Makes replies of documents.
-        token_calls: Requests to the token endpoints so far.
-        lock: Held while state changes, as tests may look and act from another thread.
-        closing: Set when the simulator closes: whoever waits then stops.
-        active: The requests under way.
+        writer: Encodes documents as responses.
+        token_calls: Number of requests to the token endpoints so far.
+        lock: Held while state changes, because tests may read and write from another thread.
+        closing: Set when the simulator closes; ends all waits.
+        active: Tasks of the requests in progress.
     """
 
     account: Account
@@ -54,19 +54,19 @@ class SharedState:
         """Wait in real time.
 
         Raises:
-            ConnectionError: The simulator closes meanwhile.
+            ConnectionError: The simulator was closed while waiting.
         """
         try:
             async with asyncio.timeout(seconds):
                 await self.closing.wait()
         except TimeoutError:
             return
-        raise ConnectionAbortedError("the simulator closes")
+        raise ConnectionAbortedError("the simulator is closing")
 
 
 @define(eq=False)
 class Exchange:
-    """One request and what becomes of it."""
+    """One request and its result."""
 
     shared: SharedState
     http: web.Request
@@ -80,7 +80,7 @@ class Exchange:
     _entry: JournalEntry | None = None
 
     async def serve(self) -> web.StreamResponse:
-        """Take the request in, answer it, and enter it in the journal however it ends."""
+        """Read the request, respond, and record it in the journal in every case."""
         try:
             reply = await self._reply()
             self._record()
@@ -94,10 +94,10 @@ class Exchange:
                 self.http.transport.abort()
         finally:
             self._enter(evolve(self._entry or self._record(), sent=self.sent))
-        return _http_response(RawReply(close=True))  # nobody is there to read it
+        return _http_response(RawReply(close=True))  # the connection is closed already
 
     async def _deliver(self, reply: RawReply) -> web.StreamResponse:
-        """Send an answer as any other; a large one at the pace of its reader, so that what was sent can be told."""
+        """Send a response normally; a large one with flow control, to count the bytes sent."""
         response, body = _http_response(reply), b"" if self.http.method == "HEAD" else reply.body
         if len(reply.body) <= _LARGE:
             self._count(len(body))
@@ -129,7 +129,7 @@ class Exchange:
             await self._stall(before_commit=True)
             reply = await self._store()
         else:
-            # A body shorter than announced keeps this waiting: no answer, as from the service (4.1).
+            # A body shorter than announced blocks here: no response, as from the service (4.1).
             body = await self.http.read()
             self.body_size = len(body)
             await self._stall(before_commit=True)
@@ -140,7 +140,7 @@ class Exchange:
         return with_headers(reply, headers_of(self.fault))
 
     async def _read_part(self, size: int) -> None:
-        """Read so much of the body, or all if there is less."""
+        """Read `size` bytes of the body, or all of a shorter one."""
         while self.body_size < size:
             piece = await self.http.content.read(min(PIECE, size - self.body_size))
             if not piece:
@@ -178,7 +178,7 @@ class Exchange:
         return with_headers(replaced or reply, extra_headers(account, request))
 
     async def _store(self) -> RawReply:
-        """Return the response to a form with a file for cloud storage, read as it arrives."""
+        """Return the response to a file upload to cloud storage, read as it arrives."""
         account, broken = self.shared.account, self.fault.find(Break)
         instead = instead_of_commit(self.fault, account.links.base_url)
         if isinstance(instead, RawReply):
@@ -190,7 +190,7 @@ class Exchange:
         return await replace_body(self.fault, None, self.shared.writer.document) or reply
 
     def _commit(self, request: ApiRequest) -> tuple[Document | None, RawReply]:
-        """Let the service answer, and note what it made."""
+        """Carry out the request and record the item it created."""
         with self.shared.lock:
             account = self.shared.account
             stores: tuple[Any, ...] = (
@@ -222,7 +222,7 @@ class Exchange:
         return self.shared.writer.document(document)
 
     def _record(self) -> JournalEntry:
-        """Enter the request in the journal, or bring its entry up to date."""
+        """Add the request to the journal, or update its entry."""
         http, account = self.http, self.shared.account
         entry = JournalEntry(
             method=http.method,
@@ -258,7 +258,7 @@ def _api_request(http: web.Request, body: bytes) -> ApiRequest:
 
 
 def _transport_error(http: web.Request) -> RawReply | None:
-    """412 for a body without a length (wire reference 4.1), 413 for one of more than 32 MiB; both without a text."""
+    """Return 412 for a body without a length (wire reference 4.1), 413 above 32 MiB; both with an empty body."""
     if "chunked" in http.headers.get("Transfer-Encoding", "").lower():
         return RawReply(status=412, close=True)
     if (http.content_length or 0) > BODY_CAP:
@@ -267,7 +267,7 @@ def _transport_error(http: web.Request) -> RawReply | None:
 
 
 def _http_response(reply: RawReply) -> web.Response:
-    body = bytes(reply.body) if len(reply.body) <= _LARGE else b""  # a large one is sent in pieces
+    body = bytes(reply.body) if len(reply.body) <= _LARGE else b""  # large bodies are sent in pieces
     response = web.Response(status=reply.status, headers=reply.headers, body=body)
     if reply.close:
         response.force_close()
@@ -275,5 +275,5 @@ def _http_response(reply: RawReply) -> web.Response:
 
 
 def _first_values(pairs: Mapping[str, str]) -> dict[str, str]:
-    """A plain dict of a multidict; of a name given twice it keeps the first value."""
+    """Convert a multidict to a dict; of a repeated name the first value is kept."""
     return {name: pairs[name] for name in pairs}

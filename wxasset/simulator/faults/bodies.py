@@ -31,7 +31,7 @@ REDIRECTED = "/redirected"
 _BODILESS = (204, 304)
 _HTML = {"Content-Type": "text/html"}
 _JSON = {"Content-Type": "application/json; encoding=utf-8"}
-# The wordings of errcodes.csv for what the simulator itself never answers.
+# Messages of errcodes.csv for codes returned by faults only.
 _WORDING = {
     -1: "system error",
     45009: "reach max api daily quota limit",
@@ -39,14 +39,14 @@ _WORDING = {
     48001: "api unauthorized",
 }
 _BLOCK = 1 << 20
-# A character for private use marks where the bytes go that JSON cannot hold; nobody's texts have it.
+# A private-use character marks the positions of bytes invalid in JSON; it is not used in real texts.
 _MARK = "\uf8ff"
 _CORRUPT_BYTES = {"control-characters": b"\x01\x08\x0b\x1f", "invalid-utf8": b"\xff\xc3\x28\xed\xa0\x80"}
-_UNCHANGED = ("id", "url", "token", "type", "authorization")  # ids, addresses and secrets stay usable
+_UNCHANGED = ("id", "url", "token", "type", "authorization")  # ids, URLs and credentials stay usable
 
 
 def page(status: int) -> RawReply:
-    """An HTTP status with a gateway's page."""
+    """Return an HTTP status with a gateway's page."""
     if status in _BODILESS:
         return RawReply(status=status)
     known = {one.value: one.phrase for one in HTTPStatus}
@@ -58,7 +58,7 @@ def page(status: int) -> RawReply:
 
 
 def error_body(account: Account, errcode: int, request: ApiRequest) -> Document:
-    """The document of any code, in the service's words where the simulator knows them."""
+    """Return the document of an error code, with the service's message if known."""
     try:
         return account.refuse(ApiError(errcode, address=request.remote), request)
     except KeyError:
@@ -91,11 +91,11 @@ def instead_of_commit(  # noqa: PLR0911 - one for each word
 
 def sets_no_response(fault: Fault) -> bool:
     """Return True if no word of the fault sets the response."""
-    return not any("the answer" in word.decides for word in fault.words)
+    return not any("the response" in word.decides for word in fault.words)
 
 
 def headers_of(fault: Fault) -> dict[str, str]:
-    """The headers that a fault adds."""
+    """Return the headers added by a fault."""
     wait = fault.find(RetryAfter)
     return {} if wait is None else {"Retry-After": str(wait.seconds)}
 
@@ -107,8 +107,8 @@ async def replace_body(  # noqa: PLR0911 - one for each word
 
     Args:
         fault: The fault.
-        document: The answer, where it is a document.
-        write: Makes a reply of a document.
+        document: The response, if it is a document.
+        write: Encodes a document as a response.
     """
     for word in fault.words:
         match word:
@@ -168,7 +168,7 @@ def _around_text() -> tuple[bytes, bytes]:
 
 
 def _packed(amount: int) -> bytes:
-    """A JSON text of `amount` bytes as one gzip member, without its being in memory at once."""
+    """Compress a JSON document of `amount` bytes as one gzip member, without holding it in memory."""
     head, tail = _around_text()
     left = max(0, amount - len(head + tail))
     packed = io.BytesIO()
