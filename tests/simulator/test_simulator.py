@@ -165,7 +165,7 @@ async def test_given_credentials_are_the_ones_it_knows() -> None:
 
 async def test_time_does_not_run_backwards(simulator: Simulator) -> None:
     """The clock can only be moved forward."""
-    with pytest.raises(ValueError, match="backwards"):
+    with pytest.raises(ValueError, match="cannot move backwards"):
         simulator.advance(-1)
 
 

@@ -1,4 +1,4 @@
-"""The table of endpoints: what each takes and wants, and what its answers rest on."""
+"""Table of endpoints with their methods, credentials, permissions and evidence."""
 
 from collections.abc import Collection
 from functools import partial
@@ -22,7 +22,7 @@ _get = partial(Endpoint, methods=_GET)
 _post = partial(Endpoint, methods=_POST)
 _quotas = account.Quotas(_paths)
 
-# Wire reference 1.3: the permission sets that open an endpoint to a third-party platform.
+# Wire reference 1.3: permission sets required from a third-party platform.
 _LIBRARY = frozenset({11, 100})
 _MATERIAL = frozenset({3, 11, 18, 30, 31, 100})
 _MEDIA = frozenset({1, 3, 8, 9, 11, 19, 30, 31, 100})
@@ -61,7 +61,7 @@ _MATERIALS = {
         handler=materials.get, evidence="observed (2.2)", permission_sets=_MATERIAL
     ),
     "/cgi-bin/material/del_material": _in_library(methods=_POST, handler=materials.delete, evidence="documented (2.3)"),
-    # Several SDKs call this one by POST without trouble (0.5).
+    # Several SDKs call this endpoint by POST without errors (0.5).
     "/cgi-bin/material/get_materialcount": _in_library(
         methods=_GET | _POST, handler=materials.count, evidence="observed (2.4, 0.5)"
     ),
@@ -98,10 +98,10 @@ ENDPOINTS: dict[str, Endpoint] = {
 
 
 def answer(account: Account, request: ApiRequest) -> Document | RawReply:
-    """Validate and answer a complete request, in the order of 0.5: path, method, token, permission, quota, body.
+    """Check and carry out a complete request, in the order of 0.5: path, method, token, permission, quota, body.
 
     Raises:
-        ApiError: Any of the service's refusals.
+        ApiError: Any error of the service.
     """
     if account.links.owns(request.path):
         return account.links.serve(request, account.cloud_files)

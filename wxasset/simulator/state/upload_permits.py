@@ -38,7 +38,7 @@ def cos_error_reply(error: CosError, identifiers: Identifiers, *, close: bool = 
 
 @frozen(kw_only=True)
 class UploadPermit:
-    """The leave to upload one file; its id is known before the file exists."""
+    """Permit to upload one file; the file id is known before the file exists."""
 
     path: str
     key: str
@@ -50,7 +50,7 @@ class UploadPermit:
 
 
 class UploadPermits:
-    """Grants uploads and finds the grant of a form."""
+    """Upload permits, issued and looked up by form."""
 
     def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
         self._clock = clock
@@ -77,11 +77,10 @@ class UploadPermits:
         return permit
 
     def find(self, path: str, fields: Mapping[str, str]) -> UploadPermit:
-        """The permit that a form is sent under. The codes are those of COS, their order is chosen.
+        """Return the permit of a form. The codes are those of COS, their order is chosen.
 
         Raises:
-            CosError: 403 for a signature, a token or a name that does not fit, or an expired one; 400 without a
-                key.
+            CosError: 403 for a mismatched signature, token or name, or an expired permit; 400 without a key.
         """
         if "key" not in fields:
             raise CosError(400, "InvalidArgument", "Bucket POST must contain a field named 'key'.")
@@ -96,7 +95,7 @@ class UploadPermits:
 
 
 def file_id(env: str, key: str) -> str:
-    """The id of a file in cloud storage."""
+    """Return the id of a file in cloud storage."""
     return f"cloud://{env}.7465-{env}-{STORAGE_ACCOUNT}/{key}"
 
 
