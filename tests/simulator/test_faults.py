@@ -30,12 +30,12 @@ SMALL = 1 << 16
 
 @frozen
 class Got:
-    """What came over a socket until its end.
+    """Bytes received over a socket until its end.
 
     Attributes:
         data: The bytes.
         end: "FIN" or "RST".
-        times: When each piece came, in seconds after the request.
+        times: Arrival of each piece, in seconds after the request.
     """
 
     data: bytes
@@ -401,7 +401,7 @@ async def test_an_answer_in_chunks_is_cut(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("fault", [None, "slow-head-1ms", "trickle-20B-every-1ms", "stall-1ms-after-3", "delay-1ms"])
 async def test_the_journal_counts_the_body_that_was_sent(sim: Simulator, fault: str | None) -> None:
-    """What was sent is told in bytes of the body, the head left out, however they went."""
+    """The journal counts bytes of the body without the head, for every kind of delivery."""
     if fault is not None:
         sim.fail("get_materialcount", fault)
     assert (await count(sim)).body == NO_COUNT
@@ -525,7 +525,7 @@ async def test_a_redirect_leads_to_where_the_journal_sees_it(sim: Simulator) -> 
 
 
 async def test_another_protocol_answers(sim: Simulator) -> None:
-    """What comes is not HTTP."""
+    """The received bytes are not HTTP."""
     sim.fail("get_materialcount", "not-http")
     got = await count(sim)
     assert (got.data, got.end) == (b"SSH-2.0-OpenSSH_9.6\r\n", "FIN")
@@ -574,7 +574,7 @@ async def test_what_is_hidden_shows_later(still: Simulator, photo: bytes) -> Non
 
 
 async def test_faults_meet_the_refusals_of_the_service_too(sim: Simulator) -> None:
-    """What is refused without a fault is refused with it; the journal does not call it carried out."""
+    """A request rejected without a fault is rejected with it; the journal does not show it as carried out."""
     sim.fail("get_materialcount", "cut-reply-after-3")
     got = await exchange(sim, f"GET {COUNT} HTTP/1.1")
     assert got.body == b'{"e'
