@@ -1,4 +1,4 @@
-"""What was promised, and what was measured. Pure."""
+"""Acceptance criteria and their measurements, without I/O."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -8,12 +8,12 @@ from attrs import frozen
 from figures import Comparison, Figure, Results, Spread
 from jobs import GB, KB, MB
 
-_PAIRS = 5  # fewer say too little
+_PAIRS = 5  # fewer are not conclusive
 
 
 @frozen
 class Row:
-    """One promise."""
+    """One acceptance criterion."""
 
     measure: str
     measured: str
@@ -23,7 +23,7 @@ class Row:
 
 
 def rows(results: Results) -> list[Row]:
-    """Judge every promise whose measure was taken."""
+    """Evaluate every measured criterion."""
     return [*_transfers(results), *_calls(results), *_memory(results), *_waiters(results), *_connections(results)]
 
 
@@ -38,7 +38,7 @@ def _judge(measure: str, spread: Spread, floor: float, aim: float, unit: str = "
 
 @frozen
 class _Against:
-    """Judges the ratios of a comparison."""
+    """Evaluation of the ratios of a comparison."""
 
     work: str
     comparison: Comparison
@@ -85,7 +85,7 @@ def _calls(results: Results) -> Iterator[Row]:
 
 
 def _memory(results: Results) -> Iterator[Row]:
-    """How much the process grows."""
+    """Growth of the process."""
     for tls in (True, False):
         uploads, calls = (_grown(results, tls=tls, size=size) for size in (10 * MB, 0))
         if uploads and calls:
@@ -120,7 +120,7 @@ def _waiters(results: Results) -> Iterator[Row]:
 
 
 def _connections(results: Results) -> Iterator[Row]:
-    """How many connections a sequential run takes."""
+    """Number of connections of a sequential run."""
     for each in results.connections:
         if each.client == "wxasset":
             one = each.connections == 1 and not each.refused

@@ -1,6 +1,6 @@
-"""Compare wxasset with what users would pick instead: everything side by side in one run.
+"""Compare wxasset with its alternatives, side by side in one run.
 
-Run with `nox -s bench`; what follows `--` comes here. Only a complete run writes to `benchmarks/results/`.
+Run with `nox -s bench`; arguments after `--` are passed on. Only a complete run writes to `benchmarks/results/`.
 """
 
 import argparse
@@ -32,28 +32,32 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     numbers = lambda text: tuple(map(int, text.split(",")))  # noqa: E731 - a type of argparse
     names = lambda text: tuple(text.split(","))  # noqa: E731 - the same
     parser.add_argument("--only", type=names, default=tuple(SECTIONS), metavar="NAME,NAME", help=", ".join(SECTIONS))
-    parser.add_argument("--rounds", type=int, help="measured rounds, 5 unless told otherwise; one more warms up")
-    parser.add_argument("--concurrency", type=numbers, metavar="N,N", help="of uploads and downloads; 1,8,64")
+    parser.add_argument("--rounds", type=int, help="measured rounds, 5 by default, plus one warm-up round")
+    parser.add_argument(
+        "--concurrency", type=numbers, metavar="N,N", help="concurrency of uploads and downloads, 1,8,64 by default"
+    )
     parser.add_argument("--quick", action="store_true", help="2 rounds, a tenth of the work, TLS only, 8 at a time")
     parser.add_argument("--results", type=Path, help="write the results of an incomplete run too, to this directory")
-    parser.add_argument("--draw", action="store_true", help="measure nothing; write tables and plots from results.json")
+    parser.add_argument(
+        "--draw", action="store_true", help="write tables and plots from results.json without measuring"
+    )
     options = parser.parse_args(arguments)
     unknown = set(options.only) - set(SECTIONS)
     if unknown:
-        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown section: {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
     if options.rounds is not None and options.rounds < 1:
-        parser.error("at least one round")
+        parser.error(f"--rounds must be at least 1, got {options.rounds}")
     return options
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold other runs off: two at once would measure each other."""
+    """Prevent concurrent runs, because they would distort each other's measurements."""
     with socket.socket(socket.AF_UNIX) as lock:
         try:
-            lock.bind("\0wxasset-bench")  # a name without a file: it is free again when this process ends
+            lock.bind("\0wxasset-bench")  # an abstract name, released when this process exits
         except OSError:
-            raise SystemExit("Another run of the benchmarks is under way; two would measure each other.") from None
+            raise SystemExit("Another run of the benchmarks is in progress; wait for its end.") from None
         yield
 
 
@@ -86,7 +90,7 @@ def _measure(options: argparse.Namespace) -> Results:
 
 
 def main(arguments: list[str]) -> None:
-    """Run what the command line asks for."""
+    """Run the command line."""
     options = _options(arguments)
     if options.draw:
         directory = options.results or _RESULTS
@@ -95,7 +99,7 @@ def main(arguments: list[str]) -> None:
     missing = [program for program in ("nginx", "curl") if which(program) is None]
     if missing:
         raise SystemExit(f"The benchmarks need {' and '.join(missing)}: apt-get install {' '.join(missing)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that everything is ended and deleted
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # to run all cleanups
     with _alone():
         results = _measure(options)
     complete = not options.quick and set(options.only) == set(SECTIONS) and options.concurrency is None

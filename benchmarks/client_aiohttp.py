@@ -1,4 +1,4 @@
-"""What most people write with aiohttp by themselves."""
+"""Typical code with plain aiohttp."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from tasks import TaskClient
 
 
 class Client(TaskClient):
-    """A form around an open file; a download is read and then written."""
+    """Upload a form with an open file; read a download and then write it."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[Item]:
@@ -18,7 +18,7 @@ class Client(TaskClient):
             yield self.item(http)
 
     def item(self, http: aiohttp.ClientSession) -> Item:
-        """Give what does one item."""
+        """Return the function for one item."""
         job, params = self.job, {"access_token": TOKEN}
         library = f"{job.url}/cgi-bin/material"
 
@@ -42,6 +42,6 @@ class Client(TaskClient):
 
 
 def make(name: str, job: Job) -> TaskClient:
-    """Make the client."""
+    """Create the client."""
     del name
     return Client(job)

@@ -1,4 +1,4 @@
-"""What most people write with httpx by themselves."""
+"""Typical code with plain httpx."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,17 +10,17 @@ from tasks import TaskClient
 
 
 class Client(TaskClient):
-    """`files=` with an open file; a download is streamed into a file."""
+    """Upload an open file with `files=`; stream a download into a file."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[Item]:
-        # Its own limits, 100 connections and 20 kept, would make it connect again and again.
+        # The default limits of 100 connections with 20 kept alive would cause frequent reconnects.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         async with httpx.AsyncClient(limits=limits, timeout=60) as http:
             yield self.item(http)
 
     def item(self, http: httpx.AsyncClient) -> Item:
-        """Give what does one item."""
+        """Return the function for one item."""
         job, params = self.job, {"access_token": TOKEN}
         library = f"{job.url}/cgi-bin/material"
 
@@ -45,6 +45,6 @@ class Client(TaskClient):
 
 
 def make(name: str, job: Job) -> TaskClient:
-    """Make the client."""
+    """Create the client."""
     del name
     return Client(job)

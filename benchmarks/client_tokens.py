@@ -1,4 +1,4 @@
-"""Tasks that wait for wxasset's token: for one that comes, or for one that never does."""
+"""Tasks waiting for wxasset's token, fetched or never fetched."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from wxasset.tokens.token import Exchange
 
 
 class Waiting(TaskClient):
-    """All tasks ask a cold cache for the token at once."""
+    """Request the token from a cold cache in all tasks at once."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[Item]:
@@ -27,7 +27,7 @@ class Waiting(TaskClient):
 
 
 class _Never:
-    """A source of tokens that never answers."""
+    """Token source without a response."""
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         del exchange, previous, rejected
@@ -36,13 +36,13 @@ class _Never:
 
 
 class Cancelling:
-    """Cancels all tasks that wait, at once."""
+    """Cancel all waiting tasks at once."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
 
     async def run(self) -> list[str]:
-        """Do the job; returns what went wrong. Only the time from the first cancellation on is of interest."""
+        """Do the job and return the errors. Only the time from the first cancellation on is measured."""
         cache = TokenCache(_Never())
 
         async def exchange(call: Call[Any], /) -> Any:
@@ -60,6 +60,6 @@ class Cancelling:
 
 
 def make(name: str, job: Job) -> Waiting | Cancelling:
-    """Make what does the job."""
+    """Create the client for the job."""
     del name
     return Waiting(job) if job.work == "acquire" else Cancelling(job)

@@ -1,4 +1,4 @@
-"""wxasset, uploading what FastAPI and Starlette hand to an application."""
+"""wxasset with uploads of `UploadFile` objects of FastAPI and Starlette."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from wxasset.transfer.uploads.source import Media
 
 
 class UploadFileClient(Client):
-    """Has an `UploadFile` for each upload under way, already on disk as Starlette keeps large ones."""
+    """Upload one `UploadFile` per concurrent upload, on disk already as Starlette stores large ones."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self._idle = [self._received() for _ in range(min(job.concurrency, job.count))]
 
     def _received(self) -> UploadFile:
-        spooled = SpooledTemporaryFile[bytes]()  # it outlives this block: it is deleted with its last reference
+        spooled = SpooledTemporaryFile[bytes]()  # used after this block; deleted with its last reference
         with self.job.source.open("rb") as file:
             shutil.copyfileobj(file, spooled)
         spooled.rollover()
@@ -36,6 +36,6 @@ class UploadFileClient(Client):
 
 
 def make(name: str, job: Job) -> TaskClient:
-    """Make the client."""
+    """Create the client."""
     del name
     return UploadFileClient(job)

@@ -1,4 +1,4 @@
-"""wechatpy 1.8.18, with a thread for each item under way."""
+"""wechatpy 1.8.18, with one thread per concurrent item."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from jobs import TOKEN, Job, check
 
 
 class Client:
-    """Has a connection for each of its threads."""
+    """Use one connection per thread."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self._threads = min(job.concurrency, job.threads, job.count)
 
     async def run(self) -> list[str]:
-        """Do the job; returns what went wrong, a text for each item."""
+        """Do the job and return the errors, one string per failed item."""
         return await asyncio.to_thread(self._run)
 
     def _run(self) -> list[str]:
         client = type("Client", (WeChatClient,), {"API_BASE_URL": f"{self.job.url}/cgi-bin/"})
         peer = client("wx1", "s", access_token=TOKEN)
-        # Its own pool, of 10 connections, would make more threads than that connect again and again.
+        # The default pool of 10 connections would cause frequent reconnects with more threads.
         peer._http.mount(self.job.url, HTTPAdapter(pool_maxsize=self._threads))  # noqa: SLF001 - no public way
         errors: list[str] = []
         item = self._item(peer)
@@ -52,6 +52,6 @@ class Client:
 
 
 def make(name: str, job: Job) -> Client:
-    """Make the client."""
+    """Create the client."""
     del name
     return Client(job)

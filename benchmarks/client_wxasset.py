@@ -10,7 +10,7 @@ from tasks import TaskClient
 from wxasset import Limits, SavedMaterial, WxSession
 from wxasset.transfer.uploads.source import Media
 
-_POOL = 100  # aiohttp's connections, unless told otherwise
+_POOL = 100  # aiohttp's default number of connections
 _LIMITS = Limits(check_size=False, check_format=False, max_download=2**40)
 
 
@@ -28,7 +28,7 @@ class Client(TaskClient):
             yield self.item(await stack.enter_async_context(session))
 
     def item(self, wx: WxSession) -> Item:
-        """Give what does one item."""
+        """Return the function for one item."""
         job = self.job
 
         async def upload(_: int) -> None:
@@ -46,7 +46,7 @@ class Client(TaskClient):
 
     @contextmanager
     def media(self) -> Iterator[Media]:
-        """Give the thing to upload."""
+        """Return the source of the upload."""
         yield self.job.source
 
 
@@ -60,5 +60,5 @@ class HandleClient(Client):
 
 
 def make(name: str, job: Job) -> TaskClient:
-    """Make the client of that name."""
+    """Create the client of this name."""
     return HandleClient(job) if name.endswith("handle") else Client(job)

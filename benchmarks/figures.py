@@ -1,4 +1,4 @@
-"""What was measured, and the ratios and lines that are made of it. Pure."""
+"""Measurements, and the ratios and lines calculated from them, without I/O."""
 
 from operator import mul
 from statistics import linear_regression, median
@@ -15,16 +15,16 @@ class Sample:
     """One measured run of one client.
 
     Attributes:
-        count: How many items were done.
-        seconds: The time that they took.
-        cpu: The client's processor time.
-        growth: By how many bytes its process grew at most.
-        server: The server's processor time.
-        others: How many cores everything else on the machine used, or its host took from it.
-        overlap: The most requests that were under way at once.
-        connections: How many connections they took.
-        tokens: How many requests asked for a token.
-        refused: Why this run may not be compared; empty where it may.
+        count: Number of items.
+        seconds: Elapsed time for all items.
+        cpu: Processor time of the client.
+        growth: Maximum growth of the client's process in bytes.
+        server: Processor time of the server.
+        others: Cores used by other programs on the machine, or taken by its host.
+        overlap: Maximum number of concurrent requests.
+        connections: Number of connections.
+        tokens: Number of token requests.
+        refused: Reason for excluding this run from comparisons; empty if it is valid.
     """
 
     count: int
@@ -40,18 +40,18 @@ class Sample:
 
     @property
     def rate(self) -> float:
-        """Items a second."""
+        """Items per second."""
         return self.count / self.seconds
 
     @property
     def effort(self) -> float:
-        """Processor time of an item."""
+        """Processor time per item."""
         return self.cpu / self.count
 
 
 @frozen
 class Runs:
-    """The runs of one client: the first one warmed it up, and the others are paired with those of the other clients."""
+    """Runs of one client: a warm-up, and runs paired with those of the other clients."""
 
     client: str
     warm: Sample
@@ -59,18 +59,18 @@ class Runs:
 
     @property
     def good(self) -> list[Sample]:
-        """The runs that may be compared."""
+        """The valid runs."""
         return [sample for sample in self.samples if not sample.refused]
 
     @property
     def growth(self) -> int:
-        """The most that the process grew by in any run, in bytes."""
+        """The maximum growth of the process in any run, in bytes."""
         return max(sample.growth for sample in [self.warm, *self.samples])
 
 
 @frozen
 class Spread:
-    """A median and what it is the median of."""
+    """A median and its values."""
 
     values: list[float]
 
@@ -87,15 +87,15 @@ class Spread:
 
 @frozen(kw_only=True)
 class Comparison:
-    """Clients that did the same work in interleaved rounds.
+    """Comparison of clients with the same work in interleaved rounds.
 
     Attributes:
-        section: What the work was.
-        tls: Whether it went over TLS.
-        size: The number of bytes of a file; 0 where there is none.
-        concurrency: How much was under way at once.
-        reference: The client that the others are compared with.
-        runs: What each client did.
+        section: The section of the suite.
+        tls: The connections used TLS.
+        size: Bytes per file; 0 without files.
+        concurrency: Number of concurrent items.
+        reference: The client to compare the others with.
+        runs: The runs of each client.
     """
 
     section: Section
@@ -110,7 +110,7 @@ class Comparison:
         return next((runs for runs in self.runs if runs.client == client), None)
 
     def ratios(self, figure: Figure, client: str, reference: str) -> Spread:
-        """Divide one client's figure by another's, round by round; runs that were refused have no ratio."""
+        """Divide one client's figure by another's, round by round; excluded runs have no ratio."""
         one, other = self.of(client), self.of(reference)
         if one is None or other is None:
             return Spread([])
@@ -124,9 +124,9 @@ class Comparison:
 
 @frozen
 class Line:
-    """The straight line through some points.
+    """Straight line fitted to points.
 
-    Its distances from the points are weighed relative to their heights; the largest one alone would decide otherwise.
+    Distances are weighted relative to the values; otherwise the largest point would dominate the fit.
     """
 
     xs: list[int]
@@ -134,7 +134,7 @@ class Line:
 
     @property
     def fit(self) -> tuple[float, float]:
-        """The height at nothing, and what each step adds."""
+        """The intercept and the slope."""
         ones, xs = [1 / y for y in self.ys], [x / y for x, y in zip(self.xs, self.ys, strict=True)]
         one_one, one_x, x_x = (sum(map(mul, *pair)) for pair in ((ones, ones), (ones, xs), (xs, xs)))
         scale = one_one * x_x - one_x * one_x
@@ -142,14 +142,14 @@ class Line:
 
     @property
     def deviation(self) -> float:
-        """The largest distance from the line, relative to it, in the larger half of the points."""
+        """The maximum relative distance from the line in the larger half of the points."""
         start, slope = self.fit
         half = len(self.xs) // 2
         return max(abs(y / (start + slope * x) - 1) for x, y in zip(self.xs[half:], self.ys[half:], strict=True))
 
     @property
     def explained(self) -> float:
-        """How much of the difference between the heights the line explains (R squared), up to 1."""
+        """The share of the variance explained by the line (R squared), up to 1."""
         start, slope = self.fit
         mean = sum(self.ys) / len(self.ys)
         left = sum((y - start - slope * x) ** 2 for x, y in zip(self.xs, self.ys, strict=True))
@@ -158,7 +158,7 @@ class Line:
 
 @frozen
 class Point:
-    """One size, or number, of files and the runs with it."""
+    """One size or number of files, with its runs."""
 
     x: int
     samples: list[Sample]
@@ -170,24 +170,24 @@ class Point:
 
     @property
     def busy(self) -> float:
-        """The median share of a core that the server used; near 1 the time is the server's own."""
+        """The median share of a core used by the server; near 1 the server limits the time."""
         return median(sample.server / sample.seconds for sample in self.samples)
 
 
 @frozen
 class Curve:
-    """How time and memory grow with the size, or the number, of files."""
+    """Growth of time and memory with the size or number of files."""
 
     work: str
     unit: Literal["bytes", "files"]
     points: list[Point]
 
     def seconds(self, point: Point) -> float:
-        """Give the median time of one file, or of all of them where their number is what grows."""
+        """Return the median time of one file, or of all files if their number grows."""
         return median(run.seconds / (run.count if self.unit == "bytes" else 1) for run in point.samples)
 
     def cpu(self, point: Point) -> float:
-        """Give the same of the client's processor time."""
+        """Return the same for the client's processor time."""
         return median(run.cpu / (run.count if self.unit == "bytes" else 1) for run in point.samples)
 
     @property
@@ -197,19 +197,19 @@ class Curve:
 
     @property
     def cpu_line(self) -> Line:
-        """The line through the processor times, which the server has no part in."""
+        """The line through the client's processor times, independent of the server."""
         return Line([point.x for point in self.points], [self.cpu(point) for point in self.points])
 
     @property
     def rise(self) -> float:
-        """The memory, in bytes, that the line through it rises from the first point to the last."""
+        """The rise of the line through the memory, from the first point to the last, in bytes."""
         fit = linear_regression([point.x for point in self.points], [point.growth for point in self.points])
         return fit.slope * (self.points[-1].x - self.points[0].x)
 
 
 @frozen
 class Waiters:
-    """A round of many tasks that waited for one token."""
+    """A round of many tasks waiting for one token."""
 
     waiters: int
     calls: int
@@ -222,10 +222,10 @@ class Imports:
     """A round of fresh interpreters, in seconds.
 
     Attributes:
-        bare: With nothing.
-        libraries: With the four libraries that wxasset is built on.
-        named: With them and ``import wxasset``, which loads next to nothing of it.
-        usable: With them and ``from wxasset import WxSession``, without which nothing can be done.
+        bare: Without imports.
+        libraries: With the four libraries required by wxasset.
+        named: With them and ``import wxasset``, without most of its modules.
+        usable: With them and ``from wxasset import WxSession``, the minimum for real use.
     """
 
     bare: float
@@ -247,7 +247,7 @@ class Connections:
 
 @define
 class Results:
-    """All that one run of the suite measured."""
+    """All measurements of one run of the suite."""
 
     machine: dict[str, str]
     comparisons: list[Comparison] = field(factory=list)

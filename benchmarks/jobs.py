@@ -1,4 +1,4 @@
-"""What a client is told to do, and what it tells of it; both travel as lines of JSON."""
+"""Jobs of clients and their outcomes, exchanged as lines of JSON."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ Work = Literal["upload", "download", "count", "acquire", "cancel"]
 Item = Callable[[int], Awaitable[None]]
 
 KB, MB, GB = 2**10, 2**20, 2**30
-TOKEN = "7" * 512  # as long as WeChat's may become; all clients send the same
+TOKEN = "7" * 512  # maximum length of WeChat's tokens; all clients send the same
 
 
 @frozen(kw_only=True)
@@ -22,11 +22,11 @@ class Job:
     Attributes:
         work: Upload a file, save one to disk, count the library, or wait for a token.
         url: The server's base URL.
-        count: How often.
-        concurrency: How much of it at once.
-        threads: The most threads of a client that needs one for each item.
-        path: The file to upload, or the directory for what is downloaded.
-        size: The number of bytes of a file.
+        count: Number of items.
+        concurrency: Number of concurrent items.
+        threads: Maximum number of threads, for clients with one thread per item.
+        path: The file to upload, or the directory for downloads.
+        size: Bytes per file.
     """
 
     work: Work
@@ -43,21 +43,21 @@ class Job:
         return Path(self.path)
 
     def target(self, number: int) -> Path:
-        """Name the file that a download becomes; a new one each, as replacing one would wait for the disk."""
+        """Return the path of a download; always a new file, because replacing one would wait for the disk."""
         return Path(self.path, f"{number}.jpg")
 
 
 @frozen(kw_only=True)
 class Outcome:
-    """What became of a job.
+    """Result of a job.
 
     Attributes:
-        seconds: The time that it took.
-        cpu: The processor time that it took, of all threads.
-        spent: The same and what went into preparing it, before its clock started.
-        growth: By how many bytes the process grew at most.
-        failed: How many items failed.
-        error: What the first of them said.
+        seconds: Elapsed time.
+        cpu: Processor time of all threads.
+        spent: Processor time including the preparation before the clock started.
+        growth: Maximum growth of the process in bytes.
+        failed: Number of failed items.
+        error: Message of the first failure.
     """
 
     seconds: float
@@ -69,16 +69,16 @@ class Outcome:
 
 
 def to_line(thing: Any) -> str:
-    """Write a job or an outcome."""
+    """Encode a job or an outcome."""
     return json.dumps(asdict(thing)) + "\n"
 
 
 def from_line(kind: Callable[..., T], line: str) -> T:
-    """Read a job or an outcome."""
+    """Decode a job or an outcome."""
     return kind(**json.loads(line))
 
 
 def check(found: object, wanted: object) -> None:
-    """Fail an item whose answer is not the expected one."""
+    """Raise an error for an unexpected response."""
     if found != wanted:
-        raise ValueError(f"answered {found!r:.80} instead of {wanted!r:.80}")
+        raise ValueError(f"expected the response {wanted!r:.80}, got {found!r:.80}")

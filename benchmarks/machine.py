@@ -1,4 +1,4 @@
-"""Names the machine and the programs that results belong to; nothing that tells whose machine it is."""
+"""Description of the machine and the programs of a run, without data about its owner."""
 
 import os
 import platform
@@ -33,8 +33,8 @@ def _processor() -> str:
 
 
 def _said(program: str, option: str) -> str:
-    """Take the first version out of what a program says of itself."""
-    done = subprocess.run(  # noqa: S603 - programs that `bench` made sure of
+    """Return the first version in the output of a program."""
+    done = subprocess.run(  # noqa: S603 - programs checked by `bench`
         [shutil.which(program) or program, option], capture_output=True, text=True, check=True
     )
     found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)

@@ -16,10 +16,10 @@ from tables import size
 
 _OURS, _THEIRS, _INK, _PALE = "#1f6feb", "#b3bac5", "#24292f", "#d8dee4"
 _WORK = {"upload": "#1f6feb", "download": "#d9822b"}
-_ROOM = 0.13  # the part of an axis that a number needs
+_ROOM = 0.13  # share of an axis needed by a number
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "wxasset",  # the same results make the same file
-    "svg.fonttype": "none",  # texts stay texts: smaller, and sharp at any size
+    "svg.fonttype": "none",  # text is not converted to paths: smaller, and sharp at any size
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -35,7 +35,7 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def draw(results: Results, directory: Path, suffix: str = ".svg") -> list[Path]:
-    """Draw everything that there are results for; returns the files."""
+    """Draw plots of all available results; return the files."""
     plots: dict[str, Callable[[Results], Figure | None]] = {
         "upload": lambda each: _transfers(each, "upload"),
         "download": lambda each: _transfers(each, "download"),
@@ -55,7 +55,7 @@ def draw(results: Results, directory: Path, suffix: str = ".svg") -> list[Path]:
 
 
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str]) -> Sequence[int]:
-    """Draw a bar for each client, the first at the top; returns where they are."""
+    """Draw a bar for each client, the first at the top; return their positions."""
     places = range(len(names), 0, -1)
     axes.barh(places, values, height=0.72, color=[_OURS if name.startswith("wxasset") else _THEIRS for name in names])
     axes.set_yticks(places, names)
@@ -121,7 +121,7 @@ def _calls(results: Results) -> Figure | None:
 
 
 def _memory(results: Results) -> Figure | None:
-    """Draw the memory that many uploads take."""
+    """Draw the memory use of many uploads."""
     found = next((each for each in results.comparisons if each.section == "inflight"), None)
     if found is None:
         return None
@@ -140,7 +140,7 @@ def _memory(results: Results) -> Figure | None:
 
 
 def _growth(results: Results) -> Figure | None:
-    """Draw how time and memory grow with the size and the number of files."""
+    """Draw the growth of time and memory with the size and the number of files."""
     if not results.curves:
         return None
     figure = Figure(figsize=(8.4, 5.6), layout="constrained")
@@ -174,7 +174,7 @@ def _style(curve: Curve) -> dict[str, Any]:
 
 
 def _number(axes: Axes, curve: Curve) -> None:
-    """Put the points' own numbers on the axis below."""
+    """Label the x axis with the numbers of the points."""
     axes.set_xscale("log")
     xs = [point.x for point in curve.points]
     room = (xs[-1] / xs[0]) ** _ROOM
@@ -186,7 +186,7 @@ def _number(axes: Axes, curve: Curve) -> None:
 
 
 def _times(axes: Axes, curve: Curve) -> None:
-    """Draw the times, and the straight line that they should lie on."""
+    """Draw the times and the fitted line."""
     start, slope = curve.time_line.fit
     xs = [point.x for point in curve.points]
     smooth = [xs[0] * (xs[-1] / xs[0]) ** (step / 60) for step in range(61)]

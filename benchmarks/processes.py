@@ -1,4 +1,4 @@
-"""The processes that are measured: a worker for each Python client, and curl."""
+"""Measured processes: a worker for each Python client, and curl."""
 
 import os
 import re
@@ -20,20 +20,20 @@ from attrs import define, field
 from jobs import TOKEN, Job, Outcome, from_line, to_line
 
 CURL = "curl --parallel"
-_PATIENCE = 300.0  # seconds that a job may take
-_LOOK = 0.005  # seconds between two looks at curl's memory
+_PATIENCE = 300.0  # timeout of a job in seconds
+_LOOK = 0.005  # interval between samples of curl's memory in seconds
 
 
 class Runner(Protocol):
-    """Something that does jobs."""
+    """Client process for jobs."""
 
     def run(self, job: Job) -> Outcome:
-        """Do a job and tell what became of it."""
+        """Do a job and return its outcome."""
         ...
 
 
 def environment(certificate: Path) -> dict[str, str]:
-    """Give what lets every client trust the server's certificate, and reach it directly."""
+    """Return environment variables to trust the server's certificate and bypass proxies."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     here = str(Path(__file__).parent)
     trusted = {"SSL_CERT_FILE": str(certificate), "REQUESTS_CA_BUNDLE": str(certificate)}
@@ -42,12 +42,12 @@ def environment(certificate: Path) -> dict[str, str]:
 
 @define
 class Worker:
-    """A client in a Python process of its own, which stays for further jobs."""
+    """A client in its own Python process, reused for further jobs."""
 
     _process: subprocess.Popen[str]
 
     def run(self, job: Job) -> Outcome:
-        """Do a job; one that takes too long, or ends the process, is a failure of all its items."""
+        """Do a job; on a timeout, or if the process exits, all its items count as failed."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin
         assert stdout
@@ -64,14 +64,14 @@ class Worker:
 
 @contextmanager
 def worker(name: str, variables: dict[str, str]) -> Iterator[Worker]:
-    """Start the worker of a client, and end it afterwards."""
+    """Start the worker of a client, and stop it afterwards."""
     process = subprocess.Popen(  # noqa: S603 - this interpreter
         [sys.executable, Path(__file__).with_name("worker.py"), name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=variables,
         text=True,
-        start_new_session=True,  # Ctrl-C ends this program, which then ends its workers
+        start_new_session=True,  # Ctrl-C interrupts this program only, then it stops its workers
     )
     try:
         yield Worker(process)
@@ -84,7 +84,7 @@ def worker(name: str, variables: dict[str, str]) -> Iterator[Worker]:
 class Curl:
     """One `curl --parallel` process for each job.
 
-    What it takes to start is taken off: workers are running already when their clock starts.
+    Startup time is subtracted, because workers are running already when their clock starts.
     """
 
     _certificate: Path
@@ -92,14 +92,14 @@ class Curl:
     _least: int = field(default=2**63, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Find out how long curl takes to start."""
+        """Measure the startup time of curl."""
         starts = [_curl("--version")[0] for _ in range(9)]
         self._started = Outcome(
             seconds=median(start.seconds for start in starts), cpu=median(start.cpu for start in starts)
         )
 
     def run(self, job: Job) -> Outcome:
-        """Do a job. Memory is counted from the smallest job that was done so far."""
+        """Do a job. Memory is counted from the smallest job so far."""
         with tempfile.NamedTemporaryFile("w", prefix="wxasset-", suffix=".curl") as config:
             config.write("next\n".join(map(self._options(job).__add__, self._outputs(job))))
             config.flush()
@@ -125,7 +125,7 @@ class Curl:
             "download": (f"{library}/get_material?access_token={TOKEN}", r'json = "{\"media_id\":\"M\"}"'),
             "count": (f"{library}/get_materialcount?access_token={TOKEN}", ""),
         }[job.work]
-        # Without "Expect:" it would wait for leave to send each large body.
+        # Without "Expect:" curl would wait for a 100 response before each large body.
         return (
             f'url = "{url}"\n{more}\nheader = "Expect:"\ncacert = "{self._certificate}"\n'
             'http1.1\nfail\nwrite-out = "%{http_code}\\n"\n'
@@ -138,11 +138,11 @@ class Curl:
 
 
 def _curl(*arguments: str) -> tuple[Outcome, list[str]]:
-    """Run curl; gives its peak of memory as the growth, and its output's words."""
+    """Run curl; return its peak memory as the growth, and the words of its output."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started = perf_counter()
         program = shutil.which("curl") or "curl"
-        process = subprocess.Popen([program, *arguments], stdout=out, stderr=err)  # noqa: S603 - as `bench` made sure of
+        process = subprocess.Popen([program, *arguments], stdout=out, stderr=err)  # noqa: S603 - checked by `bench`
         peak = _Peak(process.pid)
         try:
             _, status, used = os.wait4(process.pid, 0)
@@ -161,7 +161,7 @@ def _curl(*arguments: str) -> tuple[Outcome, list[str]]:
 
 
 class _Peak:
-    """Watches the most memory that a process has had; `wait4` would tell that of the one that started it."""
+    """Sampler of the peak memory of a process; `wait4` would include the peak of its parent."""
 
     def __init__(self, process: int) -> None:
         self.bytes = 0
@@ -177,6 +177,6 @@ class _Peak:
                 self.bytes = int(found[1]) * 1024 if found else self.bytes
 
     def end(self) -> None:
-        """Stop watching."""
+        """Stop sampling."""
         self._over.set()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Interleaved rounds: every client does the same work in each, and each run is checked by the server's log."""
+"""Interleaved rounds with the same work for every client; each run is checked by the server's log."""
 
 import hashlib
 import os
@@ -16,21 +16,21 @@ from jobs import KB, MB, Job, Work
 from processes import CURL, Curl, Runner, environment, worker
 from server import Kind, Request, Server
 
-SLOW = 3.0  # seconds after which a client does fewer items in the rounds that follow
+SLOW = 3.0  # seconds; after a slower run a client does fewer items in later rounds
 
 
 @frozen(kw_only=True)
 class Load:
-    """What all clients of a comparison do.
+    """Work of all clients of a comparison.
 
     Attributes:
-        work: The work.
-        tls: Whether it goes over TLS.
-        size: The number of bytes of a file.
-        concurrency: How much is under way at once.
-        count: How many items a run has.
-        kind: What the server does with bodies.
-        threads: The most threads of a client that needs one for each item.
+        work: The kind of work.
+        tls: Use TLS.
+        size: Bytes per file.
+        concurrency: Number of concurrent items.
+        count: Number of items per run.
+        kind: The server's handling of bodies.
+        threads: Maximum number of threads, for clients with one thread per item.
     """
 
     work: Work
@@ -55,7 +55,7 @@ class Bench:
     _runners: dict[str, Runner] = field(factory=dict, init=False)
 
     def runner(self, client: str) -> Runner:
-        """Give the process of a client; it is kept."""
+        """Return the process of a client; it is reused."""
         if client not in self._runners:
             self._runners[client] = self._stack.enter_context(self.fresh(client))
         return self._runners[client]
@@ -65,16 +65,14 @@ class Bench:
         """Start a new process of a client."""
         if client == CURL:
             curl = Curl(self.server.certificate)
-            curl.run(
-                self.job(Load(work="count", count=1, concurrency=1))
-            )  # the memory that later jobs are held against
+            curl.run(self.job(Load(work="count", count=1, concurrency=1)))  # the baseline for the memory of later jobs
             yield curl
         else:
             with worker(client, environment(self.server.certificate)) as started:
                 yield started
 
     def job(self, load: Load) -> Job:
-        """Say what a client has to do."""
+        """Return the job for a client."""
         path = self._outputs if load.work == "download" else self.file(load.size)
         if load.work == "download":
             self.file(load.size)
@@ -89,7 +87,7 @@ class Bench:
         )
 
     def file(self, size: int) -> Path:
-        """Give the file of that size, which begins as a JPEG."""
+        """Return the file of this size; it begins with a JPEG signature."""
         path = self._files / f"{size}.jpg"
         if not path.exists():
             with path.open("wb") as file:
@@ -99,12 +97,12 @@ class Bench:
         return path
 
     def measure(self, runner: Runner, load: Load, *, hashes: bool = False) -> Sample:
-        """Have a job done; the sample says whether it may be compared, and why not."""
+        """Run a job; the sample contains the reason if it is excluded from comparisons."""
         job = self.job(load)
         self.server.mark()
         started, others, busy = perf_counter(), _machine_busy() - process_time(), self.server.busy()
         outcome = runner.run(job)
-        seconds = perf_counter() - started  # with what the client prepared, which its own clock leaves out
+        seconds = perf_counter() - started  # includes the client's preparation, excluded by its own clock
         others, busy = _machine_busy() - process_time() - others, self.server.busy() - busy
         waiting = load.work == "acquire"
         requests = self.server.requests(items=0 if waiting else load.count, tokens=waiting)
@@ -126,7 +124,7 @@ class Bench:
         )
 
     def _unlike(self, load: Load, requests: list[Request], *, hashes: bool) -> str:
-        """Say what is wrong with the bytes that arrived: their number, or their hash."""
+        """Return the error of the received bytes: their number, or their hash."""
         source = self.file(load.size)
         if load.work == "download":
             saved = list(self._outputs.iterdir())
@@ -142,7 +140,7 @@ class Bench:
         return "" if same else "other bytes arrived than were sent"
 
     def verify(self, client: str, load: Load) -> None:
-        """Hash every byte that a client transfers, before anything of it is measured."""
+        """Check the hash of all transferred bytes of a client before measuring it."""
         sample = self.measure(self.runner(client), evolve(load, kind=Kind.VERIFY), hashes=True)
         if sample.refused:
             raise SystemExit(f"{client}: {load.work} of {load.size:,} bytes: {sample.refused}")
@@ -150,10 +148,9 @@ class Bench:
     def compare(
         self, section: Section, load: Load, clients: Sequence[str], reference: str, *, afresh: bool = False
     ) -> Comparison:
-        """Run the rounds, after one that warms up.
+        """Run a warm-up round, then the measured rounds.
 
-        With `afresh` each run has a new process, which has done nothing but a small job before; nothing else can
-        be warmed up then.
+        With `afresh` each run has a new process with one small job as its only warm-up.
         """
         loads = dict.fromkeys(clients, load)
         samples: dict[str, list[Sample]] = {client: [] for client in clients}
@@ -181,28 +178,28 @@ class Bench:
             return self.after_warming(runner, load)
 
     def after_warming(self, runner: Runner, load: Load) -> Sample:
-        """Measure a new process that has done one small item, so that what is loaded late counts for nobody."""
+        """Measure a new process after one small item, to exclude lazy imports for all clients."""
         self._warm(runner, evolve(load, count=1, concurrency=1, size=min(load.size, KB)))
         return self.measure(runner, load)
 
     def _warm(self, runner: Runner, load: Load) -> None:
-        """Have a job done that is not measured."""
+        """Run a job without measuring it."""
         self.server.mark()
         runner.run(self.job(load))
-        self.server.requests(items=load.count)  # or they would be taken for those of the next job
+        self.server.requests(items=load.count)  # otherwise they would count for the next job
         for path in self._outputs.iterdir():
             path.unlink()
 
 
 def _machine_busy() -> float:
-    """Tell how many seconds of processor time the machine has used, also for the kernel or lost to its host."""
+    """Return the processor time of the machine in seconds, including kernel time and time taken by its host."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, fields)
     return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def _fault(load: Load, requests: list[Request]) -> str:
-    """Say what the log shows to be wrong with a run."""
+    """Return the errors of a run shown by the log."""
     items = [request for request in requests if not request.for_token]
     tokens = len(requests) - len(items)
     count = 0 if load.work == "acquire" else load.count
@@ -218,7 +215,7 @@ def _fault(load: Load, requests: list[Request]) -> str:
 
 
 def _overlap(requests: list[Request]) -> int:
-    """Count the most requests that were under way at once."""
+    """Return the maximum number of concurrent requests."""
     events = sorted([(request.started, 1) for request in requests] + [(request.ended, -1) for request in requests])
     most = now = 0
     for _, change in events:
@@ -228,7 +225,7 @@ def _overlap(requests: list[Request]) -> int:
 
 
 def _media(path: Path) -> bytes:
-    """Take the media out of a form, whose first line is its boundary."""
+    """Extract the media from a form; its first line is the boundary."""
     body = path.read_bytes()
     boundary, _, rest = body.partition(b"\r\n")
     _, _, media = rest.partition(b"\r\n\r\n")
@@ -237,7 +234,7 @@ def _media(path: Path) -> bytes:
 
 @contextmanager
 def prepared(*, rounds: int, quick: bool) -> Iterator[Bench]:
-    """Start the server in a temporary directory; everything is ended and deleted afterwards."""
+    """Start the server in a temporary directory; stop all processes and delete all files afterwards."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wxasset-bench-")))
         for name in ("server", "files", "outputs"):

@@ -1,4 +1,4 @@
-"""The sections of the suite: what is measured, with which clients, and how often."""
+"""Sections of the suite: measurements, clients and repetitions."""
 
 import os
 import subprocess
@@ -36,12 +36,12 @@ _COUNTS = {
     (64 * KB, 8): 800,
     (64 * KB, 64): 800,
 }
-_CHECKED = 16  # files that are hashed, all at once, for each client, size and transport
+_CHECKED = 16  # files hashed concurrently for each client, size and transport
 _JSON_CALLS = 3000
 _INTERPRETERS = 15
 _LIBRARIES = "import aiohttp, anyio, attrs, cattrs"
 
-# How often a file of each size is transferred in a run: small ones many times, or the clock would see the session only.
+# Transfers of a file of each size per run: many for small ones, otherwise session setup would dominate the time.
 _GROWING_SIZES = {KB: 50, 32 * KB: 50, MB: 20, 32 * MB: 4, 256 * MB: 1, GB: 1}
 _GROWING_NUMBERS = (10, 100, 1000, 10_000)
 
@@ -50,14 +50,14 @@ Tell = Callable[[str], None]
 
 @frozen
 class Plan:
-    """What is left of the suite after the command line has been read."""
+    """Scope of the suite selected by the command line."""
 
     quick: bool
     concurrencies: tuple[int, ...]
 
     @property
     def transports(self) -> tuple[bool, ...]:
-        """Over TLS, and plain."""
+        """With TLS and without."""
         return (True,) if self.quick else (True, False)
 
     def count(self, count: int, at_least: int) -> int:
@@ -100,9 +100,9 @@ def json(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
 
 
 def inflight(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
-    """Compare the memory that many uploads at once take, each time in new processes.
+    """Compare the memory use of many concurrent uploads, always in new processes.
 
-    A connection under TLS takes memory whatever it is used for; as many small calls at once show how much.
+    Each TLS connection needs memory for any use; the same number of concurrent small calls shows the amount.
     """
     count = plan.count(IN_FLIGHT, 0)
     for tls in plan.transports:
@@ -114,7 +114,7 @@ def inflight(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
 
 
 def tokens(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
-    """Let many tasks wait for one token, and cancel many that do."""
+    """Measure many tasks waiting for one token, and the cancellation of waiting tasks."""
     del plan
     tell(f"{WAITERS:,} tasks that wait for a token, and {CANCELLED:,} that are cancelled")
     runner = bench.runner("tokens")
@@ -136,13 +136,13 @@ def import_(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     """Time the import in fresh interpreters."""
     del bench
     tell("import")
-    # The names of wxasset are loaded when they are first used, so the module alone would say little.
+    # Names of wxasset are loaded on first use; the time of the module alone is not representative.
     programs = ("pass", _LIBRARIES, f"{_LIBRARIES}, wxasset", f"{_LIBRARIES}; from wxasset import WxSession")
     with tempfile.TemporaryDirectory(prefix="wxasset-compiled-") as compiled:
         variables = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         variables["PYTHONPYCACHEPREFIX"] = compiled
         for program in programs:
-            _interpret(program, variables)  # compiles, as installing does
+            _interpret(program, variables)  # compiles to bytecode, as an installation does
         for _ in range(plan.count(_INTERPRETERS, 5)):
             results.imports.append(Imports(*(_interpret(program, variables) for program in programs)))
 
@@ -154,7 +154,7 @@ def _interpret(program: str, variables: dict[str, str]) -> float:
 
 
 def growth(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
-    """Measure how time and memory grow with the size and with the number of files, each time in a new process."""
+    """Measure the growth of time and memory with the size and number of files, always in a new process."""
     sizes = [size for size in _GROWING_SIZES if size <= 10 * MB] + [10 * MB] if plan.quick else list(_GROWING_SIZES)
     numbers = _GROWING_NUMBERS[:3] if plan.quick else _GROWING_NUMBERS
     for work in ("upload", "download"):

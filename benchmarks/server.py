@@ -1,4 +1,4 @@
-"""An nginx in a process of its own: it takes uploads whole, answers with fixed bytes, and logs each request."""
+"""nginx in a separate process: it reads uploads completely, returns fixed bytes, and logs each request."""
 
 import os
 import shutil
@@ -16,18 +16,18 @@ from attrs import define, field, frozen
 
 from jobs import TOKEN
 
-_READY = 10.0  # seconds that nginx may take to start
-_LOGGED = 3.0  # seconds that the last lines of the log may take to come after their answers
-_STARTS = 3  # a port that was free may be taken before nginx has it
-_ROOM = 4 * 2**30  # bytes of bodies that are kept in memory, where there is so much room
+_READY = 10.0  # timeout for the start of nginx in seconds
+_LOGGED = 3.0  # timeout for the last lines of the log after their responses in seconds
+_STARTS = 3  # attempts; a free port may be taken before nginx binds it
+_ROOM = 4 * 2**30  # bytes of bodies kept in memory, if available
 
 
 class Kind(StrEnum):
-    """What the server does with bodies."""
+    """Handling of bodies by the server."""
 
-    FAST = "fast"  # keeps them in memory until it has answered
-    VERIFY = "verify"  # leaves each as a file, which is read and deleted by `rounds`
-    GROWTH = "growth"  # writes all but the smallest to files, so that a large one takes no longer per byte
+    FAST = "fast"  # keeps them in memory until the response
+    VERIFY = "verify"  # stores each as a file, read and deleted by `rounds`
+    GROWTH = "growth"  # writes all but the smallest to files, for the same time per byte at every size
 
 
 _BODIES = {
@@ -54,8 +54,8 @@ http {{
 }}
 """
 
-# `return` alone would answer before the body has come. The mirror module reads all of it first; then the file /empty
-# cannot be posted to, and that refusal is turned into the answer.
+# `return` alone would respond before the body is received. The mirror module reads all of it first; then a POST to the
+# file /empty is rejected, and error_page turns this rejection into the response.
 _SERVER = """
     server {{
         listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl;
@@ -85,7 +85,7 @@ _SERVER = """
 
 @frozen
 class Request:
-    """A request that was answered, as the log has it."""
+    """A completed request from the log."""
 
     connection: int
     status: int
@@ -98,7 +98,7 @@ class Request:
 
     @property
     def for_token(self) -> bool:
-        """Whether it asked for an access token."""
+        """True for a request of an access token."""
         return "/cgi-bin/material/" not in self.path and not self.path.startswith(("/files/", "/empty"))
 
 
@@ -127,20 +127,20 @@ class Server:
     _offset: int = field(default=0, init=False)
 
     def url(self, kind: Kind = Kind.FAST, *, tls: bool, size: int = 0) -> str:
-        """Give the base URL under which downloads have so many bytes."""
+        """Return the base URL for downloads of this size in bytes."""
         port = self._ports[kind][tls]
         return f"http{'s' if tls else ''}://127.0.0.1:{port}/{size}"
 
     def busy(self) -> float:
-        """Tell how many seconds of processor time it has used."""
+        """Return the processor time of the server in seconds."""
         return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def mark(self) -> None:
-        """Leave out of `requests` what has been logged so far."""
+        """Exclude the log so far from `requests`."""
         self._offset = self._log.stat().st_size
 
     def requests(self, *, items: int = 0, tokens: int = 0) -> list[Request]:
-        """Read what was logged since `mark`; lines are written just after the answers, so wait for so many."""
+        """Return the requests since `mark`; wait for the expected number, because nginx logs after the response."""
         deadline = time.monotonic() + _LOGGED
         while True:
             with self._log.open() as log:
@@ -152,7 +152,7 @@ class Server:
             time.sleep(0.01)
 
     def check_patience(self) -> None:
-        """Make sure that an upload is not answered before its last byte, or clients would be compared by luck."""
+        """Check that uploads get no response before their last byte; otherwise comparisons are not valid."""
         for size in (1, 64 * 1024, 10 * 2**20):
             with socket.create_connection(("127.0.0.1", self._ports[Kind.FAST][False])) as client:
                 head = f"POST /0/cgi-bin/material/add_material HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n"
@@ -165,7 +165,9 @@ class Server:
                 client.settimeout(_READY)
                 client.sendall(b"\0")
                 if early or not client.recv(64).startswith(b"HTTP/1.1 200 "):
-                    raise SystemExit("nginx does not answer uploads as it should; is its mirror module missing?")
+                    raise SystemExit(
+                        "nginx responded too early or not with 200 to an upload; install nginx with the mirror module"
+                    )
 
 
 def _free_ports(count: int) -> list[int]:
@@ -192,10 +194,10 @@ def _start(directory: Path, files: Path, bodies: Path) -> tuple[subprocess.Popen
         for kind, (plain, tls) in ports.items()
     )
     (directory / "nginx.conf").write_text(_MAIN.format(directory=directory, bodies=bodies, servers=servers))
-    # Memory of bodies is kept for the next ones: asking the system for it anew takes as long as deciphering.
+    # Memory of bodies is reused for later ones: allocating it again takes as long as decryption.
     settings = {"MALLOC_MMAP_THRESHOLD_": "67108864", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
     with (directory / "error.log").open("wb") as errors:
-        process = subprocess.Popen(  # noqa: S603 - the program that `bench` made sure of
+        process = subprocess.Popen(  # noqa: S603 - the program is checked by `bench`
             [shutil.which("nginx") or "nginx", "-p", directory, "-c", directory / "nginx.conf"],
             env=os.environ | settings,
             stderr=errors,
@@ -204,7 +206,7 @@ def _start(directory: Path, files: Path, bodies: Path) -> tuple[subprocess.Popen
 
 
 def _bodies_in(stack: ExitStack, directory: Path) -> Path:
-    """Choose where bodies go that become files: memory, if there is room."""
+    """Choose the directory for bodies stored as files: in memory, if there is room."""
     memory = Path("/dev/shm")  # noqa: S108 - a directory of a random name is made in it
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= _ROOM:
         return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wxasset-bodies-", dir=memory)))
@@ -216,8 +218,8 @@ def running(directory: Path, files: Path) -> Iterator[Server]:
     """Run the server.
 
     Args:
-        directory: Where it may write.
-        files: Where the files are that it gives out, each named by its size.
+        directory: Directory for its own files.
+        files: Directory with the files to serve, each named by its size.
     """
     authority = trustme.CA()
     authority.cert_pem.write_to_path(directory / "authority.pem")
@@ -235,4 +237,4 @@ def running(directory: Path, files: Path) -> Iterator[Server]:
                     yield Server(directory / "authority.pem", process, directory / "access.log", ports)
                     return
                 time.sleep(0.02)
-        raise SystemExit(f"nginx does not start: {(directory / 'error.log').read_text().strip()[-500:]}")
+        raise SystemExit(f"nginx did not start: {(directory / 'error.log').read_text().strip()[-500:]}")

@@ -1,4 +1,4 @@
-"""The results as tables in Markdown, which are readable as they are. Pure."""
+"""Results as readable Markdown tables, without I/O."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
@@ -7,11 +7,11 @@ import acceptance
 from figures import Comparison, Curve, Line, Results, Runs, Spread
 from jobs import GB, KB, MB
 
-_STRAIGHT = 0.95  # of the differences between the times, that the line has to explain
-_NEAR = 0.25  # how far a point of the larger half may be from the line
-_BUSY = 0.9  # of a core that the server has
-_QUIET = 0.15  # of a core that others may use while something is measured
-_FLAT = 4 * MB  # bytes that memory may rise by, from the smallest to the largest
+_STRAIGHT = 0.95  # minimum share of the variance of times explained by the line
+_NEAR = 0.25  # maximum relative distance of a point of the larger half from the line
+_BUSY = 0.9  # share of the server's core
+_QUIET = 0.15  # maximum share of a core used by other programs during a measurement
+_FLAT = 4 * MB  # maximum rise of memory in bytes, from the smallest to the largest
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -28,7 +28,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def acceptance_table(results: Results) -> str:
-    """Show every promise with what was measured."""
+    """Return every acceptance criterion with its measurement."""
     rows = [(row.measure, row.measured, row.floor, row.aim, row.verdict) for row in acceptance.rows(results)]
     return table(("measure", "measured", "floor", "aim", "verdict"), rows)
 
@@ -55,7 +55,7 @@ def size(count: int) -> str:
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """Show what each client did, and the ratios of the pairs."""
+    """Return the results of each client, and the ratios of the pairs."""
     name = comparison.reference.removesuffix(" --parallel")
     head = ["client", "a second", "MB/s", f"rate / {name}", f"CPU / {name}", "wxasset / it", "growth", "server busy"]
     rows = [
@@ -85,7 +85,7 @@ def _busy(runs: Runs) -> str:
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
-    """Say what a reader has to know beside the numbers."""
+    """Yield notes on the numbers."""
     counts = {runs.samples[0].count for runs in comparison.runs}
     fewer = [
         f"{runs.client} {runs.samples[0].count}" for runs in comparison.runs if runs.samples[0].count < max(counts)
@@ -106,7 +106,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 
 def curve_table(curve: Curve) -> str:
-    """Show how time and memory grow, and whether that is a straight line."""
+    """Return the growth of time and memory, and an assessment of its linearity."""
     sized = curve.unit == "bytes"
     head = (
         "size" if sized else "files",

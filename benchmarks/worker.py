@@ -1,4 +1,4 @@
-"""The process that a client runs in: reads jobs from stdin, one a line, and writes what became of each to stdout."""
+"""Process of a client: it reads jobs from stdin, one per line, and writes their outcomes to stdout."""
 
 import asyncio
 import gc
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from jobs import Job, Outcome, from_line, to_line
 
-# In its own module each, so that a process has nothing but its client in memory.
+# One module per client: a process loads only its own client.
 _MODULES = {
     "wxasset": "client_wxasset",
     "wxasset handle": "client_wxasset",
@@ -31,7 +31,7 @@ class _Client(Protocol):
 
 
 def _memory(name: str) -> int:
-    """Read a number of bytes from what the kernel knows of this process."""
+    """Read a number of bytes from the kernel's status of this process."""
     found = re.search(rf"{name}:\s*([0-9]+) kB", Path("/proc/self/status").read_text())
     assert found
     return int(found[1]) * 1024
@@ -41,7 +41,7 @@ def _perform(runner: asyncio.Runner, make: Callable[[], _Client]) -> Outcome:
     received = process_time()
     client = make()
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts at the present size
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the current size
     before = _memory("VmRSS")
     cpu, started = process_time(), perf_counter()
     errors = runner.run(client.run())
@@ -65,7 +65,7 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def main(name: str) -> None:
-    """Do jobs until there are no more."""
+    """Do jobs until the end of stdin."""
     make = importlib.import_module(_MODULES[name]).make
     with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
         for line in sys.stdin:

@@ -1,7 +1,7 @@
-"""A page for the pictures of a WeChat account: drop them in, look at them, delete them.
+"""Web page for the pictures of a WeChat account: upload, view and delete them.
 
-Without credentials it runs on the simulator, which starts with it and forgets everything when it ends. With
-WXASSET_APPID and WXASSET_SECRET set it works on the real library: what is deleted there is gone.
+Without credentials it uses a simulator in the same process; its content is lost at exit. With WXASSET_APPID and
+WXASSET_SECRET set it uses the real library: deleted pictures cannot be restored.
 """
 
 import os
@@ -21,9 +21,11 @@ from wxasset import WxAssetError, WxSession
 from wxasset.simulator import Simulator
 from wxasset.starlette import MaterialResponse, answer_error, lifespan, session
 
-# A name that leads here from elsewhere would let that site's pages in (DNS rebinding).
+# Requests for other host names are rejected: they could come from pages of other sites (DNS rebinding).
 _HOSTS: Final = os.environ.get("GALLERY_HOSTS", "127.0.0.1,localhost").split(",")
-_A_DAY: Final = {"Cache-Control": "private, max-age=86400, immutable"}  # each look at WeChat counts against a quota
+_A_DAY: Final = {
+    "Cache-Control": "private, max-age=86400, immutable"
+}  # each download from WeChat counts against a quota
 
 
 @asynccontextmanager
@@ -44,7 +46,7 @@ app = FastAPI(
     lifespan=account,
     exception_handlers={WxAssetError: answer_error},
     middleware=[Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS, www_redirect=False)],
-    openapi_url=None,  # its pages come from a CDN, which the policy of this page does not allow
+    openapi_url=None,  # its pages load scripts from a CDN; the policy of this page forbids that
 )
 
 Wx = Annotated[WxSession, Depends(session)]
@@ -53,25 +55,25 @@ UploadId = Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]
 
 @define
 class Passage:
-    """How far a picture has come on its way to WeChat, in bytes."""
+    """Progress of an upload to WeChat, in bytes."""
 
     done: int = 0
     total: int | None = None
 
     def move(self, done: int, total: int | None) -> None:
-        """Take the news of `add_material`."""
+        """Update the progress; callback of `add_material`."""
         self.done, self.total = done, total
 
 
 @app.get("/api/about")
 async def about(request: Request, wx: Wx) -> dict[str, Any]:
-    """Say which library this is."""
+    """Return the kind of the library and its number of pictures."""
     return {"simulated": request.state.simulated, "total": (await wx.count_materials()).image}
 
 
 @app.get("/api/images")
 async def listed(wx: Wx, offset: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
-    """List a page of pictures, the newest first."""
+    """List a page of pictures, newest first."""
     page = await wx.list_materials("image", offset=offset)
     items = [{"media_id": one.media_id, "name": one.name, "time": one.update_time} for one in page.items]
     return {"items": items, "total": page.total}
@@ -79,7 +81,7 @@ async def listed(wx: Wx, offset: Annotated[int, Query(ge=0)] = 0) -> dict[str, A
 
 @app.post("/api/images", status_code=201)
 async def add(request: Request, wx: Wx, file: UploadFile, upload: UploadId) -> dict[str, str]:
-    """Pass a picture on to WeChat; `passage` tells how far it is meanwhile."""
+    """Upload a picture to WeChat; `passage` returns its progress."""
     uploads: dict[str, Passage] = request.state.uploads
     passage = uploads[upload] = Passage()
     try:
@@ -91,20 +93,20 @@ async def add(request: Request, wx: Wx, file: UploadFile, upload: UploadId) -> d
 
 @app.get("/api/passage")
 async def passage(request: Request, upload: UploadId) -> dict[str, int | None]:
-    """Say how far a picture is. It is known to the process that has it: with several workers use a store."""
+    """Return the progress of an upload, known to its own process only: with several workers use a store."""
     found: Passage = request.state.uploads.get(upload, Passage())
     return {"done": found.done, "total": found.total}
 
 
 @app.delete("/api/images/{media_id}", status_code=204)
 async def delete(wx: Wx, media_id: str) -> None:
-    """Delete a picture for good."""
+    """Delete a picture permanently."""
     await wx.del_material(media_id)
 
 
 @app.get("/images/{media_id}")
 async def show(wx: Wx, media_id: str) -> MaterialResponse:
-    """Pass a picture on from WeChat."""
+    """Stream a picture from WeChat."""
     return MaterialResponse(wx, media_id, headers=_A_DAY)
 
 

@@ -1,4 +1,4 @@
-"""What every request has to pass, and what every answer carries."""
+"""Checks of every request, and security headers of every response."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["MOST_BYTES", "Guard"]
 
-MOST_BYTES: Final = 11 * 1024 * 1024  # WeChat takes pictures of 10 MiB; the rest is for the form around one
+MOST_BYTES: Final = 11 * 1024 * 1024  # WeChat accepts pictures of 10 MiB; the rest is for the form
 
 _READING: Final = frozenset({"GET", "HEAD"})
 _HEADERS: Final = {
@@ -21,17 +21,17 @@ _HEADERS: Final = {
 
 
 class Guard:
-    """Refuses changes that other sites' pages ask for, and bodies that are too large, before they are read.
+    """Middleware to reject changes by pages of other sites, and large bodies, before they are read.
 
-    A page of another site cannot send the header: the browser would have to ask for leave first, and gets none here.
+    A page of another site cannot send the header: its browser needs a CORS preflight, and the preflight fails here.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand in front of an application."""
+        """Wrap an application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or answer it."""
+        """Forward a request, or reject it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,9 +50,9 @@ class Guard:
 def _why_not(headers: Headers) -> JSONResponse | None:
     origin, length = headers.get("Origin"), headers.get("Content-Length", "0")
     if headers.get("X-Gallery") != "1" or (origin is not None and origin.partition("://")[2] != headers.get("Host")):
-        return JSONResponse({"error": "The page of another site asked for it."}, 403)
+        return JSONResponse({"error": "The request came from a page of another site."}, 403)
     if "Transfer-Encoding" in headers:
-        return JSONResponse({"error": "The body has no length."}, 411)
+        return JSONResponse({"error": "The body has no Content-Length."}, 411)
     if not length.isdecimal() or int(length) > MOST_BYTES:
         return JSONResponse({"error": "The picture has more than 10 MiB."}, 413)
     return None

@@ -202,7 +202,7 @@ async def test_problems_are_told_in_plain_words(page: Page, sim: Simulator, samp
         await expect(problems).to_have_count(number + 1)
     await page.locator("#files").set_input_files(fake)
     await expect(problems).to_have_count(4)
-    english = ["voice.mp3: WeChat does not take this file", "photo.jpg: WeChat takes no more requests"]
+    english = ["voice.mp3: WeChat does not take this file", "photo.jpg: WeChat accepts no more requests"]
     english += ["photo.jpg: WeChat could not be reached, or refused", "fake.png: WeChat does not take this file"]
     assert [
         text[: len(start)] for text, start in zip(await problems.all_inner_texts(), english, strict=True)
@@ -229,7 +229,7 @@ async def test_a_lost_answer_is_no_failure(page: Page, samples: Path) -> None:
     async with RawServer(script=[reset]) as server:
         await page.route("**/api/images?upload=*", lambda route: route.continue_(url=f"{server.url}/api/images"))
         await page.locator("#files").set_input_files(samples / "photo.jpg")
-        await expect(page.locator("#problems li > p")).to_contain_text(["Look whether the picture is in the library"])
+        await expect(page.locator("#problems li > p")).to_contain_text(["Check whether the picture is in the library"])
         assert [request.line for request in server.requests] == ["POST /api/images HTTP/1.1"]
 
 

@@ -30,12 +30,12 @@ SMALL = 1 << 16
 
 @frozen
 class Got:
-    """What came over a socket until its end.
+    """Bytes received over a socket until its end.
 
     Attributes:
         data: The bytes.
         end: "FIN" or "RST".
-        times: When each piece came, in seconds after the request.
+        times: Arrival of each piece, in seconds after the request.
     """
 
     data: bytes
@@ -158,13 +158,13 @@ def test_nothing_but_a_value_error_comes_of_any_text(text: str) -> None:
         ("stall", "unknown word"),
         ("status:99", "99 is not between 200 and 599"),
         ("stall-0s", "not between"),
-        ("wrong-length:0", "is right"),
+        ("wrong-length:0", "must not be 0"),
         ("gzip-bomb:2000M", "not between"),
         ("deep-json:99999999", "is more than"),
-        ("status:503,html", "both decide the answer"),
-        ("cut-reply-after-1,slow-head-1s", "both decide how it is sent"),
-        ("reset-after-commit,trickle-1B-every-1ms", "both decide how it is sent"),
-        ("reset-after-64K,hide-2s", "both decide what is seen"),
+        ("status:503,html", "both set the response"),
+        ("cut-reply-after-1,slow-head-1s", "both set the delivery"),
+        ("reset-after-commit,trickle-1B-every-1ms", "both set the delivery"),
+        ("reset-after-64K,hide-2s", "both set the visibility"),
         ("redirect:302:http://x/\r\nEvil: 1", "unknown word"),
         ("redirect:305", "305"),
         ("errcode:" + "9" * 5000, "unknown word"),
@@ -401,7 +401,7 @@ async def test_an_answer_in_chunks_is_cut(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("fault", [None, "slow-head-1ms", "trickle-20B-every-1ms", "stall-1ms-after-3", "delay-1ms"])
 async def test_the_journal_counts_the_body_that_was_sent(sim: Simulator, fault: str | None) -> None:
-    """What was sent is told in bytes of the body, the head left out, however they went."""
+    """The journal counts bytes of the body without the head, for every kind of delivery."""
     if fault is not None:
         sim.fail("get_materialcount", fault)
     assert (await count(sim)).body == NO_COUNT
@@ -525,7 +525,7 @@ async def test_a_redirect_leads_to_where_the_journal_sees_it(sim: Simulator) -> 
 
 
 async def test_another_protocol_answers(sim: Simulator) -> None:
-    """What comes is not HTTP."""
+    """The received bytes are not HTTP."""
     sim.fail("get_materialcount", "not-http")
     got = await count(sim)
     assert (got.data, got.end) == (b"SSH-2.0-OpenSSH_9.6\r\n", "FIN")
@@ -574,7 +574,7 @@ async def test_what_is_hidden_shows_later(still: Simulator, photo: bytes) -> Non
 
 
 async def test_faults_meet_the_refusals_of_the_service_too(sim: Simulator) -> None:
-    """What is refused without a fault is refused with it; the journal does not call it carried out."""
+    """A request rejected without a fault is rejected with it; the journal does not show it as carried out."""
     sim.fail("get_materialcount", "cut-reply-after-3")
     got = await exchange(sim, f"GET {COUNT} HTTP/1.1")
     assert got.body == b'{"e'

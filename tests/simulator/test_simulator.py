@@ -92,7 +92,7 @@ async def stable_token(simulator: Simulator, **fields: object) -> Any:
 
 
 async def errcode(simulator: Simulator, token: str) -> int:
-    """What the token is worth: 0, or the code it is refused with."""
+    """Return the result of a call with the token: 0, or the error code."""
     reply = await call(simulator, "GET", "/cgi-bin/material/get_materialcount", query={"access_token": token})
     return int(reply.json().get("errcode", 0))
 
@@ -108,7 +108,7 @@ async def test_listens_on_a_free_loopback_port(simulator: Simulator) -> None:
 
 
 async def test_start_and_close_by_hand() -> None:
-    """What it holds survives a restart; a second start is an error and a second close is not."""
+    """State survives a restart; a second start is an error and a second close is not."""
     simulator = Simulator()
     with pytest.raises(RuntimeError, match="not running"):
         _ = simulator.url
@@ -165,7 +165,7 @@ async def test_given_credentials_are_the_ones_it_knows() -> None:
 
 async def test_time_does_not_run_backwards(simulator: Simulator) -> None:
     """The clock can only be moved forward."""
-    with pytest.raises(ValueError, match="backwards"):
+    with pytest.raises(ValueError, match="cannot move backwards"):
         simulator.advance(-1)
 
 

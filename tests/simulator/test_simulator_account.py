@@ -1,4 +1,4 @@
-"""What the simulated account may do, how it is reached from cloud hosting, and that a run can be repeated."""
+"""Permissions of the simulated account, requests from cloud hosting, and repeatable runs."""
 
 import struct
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def sim() -> AsyncIterator[Simulator]:
 async def test_an_account_may_not_call_everything(
     sim: Simulator, options: SimulatorOptions, path: str, code: int
 ) -> None:
-    """What the account has no privilege for is 48001: after the token, before the quota and the body."""
+    """A call without a privilege gets 48001: checked after the token, before the quota and the body."""
     sim.options = options
     method = "POST" if path == GET else "GET"
     assert (await call(sim, path, method=method, access_token="x" * 120)).errcode == 40001
@@ -67,7 +67,7 @@ async def test_tokens_can_be_refused_for_reasons_of_the_account(sim: Simulator, 
 
 @pytest.mark.parametrize("code", [48005, 45060])
 async def test_a_material_in_use_stays(sim: Simulator, code: int) -> None:
-    """What a menu or a reply uses cannot be deleted until it does no longer."""
+    """A material used by a menu or a reply cannot be deleted until it is no longer used."""
     media_id = (await upload(sim, ADD, "image", "a.png", PNG)).document["media_id"]
     token = await token_of(sim)
     sim.materials_in_use[media_id] = code

@@ -59,8 +59,8 @@ async def test_a_rule_lasts_for_one_request_by_default(sim: Simulator) -> None:
     [
         ({"endpoint": "nothing", "fault": "html"}, "unknown endpoint 'nothing'; known are add_material"),
         ({"endpoint": "*", "fault": "explode"}, "unknown word 'explode'; known are errcode:-1"),
-        ({"endpoint": "*"}, "have to be there"),
-        ({"endpoint": "*", "fault": 5}, "have to be there"),
+        ({"endpoint": "*"}, "required strings"),
+        ({"endpoint": "*", "fault": 5}, "required strings"),
         ({"endpoint": "*", "fault": "html", "times": 0}, "whole number"),
         ({"endpoint": "*", "fault": "html", "times": "2"}, "whole number"),
         ({"endpoint": "*", "fault": "html", "after": "2"}, "whole number"),
@@ -73,7 +73,7 @@ async def test_a_rule_lasts_for_one_request_by_default(sim: Simulator) -> None:
     ],
 )
 async def test_a_mistake_is_a_400_that_says_what_it_was(sim: Simulator, body: object, said: str) -> None:
-    """What `fail` raises is answered as JSON, and so is what is no JSON at all."""
+    """Errors of `fail` are returned as JSON, and so are errors of bodies in another format."""
     status, document = await ask(sim, "POST", "/_sim/faults", body)
     assert (status, sim.faults) == (400, ())
     assert said in document["error"]
@@ -150,7 +150,7 @@ async def test_control_is_out_of_reach_of_faults(sim: Simulator) -> None:
     ],
 )
 async def test_a_page_of_another_site_controls_nothing(sim: Simulator, headers: dict[str, str], status: int) -> None:
-    """What a browser could be made to send is refused: other origins, names that lead here, simple forms."""
+    """Cross-site browser requests are rejected: other origins, rebound host names, simple forms."""
     rule = {"endpoint": "*", "fault": "html"}
     assert (await ask(sim, "POST", "/_sim/faults", rule, headers=headers))[0] == status
     assert len(sim.faults) == (status == 200)

@@ -1,4 +1,4 @@
-"""What the simulator answers about what it holds: materials, temporary media, links and cloud files."""
+"""Responses of the simulator about its content: materials, temporary media, links and cloud files."""
 
 import json
 import re

@@ -10,7 +10,7 @@ from attrs import evolve
 from simulated import ADD, COUNT, GET, PNG, START, call, token_of, upload
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.simulator.state.clock import Clock
-from wxasset.simulator.state.request_ids import RefusalBook
+from wxasset.simulator.state.request_ids import RequestIdRecords
 from wxasset.simulator.wire.replies import ApiError
 from wxasset.simulator.wire.requests import ApiRequest
 
@@ -64,7 +64,7 @@ async def test_the_day_of_a_quota_ends_at_midnight_in_shenzhen(sim: Simulator) -
     ],
 )
 async def test_the_limits_are_the_documented_ones(sim: Simulator, path: str, daily: int) -> None:
-    """What an option does not name keeps its default; the library has no limit, which shows as 0."""
+    """Paths without an option keep their defaults; the library has no limit, shown as 0."""
     token = await token_of(sim)
     asked = (await call(sim, "/cgi-bin/openapi/quota/get", {"cgi_path": path}, access_token=token)).document
     used = 1 if path == STABLE else 0
@@ -204,7 +204,7 @@ async def test_a_refusal_keeps_no_secret(sim: Simulator) -> None:
     [("", 76002), ("6173-1-2", 76002), (f"{int(START):08x}-00000000-00000000", 76001), ("5" * 8 + "-0" * 2, 76002)],
 )
 async def test_other_request_ids_lead_nowhere(sim: Simulator, rid: str, code: int) -> None:
-    """What is no request id is 76002, an unknown one 76001."""
+    """An invalid request id gets 76002, an unknown one 76001."""
     assert (await call(sim, "/cgi-bin/openapi/rid/get", {"rid": rid}, access_token=await token_of(sim))).errcode == code
 
 
@@ -220,7 +220,7 @@ async def test_the_request_id_of_another_account_is_not_told(sim: Simulator) -> 
 
 def test_not_every_refusal_is_remembered() -> None:
     """The newest 10,000 are, so that a long run does not fill the memory."""
-    book = RefusalBook(Clock(lambda: START))
+    book = RequestIdRecords(Clock(lambda: START))
     request = ApiRequest("GET", COUNT, {}, {}, b"", "127.0.0.1")
     for number in range(10_001):
         text = f"system error rid: {int(START):08x}-00000000-{number:08x}"

@@ -126,7 +126,7 @@ async def test_the_file_comes_last(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("body", [b"nonsense\r\n\r\n", b"--b\r\nX: 1\r\n\r\n1\r\n--b--", b"x" * 100_000])
 async def test_a_body_that_is_no_form_is_malformed(sim: Simulator, body: bytes) -> None:
-    """What is not multipart/form-data of fields is refused."""
+    """A body other than multipart/form-data with fields is rejected."""
     assert (await send(sim, (await grant(sim))["url"], body)).status == 400
 
 
@@ -237,7 +237,7 @@ async def test_a_video_can_be_asked_about_and_had_in_parts(sim: Simulator) -> No
 
 
 async def test_a_large_file_is_kept_on_disk_and_served_in_parts(sim: Simulator) -> None:
-    """What is larger than 4 MiB is mapped from a file, and is the same to those who ask, whole, in part or by HEAD."""
+    """A file above 4 MiB is memory-mapped, and served identically: whole, in parts and by HEAD."""
     granted = await grant(sim, PATH)
     content = bytes(range(256)) * 20_000
     assert (await send(sim, granted["url"], form(fields_of(granted, content)))).status == 204

@@ -1,4 +1,4 @@
-"""What the simulator's upload endpoints take and refuse: framing, names, formats, sizes, caps."""
+"""Requests accepted and rejected by the upload endpoints: framing, names, formats, sizes, caps."""
 
 import io
 import json
@@ -387,7 +387,7 @@ async def test_escapes_in_a_description_stay_literal(simulator: Simulator) -> No
 
 
 async def test_a_description_in_the_query_is_a_switch(simulator: Simulator) -> None:
-    """Where it is allowed, the query's description is used if the form has none."""
+    """If enabled, the description of the query is used if the form has none."""
     simulator.options = SimulatorOptions(description_in_query=True)
     video = file_part(MP4, 'name="media"; filename="v.mp4"')
     await send(simulator, ADD, form(video), type="video", description=DESCRIPTION)

@@ -91,7 +91,7 @@ class Stage:
         for book in (self.sim.journal, self.sim.materials, self.sim.temporary_media, self.sim.article_images):
             book.clear()
         account = self.sim._account
-        for index in (account.refusals._refusals, account.links._links, account.uploads._grants):
+        for index in (account.request_ids._records, account.links._links, account.upload_permits._permits):
             index.clear()
         self.sim.materials[self.media_id] = kept
 

@@ -1,7 +1,7 @@
 """A strict double of api.weixin.qq.com for tests: same wire, no network, no account.
 
-The simulator follows the wire reference and refuses what the service is known to refuse, or not known to accept. It
-shares no code with the client, so that a mistake in one of them shows as a disagreement between the two.
+The simulator follows the wire reference. It rejects requests known to be rejected by the service, and requests not
+known to be accepted. It shares no code with the client: a mistake in one shows as a disagreement between the two.
 
 ```python
 async with Simulator() as simulator:

@@ -1,18 +1,18 @@
-"""Control of a running simulator over HTTP, for programs in any language: everything below `/_sim/`.
+"""Control of a running simulator over HTTP, for programs in any language: all paths below `/_sim/`.
 
 | request | does |
 |---|---|
-| `POST /_sim/faults` `{"endpoint", "fault", "times": 1, "after": 0}` | sets a rule, answers `{"id"}`; null is no end |
-| `GET /_sim/faults` | the rules with what is left of them |
-| `DELETE /_sim/faults` | forgets the rules |
-| `GET /_sim/journal?since=N` | the requests from the Nth on, counted from 0 |
-| `POST /_sim/reset` `{}` | empties library, journal and rules |
+| `POST /_sim/faults` `{"endpoint", "fault", "times": 1, "after": 0}` | adds a rule, returns `{"id"}`; null: unlimited |
+| `GET /_sim/faults` | returns the rules with their remaining requests |
+| `DELETE /_sim/faults` | removes the rules |
+| `GET /_sim/journal?since=N` | returns the requests from the Nth on, counted from 0 |
+| `POST /_sim/reset` `{}` | clears library, journal and rules |
 | `POST /_sim/advance` `{"seconds"}` | moves the clock |
-| `GET /_sim/state` | what is in the library, and how much |
+| `GET /_sim/state` | returns the content and counts of the library |
 
-Answers are JSON; a mistake is answered with `{"error"}` and a status from 400 up. There is no token: whoever reaches
-the simulator controls it. That is why it is on by default for loopback alone, and why what a browser sends for another
-site is refused.
+Responses are JSON; an invalid request gets `{"error"}` and a status of 400 or more. There is no authentication: every
+client with access to the simulator can control it. For this reason control is enabled by default on loopback only, and
+requests sent by browsers for other sites are rejected.
 """
 
 import ipaddress
@@ -23,20 +23,20 @@ from typing import Protocol
 from aiohttp import web
 from attrs import asdict
 
-from wxasset.simulator.exchange import Desk
+from wxasset.simulator.exchange import SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule
 
-__all__ = ["PREFIX", "Control", "is_loopback"]
+__all__ = ["PREFIX", "ControlApi", "is_loopback"]
 
 PREFIX = "/_sim/"
 _MOST_DIGITS = 15
-_MOST_SECONDS = 1e9  # 30 years; beyond some thousands of them no date can be written
+_MOST_SECONDS = 1e9  # 30 years; dates are limited to the year 9999
 _Reply = Mapping[str, object] | list[dict[str, object]]
 
 
 class _Controlled(Protocol):
-    """State shared by the control endpoints."""
+    """Methods of the simulator used by the control endpoints."""
 
     def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule: ...
 
@@ -47,7 +47,7 @@ class _Controlled(Protocol):
     def advance(self, seconds: float) -> None: ...
 
 
-class _Refused(Exception):
+class _RequestError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -63,25 +63,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Control:
-    """Answers what is asked below `/_sim/`."""
+class ControlApi:
+    """Handlers of the requests below `/_sim/`."""
 
-    def __init__(self, simulator: _Controlled, desk: Desk, *, allowed: bool, any_host: bool) -> None:
+    def __init__(self, simulator: _Controlled, shared: SharedState, *, allowed: bool, any_host: bool) -> None:
         """Control a simulator.
 
         Args:
             simulator: The simulator.
-            desk: What it works on.
-            allowed: Whether to answer at all.
-            any_host: Whether it may be spoken to by any name. A name that is resolved anew can lead a browser here.
+            shared: Its state.
+            allowed: Accept control requests.
+            any_host: Accept any Host header. This permits DNS rebinding: a browser may be led here by another name.
         """
         self._simulator = simulator
-        self._desk = desk
+        self._shared = shared
         self._allowed = allowed
         self._any_host = any_host
         self._routes: dict[tuple[str, str], Callable[[web.Request, Mapping[str, object]], _Reply]] = {
             ("POST", "faults"): self._add_fault,
-            ("GET", "faults"): lambda _http, _document: [_rule(rule) for rule in desk.schedule.rules],
+            ("GET", "faults"): lambda _http, _document: [_rule(rule) for rule in shared.schedule.rules],
             ("DELETE", "faults"): lambda _http, _document: self._done(simulator.clear_faults),
             ("GET", "journal"): self._journal,
             ("POST", "reset"): lambda _http, _document: self._done(simulator.reset),
@@ -90,13 +90,13 @@ class Control:
         }
 
     async def serve(self, http: web.Request) -> web.Response:
-        """Answer one request."""
+        """Handle one request."""
         try:
             self._check_sender(http)
             route = self._route(http)
             document = await _document(http) if http.method == "POST" else {}
             return web.json_response(route(http, document))
-        except _Refused as error:
+        except _RequestError as error:
             return web.json_response({"error": str(error)}, status=error.status)
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
@@ -104,21 +104,24 @@ class Control:
     def _route(self, http: web.Request) -> Callable[[web.Request, Mapping[str, object]], _Reply]:
         name = http.path.removeprefix(PREFIX)
         if name not in {known for _, known in self._routes}:
-            raise _Refused(404, f"there is no {http.path}")
+            raise _RequestError(404, f"unknown path {http.path}")
         route = self._routes.get((http.method, name))
         if route is None:
-            raise _Refused(405, f"{http.path} does not take {http.method}")
+            raise _RequestError(405, f"{http.path} does not take {http.method}")
         return route
 
     def _check_sender(self, http: web.Request) -> None:
         if not self._allowed:
-            raise _Refused(403, "this simulator is not controlled over HTTP: it listens beyond loopback, see control=")
+            raise _RequestError(403, "control over HTTP is disabled beyond loopback; to enable it, pass control=True")
         origin = http.headers.get("Origin")
         if origin is not None and origin != f"http://{http.host}":
-            raise _Refused(403, "pages of other sites do not control this simulator")
+            raise _RequestError(
+                403,
+                f"Origin {origin[:80]!r} is another site; control requests must come from the simulator's own address",
+            )
         name = http.url.host or ""
         if not self._any_host and not is_loopback(name):
-            raise _Refused(403, "the Host header names something else than loopback")
+            raise _RequestError(403, f"Host {name[:80]!r} is not a loopback address; use 127.0.0.1 or localhost")
 
     def _add_fault(self, _http: web.Request, document: Mapping[str, object]) -> _Reply:
         unknown = set(document) - {"endpoint", "fault", "times", "after"}
@@ -127,28 +130,28 @@ class Control:
         endpoint, fault = document.get("endpoint"), document.get("fault")
         times, after = document.get("times", 1), document.get("after", 0)
         if not isinstance(endpoint, str) or not isinstance(fault, str):
-            raise ValueError("endpoint and fault are texts, and have to be there")  # noqa: TRY004 - one error for bad input
+            raise ValueError("endpoint and fault are required strings")  # noqa: TRY004 - one error for bad input
         if times is not None and not isinstance(times, int):
-            raise ValueError("times is a whole number, or null for all requests")
+            raise ValueError("times must be a whole number, or null for all requests")
         if not isinstance(after, int):
-            raise ValueError("after is a whole number")  # noqa: TRY004 - one error for bad input
+            raise ValueError("after must be a whole number")  # noqa: TRY004 - one error for bad input
         return {"id": self._simulator.fail(endpoint, fault, times=times, after=after).id}
 
     def _journal(self, http: web.Request, _document: Mapping[str, object]) -> _Reply:
         since = http.query.get("since", "0")
         if not (since.isascii() and since.isdigit() and len(since) <= _MOST_DIGITS):
-            raise ValueError("since is a whole number from 0")
-        return [asdict(entry) for entry in self._desk.journal[int(since) :]]
+            raise ValueError("since must be a whole number of at least 0")
+        return [asdict(entry) for entry in self._shared.journal[int(since) :]]
 
     def _advance(self, _http: web.Request, document: Mapping[str, object]) -> _Reply:
         seconds = document.get("seconds")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= _MOST_SECONDS:
-            raise ValueError(f"seconds is a number from 0 to {_MOST_SECONDS:g}")
+            raise ValueError(f"seconds must be a number from 0 to {_MOST_SECONDS:g}")
         self._simulator.advance(seconds)
-        return {"now": self._desk.account.clock.now()}
+        return {"now": self._shared.account.clock.now()}
 
     def _state(self) -> _Reply:
-        account = self._desk.account
+        account = self._shared.account
         materials = [
             {
                 "media_id": one.media_id,
@@ -167,7 +170,7 @@ class Control:
         kinds = ("voice", "video", "image", "news")
         return {
             "now": account.clock.now(),
-            "token_calls": self._desk.token_calls,
+            "token_calls": self._shared.token_calls,
             "counts": {kind: len(account.listed(kind)) for kind in kinds},
             "materials": materials,
             "temporary_media": media,
@@ -182,9 +185,9 @@ class Control:
 
 
 async def _document(http: web.Request) -> Mapping[str, object]:
-    """The JSON object in a POST. A page of another site cannot send this label without being asked about it first."""
+    """Return the JSON object in a POST. Browsers send this Content-Type to other sites only after a preflight."""
     if http.content_type != "application/json":
-        raise _Refused(415, "Content-Type has to be application/json")
+        raise _RequestError(415, f"Content-Type must be application/json, got {http.content_type[:80]!r}")
     try:
         document = json.loads(await http.read() or b"{}")
     except (ValueError, RecursionError):
@@ -207,5 +210,5 @@ def _rule(rule: FaultRule) -> dict[str, object]:
 
 
 def _printable(text: str) -> str:
-    """A name that may hold bytes that are not UTF-8."""
+    """Replace bytes of a name outside UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

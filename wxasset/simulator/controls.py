@@ -7,8 +7,8 @@ from pathlib import Path
 from wxasset.simulator.state.account import Account, TemporaryMedia
 
 
-class Backstage:
-    """The side of the simulator that no request can see."""
+class Controls:
+    """Controls of the simulator without an HTTP endpoint of WeChat."""
 
     @property
     def _account(self) -> Account:
@@ -16,12 +16,12 @@ class Backstage:
 
     @property
     def component_appid(self) -> str:
-        """The appid of the third-party platform that the account has authorized."""
+        """The appid of the third-party platform authorized by the account."""
         return self._account.platform.appid
 
     @property
     def component_appsecret(self) -> str:
-        """The secret that goes with it."""
+        """The secret of the third-party platform."""
         return self._account.platform.secret
 
     @property
@@ -30,22 +30,22 @@ class Backstage:
         return self._account.platform.refresh_token
 
     def push_verify_ticket(self) -> str:
-        """Return a new `component_verify_ticket`, as WeChat pushes one every 10 minutes; it lives for 12 hours."""
+        """Return a new `component_verify_ticket`, valid for 12 hours; WeChat pushes one every 10 minutes."""
         return self._account.platform.push_ticket()
 
     def authorize_platform(self) -> str:
-        """Let the account authorize the platform anew; returns the refresh token, and ends those before."""
+        """Authorize the platform again: revoke earlier refresh tokens and return a new one."""
         return self._account.platform.authorize()
 
     def push_cloudbase_token(self) -> str:
-        """Return a new token of cloud hosting, as it pushes one every 10 minutes; it lives for 30.
+        """Return a new token of cloud hosting, valid for 30 minutes; hosting pushes one every 10 minutes.
 
-        It rides in `cloudbase_access_token`, and comes in the header `X-WX-CLOUDBASE-ACCESS-TOKEN` as well.
+        It is sent as `cloudbase_access_token`, and also received in the header `X-WX-CLOUDBASE-ACCESS-TOKEN`.
         """
         return self._account.tokens.cloudbase().value
 
     async def mount_cloudbase_token(self, path: str | os.PathLike[str]) -> str:
-        """Push a token into a file, which is replaced at once, and return it.
+        """Write a new token to a file, replaced atomically, and return it.
 
         Raises:
             OSError: The file cannot be written.
@@ -56,11 +56,11 @@ class Backstage:
 
     @property
     def materials_in_use(self) -> dict[str, int]:
-        """Code by media_id with which del_material refuses: 48005 or 45060; tests may change it (2.3)."""
+        """Error code of del_material by media_id: 48005 or 45060; tests may change it (2.3)."""
         return self._account.materials_in_use
 
     def add_jssdk_voice(self, content: bytes) -> str:
-        """Put a voice that a web page has recorded among the temporary media and return its id (2.9)."""
+        """Add a voice recorded by a web page to the temporary media and return its id (2.9)."""
         account = self._account
         media_id = account.identifiers.temporary_media_id()
         account.temporary_media[media_id] = TemporaryMedia(

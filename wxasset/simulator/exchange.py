@@ -1,4 +1,4 @@
-"""One request on its way through the simulator: read, fault, answer, journal, delivery."""
+"""Processing of one request: reading, faults, response, journal, delivery."""
 
 import asyncio
 import threading
@@ -8,37 +8,37 @@ from typing import Any
 from aiohttp import web
 from attrs import Factory, define, evolve
 
-from wxasset.simulator.endpoints import object_storage as storage
+from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import answer, extra_headers, is_token_endpoint
-from wxasset.simulator.faults.bodies import headers_of, instead_of_commit, page, refusal, spoil_document
+from wxasset.simulator.faults.bodies import error_body, headers_of, instead_of_commit, page, replace_body
 from wxasset.simulator.faults.delivery import PIECE, deliver, http_date, is_plain, pieces
 from wxasset.simulator.faults.language import NO_FAULT, Fault
 from wxasset.simulator.faults.schedule import FaultSchedule
-from wxasset.simulator.faults.words import Break, BreakUpload, Hide, Refusal, ReturnEarly, Stall, Tokens
+from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets
 
-__all__ = ["BODY_CAP", "Desk", "Exchange"]
+__all__ = ["BODY_CAP", "Exchange", "SharedState"]
 
 BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
-_LARGE = 256 * 1024  # bytes of an answer above which it goes out in pieces, no faster than they are taken
+_LARGE = 256 * 1024  # bytes of a response body; larger ones are sent in pieces with flow control
 _FAILED = 400
 
 
 @define(kw_only=True, eq=False)
-class Desk:
+class SharedState:
     """State shared by all requests.
 
     Attributes:
-        account: What the handlers work on; another one after a reset.
-        schedule: The faults.
+        account: State of the account; replaced by a reset.
+        schedule: The fault rules.
         journal: The requests so far.
-        writer: Makes replies of documents.
-        token_calls: Requests to the token endpoints so far.
-        lock: Held while state changes, as tests may look and act from another thread.
-        closing: Set when the simulator closes: whoever waits then stops.
-        active: The requests under way.
+        writer: Encodes documents as responses.
+        token_calls: Number of requests to the token endpoints so far.
+        lock: Held while state changes, because tests may read and write from another thread.
+        closing: Set when the simulator closes; ends all waits.
+        active: Tasks of the requests in progress.
     """
 
     account: Account
@@ -54,21 +54,21 @@ class Desk:
         """Wait in real time.
 
         Raises:
-            ConnectionError: The simulator closes meanwhile.
+            ConnectionError: The simulator was closed while waiting.
         """
         try:
             async with asyncio.timeout(seconds):
                 await self.closing.wait()
         except TimeoutError:
             return
-        raise ConnectionAbortedError("the simulator closes")
+        raise ConnectionAbortedError("the simulator is closing")
 
 
 @define(eq=False)
 class Exchange:
-    """One request and what becomes of it."""
+    """One request and its result."""
 
-    desk: Desk
+    shared: SharedState
     http: web.Request
     fault: Fault = NO_FAULT
     body_size: int = 0
@@ -80,24 +80,24 @@ class Exchange:
     _entry: JournalEntry | None = None
 
     async def serve(self) -> web.StreamResponse:
-        """Take the request in, answer it, and enter it in the journal however it ends."""
+        """Read the request, respond, and record it in the journal in every case."""
         try:
             reply = await self._reply()
             self._record()
-            reply = evolve(reply, headers={"Date": http_date(self.desk.account.clock.now()), **reply.headers})
+            reply = evolve(reply, headers={"Date": http_date(self.shared.account.clock.now()), **reply.headers})
             await self._stall(before_commit=False)
             if is_plain(self.fault):
                 return await self._deliver(reply)
-            await deliver(self.http, self.fault, reply, self.desk.pause, self._count)
+            await deliver(self.http, self.fault, reply, self.shared.pause, self._count)
         except ConnectionError:
             if self.http.transport is not None:
                 self.http.transport.abort()
         finally:
             self._enter(evolve(self._entry or self._record(), sent=self.sent))
-        return _http_response(RawReply(close=True))  # nobody is there to read it
+        return _http_response(RawReply(close=True))  # the connection is closed already
 
     async def _deliver(self, reply: RawReply) -> web.StreamResponse:
-        """Send an answer as any other; a large one at the pace of its reader, so that what was sent can be told."""
+        """Send a response normally; a large one with flow control, to count the bytes sent."""
         response, body = _http_response(reply), b"" if self.http.method == "HEAD" else reply.body
         if len(reply.body) <= _LARGE:
             self._count(len(body))
@@ -115,12 +115,12 @@ class Exchange:
         self.sent += size
 
     async def _reply(self) -> RawReply:
-        stored = storage.owns(self.http.path)
-        refused = None if stored else _refuse_transport(self.http)
+        stored = object_storage.owns(self.http.path)
+        refused = None if stored else _transport_error(self.http)
         if refused is not None:
             self.status = refused.status
             return refused
-        self.fault = self.desk.schedule.take(self.http.path)
+        self.fault = self.shared.schedule.take(self.http.path)
         early = self.fault.find(BreakUpload) or self.fault.find(ReturnEarly)
         if early is not None:
             await self._read_part(early.after)
@@ -129,7 +129,7 @@ class Exchange:
             await self._stall(before_commit=True)
             reply = await self._store()
         else:
-            # A body shorter than announced keeps this waiting: no answer, as from the service (4.1).
+            # A body shorter than announced blocks here: no response, as from the service (4.1).
             body = await self.http.read()
             self.body_size = len(body)
             await self._stall(before_commit=True)
@@ -140,7 +140,7 @@ class Exchange:
         return with_headers(reply, headers_of(self.fault))
 
     async def _read_part(self, size: int) -> None:
-        """Read so much of the body, or all if there is less."""
+        """Read `size` bytes of the body, or all of a shorter one."""
         while self.body_size < size:
             piece = await self.http.content.read(min(PIECE, size - self.body_size))
             if not piece:
@@ -151,63 +151,63 @@ class Exchange:
         word = self.fault.find(Stall)
         if word is not None and word.before_commit is before_commit:
             self._record()
-            await self.desk.pause(word.milliseconds / 1000)
+            await self.shared.pause(word.milliseconds / 1000)
 
     async def _answer(self, request: ApiRequest) -> RawReply:
         """Return the response to a complete request, by its fault or by the service."""
-        account = self.desk.account
-        self.desk.token_calls += is_token_endpoint(request.path)
-        condemned = self.fault.find(Tokens)
-        if condemned is not None and condemned.verdict != "malformed":
-            account.tokens.condemn(condemned.errcode)
+        account = self.shared.account
+        self.shared.token_calls += is_token_endpoint(request.path)
+        rejected = self.fault.find(Tokens)
+        if rejected is not None and rejected.verdict != "malformed":
+            account.tokens.reject_all(rejected.errcode)
         instead = instead_of_commit(self.fault, account.links.base_url)
         if isinstance(instead, RawReply):
             return instead
         if instead is not None:
-            return self._document(refusal(account, instead, request), instead)
+            return self._document(error_body(account, instead, request), instead)
         broken = self.fault.find(Break)
         if broken is not None and not broken.committed:
             return RawReply()
         document, reply = self._commit(request)
-        refused = self.fault.find(Refusal)
+        refused = self.fault.find(ErrorCode)
         if refused is not None:
-            return self._document(refusal(account, refused.errcode, request), refused.errcode)
-        spoilt = await spoil_document(self.fault, document, self.desk.writer.document)
-        if spoilt is not None:
+            return self._document(error_body(account, refused.errcode, request), refused.errcode)
+        replaced = await replace_body(self.fault, document, self.shared.writer.document)
+        if replaced is not None:
             self.errcode = None
-        return with_headers(spoilt or reply, extra_headers(account, request))
+        return with_headers(replaced or reply, extra_headers(account, request))
 
     async def _store(self) -> RawReply:
-        """Return the response to a form with a file for cloud storage, read as it arrives."""
-        account, broken = self.desk.account, self.fault.find(Break)
+        """Return the response to a file upload to cloud storage, read as it arrives."""
+        account, broken = self.shared.account, self.fault.find(Break)
         instead = instead_of_commit(self.fault, account.links.base_url)
         if isinstance(instead, RawReply):
             return instead
         if broken is not None and not broken.committed:
             return RawReply()
-        reply, self.body_size, self.created = await storage.receive(account, self.http)
+        reply, self.body_size, self.created = await object_storage.receive(account, self.http)
         self.committed = reply.status < _FAILED
-        return await spoil_document(self.fault, None, self.desk.writer.document) or reply
+        return await replace_body(self.fault, None, self.shared.writer.document) or reply
 
     def _commit(self, request: ApiRequest) -> tuple[Document | None, RawReply]:
-        """Let the service answer, and note what it made."""
-        with self.desk.lock:
-            account = self.desk.account
-            shelves: tuple[Any, ...] = (
+        """Carry out the request and record the item it created."""
+        with self.shared.lock:
+            account = self.shared.account
+            stores: tuple[Any, ...] = (
                 account.materials,
                 account.temporary_media,
                 account.cloud_files,
                 account.article_images,
             )
-            sizes = [len(shelf) for shelf in shelves]
+            sizes = [len(store) for store in stores]
             try:
                 answered = answer(account, request)
             except ApiError as error:
                 document = account.refuse(error, request)
                 return document, self._document(document, error.errcode)
-            for shelf, size in zip(shelves, sizes, strict=True):
-                if len(shelf) > size:
-                    self.created = next(reversed(shelf))
+            for store, size in zip(stores, sizes, strict=True):
+                if len(store) > size:
+                    self.created = next(reversed(store))
             hide = self.fault.find(Hide)
             if hide is not None and self.created is not None:
                 account.hidden_until[self.created] = account.clock.now() + hide.milliseconds / 1000
@@ -219,11 +219,11 @@ class Exchange:
 
     def _document(self, document: Document, errcode: int) -> RawReply:
         self.errcode = errcode
-        return self.desk.writer.document(document)
+        return self.shared.writer.document(document)
 
     def _record(self) -> JournalEntry:
-        """Enter the request in the journal, or bring its entry up to date."""
-        http, account = self.http, self.desk.account
+        """Add the request to the journal, or update its entry."""
+        http, account = self.http, self.shared.account
         entry = JournalEntry(
             method=http.method,
             path=http.path,
@@ -242,9 +242,9 @@ class Exchange:
         return entry
 
     def _enter(self, entry: JournalEntry) -> None:
-        journal = self.desk.journal
+        journal = self.shared.journal
         earlier, self._entry = self._entry, entry
-        with self.desk.lock:
+        with self.shared.lock:
             for index in range(len(journal) - 1, -1, -1):
                 if journal[index] is earlier:
                     journal[index] = entry
@@ -257,8 +257,8 @@ def _api_request(http: web.Request, body: bytes) -> ApiRequest:
     return ApiRequest(http.method, http.path, _first_values(http.query), http.headers, body, http.remote or "")
 
 
-def _refuse_transport(http: web.Request) -> RawReply | None:
-    """412 for a body without a length (wire reference 4.1), 413 for one of more than 32 MiB; both without a text."""
+def _transport_error(http: web.Request) -> RawReply | None:
+    """Return 412 for a body without a length (wire reference 4.1), 413 above 32 MiB; both with an empty body."""
     if "chunked" in http.headers.get("Transfer-Encoding", "").lower():
         return RawReply(status=412, close=True)
     if (http.content_length or 0) > BODY_CAP:
@@ -267,7 +267,7 @@ def _refuse_transport(http: web.Request) -> RawReply | None:
 
 
 def _http_response(reply: RawReply) -> web.Response:
-    body = bytes(reply.body) if len(reply.body) <= _LARGE else b""  # a large one is sent in pieces
+    body = bytes(reply.body) if len(reply.body) <= _LARGE else b""  # large bodies are sent in pieces
     response = web.Response(status=reply.status, headers=reply.headers, body=body)
     if reply.close:
         response.force_close()
@@ -275,5 +275,5 @@ def _http_response(reply: RawReply) -> web.Response:
 
 
 def _first_values(pairs: Mapping[str, str]) -> dict[str, str]:
-    """A plain dict of a multidict; of a name given twice it keeps the first value."""
+    """Convert a multidict to a dict; of a repeated name the first value is kept."""
     return {name: pairs[name] for name in pairs}

@@ -1,21 +1,21 @@
-"""Identifiers as WeChat makes them, drawn from a seed so that a run can be repeated."""
+"""Identifiers in WeChat's formats, drawn from a seed for repeatable runs."""
 
 import random
 import string
 
 _ALPHABET = string.ascii_letters + string.digits + "_-"
 _HEX = string.hexdigits[:16]
-_ACCOUNT_PREFIX_LENGTH = 21  # wire reference 2.1: what the material ids of one account have in common
-_MEDIA_ID_LENGTH = 64  # the same: ids made since 2021
+_ACCOUNT_PREFIX_LENGTH = 21  # wire reference 2.1: common prefix of the material ids of one account
+_MEDIA_ID_LENGTH = 64  # the same: ids created since 2021
 
 
 def _source(seed: int, purpose: str) -> random.Random:
-    """A generator per purpose, so that an extra error reply does not change the media ids that follow."""
-    return random.Random(f"{seed} {purpose}")  # noqa: S311  # repeatable on purpose; guards nothing but a test double
+    """Return a generator per purpose: an additional error response does not change later media ids."""
+    return random.Random(f"{seed} {purpose}")  # noqa: S311  # repeatable on purpose; used by a test double only
 
 
 class Identifiers:
-    """Draws media ids, tokens, links and the marks at the end of error texts."""
+    """Generator of media ids, tokens, links, and the hints and request ids in error messages."""
 
     def __init__(self, seed: int) -> None:
         account = _source(seed, "account")
@@ -34,26 +34,26 @@ class Identifiers:
         self._sequence = _source(seed, "sequence")
 
     def media_id(self) -> str:
-        """An id of a permanent material: 64 characters, the first 21 common to the account."""
+        """Return an id of a permanent material: 64 characters, the first 21 common to the account."""
         rest = _MEDIA_ID_LENGTH - _ACCOUNT_PREFIX_LENGTH
         return self._account_prefix + "".join(self._media.choices(_ALPHABET, k=rest))
 
     def temporary_media_id(self) -> str:
-        """An id of a temporary medium: 64 characters."""
+        """Return an id of a temporary medium: 64 characters."""
         return "".join(self._media.choices(_ALPHABET, k=_MEDIA_ID_LENGTH))
 
     def access_token(self) -> str:
-        """A token of 136 to 157 characters that begins with a number, as the service's do."""
+        """Return a token of 136 to 157 characters; it begins with a number, as in the service."""
         length = self._tokens.randint(136, 157)
         head = f"{self._tokens.randint(10, 99)}_"
         return head + "".join(self._tokens.choices(_ALPHABET, k=length - len(head)))
 
     def link_part(self, length: int) -> str:
-        """A part of a URL that cannot be guessed: letters and digits."""
+        """Return an unguessable part of a URL: letters and digits."""
         return "".join(self._links.choices(_ALPHABET[:-2], k=length))
 
     def ticket(self) -> str:
-        """A ticket as WeChat pushes it to a third-party platform, for example `ticket@@@Xk3...`."""
+        """Return a ticket as pushed to a third-party platform, for example `ticket@@@Xk3...`."""
         return "ticket@@@" + "".join(self._platform.choices(_ALPHABET, k=86))
 
     def refresh_token(self) -> str:
@@ -61,7 +61,7 @@ class Identifiers:
         return "refreshtoken@@@" + "".join(self._platform.choices(_ALPHABET, k=43))
 
     def storage_part(self, length: int) -> str:
-        """A part of what an upload to cloud storage is signed with: letters and digits."""
+        """Return a part of the signature of an upload to cloud storage: letters and digits."""
         return "".join(self._storage.choices(_ALPHABET[:-2], k=length))
 
     def sequence_id(self) -> str:
@@ -69,11 +69,11 @@ class Identifiers:
         return "".join(self._sequence.choices(_HEX, k=32))
 
     def rid(self, now: float) -> str:
-        """The request id in an error text: the time in hex and two more groups (wire reference 0.3)."""
+        """Return a request id for an error message: the time in hex and two more groups (wire reference 0.3)."""
         groups = ("".join(self._marks.choices(_HEX, k=8)) for _ in range(2))
         return "-".join((f"{int(now):08x}", *groups))
 
     def hint(self) -> str:
-        """The hint in an error text, for example `giHBpA075141`."""
+        """Return a hint for an error message, for example `giHBpA075141`."""
         letters = "".join(self._marks.choices(string.ascii_letters, k=6))
         return letters + "".join(self._marks.choices(string.digits, k=8))

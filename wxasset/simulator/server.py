@@ -1,4 +1,4 @@
-"""The simulator itself: its lifetime, what tests may look at, and what they can make happen."""
+"""The simulator: its lifetime, the state visible to tests, and the events tests can cause."""
 
 import asyncio
 import time
@@ -8,11 +8,11 @@ from typing import Self
 
 from aiohttp import web
 
-from wxasset.simulator.control_api import PREFIX, Control, is_loopback
-from wxasset.simulator.controls import Backstage
-from wxasset.simulator.endpoints import object_storage as storage
+from wxasset.simulator.control_api import PREFIX, ControlApi, is_loopback
+from wxasset.simulator.controls import Controls
+from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
-from wxasset.simulator.exchange import BODY_CAP, Desk, Exchange
+from wxasset.simulator.exchange import BODY_CAP, Exchange, SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.identifiers import Identifiers
@@ -20,33 +20,33 @@ from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state.account import Account, Article, JournalEntry, Material, TemporaryMedia
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import LinkTable
-from wxasset.simulator.state.tokens import TokenOffice
+from wxasset.simulator.state.tokens import TokenIssuer
 from wxasset.simulator.thread import BackgroundLoop
 
-# A request still waiting for the rest of its body is what can be under way at the end; it waits in vain.
+# At shutdown only requests waiting for the rest of their body can be active; that rest never arrives.
 _SHUTDOWN_SECONDS = 0.05
-# Those that stalled are told to stop and have nothing left to do; this only keeps a mistake from hanging.
+# Stalled requests are cancelled and end at once; the timeout only guards against a defect.
 _STOP_SECONDS = 5.0
 
 
-class Simulator(Backstage):
+class Simulator(Controls):
     """A strict double of api.weixin.qq.com on a free port of the loopback interface.
 
-    Used as `async with Simulator() as simulator:`, or with `start()` and `close()`. As `with Simulator() as simulator:`
-    it runs in a thread of its own, for tests that have no event loop or block it. Its methods and properties, `start`
-    and `close` aside, may be used from any thread. It listens on another interface only if `host` says so. What it
-    holds survives `close()`.
+    Use it as `async with Simulator() as simulator:`, or with `start()` and `close()`. `with Simulator() as simulator:`
+    runs it in a thread of its own, for tests without an event loop or with a blocked one. All methods and properties
+    except `start` and `close` may be used from any thread. Set `host` to listen on another interface. Its state
+    survives `close()`.
 
     Args:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        appid: The appid it knows; None draws one from the seed.
-        secret: The secret that goes with it; None draws one from the seed.
-        seed: Where media ids, tokens, links, request ids and hints come from, so that runs repeat.
-        expires_in: Life of a token in seconds (wire reference 1.1).
+        appid: The appid of the account; None draws one from the seed.
+        secret: The secret of the account; None draws one from the seed.
+        seed: Seed for media ids, tokens, links, request ids and hints; the same seed repeats a run.
+        expires_in: Lifetime of a token in seconds (wire reference 1.1).
         clock: Returns the time in unix seconds; None is the system's clock.
         options: Switches of the service's behaviour; None takes every default. Can be replaced at any time.
-        control: Whether it is controlled over HTTP below `/_sim/`; None allows it on loopback alone.
+        control: Allow control over HTTP below `/_sim/`; None allows it on loopback only.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class Simulator(Backstage):
             options=options or SimulatorOptions(),
             clock=own_clock,
             identifiers=identifiers,
-            tokens=TokenOffice(own_clock, identifiers.access_token, expires_in),
+            tokens=TokenIssuer(own_clock, identifiers.access_token, expires_in),
             links=LinkTable(own_clock, identifiers),
         )
         schedule = FaultSchedule(ENDPOINTS, self._is_link)
-        self._desk = Desk(account=account, schedule=schedule)
+        self._shared = SharedState(account=account, schedule=schedule)
         self._controllable = is_loopback(host) if control is None else control
-        self._control = Control(self, self._desk, allowed=self._controllable, any_host=control is True)
+        self._control = ControlApi(self, self._shared, allowed=self._controllable, any_host=control is True)
 
     def __enter__(self) -> Self:
         background = BackgroundLoop()
@@ -111,19 +111,19 @@ class Simulator(Backstage):
         await self.close()
 
     async def start(self) -> None:
-        """Begin to listen.
+        """Start listening.
 
         Raises:
-            RuntimeError: It is running already.
+            RuntimeError: The simulator is running already.
             OSError: The port is taken.
         """
         if self._runner is not None:
             raise RuntimeError("the simulator is running already")
-        self._desk.closing = asyncio.Event()
-        # One byte more than the cap, so that what is refused here is refused by its announced length alone.
+        self._shared.closing = asyncio.Event()
+        # One byte above the cap: a body is rejected by its announced length only.
         application = web.Application(client_max_size=BODY_CAP + 1)
         application.router.add_route("*", "/{path:.*}", self._serve)
-        # Bodies are judged as they came: one that is compressed is not unpacked.
+        # Bodies are validated as sent; compressed ones are not decompressed.
         self._runner = web.AppRunner(
             application, access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_SECONDS
         )
@@ -138,29 +138,29 @@ class Simulator(Backstage):
         self._account.links.base_url = f"http://{host}:{port}"
 
     async def close(self) -> None:
-        """Stop listening and drop every connection; does nothing if it is not running."""
+        """Stop listening and drop every connection; no effect if not running."""
         runner, self._runner = self._runner, None
         if runner is not None:
-            self._desk.closing.set()
+            self._shared.closing.set()
             await runner.cleanup()
-            if self._desk.active:
-                await asyncio.wait(self._desk.active, timeout=_STOP_SECONDS)
-            # Transports tell their sockets to close in the next turn of the loop.
+            if self._shared.active:
+                await asyncio.wait(self._shared.active, timeout=_STOP_SECONDS)
+            # Transports close their sockets in the next iteration of the loop.
             await asyncio.sleep(0)
 
     @property
     def _account(self) -> Account:
-        return self._desk.account
+        return self._shared.account
 
     @property
     def journal(self) -> list[JournalEntry]:
-        """Every request so far, in the order of their answers; one that stalls stands there already, and may change."""
-        return self._desk.journal
+        """Every request so far, in the order of the responses; a stalled request is included and may still change."""
+        return self._shared.journal
 
     @property
     def token_calls(self) -> int:
         """Requests to the token endpoints so far."""
-        return self._desk.token_calls
+        return self._shared.token_calls
 
     @property
     def controllable(self) -> bool:
@@ -169,7 +169,7 @@ class Simulator(Backstage):
 
     @property
     def url(self) -> str:
-        """The address to use as base URL, for example `http://127.0.0.1:49152`.
+        """The base URL for clients, for example `http://127.0.0.1:49152`.
 
         Raises:
             RuntimeError: The simulator is not running.
@@ -180,12 +180,12 @@ class Simulator(Backstage):
 
     @property
     def appid(self) -> str:
-        """The appid it knows."""
+        """The appid of the account."""
         return self._account.appid
 
     @property
     def secret(self) -> str:
-        """The secret that goes with the appid."""
+        """The secret of the account."""
         return self._account.secret
 
     @property
@@ -204,41 +204,43 @@ class Simulator(Backstage):
 
     @property
     def temporary_media(self) -> dict[str, TemporaryMedia]:
-        """Temporary media by media_id, those that have timed out included."""
+        """Temporary media by media_id, including expired ones."""
         return self._account.temporary_media
 
     @property
     def cloud_files(self) -> MutableMapping[str, bytes]:
-        """Files in cloud storage by file id; tests may change them. To look at a large one reads all of it."""
+        """Files in cloud storage by file id; tests may change them. Access to a large file reads all of it."""
         return self._account.cloud_files
 
     @property
     def article_images(self) -> dict[str, bytes]:
-        """Images sent to uploadimg, by their URL."""
+        """Images uploaded with uploadimg, by URL."""
         return self._account.article_images
 
     def add_article(self, *, title: str, author: str = "", digest: str = "", content: str = "", url: str = "") -> str:
-        """Put a news material with one article in the library and return its media_id."""
+        """Add a news material with one article to the library and return its media_id."""
         return self.add_news(Article(title=title, author=author, digest=digest, content=content, url=url))
 
     def add_news(self, *articles: Article) -> str:
-        """Put a news material with these articles in the library and return its media_id."""
+        """Add a news material with these articles to the library and return its media_id."""
         return self._account.add_news(articles)
 
     def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
-        """Put a file in cloud storage and return its file id, `cloud://ENV.7465-ENV-1258717764/path`."""
+        """Add a file to cloud storage and return its file id, `cloud://ENV.7465-ENV-1258717764/path`."""
         return self._account.add_cloud_file(env, path, content)
 
     def revoke_tokens(self) -> None:
-        """Let every token issued so far be refused with 40001 from now on, without any overlap."""
-        self._account.tokens.condemn(40001)
+        """Reject every token issued so far with 40001 from now on, without any overlap."""
+        self._account.tokens.reject_all(40001)
 
     def expire_tokens(self) -> None:
-        """Let every token issued so far be refused with 42001 from now on."""
-        self._account.tokens.condemn(42001)
+        """Reject every token issued so far with 42001 from now on."""
+        self._account.tokens.reject_all(42001)
 
     def advance(self, seconds: float) -> None:
-        """Move the simulator's clock forward: lives of tokens, media and links, request ids, times of materials.
+        """Move the simulator's clock forward.
+
+        The clock is used for the lifetimes of tokens, media and links, for request ids, and for times of materials.
 
         Raises:
             ValueError: `seconds` is negative.
@@ -246,48 +248,48 @@ class Simulator(Backstage):
         self._account.clock.advance(seconds)
 
     def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule:
-        """Let requests meet a fault; `wxasset.simulator.faults` lists the words.
+        """Inject a fault into requests; `wxasset.simulator.faults` lists the words.
 
-        Rules are used in their order: a request gets the fault of the first one for it that is not used up.
+        Rules apply in order: a request gets the fault of the first matching rule with requests left.
 
         Args:
-            endpoint: The last part of a path ("add_material"), a whole path, "link" for the addresses of videos and
-                cloud files, or "*" for all of them.
+            endpoint: The last part of a path ("add_material"), a whole path, "link" for the URLs of videos and cloud
+                files, or "*" for all requests.
             fault: The words, for example "reset-after-commit".
-            times: How many requests meet it; None for all until `reset` or `clear_faults`.
-            after: How many requests for it pass before.
+            times: Number of requests to fail; None for all until `reset` or `clear_faults`.
+            after: Number of matching requests to let pass first.
 
         Raises:
-            ValueError: The endpoint or the fault is not known; the message names those that are.
+            ValueError: The endpoint or the fault is unknown; the message lists the known ones.
         """
-        return self._desk.schedule.add(endpoint, fault, times=times, after=after)
+        return self._shared.schedule.add(endpoint, fault, times=times, after=after)
 
     @property
     def faults(self) -> tuple[FaultRule, ...]:
-        """The rules in their order, used up or not."""
-        return self._desk.schedule.rules
+        """All rules in order, including used ones."""
+        return self._shared.schedule.rules
 
     @property
     def unused_faults(self) -> tuple[FaultRule, ...]:
-        """The rules that fewer requests met than were asked for; of those without end, the ones that none met."""
+        """The rules used less often than requested; of the unlimited ones, those never used."""
         return tuple(rule for rule in self.faults if rule.unused)
 
     def clear_faults(self) -> None:
-        """Forget all rules."""
-        self._desk.schedule.clear()
+        """Remove all rules."""
+        self._shared.schedule.clear()
 
     def reset(self) -> None:
-        """Empty library, media, cloud files, links, journal and faults, and draw ids from the seed anew.
+        """Clear library, media, cloud files, links, journal and faults, and restart ids from the seed.
 
-        Tokens, appid, secret, options and the clock stay, so that a client that is in use goes on; tokens that are
-        issued later differ from those there were.
+        Tokens, appid, secret, options and the clock are kept, so an active client continues to work. Tokens issued
+        later differ from earlier ones.
         """
-        desk = self._desk
-        with desk.lock:
-            old, identifiers = desk.account, Identifiers(self._seed)
+        shared = self._shared
+        with shared.lock:
+            old, identifiers = shared.account, Identifiers(self._seed)
             links = LinkTable(old.clock, identifiers)
             links.base_url = old.links.base_url
-            desk.account = Account(
+            shared.account = Account(
                 appid=old.appid,
                 secret=old.secret,
                 options=old.options,
@@ -296,18 +298,18 @@ class Simulator(Backstage):
                 tokens=old.tokens,
                 links=links,
             )
-            desk.schedule.clear()
-            desk.journal.clear()
-            desk.token_calls = 0
+            shared.schedule.clear()
+            shared.journal.clear()
+            shared.token_calls = 0
 
     def _is_link(self, path: str) -> bool:
-        return self._account.links.owns(path) or storage.owns(path)
+        return self._account.links.owns(path) or object_storage.owns(path)
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
         if http.path.startswith(PREFIX):
             return await self._control.serve(http)
         task: asyncio.Task[object] | None = asyncio.current_task()
         if task is not None:
-            self._desk.active.add(task)
-            task.add_done_callback(self._desk.active.discard)
-        return await Exchange(self._desk, http).serve()
+            self._shared.active.add(task)
+            task.add_done_callback(self._shared.active.discard)
+        return await Exchange(self._shared, http).serve()

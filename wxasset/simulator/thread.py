@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that a simulator also serves code that has none, or blocks its own."""
+"""An event loop in a background thread, for code without an event loop or with a blocked one."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ __all__ = ["BackgroundLoop"]
 
 
 class BackgroundLoop:
-    """Runs an event loop in a daemon thread."""
+    """Event loop in a daemon thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -17,11 +17,11 @@ class BackgroundLoop:
         self._thread.start()
 
     def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a coroutine there and wait for it."""
+        """Run a coroutine in the loop and wait for it."""
         asyncio.run_coroutine_threadsafe(work(), self._loop).result()
 
     def stop(self) -> None:
-        """End the loop and wait for the thread."""
+        """Stop the loop and wait for the thread."""
         self.run(self._loop.shutdown_asyncgens)
         self.run(self._loop.shutdown_default_executor)
         self._loop.call_soon_threadsafe(self._loop.stop)

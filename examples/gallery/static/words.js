@@ -1,4 +1,4 @@
-/** What the page says, in two languages. */
+/** Texts of the page, in two languages. */
 
 const WORDS = {
   en: {
@@ -15,9 +15,9 @@ const WORDS = {
       file: "WeChat does not take this file. Choose a PNG, JPEG, GIF or BMP of at most 10 MB.",
       large: "This picture is too large. WeChat takes at most 10 MB.",
       gone: "This picture is no longer in the library.",
-      later: "WeChat takes no more requests at the moment. Try again a little later.",
-      unsure: "WeChat did not answer in time. Look whether the picture is in the library before you send it again.",
-      wechat: "WeChat could not be reached, or refused this server. Try again; if it stays like this, tell its operator.",
+      later: "WeChat accepts no more requests at the moment. Try again later.",
+      unsure: "WeChat did not respond in time. Check whether the picture is in the library before you upload it again.",
+      wechat: "WeChat could not be reached, or refused this server. Try again; if the error remains, tell the operator.",
       network: "The server could not be reached. Check your connection and try again.",
       other: "Something went wrong. Reload the page and try again.",
     },
@@ -35,7 +35,7 @@ const WORDS = {
       large: "图片太大，微信最多接受 10 MB。",
       gone: "这张图片已不在素材库中。",
       later: "微信暂时不再接受请求，请稍后再试。",
-      unsure: "微信未及时答复。再次上传前，请先查看素材库中是否已有这张图片。",
+      unsure: "微信未及时响应。再次上传前，请先查看素材库中是否已有这张图片。",
       wechat: "无法连接微信，或微信拒绝了本服务器的请求。请重试；若仍然失败，请联系管理员。",
       network: "无法连接服务器，请检查网络后重试。",
       other: "出错了，请刷新页面后重试。",
@@ -50,7 +50,7 @@ if (!Object.hasOwn(WORDS, language)) language = "en";
 
 export const words = () => WORDS[language];
 
-/** The words for what a status means; 0 stands for no answer at all. */
+/** The message for an HTTP status; 0 means no response. */
 export const problemWords = (status) => words().problems[KINDS[status] ?? "other"];
 
 export function speak(next) {

@@ -15,7 +15,7 @@ _COMPONENT = "/cgi-bin/component/"
 
 
 def clear_quota(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/clear_quota: the day's counts of all endpoints start again."""
+    """POST /cgi-bin/clear_quota: reset the day's counts of all endpoints."""
     _check_appid(account, json_body(request))
     account.quotas.clear()
     return _OK
@@ -24,24 +24,24 @@ def clear_quota(account: Account, request: ApiRequest) -> Document:
 def clear_quota_v2(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/clear_quota/v2: the same without a token.
 
-    The official table puts the credentials in the body and its sample in the query, so either will do.
+    The official table has the credentials in the body and its sample has them in the query; both are accepted.
     """
     given = json_body(request) if request.body else request.query
     _check_appid(account, given)
     if required_text(given, "appsecret", missing=41004) != account.secret:
-        raise ApiError(40125)  # the page does not list it; chosen as what the token endpoints answer
+        raise ApiError(40125)  # not listed on the page; chosen: the code of the token endpoints
     account.quotas.clear()
     return _OK
 
 
 class Quotas:
-    """The two endpoints that are asked about one other endpoint, out of those in `paths`."""
+    """Endpoints with another endpoint as parameter, one of `paths`."""
 
     def __init__(self, paths: Callable[[], Collection[str]]) -> None:
         self._paths = paths
 
     def get(self, account: Account, request: ApiRequest) -> Document:
-        """POST /cgi-bin/openapi/quota/get; what has no limit shows 0 as its limit, as in the official sample."""
+        """POST /cgi-bin/openapi/quota/get; without a limit the value is 0, as in the official sample."""
         path = self._named(request)
         used = account.quotas.used(path)
         limit = daily_limit(path, account.options) or 0
@@ -56,7 +56,7 @@ class Quotas:
         return _OK
 
     def _named(self, request: ApiRequest) -> str:
-        """The path that a request asks about: 76021 for an unknown one, 76022 for one of the platform's."""
+        """Return the path given in a request: 76021 for an unknown one, 76022 for one of the platform's."""
         path = json_body(request).get("cgi_path")
         if not isinstance(path, str) or path not in self._paths():
             raise ApiError(76021)
@@ -67,7 +67,7 @@ class Quotas:
 
 def find_rid(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/openapi/rid/get."""
-    return {**_OK, "request": account.refusals.find(json_body(request).get("rid"))}
+    return {**_OK, "request": account.request_ids.find(json_body(request).get("rid"))}
 
 
 def addresses(_account: Account, _request: ApiRequest) -> Document:
@@ -76,7 +76,7 @@ def addresses(_account: Account, _request: ApiRequest) -> Document:
 
 
 def check_callback(_account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/callback/check; codes are those of the service's table, the findings made up."""
+    """POST /cgi-bin/callback/check; codes are those of the service's table, the results are invented."""
     document = json_body(request)
     checks = _CHECKS.get(str(document.get("action")))
     operator = document.get("check_operator", "DEFAULT")

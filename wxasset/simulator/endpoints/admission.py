@@ -19,14 +19,14 @@ class Endpoint:
     """One endpoint of the API.
 
     Attributes:
-        methods: The HTTP methods it takes.
-        handler: What answers it.
-        evidence: What its replies rest on, with the sections of the wire reference: "documented" by WeChat,
+        methods: The accepted HTTP methods.
+        handler: The function to call.
+        evidence: The evidence for its responses, with the sections of the wire reference: "documented" by WeChat,
             "observed" in captures or several codebases, or "chosen".
-        credential: The token it wants: the account's, the platform's, or none.
-        issues_token: Whether it hands out tokens.
-        audience: The accounts that may use it: "any", "official_account", or a "verified" one of those.
-        permission_sets: Any of these sets opens it to a third-party platform (1.3); none where it is open anyway.
+        credential: The required token: the account's, the platform's, or none.
+        issues_token: The endpoint issues tokens.
+        audience: The permitted accounts: "any", "official_account", or a "verified" official account.
+        permission_sets: A third-party platform needs one of these sets (1.3); empty if it needs none.
     """
 
     methods: frozenset[str]
@@ -39,15 +39,15 @@ class Endpoint:
 
 
 def admit(account: Account, endpoint: Endpoint, request: ApiRequest) -> None:
-    """Judge all of a request but its body: method, token, permission, quota, in the chosen order of 0.5.
+    """Check a request except its body: method, token, permission, quota, in the chosen order of 0.5.
 
     Raises:
-        ApiError: The first thing that is wrong.
+        ApiError: The first failed check.
     """
     if request.method not in endpoint.methods:
         raise ApiError(43001 if "GET" in endpoint.methods else 43002)
     if endpoint.credential == "none":
-        return  # its handler judges the credentials in its body, and then the quota
+        return  # its handler checks the credentials in the body, and then the quota
     token = _token(account, endpoint, request)
     _check_permission(account, endpoint, request.path, token)
     account.quotas.spend(request.path, account.options)
@@ -61,7 +61,7 @@ def comes_from_hosting(account: Account, request: ApiRequest) -> bool:
 
 
 def _token(account: Account, endpoint: Endpoint, request: ApiRequest) -> IssuedToken | None:
-    """The token of a request, or None where it needs none."""
+    """Return the token of a request, or None if it needs none."""
     query = request.query
     if endpoint.credential == "component":
         # The documentation has one name in the query, curl logs and every SDK the other (1.3).
@@ -81,7 +81,7 @@ def _token(account: Account, endpoint: Endpoint, request: ApiRequest) -> IssuedT
 
 
 def _check_permission(account: Account, endpoint: Endpoint, path: str, token: IssuedToken | None) -> None:
-    """48001 for what the account may not call, 61007 for what it has not granted to the platform."""
+    """Raise 48001 if the account lacks the permission, 61007 if the account has not granted it to the platform."""
     options = account.options
     mini_program = options.account_kind == "mini_program"
     barred = {

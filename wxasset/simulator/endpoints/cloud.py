@@ -1,4 +1,4 @@
-"""Cloud storage: leave to upload, and calls that answer for each file (wire reference 3.1 to 3.5)."""
+"""Cloud storage: upload permits, and calls with a result per file (wire reference 3.1 to 3.5)."""
 
 from wxasset.simulator.state.account import Account, env_of
 from wxasset.simulator.state.upload_permits import address
@@ -9,22 +9,22 @@ _MOST_FILES = 50
 _EXCEED_AUTHORITY = -503002
 
 
-def grant_upload(account: Account, request: ApiRequest) -> Document:
-    """POST /tcb/uploadfile: where and with what to upload; the file exists when that is done."""
+def permit_upload(account: Account, request: ApiRequest) -> Document:
+    """POST /tcb/uploadfile: URL and credentials of an upload; the file exists after the upload."""
     document = json_body(request)
     env = required_text(document, "env", missing=40101)
     path = required_text(document, "path", missing=40101)
     if path.startswith("/") or path.endswith("/"):
-        raise ApiError(40097)  # chosen: the samples have none, and the ids would not be well formed
-    grant = account.uploads.grant(env, path)
+        raise ApiError(40097)  # chosen: the samples have no such paths, and the ids would be malformed
+    permit = account.upload_permits.issue(env, path)
     return {
         "errcode": 0,
         "errmsg": "ok",
-        "url": address(account.links.base_url, grant),
-        "token": grant.token,
-        "authorization": grant.authorization,
-        "file_id": grant.file_id,
-        "cos_file_id": grant.cos_file_id,
+        "url": address(account.links.base_url, permit),
+        "token": permit.token,
+        "authorization": permit.authorization,
+        "file_id": permit.file_id,
+        "cos_file_id": permit.cos_file_id,
     }
 
 
@@ -44,17 +44,17 @@ def delete_files(account: Account, request: ApiRequest) -> Document:
 
 
 def file_links(account: Account, request: ApiRequest) -> Document:
-    """POST /tcb/batchdownloadfile: links to this simulator that live for `max_age` seconds."""
+    """POST /tcb/batchdownloadfile: links to this simulator, valid for `max_age` seconds."""
     env, files = _batch(request, "file_list")
     return {"errcode": 0, "errmsg": "ok", "file_list": [_link(account, env, file) for file in files]}
 
 
 def _batch(request: ApiRequest, name: str) -> tuple[str, list[object]]:
-    """The environment and the list of a batch call.
+    """Return the environment and the list of a batch call.
 
     Raises:
-        ApiError: 40101 for a missing parameter, 40097 for a wrong or empty list, -501007 for more than 50 files. The
-            service's own code for too many files is not known; this is the invalid parameter of its cloud codes.
+        ApiError: 40101 for a missing parameter, 40097 for an invalid or empty list, -501007 for more than 50 files.
+            The service's own code for too many files is not known; -501007 is "invalid parameter" of its cloud codes.
     """
     document = json_body(request)
     env = required_text(document, "env", missing=40101)
@@ -81,7 +81,7 @@ def _link(account: Account, env: str, file: object) -> Document:
 
 
 def _outcome(account: Account, env: str, fileid: str) -> dict[str, object]:
-    """Return the result for one file; its failure leaves errcode 0 for the whole call."""
+    """Return the result for one file; the errcode of the whole call stays 0 on failure."""
     if env_of(fileid) not in (None, env):
         return {"status": _EXCEED_AUTHORITY, "errmsg": "STORAGE_EXCEED_AUTHORITY"}
     if fileid not in account.cloud_files:

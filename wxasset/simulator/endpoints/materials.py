@@ -1,4 +1,4 @@
-"""The endpoints of the permanent library (wire reference 2.1 to 2.5)."""
+"""Endpoints of the permanent library (wire reference 2.1 to 2.5)."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ def add(account: Account, request: ApiRequest) -> Document:
 
 
 def get(account: Account, request: ApiRequest) -> Document | RawReply:
-    """POST /cgi-bin/material/get_material: news and videos as JSON, anything else as bytes."""
+    """POST /cgi-bin/material/get_material: news and videos as JSON, other types as bytes."""
     material = _named(account, json_body(request))
     if material.type == "news":
         return {"news_item": [article_document(article) for article in material.articles]}
@@ -88,7 +88,7 @@ def list_page(account: Account, request: ApiRequest) -> Document:
 
 
 def _named(account: Account, document: Mapping[str, object]) -> Material:
-    """The material a request names: 41006 without an id, 40007 for any id that is not in the library."""
+    """Return the requested material: 41006 without an id, 40007 for an id not in the library."""
     media_id = required_text(document, "media_id", missing=41006)
     try:
         return account.materials[media_id]
@@ -97,7 +97,7 @@ def _named(account: Account, document: Mapping[str, object]) -> Material:
 
 
 def _description(account: Account, request: ApiRequest, form: Form) -> tuple[str, str]:
-    """Title and introduction of a video; without a title WeChat says the media data are missing."""
+    """Return title and introduction of a video; without a title WeChat reports missing media data."""
     text = form.text("description")
     if text is None and account.options.description_in_query:
         text = request.query.get("description")
@@ -112,7 +112,7 @@ def _description(account: Account, request: ApiRequest, form: Form) -> tuple[str
 
 
 def _check_room(account: Account, media_type: str) -> None:
-    """Refuse what does not fit in the library any more; images, thumbs and news share one cap."""
+    """Raise 45074 if the library is full; images, thumbs and news share one cap."""
     options = account.options
     caps = {"voice": options.voice_cap, "video": options.video_cap}
     kinds = (media_type,) if media_type in caps else ("image", "news")
@@ -121,13 +121,13 @@ def _check_room(account: Account, media_type: str) -> None:
 
 
 def _image_url(account: Account, found: formats.Format) -> str:
-    """The address of an image as captures show it; nothing is served there."""
+    """Return the URL of an image in the format of captures; no content is served there."""
     part = account.identifiers.link_part(86)
     return f"http://mmbiz.qpic.cn/mmbiz_{found.extension}/{part}/0?wx_fmt={found.name}"
 
 
 def _item(material: Material) -> Document:
-    """An entry of a list; voices and videos have no address (wire reference 2.5)."""
+    """Return an entry of a list; voices and videos have no URL (wire reference 2.5)."""
     head = {"media_id": material.media_id}
     if material.type == "news":
         times = {"create_time": material.update_time, "update_time": material.update_time}

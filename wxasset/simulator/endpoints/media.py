@@ -1,4 +1,4 @@
-"""Temporary media and the images of article bodies (wire reference 2.6 to 2.9)."""
+"""Temporary media and images of article bodies (wire reference 2.6 to 2.9)."""
 
 from wxasset.simulator.endpoints.uploads import attachment, read_form, upload_type
 from wxasset.simulator.state import formats
@@ -10,7 +10,7 @@ _SPEEX = "voice/speex"
 
 
 def upload_image(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/media/uploadimg: an address for article bodies; the image is not counted against the library."""
+    """POST /cgi-bin/media/uploadimg: a URL for article bodies; the image does not count against the library."""
     filename, content = read_form(request, account.options).file("media")
     found = formats.check_file(filename, content, formats.ARTICLE_IMAGE, account.options.kilobyte)
     url = f"http://mmbiz.qpic.cn/sz_mmbiz_{found.extension}/{account.identifiers.link_part(86)}/0?from=appmsg"
@@ -19,7 +19,7 @@ def upload_image(account: Account, request: ApiRequest) -> Document:
 
 
 def upload(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/media/upload: any file part goes, whatever its field is called."""
+    """POST /cgi-bin/media/upload: accept the first file part under any field name."""
     form = read_form(request, account.options)
     media_type = upload_type(request, form)
     filename, content = form.file(None)
@@ -40,18 +40,18 @@ def upload(account: Account, request: ApiRequest) -> Document:
 
 
 def get(account: Account, request: ApiRequest) -> Document | RawReply:
-    """GET /cgi-bin/media/get: bytes with the headers of the official sample, for a video an address."""
+    """GET /cgi-bin/media/get: bytes with the headers of the official sample; a URL for a video."""
     medium = _named(account, request)
     options = account.options
     if medium.content_type == _SPEEX:
-        raise ApiError(40007)  # chosen: the service converts it to AMR, which the simulator cannot
+        raise ApiError(40007)  # chosen: the service converts it to AMR, the simulator cannot
     if medium.type == "video":
         return {"video_url": account.links.video(medium.content, options.video_link, options.video_link_seconds)}
     return _file(medium)
 
 
 def get_jssdk(account: Account, request: ApiRequest) -> Document | RawReply:
-    """GET /cgi-bin/media/get/jssdk: a voice that a web page has recorded; 40007 for any other is chosen."""
+    """GET /cgi-bin/media/get/jssdk: a voice recorded by a web page; chosen: 40007 for other media."""
     medium = _named(account, request)
     if medium.content_type != _SPEEX:
         raise ApiError(40007)
@@ -59,7 +59,7 @@ def get_jssdk(account: Account, request: ApiRequest) -> Document | RawReply:
 
 
 def _named(account: Account, request: ApiRequest) -> TemporaryMedia:
-    """The medium that a request names: 41006 without an id, 40007 for one that is unknown or has timed out."""
+    """Return the requested medium: 41006 without an id, 40007 for an unknown or expired one."""
     medium = account.temporary_media.get(required_text(request.query, "media_id", missing=41006))
     if medium is None or account.clock.now() >= medium.created_at + account.options.temporary_seconds:
         raise ApiError(40007)

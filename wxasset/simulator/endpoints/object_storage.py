@@ -1,6 +1,6 @@
-"""Uploads to cloud storage: what tcb/uploadfile grants, and the form that COS takes (wire reference 3.1).
+"""Uploads to cloud storage with a permit of tcb/uploadfile and a form of COS (wire reference 3.1).
 
-A form is read piece by piece, and its file goes where it will be kept.
+A form is read in pieces, and its file is written directly to its final storage.
 """
 
 import re
@@ -9,24 +9,24 @@ from aiohttp import web
 
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.objects import Memory, Room, StoredFile, make_room
-from wxasset.simulator.state.upload_permits import PREFIX, CosError, refusal
+from wxasset.simulator.state.upload_permits import PREFIX, CosError, cos_error_reply
 from wxasset.simulator.wire.multipart import boundary_of
 from wxasset.simulator.wire.replies import ApiError, RawReply
 
 _LARGEST = 5 * 1024**3  # documented by COS for a form
-_LARGEST_HEAD = 64 * 1024  # of what is not the file; chosen, the fields have less than 4 KB
+_LARGEST_HEAD = 64 * 1024  # bytes before the file; chosen, the fields have less than 4 KB
 _FILE = re.compile(rb'content-disposition:\s*form-data;\s*name="([^"]*)"', re.IGNORECASE)
 
 
 def _malformed() -> CosError:
-    # Seen by many who used tcb/uploadfile.
+    # Observed by many users of tcb/uploadfile.
     return CosError(
         400, "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data."
     )
 
 
 class FormReader:
-    """Takes a form in pieces: fields, and the file last."""
+    """Incremental parser of a form: fields, then the file as the last one."""
 
     def __init__(self, boundary: bytes, room: Room | None = None) -> None:
         self._delimiter = b"\r\n--" + boundary
@@ -37,10 +37,10 @@ class FormReader:
         self.fields: dict[str, str] = {}
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next piece.
+        """Parse the next piece.
 
         Raises:
-            CosError: It cannot be part of such a form.
+            CosError: The form is malformed.
         """
         self._pending += chunk
         while not self._in_file and self._field():
@@ -51,17 +51,17 @@ class FormReader:
             raise _malformed()
 
     def file(self) -> StoredFile:
-        """The file, once everything has been fed.
+        """Return the file after the last piece.
 
         Raises:
-            CosError: There is no file, it is not the last field, or the form has no end.
+            CosError: The file is missing, it is not the last field, or the form has no end.
         """
         if not self._in_file or bytes(self._pending) not in (self._delimiter + b"--", self._delimiter + b"--\r\n"):
             raise _malformed()
         return self._room.stored()
 
     def _field(self) -> bool:
-        """Take one field off what is pending, or the headers of the file; say whether there may be more."""
+        """Parse one field or the headers of the file; return True if more fields may follow."""
         head = len(self._delimiter) + 2
         end = self._pending.find(b"\r\n\r\n", head)
         if end < 0:
@@ -81,7 +81,7 @@ class FormReader:
         return True
 
     def _more(self) -> None:
-        """Move to the file what cannot be the delimiter that ends it."""
+        """Write pending bytes to the file, except a possible start of the final delimiter."""
         end = self._pending.find(self._delimiter)
         self._ended = end >= 0
         sure = end if self._ended else max(0, len(self._pending) - len(self._delimiter) + 1)
@@ -95,9 +95,9 @@ def owns(path: str) -> bool:
 
 
 async def receive(account: Account, http: web.Request) -> tuple[RawReply, int, str | None]:
-    """Take a form in, and say 204 or what is wrong with it in XML.
+    """Read a form and return the response: 204, or an error in XML.
 
-    With the bytes of the body that were read, and the id of the file that is there now.
+    Also return the number of body bytes read, and the id of the stored file or None.
     """
     size = 0
     try:
@@ -107,15 +107,15 @@ async def receive(account: Account, http: web.Request) -> tuple[RawReply, int, s
             size += len(chunk)
             form.feed(chunk)
         file = form.file()
-        grant = account.uploads.find(http.path, form.fields)
+        permit = account.upload_permits.find(http.path, form.fields)
     except CosError as error:
-        return refusal(error, account.identifiers, close=True), size, None
-    account.cloud_files.put(grant.file_id, file)
-    return RawReply(status=204, headers={"ETag": file.etag}), size, grant.file_id
+        return cos_error_reply(error, account.identifiers, close=True), size, None
+    account.cloud_files.put(permit.file_id, file)
+    return RawReply(status=204, headers={"ETag": file.etag}), size, permit.file_id
 
 
 def _boundary(http: web.Request) -> bytes:
-    """Judge the head of a request, in an order that is chosen.
+    """Check the head of a request and return the boundary. The order of the checks is chosen.
 
     Raises:
         CosError: 405, 411, 400 EntityTooLarge or MalformedPOSTRequest: codes of the table of COS.

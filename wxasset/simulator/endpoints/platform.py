@@ -1,4 +1,4 @@
-"""The token endpoints of a third-party platform (wire reference 1.3)."""
+"""Token endpoints of a third-party platform (wire reference 1.3)."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text
 
 
 def component_token(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/component/api_component_token: a new token of the platform, for its newest ticket.
+    """POST /cgi-bin/component/api_component_token: a new token of the platform for a valid ticket.
 
-    The codes are documented, their order is chosen: that of the account's own token endpoints.
+    The codes are documented. Their order is chosen as in the account's own token endpoints.
     """
     document = json_body(request)
     _check_appid(account, document)
@@ -29,7 +29,7 @@ def authorizer_token(account: Account, request: ApiRequest) -> Document:
     _check_appid(account, document)
     _check_address(account, request)
     if document.get("authorizer_appid") != account.appid:
-        raise ApiError(61003)  # the code is documented, that it stands here is chosen
+        raise ApiError(61003)  # the code is documented, its position here is chosen
     refresh_token = account.platform.refresh(
         document.get("authorizer_refresh_token"), rotate=account.options.rotate_refresh_token
     )

@@ -1,14 +1,11 @@
-"""The table of endpoints: what each takes and wants, and what its answers rest on."""
+"""Table of endpoints with their methods, credentials, permissions and evidence."""
 
 from collections.abc import Collection
 from functools import partial
 
 from attrs import evolve
 
-from wxasset.simulator.endpoints import account as openapi
-from wxasset.simulator.endpoints import cloud, materials, media
-from wxasset.simulator.endpoints import platform as component
-from wxasset.simulator.endpoints import tokens as credentials
+from wxasset.simulator.endpoints import account, cloud, materials, media, platform, tokens
 from wxasset.simulator.endpoints.admission import Endpoint, admit, comes_from_hosting
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
@@ -23,9 +20,9 @@ _GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
 _get = partial(Endpoint, methods=_GET)
 _post = partial(Endpoint, methods=_POST)
-_quotas = openapi.Quotas(_paths)
+_quotas = account.Quotas(_paths)
 
-# Wire reference 1.3: the permission sets that open an endpoint to a third-party platform.
+# Wire reference 1.3: permission sets required from a third-party platform.
 _LIBRARY = frozenset({11, 100})
 _MATERIAL = frozenset({3, 11, 18, 30, 31, 100})
 _MEDIA = frozenset({1, 3, 8, 9, 11, 19, 30, 31, 100})
@@ -35,27 +32,27 @@ _CLOUD = frozenset({49, 64})
 
 _TOKENS = {
     "/cgi-bin/token": _get(
-        handler=credentials.token, evidence="documented (1.1, 0.5)", credential="none", issues_token=True
+        handler=tokens.token, evidence="documented (1.1, 0.5)", credential="none", issues_token=True
     ),
     "/cgi-bin/stable_token": _post(
-        handler=credentials.stable_token, evidence="documented (1.2)", credential="none", issues_token=True
+        handler=tokens.stable_token, evidence="documented (1.2)", credential="none", issues_token=True
     ),
     "/cgi-bin/component/api_component_token": _post(
-        handler=component.component_token, evidence="documented (1.3)", credential="none", issues_token=True
+        handler=platform.component_token, evidence="documented (1.3)", credential="none", issues_token=True
     ),
     "/cgi-bin/component/api_authorizer_token": _post(
-        handler=component.authorizer_token, evidence="documented (1.3)", credential="component", issues_token=True
+        handler=platform.authorizer_token, evidence="documented (1.3)", credential="component", issues_token=True
     ),
 }
 _DIAGNOSIS = {
-    "/cgi-bin/clear_quota": _post(handler=openapi.clear_quota, evidence="documented (1.4)"),
-    "/cgi-bin/clear_quota/v2": _post(handler=openapi.clear_quota_v2, evidence="documented (1.4)", credential="none"),
+    "/cgi-bin/clear_quota": _post(handler=account.clear_quota, evidence="documented (1.4)"),
+    "/cgi-bin/clear_quota/v2": _post(handler=account.clear_quota_v2, evidence="documented (1.4)", credential="none"),
     "/cgi-bin/openapi/quota/get": _post(handler=_quotas.get, evidence="documented (1.4)"),
     "/cgi-bin/openapi/quota/clear": _post(handler=_quotas.clear, evidence="documented (1.4)"),
-    "/cgi-bin/openapi/rid/get": _post(handler=openapi.find_rid, evidence="documented (1.4)"),
-    "/cgi-bin/get_api_domain_ip": _get(handler=openapi.addresses, evidence="documented (1.4)"),
-    "/cgi-bin/getcallbackip": _get(handler=openapi.addresses, evidence="documented (1.4)"),
-    "/cgi-bin/callback/check": _post(handler=openapi.check_callback, evidence="documented (1.4)"),
+    "/cgi-bin/openapi/rid/get": _post(handler=account.find_rid, evidence="documented (1.4)"),
+    "/cgi-bin/get_api_domain_ip": _get(handler=account.addresses, evidence="documented (1.4)"),
+    "/cgi-bin/getcallbackip": _get(handler=account.addresses, evidence="documented (1.4)"),
+    "/cgi-bin/callback/check": _post(handler=account.check_callback, evidence="documented (1.4)"),
 }
 _in_library = partial(Endpoint, audience="official_account", permission_sets=_LIBRARY)
 _MATERIALS = {
@@ -64,7 +61,7 @@ _MATERIALS = {
         handler=materials.get, evidence="observed (2.2)", permission_sets=_MATERIAL
     ),
     "/cgi-bin/material/del_material": _in_library(methods=_POST, handler=materials.delete, evidence="documented (2.3)"),
-    # Several SDKs call this one by POST without trouble (0.5).
+    # Several SDKs call this endpoint by POST without errors (0.5).
     "/cgi-bin/material/get_materialcount": _in_library(
         methods=_GET | _POST, handler=materials.count, evidence="observed (2.4, 0.5)"
     ),
@@ -81,7 +78,7 @@ _MATERIALS = {
     ),
 }
 _CLOUD_FILES = {
-    "/tcb/uploadfile": _post(handler=cloud.grant_upload, evidence="documented (3.1)", permission_sets=_CLOUD),
+    "/tcb/uploadfile": _post(handler=cloud.permit_upload, evidence="documented (3.1)", permission_sets=_CLOUD),
     "/tcb/batchdeletefile": _post(handler=cloud.delete_files, evidence="documented (3.3, 3.4)", permission_sets=_CLOUD),
     "/tcb/batchdownloadfile": _post(handler=cloud.file_links, evidence="documented (3.2, 3.4)", permission_sets=_CLOUD),
 }
@@ -101,10 +98,10 @@ ENDPOINTS: dict[str, Endpoint] = {
 
 
 def answer(account: Account, request: ApiRequest) -> Document | RawReply:
-    """Validate and answer a complete request, in the order of 0.5: path, method, token, permission, quota, body.
+    """Check and carry out a complete request, in the order of 0.5: path, method, token, permission, quota, body.
 
     Raises:
-        ApiError: Any of the service's refusals.
+        ApiError: Any error of the service.
     """
     if account.links.owns(request.path):
         return account.links.serve(request, account.cloud_files)

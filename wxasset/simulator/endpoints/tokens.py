@@ -1,4 +1,4 @@
-"""The two token endpoints of an account (wire reference 1.1, 1.2)."""
+"""Token endpoints of an account (wire reference 1.1, 1.2)."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def token(account: Account, request: ApiRequest) -> Document:
 
 
 def stable_token(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/stable_token: the current token, or a new one when it is due or may be forced."""
+    """POST /cgi-bin/stable_token: the current token, or a new one shortly before expiry or by a forced refresh."""
     document = json_body(request)
     force_refresh = document.get("force_refresh", False)
     if not isinstance(force_refresh, bool):
@@ -25,9 +25,9 @@ def stable_token(account: Account, request: ApiRequest) -> Document:
 
 
 def _check_credentials(account: Account, given: Mapping[str, object], request: ApiRequest) -> None:
-    """Missing before wrong, then in the order one live tester inferred: appid, secret, address (0.5).
+    """Check the credentials: missing before invalid, then appid, secret, address, as inferred by one live test (0.5).
 
-    The quota comes last. Chosen: who cannot name the secret cannot use the quota up either.
+    The quota is checked last. Chosen: calls without the secret cannot use up the quota.
     """
     if given.get("grant_type") != "client_credential":
         raise ApiError(40002)

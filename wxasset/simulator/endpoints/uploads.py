@@ -8,20 +8,20 @@ from wxasset.simulator.wire.requests import ApiRequest
 
 
 def read_form(request: ApiRequest, options: SimulatorOptions) -> Form:
-    """The form in an upload.
+    """Return the form of an upload.
 
     Raises:
-        ApiError: 47001 if the body is not a well-formed multipart/form-data body, 41005 for a quoted boundary.
+        ApiError: 47001 if the body is not well-formed multipart/form-data, 41005 for a quoted boundary.
     """
     boundary = boundary_of(request.content_type, accept_quoted=options.accept_quoted_boundary)
     return parse(request.body, boundary)
 
 
 def upload_type(request: ApiRequest, form: Form) -> str:
-    """The type of an upload, from the query or else from a form field (wire reference 2.1).
+    """Return the type of an upload, from the query or else from a form field (wire reference 2.1).
 
     Raises:
-        ApiError: 40004 for none or an unknown one.
+        ApiError: 40004 for a missing or unknown type.
     """
     media_type = request.query.get("type") or form.text("type") or ""
     if media_type not in formats.PERMANENT:
@@ -30,9 +30,9 @@ def upload_type(request: ApiRequest, form: Form) -> str:
 
 
 def attachment(filename: str) -> str:
-    """The value of a Content-disposition that names a file, in raw UTF-8 (wire reference 4.7).
+    """Return the value of a Content-disposition with a filename in raw UTF-8 (wire reference 4.7).
 
-    A name may hold bytes that are not UTF-8 or control characters; those cannot stand in a header.
+    Invalid UTF-8 and control characters are replaced; they are not allowed in a header.
     """
     readable = filename.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     name = "".join(character if character.isprintable() else "_" for character in readable)

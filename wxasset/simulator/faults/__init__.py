@@ -1,48 +1,48 @@
-"""The language of faults: what a test can make go wrong, in words.
+"""The language of faults, injected with short spec strings.
 
-A fault is one word, or several with commas between them: `hide-2s,reset-after-commit`. "Commit" means that the request
-was carried out and its effect stands. Sizes are bytes, or `K` (1024) and `M`; durations are `ms` or `s`.
+A fault is one word, or several separated by commas: `hide-2s,reset-after-commit`. "Commit" means: the request was
+carried out and its effect is permanent. Sizes are bytes, or `K` (1024) and `M`; durations are `ms` or `s`.
 
-| word | what happens | the request is carried out |
+| word | effect | the request is carried out |
 |---|---|---|
-| `errcode:-1` | this code is answered | no |
-| `errcode-after-commit:-1` | this code is answered | yes |
+| `errcode:-1` | response with this error code | no |
+| `errcode-after-commit:-1` | response with this error code | yes |
 | `status:503` | this HTTP status, with a gateway's page | no |
 | `status-after-commit:502` | the same | yes |
-| `retry-after:30` | a Retry-After header; a 503 where no other word says what is answered | no, if alone |
-| `reset-before-commit` | RST when the whole request was read | no |
-| `reset-after-commit` | RST instead of the answer | yes |
-| `close-before-commit` | FIN when the whole request was read | no |
-| `close-before-reply` | FIN instead of the answer | yes |
-| `reset-after-64K` | RST when so much of the request body was read (or all, if there is less) | no |
-| `close-after-64K` | FIN then; the rest stays unread | no |
-| `return-503-after-64K` | this status then, and FIN; the rest stays unread | no |
-| `stall-30s` | the answer comes so much later | yes, before the stall |
-| `stall-30s-before-commit` | the same | yes, after the stall, even if the client has left |
-| `stall-30s-after-8K` | the rest of the answer's body comes so much later | yes |
-| `delay-200ms` | as `stall`, for what is meant to succeed | yes |
-| `trickle-1B-every-100ms` | the body of the answer, so slowly | yes |
-| `slow-head-100ms` | a byte of the answer's head in each such time | yes |
-| `cut-reply-after-100` | all is announced, so much of the body is sent (always less than all), FIN | yes |
+| `retry-after:30` | a Retry-After header; a 503 unless another word sets the response | no, if alone |
+| `reset-before-commit` | RST after the whole request was read | no |
+| `reset-after-commit` | RST instead of the response | yes |
+| `close-before-commit` | FIN after the whole request was read | no |
+| `close-before-reply` | FIN instead of the response | yes |
+| `reset-after-64K` | RST after this many bytes of the request body (or all of a shorter one) | no |
+| `close-after-64K` | FIN at the same point; the rest is not read | no |
+| `return-503-after-64K` | this status at the same point, and FIN; the rest is not read | no |
+| `stall-30s` | the response is delayed by this time | yes, before the stall |
+| `stall-30s-before-commit` | the same | yes, after the stall, even if the client has disconnected |
+| `stall-30s-after-8K` | the rest of the response body is delayed by this time | yes |
+| `delay-200ms` | as `stall`, for requests expected to succeed | yes |
+| `trickle-1B-every-100ms` | the response body in pieces of this size and interval | yes |
+| `slow-head-100ms` | the response head, one byte per interval | yes |
+| `cut-reply-after-100` | full length announced, this much of the body sent (always less than all), FIN | yes |
 | `reset-reply-after-100` | the same with RST | yes |
 | `chunked-cut-after-100` | the same in chunks, without the last one | yes |
-| `wrong-length:10` | a Content-Length so much too large and FIN, or too small if negative | yes |
-| `revoke-token` | every token so far is refused with 40001, this request's too | if it needs no token |
+| `wrong-length:10` | a Content-Length too large by this many bytes and FIN, or too small if negative | yes |
+| `revoke-token` | every token so far is rejected with 40001, including this request's | if it needs no token |
 | `expire-token` | the same with 42001 | if it needs no token |
-| `malformed-token` | this request is refused with 40014 | no |
-| `redirect:307` | a redirect to `/redirected` of the simulator, whose visit the journal shows | no |
+| `malformed-token` | this request is rejected with 40014 | no |
+| `redirect:307` | a redirect to `/redirected` of the simulator; the journal shows the visit | no |
 | `redirect:302:http://...` | a redirect to that address | no |
 | `html`, `html-after-commit` | HTTP 200 with a gateway's page | no; yes |
 | `empty-after-commit` | HTTP 200 without a body | yes |
 | `garbage-after-commit` | the first half of a JSON document | yes |
 | `not-http` | the greeting of another protocol | yes |
-| `control-characters` | texts of the JSON answer hold raw control characters | yes |
-| `invalid-utf8` | texts of the JSON answer hold bytes that are not UTF-8 | yes |
-| `deep-json:100000` | JSON with so many arrays in each other | yes |
-| `long-errcode:5000` | an errcode of so many digits | yes |
-| `gzip-bomb:100M` | JSON that unpacks to so many bytes | yes |
-| `huge-reply:64M` | JSON with a text of so many bytes | yes |
-| `hide-2s` | what is made does not appear in lists and counts for so long, by the simulator's clock | yes |
+| `control-characters` | strings of the JSON response contain raw control characters | yes |
+| `invalid-utf8` | strings of the JSON response contain invalid UTF-8 | yes |
+| `deep-json:100000` | JSON with this many nested arrays | yes |
+| `long-errcode:5000` | an errcode with this many digits | yes |
+| `gzip-bomb:100M` | JSON of this size after decompression | yes |
+| `huge-reply:64M` | JSON of this size | yes |
+| `hide-2s` | created items are missing from lists and counts for this time, by the simulator's clock | yes |
 
-What is carried out may still be refused, for example for its token; the journal says whether it was.
+A request carried out may still be rejected, for example for its token; the journal shows the result.
 """

@@ -12,12 +12,12 @@ from attrs import evolve
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.words import (
     Bomb,
+    CorruptText,
+    ErrorCode,
     Instead,
     Redirect,
-    Refusal,
     RetryAfter,
     ReturnEarly,
-    Spoil,
     Status,
     Tokens,
 )
@@ -25,13 +25,13 @@ from wxasset.simulator.state.account import Account
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
 from wxasset.simulator.wire.requests import ApiRequest
 
-__all__ = ["REDIRECTED", "headers_of", "instead_of_commit", "page", "refusal", "spoil_document", "without_answer"]
+__all__ = ["REDIRECTED", "error_body", "headers_of", "instead_of_commit", "page", "replace_body", "sets_no_response"]
 
 REDIRECTED = "/redirected"
 _BODILESS = (204, 304)
 _HTML = {"Content-Type": "text/html"}
 _JSON = {"Content-Type": "application/json; encoding=utf-8"}
-# The wordings of errcodes.csv for what the simulator itself never answers.
+# Messages of errcodes.csv for codes returned by faults only.
 _WORDING = {
     -1: "system error",
     45009: "reach max api daily quota limit",
@@ -39,14 +39,14 @@ _WORDING = {
     48001: "api unauthorized",
 }
 _BLOCK = 1 << 20
-# A character for private use marks where the bytes go that JSON cannot hold; nobody's texts have it.
+# A private-use character marks the positions of bytes invalid in JSON; it is not used in real texts.
 _MARK = "\uf8ff"
-_DIRT = {"control-characters": b"\x01\x08\x0b\x1f", "invalid-utf8": b"\xff\xc3\x28\xed\xa0\x80"}
-_KEPT = ("id", "url", "token", "type", "authorization")  # ids, addresses and secrets stay usable
+_CORRUPT_BYTES = {"control-characters": b"\x01\x08\x0b\x1f", "invalid-utf8": b"\xff\xc3\x28\xed\xa0\x80"}
+_UNCHANGED = ("id", "url", "token", "type", "authorization")  # ids, URLs and credentials stay usable
 
 
 def page(status: int) -> RawReply:
-    """An HTTP status with a gateway's page."""
+    """Return an HTTP status with a gateway's page."""
     if status in _BODILESS:
         return RawReply(status=status)
     known = {one.value: one.phrase for one in HTTPStatus}
@@ -57,8 +57,8 @@ def page(status: int) -> RawReply:
     return RawReply(status=status, headers=_HTML, body=body.encode() + b"</html>\r\n")
 
 
-def refusal(account: Account, errcode: int, request: ApiRequest) -> Document:
-    """The document of any code, in the service's words where the simulator knows them."""
+def error_body(account: Account, errcode: int, request: ApiRequest) -> Document:
+    """Return the document of an error code, with the service's message if known."""
     try:
         return account.refuse(ApiError(errcode, address=request.remote), request)
     except KeyError:
@@ -72,7 +72,7 @@ def instead_of_commit(  # noqa: PLR0911 - one for each word
     """Return the response or code of a fault that prevents the request; None if it is carried out."""
     for word in fault.words:
         match word:
-            case Refusal(errcode=errcode, committed=False):
+            case ErrorCode(errcode=errcode, committed=False):
                 return errcode
             case Tokens(verdict="malformed"):
                 return word.errcode
@@ -84,31 +84,31 @@ def instead_of_commit(  # noqa: PLR0911 - one for each word
                 return evolve(page(502), status=200)
             case _:
                 pass
-    if fault.find(RetryAfter) and without_answer(fault):
+    if fault.find(RetryAfter) and sets_no_response(fault):
         return page(503)
     return None
 
 
-def without_answer(fault: Fault) -> bool:
+def sets_no_response(fault: Fault) -> bool:
     """Return True if no word of the fault sets the response."""
-    return not any("the answer" in word.decides for word in fault.words)
+    return not any("the response" in word.decides for word in fault.words)
 
 
 def headers_of(fault: Fault) -> dict[str, str]:
-    """The headers that a fault adds."""
+    """Return the headers added by a fault."""
     wait = fault.find(RetryAfter)
     return {} if wait is None else {"Retry-After": str(wait.seconds)}
 
 
-async def spoil_document(  # noqa: PLR0911 - one for each word
+async def replace_body(  # noqa: PLR0911 - one for each word
     fault: Fault, document: Document | None, write: Callable[[Document], RawReply]
 ) -> RawReply | None:
     """Return the replacement for the response of a request already carried out; None keeps it.
 
     Args:
         fault: The fault.
-        document: The answer, where it is a document.
-        write: Makes a reply of a document.
+        document: The response, if it is a document.
+        write: Encodes a document as a response.
     """
     for word in fault.words:
         match word:
@@ -123,16 +123,16 @@ async def spoil_document(  # noqa: PLR0911 - one for each word
                 return evolve(whole, body=whole.body[: len(whole.body) // 2])
             case Bomb():
                 return await _bomb(word)
-            case Spoil(text=text) if document is not None:
+            case CorruptText(text=text) if document is not None:
                 whole = write({"errmsg": "ok" + _MARK, **_marked(document)})
-                return evolve(whole, body=bytes(whole.body).replace(_MARK.encode(), _DIRT[text]))
+                return evolve(whole, body=bytes(whole.body).replace(_MARK.encode(), _CORRUPT_BYTES[text]))
             case _:
                 pass
     return None
 
 
 def _marked(document: Document) -> dict[str, object]:
-    return {key: value if key.endswith(_KEPT) else _mark(value) for key, value in document.items()}
+    return {key: value if key.endswith(_UNCHANGED) else _mark(value) for key, value in document.items()}
 
 
 def _mark(value: object) -> object:
@@ -168,7 +168,7 @@ def _around_text() -> tuple[bytes, bytes]:
 
 
 def _packed(amount: int) -> bytes:
-    """A JSON text of `amount` bytes as one gzip member, without its being in memory at once."""
+    """Compress a JSON document of `amount` bytes as one gzip member, without holding it in memory."""
     head, tail = _around_text()
     left = max(0, amount - len(head + tail))
     packed = io.BytesIO()

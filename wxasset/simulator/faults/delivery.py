@@ -1,4 +1,4 @@
-"""The ways of an answer over the wire that a web server would not take: resets, cuts, stalls, trickles."""
+"""Delivery of responses by faults, below the web server: resets, cuts, stalls, trickles."""
 
 import asyncio
 import socket
@@ -31,12 +31,12 @@ Pause = Callable[[float], Awaitable[None]]
 Count = Callable[[int], None]
 
 HOLD_SECONDS: float = 1.0
-"""Lifetime of a connection closed over an unread body before the kernel resets it: a client that looks
-finds the end, or the early answer, before that."""
+"""Seconds between the FIN on a connection with an unread body and its reset: time for the client to read the end, or
+the early response."""
 PIECE = 64 * 1024
-"""Bytes that are written at once."""
+"""Bytes per write."""
 _ENOUGH_WAITING = 256 * 1024  # bytes in the transport's buffer above which writing waits
-_LOOK_SECONDS = 0.005  # between two looks at that buffer: aiohttp keeps the transport's own flow control to itself
+_LOOK_SECONDS = 0.005  # polling interval of that buffer: aiohttp does not expose the transport's flow control
 _GREETING = b"SSH-2.0-OpenSSH_9.6\r\n"
 _PHRASES = {one.value: one.phrase for one in HTTPStatus}
 _SENDING = (Break, BreakUpload, ReturnEarly, StallBody, Trickle, SlowHead, CutReply, WrongLength)
@@ -49,22 +49,22 @@ def is_plain(fault: Fault) -> bool:
 
 
 def http_date(now: float) -> str:
-    """The value of a Date header."""
+    """Return the value of a Date header."""
     return formatdate(now, usegmt=True)
 
 
 async def deliver(http: web.Request, fault: Fault, reply: RawReply, pause: Pause, count: Count) -> None:
-    """Send an answer as a fault says, and end the connection.
+    """Send a response as specified by a fault, and end the connection.
 
     Args:
-        http: The request; nothing of an answer was sent yet.
-        fault: One that is not plain.
-        reply: The answer, as far as the fault has one.
-        pause: Waits for so many seconds of real time.
-        count: Told how many bytes of the body were sent, each time.
+        http: The request; no part of a response was sent yet.
+        fault: A fault with a special delivery, see `is_plain`.
+        reply: The response; ignored by faults without one.
+        pause: Waits for a number of seconds of real time.
+        count: Called with the number of body bytes after each write.
 
     Raises:
-        ConnectionError: The client has gone, or the simulator closes.
+        ConnectionError: The client has disconnected, or the simulator was closed.
     """
     line = _Line(http, pause, count)
     word = next((one for one in fault.words if isinstance(one, (*_SENDING, Instead))), None)
@@ -118,7 +118,7 @@ async def _send_oddly(line: "_Line", http: web.Request, fault: Fault, reply: Raw
 
 
 def _head(reply: RawReply, framing: dict[str, str] | None = None, *, close: bool = False) -> bytes:
-    """The head of an answer; by default it announces the length of the body."""
+    """Return the head of a response; by default it announces the length of the body."""
     headers = {**reply.headers, **(framing or {"Content-Length": str(len(reply.body))})}
     if close:
         headers["Connection"] = "close"
@@ -132,37 +132,37 @@ class _Line:
     def __init__(self, http: web.Request, pause: Pause, count: Count) -> None:
         transport = http.transport
         if transport is None or not isinstance(transport, asyncio.Transport):
-            raise ConnectionResetError("the client has gone")
+            raise ConnectionResetError("the client has disconnected")
         self._transport = transport
         self._pause = pause
         self._count = count
 
     async def send(self, data: Content, *, head: bytes = b"") -> None:
-        """Send bytes of a body behind what is none of it, no faster than they are taken."""
+        """Send a head and bytes of a body with flow control; only body bytes are counted."""
         uncounted, along = len(head), max(0, PIECE - len(head))
         start = head + bytes(data[:along])  # not all of a large file
         for piece in chain(pieces(start, PIECE), pieces(data[along:], PIECE)):
             while self._transport.get_write_buffer_size() > _ENOUGH_WAITING and not self._transport.is_closing():
                 await self._pause(_LOOK_SECONDS)
             if self._transport.is_closing():
-                raise ConnectionResetError("the client has gone")
+                raise ConnectionResetError("the client has disconnected")
             self._transport.write(piece)
             self._count(max(0, len(piece) - uncounted))
             uncounted = max(0, uncounted - len(piece))
 
     async def wait(self, milliseconds: int) -> None:
-        """Wait, while what was sent goes out."""
+        """Wait while sent bytes are transmitted."""
         await self._pause(milliseconds / 1000)
 
     async def trickle(self, data: Content, size: int, milliseconds: int, *, head: bool = False) -> None:
-        """Send a piece, wait, send the next one."""
+        """Send data in pieces with a wait between them."""
         for number, piece in enumerate(pieces(data, size)):
             if number:
                 await self.wait(milliseconds)
             await (self.send(b"", head=bytes(piece)) if head else self.send(piece))
 
     async def reset(self) -> None:
-        """End with RST, when what was sent is out."""
+        """End the connection with RST after sent bytes are transmitted."""
         while self._transport.get_write_buffer_size() and not self._transport.is_closing():
             await self._pause(_LOOK_SECONDS)
         linger = struct.pack("ii", 1, 0)
@@ -170,11 +170,14 @@ class _Line:
         self._transport.abort()
 
     def close(self) -> None:
-        """End with FIN, after what was sent."""
+        """End the connection with FIN after sent bytes are transmitted."""
         self._transport.close()
 
     async def close_unread(self) -> None:
-        """End with FIN over a body that nobody reads (aiohttp stops after two buffers); close alone would send RST."""
+        """End the connection with FIN despite an unread body.
+
+        aiohttp stops reading after two buffers; close alone would send RST.
+        """
         if self._transport.is_closing():
             return
         self._transport.write_eof()

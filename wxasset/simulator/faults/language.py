@@ -1,4 +1,4 @@
-"""Parse fault specifications; `wxasset.simulator.faults` lists the words. Pure."""
+"""Parser of fault specifications, without I/O; `wxasset.simulator.faults` lists the words."""
 
 import re
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from wxasset.simulator.faults.words import (
     Bomb,
     Break,
     BreakUpload,
+    CorruptText,
     CutReply,
+    ErrorCode,
     Hide,
     Instead,
     Redirect,
-    Refusal,
     RetryAfter,
     ReturnEarly,
     SlowHead,
-    Spoil,
     Stall,
     StallBody,
     Status,
@@ -38,10 +38,10 @@ W = TypeVar("W")
 
 @frozen
 class Fault:
-    """Words that go together.
+    """A combination of fault words.
 
     Raises:
-        ValueError: Two words decide the same thing.
+        ValueError: Two words set the same aspect.
     """
 
     words: tuple[Word, ...] = ()
@@ -51,14 +51,14 @@ class Fault:
         for word in self.words:
             for matter in sorted(word.decides):
                 if matter in decided:
-                    raise ValueError(f"{decided[matter]} and {word} cannot stand together: both decide {matter}")
+                    raise ValueError(f"{decided[matter]} and {word} cannot be combined: both set {matter}")
                 decided[matter] = word
 
     def __str__(self) -> str:
         return ",".join(map(str, self.words))
 
     def find(self, kind: type[W]) -> W | None:
-        """The word of this kind, or None."""
+        """Return the word of this kind, or None."""
         return next((word for word in self.words if isinstance(word, kind)), None)
 
 
@@ -74,14 +74,14 @@ def _time(text: str) -> int:
     return int(text.removesuffix("ms")) if text.endswith("ms") else int(text.removesuffix("s")) * 1000
 
 
-# Twelve digits are more than any bound, and few enough for int().
+# Twelve digits exceed every bound, and are few enough for int().
 _NUMBER, _SIGNED = r"([0-9]{1,12})", r"(-?[0-9]{1,12})"
 _SIZE, _TIME = r"([0-9]{1,12}[BKM]?)", r"([0-9]{1,12}m?s)"
-_LOCATION = r"([!-+\--~]+)"  # printable ASCII without blanks and commas: nothing that would end a header or a word
+_LOCATION = r"([!-+\--~]+)"  # printable ASCII without blanks and commas, which would end a header or a word
 _Maker: TypeAlias = Callable[..., Word]
 _GRAMMAR: tuple[tuple[str, _Maker], ...] = (
-    (f"errcode:{_SIGNED}", lambda number: Refusal(int(number))),
-    (f"errcode-after-commit:{_SIGNED}", lambda number: Refusal(int(number), committed=True)),
+    (f"errcode:{_SIGNED}", lambda number: ErrorCode(int(number))),
+    (f"errcode-after-commit:{_SIGNED}", lambda number: ErrorCode(int(number), committed=True)),
     (f"status:{_NUMBER}", lambda number: Status(int(number))),
     (f"status-after-commit:{_NUMBER}", lambda number: Status(int(number), committed=True)),
     (f"retry-after:{_NUMBER}", lambda number: RetryAfter(int(number))),
@@ -99,7 +99,7 @@ _GRAMMAR: tuple[tuple[str, _Maker], ...] = (
     (f"redirect:{_NUMBER}", lambda status: Redirect(int(status))),
     (f"redirect:{_NUMBER}:{_LOCATION}", lambda status, location: Redirect(int(status), location)),
     ("(html|html-after-commit|empty-after-commit|garbage-after-commit|not-http)", Instead),
-    ("(control-characters|invalid-utf8)", Spoil),
+    ("(control-characters|invalid-utf8)", CorruptText),
     (f"(deep-json|long-errcode):{_NUMBER}", lambda kind, number: Bomb(kind, int(number))),
     (f"(gzip-bomb|huge-reply):{_SIZE}", lambda kind, size: Bomb(kind, _size(size))),
     (f"hide-{_TIME}", lambda time: Hide(_time(time))),
@@ -109,10 +109,10 @@ _EXAMPLES = re.findall(r"^\| (`[^|]*`) \|", faults.__doc__ or "", re.MULTILINE) 
 
 
 def parse_fault(text: str) -> Fault:
-    """Read a fault.
+    """Parse a fault specification.
 
     Raises:
-        ValueError: It is not in the language; the message says why, and names the words there are.
+        ValueError: The specification is invalid; the message gives the reason and lists the known words.
     """
     try:
         return Fault(tuple(_word(part.strip()) for part in text.split(",")))

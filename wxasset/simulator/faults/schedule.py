@@ -1,4 +1,4 @@
-"""Which request gets which fault: the rules that a test has set, and how much of them is used."""
+"""Fault rules set by a test, their assignment to requests, and their usage."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -15,16 +15,16 @@ LINK = "link"
 
 @define(kw_only=True, eq=False)
 class FaultRule:
-    """One rule, as `Simulator.fail` returns it; `used` grows as requests meet their fault.
+    """One rule, as returned by `Simulator.fail`; `used` is updated with each request.
 
     Attributes:
-        id: Its number, from 1.
-        endpoint: The endpoint as it was given.
+        id: Number of the rule, from 1.
+        endpoint: The endpoint as given.
         fault: The fault.
-        times: How many requests get it; None for all until the rules are reset.
-        after: How many matching requests pass before.
-        used: How many requests got it.
-        passed: How many matching requests passed before.
+        times: Number of requests to fail; None for all until the rules are reset.
+        after: Number of matching requests to let pass first.
+        used: Number of requests with this fault so far.
+        passed: Number of matching requests passed so far.
     """
 
     id: int
@@ -54,10 +54,10 @@ class FaultRule:
 
 
 class FaultSchedule:
-    """The rules in their order. Any thread may set them."""
+    """Fault rules in order. Any thread may add them."""
 
     def __init__(self, paths: Iterable[str], is_link: Callable[[str], bool]) -> None:
-        """Know the paths of the API, and how to tell a link."""
+        """Create a schedule for the paths of the API; `is_link` identifies links."""
         self._paths = tuple(paths)
         self._is_link = is_link
         self._rules: list[FaultRule] = []
@@ -66,19 +66,19 @@ class FaultSchedule:
 
     @property
     def rules(self) -> tuple[FaultRule, ...]:
-        """The rules in their order."""
+        """The rules in order."""
         return tuple(self._rules)
 
     def add(self, endpoint: str, fault: str | Fault, *, times: int | None, after: int) -> FaultRule:
         """Add a rule.
 
         Raises:
-            ValueError: The endpoint, the fault, or a number is none.
+            ValueError: The endpoint, the fault, or a number is invalid.
         """
         if times is not None and (type(times) is not int or times < 1):
-            raise ValueError(f"times is a whole number from 1, or None for all requests: {times!r}")
+            raise ValueError(f"times must be a whole number of at least 1, or None for all requests, got {times!r}")
         if type(after) is not int or after < 0:
-            raise ValueError(f"after is a whole number from 0: {after!r}")
+            raise ValueError(f"after must be a whole number of at least 0, got {after!r}")
         parsed = parse_fault(fault) if isinstance(fault, str) else fault
         paths = self._meant(endpoint)
         with self._lock:
@@ -88,7 +88,10 @@ class FaultSchedule:
         return rule
 
     def take(self, path: str) -> Fault:
-        """The fault for a request: that of the first rule for it that is not used up, if it lets none pass any more."""
+        """Return the fault for a request.
+
+        The first matching rule with requests left applies; no fault while it lets requests pass.
+        """
         link = self._is_link(path)
         with self._lock:
             for rule in self._rules:
@@ -102,12 +105,12 @@ class FaultSchedule:
         return NO_FAULT
 
     def clear(self) -> None:
-        """Forget all rules."""
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
 
     def _meant(self, endpoint: str) -> frozenset[str] | None:
-        """The paths that an endpoint stands for; None for all."""
+        """Return the paths of an endpoint; None for all."""
         if endpoint == EVERYTHING:
             return None
         if endpoint == LINK or endpoint in self._paths or self._is_link(endpoint):
@@ -116,9 +119,9 @@ class FaultSchedule:
         if len(named) == 1:
             return frozenset(named)
         if named:
-            raise ValueError(f"{endpoint!r} is the last part of several paths: give one of {', '.join(named)}")
+            raise ValueError(f"{endpoint!r} is the last part of several paths; use one of {', '.join(named)}")
         known = sorted({path.rpartition("/")[2] for path in self._paths})
         raise ValueError(
             f"unknown endpoint {endpoint[:80]!r}; known are {', '.join(known)}, their full paths, "
-            f"{LINK!r} for the addresses of videos and cloud files, and {EVERYTHING!r} for all"
+            f"{LINK!r} for the URLs of videos and cloud files, and {EVERYTHING!r} for all"
         )

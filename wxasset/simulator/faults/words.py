@@ -1,4 +1,4 @@
-"""The words that faults are made of; `wxasset.simulator.faults` says what each does."""
+"""Classes of the fault words; `wxasset.simulator.faults` describes their effects."""
 
 from typing import ClassVar, TypeAlias
 
@@ -11,15 +11,15 @@ __all__ = [
     "Bomb",
     "Break",
     "BreakUpload",
+    "CorruptText",
     "CutReply",
+    "ErrorCode",
     "Hide",
     "Instead",
     "Redirect",
-    "Refusal",
     "RetryAfter",
     "ReturnEarly",
     "SlowHead",
-    "Spoil",
     "Stall",
     "StallBody",
     "Status",
@@ -29,16 +29,16 @@ __all__ = [
     "WrongLength",
 ]
 
-_MOST_BYTES = 1 << 30  # a reply is made in memory
+_MOST_BYTES = 1 << 30  # responses are built in memory
 _MOST_MILLISECONDS = 86_400_000  # a day
 _MOST_DEEP = 10_000_000
 UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20}
 
-# What a word decides; no two words of one fault decide the same.
-_ANSWER = frozenset({"the answer"})
-_SENDING = frozenset({"how it is sent"})
-_NOTHING_MADE = _ANSWER | {"what is seen"}
-_NO_ANSWER = _ANSWER | _SENDING | {"the headers"}
+# Aspects set by a word; two words of one fault cannot set the same one.
+_RESPONSE = frozenset({"the response"})
+_DELIVERY = frozenset({"the delivery"})
+_NOT_CARRIED_OUT = _RESPONSE | {"the visibility"}
+_NO_RESPONSE = _RESPONSE | _DELIVERY | {"the headers"}
 
 
 @frozen
@@ -61,10 +61,10 @@ _errcode = _Bounded(-(10**12), 10**12)
 
 
 @frozen
-class Refusal:
-    """A code of WeChat's is answered."""
+class ErrorCode:
+    """Response with an error code of WeChat."""
 
-    decides: ClassVar[frozenset[str]] = _ANSWER
+    decides: ClassVar[frozenset[str]] = _RESPONSE
     errcode: int = field(validator=_errcode)
     committed: bool = False
 
@@ -74,9 +74,9 @@ class Refusal:
 
 @frozen
 class Status:
-    """An HTTP status is answered, with a page as gateways send it."""
+    """Response with an HTTP status and a gateway's page."""
 
-    decides: ClassVar[frozenset[str]] = _ANSWER
+    decides: ClassVar[frozenset[str]] = _RESPONSE
     status: int = field(validator=_http_status)
     committed: bool = False
 
@@ -86,7 +86,7 @@ class Status:
 
 @frozen
 class RetryAfter:
-    """A Retry-After header in seconds."""
+    """Retry-After header in seconds."""
 
     decides: ClassVar[frozenset[str]] = frozenset({"the headers"})
     seconds: int = field(validator=_Bounded(0, _MOST_MILLISECONDS))
@@ -105,9 +105,9 @@ BREAKS = {
 
 @frozen
 class Break:
-    """The connection ends instead of an answer."""
+    """End of the connection instead of a response."""
 
-    decides: ClassVar[frozenset[str]] = _NO_ANSWER
+    decides: ClassVar[frozenset[str]] = _NO_RESPONSE
     text: str = field(validator=in_(tuple(BREAKS)))
 
     @property
@@ -126,9 +126,9 @@ class Break:
 
 @frozen
 class BreakUpload:
-    """The connection ends in the middle of the request body."""
+    """End of the connection in the middle of the request body."""
 
-    decides: ClassVar[frozenset[str]] = _NO_ANSWER | _NOTHING_MADE
+    decides: ClassVar[frozenset[str]] = _NO_RESPONSE | _NOT_CARRIED_OUT
     how: str = field(validator=in_(("reset", "close")))
     after: int = field(validator=_bytes)
 
@@ -138,9 +138,9 @@ class BreakUpload:
 
 @frozen
 class ReturnEarly:
-    """A status is answered in the middle of the request body."""
+    """Response with a status in the middle of the request body."""
 
-    decides: ClassVar[frozenset[str]] = _SENDING | _NOTHING_MADE
+    decides: ClassVar[frozenset[str]] = _DELIVERY | _NOT_CARRIED_OUT
     status: int = field(validator=_http_status)
     after: int = field(validator=_bytes)
 
@@ -150,9 +150,9 @@ class ReturnEarly:
 
 @frozen
 class Stall:
-    """A wait in real time before the answer, or before the request is carried out."""
+    """Wait in real time before the response, or before the request is carried out."""
 
-    decides: ClassVar[frozenset[str]] = frozenset({"when"})
+    decides: ClassVar[frozenset[str]] = frozenset({"the timing"})
     milliseconds: int = field(validator=_milliseconds)
     before_commit: bool = False
     word: str = field(default="stall", validator=in_(("stall", "delay")))
@@ -163,9 +163,9 @@ class Stall:
 
 @frozen
 class StallBody:
-    """A wait in the middle of the answer's body."""
+    """Wait in the middle of the response body."""
 
-    decides: ClassVar[frozenset[str]] = _SENDING
+    decides: ClassVar[frozenset[str]] = _DELIVERY
     milliseconds: int = field(validator=_milliseconds)
     after: int = field(validator=_bytes)
 
@@ -175,9 +175,9 @@ class StallBody:
 
 @frozen
 class Trickle:
-    """The body of the answer comes in small pieces."""
+    """Response body sent in small pieces."""
 
-    decides: ClassVar[frozenset[str]] = _SENDING
+    decides: ClassVar[frozenset[str]] = _DELIVERY
     size: int = field(validator=_some_bytes)
     milliseconds: int = field(validator=_milliseconds)
 
@@ -188,9 +188,9 @@ class Trickle:
 
 @frozen
 class SlowHead:
-    """The head of the answer comes byte by byte."""
+    """Response head sent byte by byte."""
 
-    decides: ClassVar[frozenset[str]] = _SENDING
+    decides: ClassVar[frozenset[str]] = _DELIVERY
     milliseconds: int = field(validator=_milliseconds)
 
     def __str__(self) -> str:
@@ -199,9 +199,9 @@ class SlowHead:
 
 @frozen
 class CutReply:
-    """The answer ends early."""
+    """Response ended early."""
 
-    decides: ClassVar[frozenset[str]] = _SENDING
+    decides: ClassVar[frozenset[str]] = _DELIVERY
     how: str = field(validator=in_(("cut-reply", "reset-reply", "chunked-cut")))
     after: int = field(validator=_bytes)
 
@@ -211,14 +211,14 @@ class CutReply:
 
 @frozen
 class WrongLength:
-    """The announced length is not that of the body."""
+    """Content-Length different from the length of the body."""
 
-    decides: ClassVar[frozenset[str]] = _SENDING
+    decides: ClassVar[frozenset[str]] = _DELIVERY
     by: int = field(validator=_Bounded(-_MOST_BYTES, _MOST_BYTES))
 
     def __attrs_post_init__(self) -> None:
         if self.by == 0:
-            raise ValueError("a length that is wrong by 0 is right")
+            raise ValueError("wrong-length must not be 0")
 
     def __str__(self) -> str:
         return f"wrong-length:{self.by}"
@@ -226,14 +226,14 @@ class WrongLength:
 
 @frozen
 class Tokens:
-    """Tokens are refused: all of them for good, or for a malformed one this request."""
+    """Rejection of tokens: all of them permanently, or as malformed for this request only."""
 
     decides: ClassVar[frozenset[str]] = frozenset({"the token"})
     verdict: str = field(validator=in_(("revoke", "expire", "malformed")))
 
     @property
     def errcode(self) -> int:
-        """The code they are refused with."""
+        """The error code of the rejection."""
         return {"revoke": 40001, "expire": 42001, "malformed": 40014}[self.verdict]
 
     def __str__(self) -> str:
@@ -242,9 +242,9 @@ class Tokens:
 
 @frozen
 class Redirect:
-    """Another address is answered, the simulator's own where none is given."""
+    """Redirect to another address, by default to one of the simulator."""
 
-    decides: ClassVar[frozenset[str]] = _NOTHING_MADE
+    decides: ClassVar[frozenset[str]] = _NOT_CARRIED_OUT
     status: int = field(validator=in_((301, 302, 303, 307, 308)))
     location: str | None = None
 
@@ -254,7 +254,7 @@ class Redirect:
 
 @frozen
 class Instead:
-    """Something else than an answer of the API comes back."""
+    """Response of another kind than the API's."""
 
     text: str = field(
         validator=in_(("html", "html-after-commit", "empty-after-commit", "garbage-after-commit", "not-http"))
@@ -263,7 +263,7 @@ class Instead:
     @property
     def decides(self) -> frozenset[str]:
         """Aspect of a response set by one word of a fault only."""
-        return _ANSWER | _SENDING if self.text == "not-http" else _ANSWER
+        return _RESPONSE | _DELIVERY if self.text == "not-http" else _RESPONSE
 
     @property
     def committed(self) -> bool:
@@ -275,10 +275,10 @@ class Instead:
 
 
 @frozen
-class Spoil:
-    """The texts of the answer hold bytes that break readers."""
+class CorruptText:
+    """Invalid bytes in the strings of the response."""
 
-    decides: ClassVar[frozenset[str]] = _ANSWER
+    decides: ClassVar[frozenset[str]] = _RESPONSE
     text: str = field(validator=in_(("control-characters", "invalid-utf8")))
 
     def __str__(self) -> str:
@@ -287,9 +287,9 @@ class Spoil:
 
 @frozen
 class Bomb:
-    """An answer that is too much: depth, digits or bytes."""
+    """Response of excessive depth, digits or bytes."""
 
-    decides: ClassVar[frozenset[str]] = _ANSWER
+    decides: ClassVar[frozenset[str]] = _RESPONSE
     kind: str = field(validator=in_(("deep-json", "long-errcode", "gzip-bomb", "huge-reply")))
     amount: int = field(validator=_some_bytes)
 
@@ -306,7 +306,7 @@ class Bomb:
 class Hide:
     """Hide created items from lists and counts for a while."""
 
-    decides: ClassVar[frozenset[str]] = frozenset({"what is seen"})
+    decides: ClassVar[frozenset[str]] = frozenset({"the visibility"})
     milliseconds: int = field(validator=_milliseconds)
 
     def __str__(self) -> str:
@@ -314,7 +314,7 @@ class Hide:
 
 
 Word: TypeAlias = (
-    Refusal
+    ErrorCode
     | Status
     | RetryAfter
     | Break
@@ -329,7 +329,7 @@ Word: TypeAlias = (
     | Tokens
     | Redirect
     | Instead
-    | Spoil
+    | CorruptText
     | Bomb
     | Hide
 )

@@ -11,10 +11,10 @@ from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import LinkTable
 from wxasset.simulator.state.objects import CloudFiles
 from wxasset.simulator.state.platform import Platform
-from wxasset.simulator.state.quotas import QuotaOffice
-from wxasset.simulator.state.request_ids import RefusalBook
-from wxasset.simulator.state.tokens import TokenOffice
-from wxasset.simulator.state.upload_permits import UploadDesk, file_id
+from wxasset.simulator.state.quotas import QuotaCounts
+from wxasset.simulator.state.request_ids import RequestIdRecords
+from wxasset.simulator.state.tokens import TokenIssuer
+from wxasset.simulator.state.upload_permits import UploadPermits, file_id
 from wxasset.simulator.wire.replies import ApiError, Document, error_document
 from wxasset.simulator.wire.requests import TOKEN_PARAMETERS, ApiRequest
 
@@ -43,15 +43,15 @@ class Material:
     """One permanent material.
 
     Attributes:
-        media_id: Its id, 64 characters.
+        media_id: The id, 64 characters.
         type: "image", "voice", "video", "thumb" or "news".
-        filename: The name it was uploaded under, exactly as sent; empty for news.
-        content: The bytes; none for news.
+        filename: The filename of the upload, exactly as sent; empty for news.
+        content: The bytes; empty for news.
         content_type: The MIME type of the bytes; empty for news.
         title: The title of a video, else empty.
         introduction: The introduction of a video, else empty.
-        url: The address of an image or thumb, else None.
-        update_time: When it was made, in unix seconds.
+        url: The URL of an image or thumb, else None.
+        update_time: Time of creation, in unix seconds.
         articles: The articles of a news material.
     """
 
@@ -68,7 +68,7 @@ class Material:
 
     @property
     def listed_as(self) -> str:
-        """The type under which it is counted and listed: a thumb is an image (wire reference 2.4)."""
+        """The type in counts and lists: a thumb is an image (wire reference 2.4)."""
         return "image" if self.type == "thumb" else self.type
 
 
@@ -77,13 +77,13 @@ class TemporaryMedia:
     """One temporary medium.
 
     Attributes:
-        media_id: Its id, 64 characters.
+        media_id: The id, 64 characters.
         type: "image", "voice", "video" or "thumb".
-        filename: The name it was uploaded under, exactly as sent.
+        filename: The filename of the upload, exactly as sent.
         content: The bytes.
         content_type: The MIME type of the bytes.
-        extension: The usual extension for that type, without a dot.
-        created_at: When it was made, in unix seconds.
+        extension: The usual extension for the MIME type, without a dot.
+        created_at: Time of creation, in unix seconds.
     """
 
     media_id: str
@@ -97,23 +97,23 @@ class TemporaryMedia:
 
 @frozen(kw_only=True)
 class JournalEntry:
-    """One request and its answer; secrets are replaced by `***`.
+    """One request and its response; secrets are replaced by `***`.
 
     Attributes:
         method: The HTTP method.
         path: The path without the query.
-        query: The query; of a parameter given twice the first value.
-        headers: The request headers as sent; of a header given twice the first value.
-        body_size: Bytes of the body that were read: 0 where it was refused unread or never came in full.
-        status: The HTTP status of the answer, or None where the request broke off before there was one.
-        errcode: The code in a JSON answer, 0 for success; None where the answer was not JSON.
-        token: The number of the token the request carried, in the order of issue; None for none or an unknown one.
-        at: When the answer was ready, in unix seconds of the simulator's clock.
-        fault: The words of the fault it met, or None.
-        committed: Whether it was carried out with success, whatever the client got to know of it.
-        created: The media_id, file id or address that it made, or None.
-        sent: Bytes of the answer's body that were handed to the connection: fewer than all of them where the client
-            left before the end, or a fault says so.
+        query: The query; of a repeated parameter the first value.
+        headers: The request headers as sent; of a repeated header the first value.
+        body_size: Number of body bytes read: 0 if the body was rejected unread or was incomplete.
+        status: The HTTP status of the response, or None if the request ended before a response.
+        errcode: The code in a JSON response, 0 for success; None if the response was not JSON.
+        token: The number of the request's token in the order of issue; None without a token or for an unknown one.
+        at: Time of the response, in unix seconds of the simulator's clock.
+        fault: The words of the injected fault, or None.
+        committed: The request was carried out successfully, independent of the response received by the client.
+        created: The created media_id, file id or URL, or None.
+        sent: Number of response body bytes written to the connection: less than all if the client disconnected
+            early, or if limited by a fault.
     """
 
     method: str
@@ -133,14 +133,14 @@ class JournalEntry:
 
 @define(kw_only=True)
 class Account:
-    """Everything the handlers work on."""
+    """Complete state of the simulated account."""
 
     appid: str
     secret: str = field(repr=False)
     options: SimulatorOptions
     clock: Clock
     identifiers: Identifiers
-    tokens: TokenOffice
+    tokens: TokenIssuer
     links: LinkTable
     materials: dict[str, Material] = Factory(dict)
     temporary_media: dict[str, TemporaryMedia] = Factory(dict)
@@ -148,23 +148,25 @@ class Account:
     article_images: dict[str, bytes] = Factory(dict)
     hidden_until: dict[str, float] = Factory(dict)
     materials_in_use: dict[str, int] = Factory(dict)
-    quotas: QuotaOffice = field(default=Factory(lambda self: QuotaOffice(self.clock), takes_self=True))
-    refusals: RefusalBook = field(default=Factory(lambda self: RefusalBook(self.clock), takes_self=True))
-    uploads: UploadDesk = field(default=Factory(lambda self: UploadDesk(self.clock, self.identifiers), takes_self=True))
+    quotas: QuotaCounts = field(default=Factory(lambda self: QuotaCounts(self.clock), takes_self=True))
+    request_ids: RequestIdRecords = field(default=Factory(lambda self: RequestIdRecords(self.clock), takes_self=True))
+    upload_permits: UploadPermits = field(
+        default=Factory(lambda self: UploadPermits(self.clock, self.identifiers), takes_self=True)
+    )
     platform: Platform = field(default=Factory(lambda self: Platform(self.clock, self.identifiers), takes_self=True))
 
     def refuse(self, error: ApiError, request: ApiRequest) -> Document:
-        """The document of a refusal, which is remembered under its request id."""
+        """Return the document of an error, and record it under its request id."""
         document = error_document(error, self.identifiers, self.clock.now())
-        self.refusals.enter(error, document, request)
+        self.request_ids.enter(error, document, request)
         return document
 
     def token_number(self, query: Mapping[str, str]) -> int | None:
-        """The number of the token in a query, by whichever name it goes; None for none or an unknown one."""
+        """Return the number of the token in a query, under any of its names; None without one or for an unknown one."""
         return self.tokens.number(next((query[name] for name in TOKEN_PARAMETERS if query.get(name)), None))
 
     def add_news(self, articles: Sequence[Article]) -> str:
-        """Put a news material in the library and return its media_id."""
+        """Add a news material to the library and return its media_id."""
         media_id = self.identifiers.media_id()
         self.materials[media_id] = Material(
             media_id=media_id, type="news", update_time=int(self.clock.now()), articles=tuple(articles)
@@ -172,24 +174,24 @@ class Account:
         return media_id
 
     def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
-        """Put a file in cloud storage and return its file id (wire reference 3.1)."""
+        """Add a file to cloud storage and return its file id (wire reference 3.1)."""
         fileid = file_id(env, path)
         self.cloud_files[fileid] = content
         return fileid
 
     def listed(self, kind: str) -> list[Material]:
-        """The materials listed under a type, newest first."""
+        """Return the materials listed under a type, newest first."""
         listed = [material for material in reversed(self.materials.values()) if material.listed_as == kind]
         now = self.clock.now()
         return [material for material in listed if now >= self.hidden_until.get(material.media_id, now)]
 
 
 def env_of(fileid: str) -> str | None:
-    """The environment a cloud file id names, or None if it is not one."""
+    """Return the environment of a cloud file id, or None for an invalid id."""
     match = _FILE_ID.fullmatch(fileid)
     return match and match[1]
 
 
 def article_document(article: Article) -> dict[str, object]:
-    """An article as it stands in a reply."""
+    """Return an article as included in a response."""
     return asdict(article)

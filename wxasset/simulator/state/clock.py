@@ -1,4 +1,4 @@
-"""The simulator's own clock, and the days and months by which WeChat counts."""
+"""The simulator's clock, and the days and months of WeChat's quotas."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -8,33 +8,33 @@ _CHINA_STANDARD_TIME = timezone(timedelta(hours=8))
 
 
 def day_of(now: float) -> int:
-    """The number of the day of China Standard Time that a unix time is in."""
+    """Return the number of the day of a unix time, in China Standard Time."""
     return datetime.fromtimestamp(now, _CHINA_STANDARD_TIME).toordinal()
 
 
 def month_of(now: float) -> int:
-    """The number of the month of China Standard Time that a unix time is in."""
+    """Return the number of the month of a unix time, in China Standard Time."""
     moment = datetime.fromtimestamp(now, _CHINA_STANDARD_TIME)
     return moment.year * 12 + moment.month
 
 
 class Clock:
-    """Tells the time by `source`, moved forward by everything `advance` was given."""
+    """Clock based on `source`, moved forward by the total of all calls of `advance`."""
 
     def __init__(self, source: Callable[[], float]) -> None:
         self._source = source
         self._added = 0.0
 
     def now(self) -> float:
-        """Unix time in seconds."""
+        """Return the unix time in seconds."""
         return self._source() + self._added
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward.
 
         Raises:
-            ValueError: `seconds` is negative; time does not run backwards.
+            ValueError: `seconds` is negative.
         """
         if seconds < 0:
-            raise ValueError(f"time does not run backwards: {seconds}")
+            raise ValueError(f"the clock cannot move backwards: seconds is {seconds}; use 0 or more")
         self._added += seconds

@@ -20,7 +20,7 @@ _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
 def seconds(content: bytes, format_name: str) -> float | None:
-    """The playing time of a voice of a format, or None."""
+    """Return the duration of a voice in seconds, or None if unknown."""
     try:
         return _READERS[format_name](content)
     except (struct.error, IndexError, KeyError, ZeroDivisionError):
@@ -48,7 +48,7 @@ def _wav(content: bytes) -> float | None:
 
 
 def _mp3(content: bytes) -> float | None:
-    """The sum of all frames, from the first one after an ID3 tag to the first thing that is none."""
+    """Return the total of all consecutive frames, starting after an ID3 tag."""
     position = 0
     if content.startswith(b"ID3"):
         size = 0
@@ -59,11 +59,11 @@ def _mp3(content: bytes) -> float | None:
     while frame := _mp3_frame(content, position):
         position += frame[0]
         total += frame[1]
-    return round(total, 6) or None  # sums of fractions: 60 seconds have to be 60
+    return round(total, 6) or None  # rounded, because sums of fractions must give exactly 60 for 60 seconds
 
 
 def _mp3_frame(content: bytes, position: int) -> tuple[int, float] | None:
-    """Bytes and seconds of the frame at a position, or None."""
+    """Return size in bytes and duration in seconds of the frame at a position, or None."""
     if position + 4 > len(content):
         return None
     header = struct.unpack_from(">I", content, position)[0]

@@ -1,4 +1,4 @@
-"""Which files the service takes: formats, extensions and sizes (wire reference 2.1, 2.6, 2.7, 4.2)."""
+"""Accepted files: formats, extensions and sizes (wire reference 2.1, 2.6, 2.7, 4.2)."""
 
 import re
 
@@ -11,7 +11,7 @@ from wxasset.simulator.wire.replies import ApiError
 
 @frozen
 class Format:
-    """A file format the service knows somewhere."""
+    """A file format known to at least one endpoint."""
 
     name: str
     kind: str
@@ -39,11 +39,11 @@ _SIGNATURES: tuple[tuple[re.Pattern[bytes], Format], ...] = (
     (re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), _WMA),
     (re.compile(rb"RIFF....WAVE", re.DOTALL), _WAV),
     (re.compile(rb"#!AMR\n"), _AMR),
-    # The brands of MP4 proper: HEIC, AVIF and QuickTime are boxed alike and are not accepted.
+    # The brands of MP4 itself: HEIC, AVIF and QuickTime use the same box format and are not accepted.
     (re.compile(rb"....ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |MSNV|dash)", re.DOTALL), _MP4),
 )
 
-# Wire reference 4.2: the extensions WeChat knows.
+# Wire reference 4.2: the extensions known to WeChat.
 _EXTENSIONS: dict[str, str] = {
     **dict.fromkeys(("jpg", "jpeg", "png", "bmp", "gif"), "image"),
     **dict.fromkeys(("mp3", "wma", "wav", "amr"), "voice"),
@@ -57,10 +57,10 @@ class Limit:
 
     Attributes:
         formats: Names of the formats.
-        amount: The largest size in `unit`.
+        amount: The maximum size in `unit`.
         unit: "K" or "M".
-        too_large: The code for a larger file.
-        inclusive: Whether a file of exactly that size still passes.
+        too_large: The error code for a larger file.
+        inclusive: Accept a file of exactly the maximum size.
     """
 
     formats: frozenset[str]
@@ -70,7 +70,7 @@ class Limit:
     inclusive: bool = True
 
     def exceeded_by(self, size: int, kilobyte: int) -> bool:
-        """Return True if `size` bytes are too many, with `kilobyte` bytes to the K."""
+        """Return True if `size` bytes exceed the limit, with `kilobyte` bytes per K."""
         largest = self.amount * (kilobyte if self.unit == "K" else kilobyte * kilobyte)
         return size > largest or (size == largest and not self.inclusive)
 
@@ -87,34 +87,34 @@ TEMPORARY: dict[str, Limit] = {
     "video": Limit(frozenset({"mp4"}), 10, "M", 40006),
     "thumb": Limit(frozenset({"jpeg"}), 64, "K", 40006),
 }
-# Wire reference 2.6 says "< 1MB", where the other sizes are what may be reached.
+# Wire reference 2.6 says "< 1MB"; the other limits are inclusive.
 ARTICLE_IMAGE = Limit(frozenset({"jpeg", "png"}), 1, "M", 40009, inclusive=False)
 
 
 def sniff(content: bytes) -> Format | None:
-    """The format the first bytes announce, or None if it is not one of the service's."""
+    """Return the format detected from the first bytes, or None for an unsupported one."""
     return next((format_ for signature, format_ in _SIGNATURES if signature.match(content)), None)
 
 
 def check_playtime(found: Format, content: bytes, longest: float) -> None:
-    """Judge how long a voice plays; one that does not tell passes.
+    """Check the duration of a voice; an unknown duration is accepted.
 
     Raises:
-        ApiError: 45007.
+        ApiError: 45007, the voice is longer than `longest` seconds.
     """
     if found.kind == "voice" and (durations.seconds(content, found.name) or 0) > longest:
         raise ApiError(45007)
 
 
 def check_file(filename: str, content: bytes, limit: Limit, kilobyte: int) -> Format:
-    """The format of an uploaded file that passes every rule.
+    """Check an uploaded file and return its format.
 
-    A known extension that contradicts the bytes (an MP4 named .jpg) is refused as unsupported; the service's own
-    answer is unknown, this is the stricter one.
+    A known extension in conflict with the bytes (an MP4 named .jpg) is rejected as unsupported. The service's own
+    response is unknown; this is the stricter reading.
 
     Raises:
-        ApiError: 44001 for no bytes, 40113 for an unknown extension or format, 40005 for a format this endpoint does
-            not take for this type, and the size code of the limit.
+        ApiError: 44001 for an empty file, 40113 for an unknown extension or format, 40005 for a format not accepted
+            by this endpoint for this type, and the size code of the limit.
     """
     if not content:
         raise ApiError(44001)

@@ -1,4 +1,4 @@
-"""Signed addresses that serve bytes without a token: videos and cloud files (wire reference 2.2, 2.8, 3.2)."""
+"""Signed URLs of videos and cloud files, served without a token (wire reference 2.2, 2.8, 3.2)."""
 
 from typing import Literal
 from urllib.parse import quote
@@ -9,7 +9,7 @@ from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.objects import CloudFiles, StoredFile, etag_of
 from wxasset.simulator.state.ranges import serve_bytes
-from wxasset.simulator.state.upload_permits import CosError, refusal
+from wxasset.simulator.state.upload_permits import CosError, cos_error_reply
 from wxasset.simulator.wire.replies import RawReply
 from wxasset.simulator.wire.requests import ApiRequest
 
@@ -21,13 +21,13 @@ _PREFIXES = (_VIDEO, _PAGE, _CLOUD)
 
 @frozen
 class _Link:
-    target: StoredFile | str = field(repr=False)  # a file, or the id of one in cloud storage
+    target: StoredFile | str = field(repr=False)  # a file, or the id of a file in cloud storage
     content_type: str
     expires_at: float
 
 
 class LinkTable:
-    """Issues links below `base_url`, and serves what they lead to."""
+    """Links below `base_url` and their targets."""
 
     def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
         self.base_url = ""
@@ -36,7 +36,7 @@ class LinkTable:
         self._links: dict[tuple[str, str], _Link] = {}
 
     def video(self, content: bytes, flavour: Literal["file", "page"], seconds: float) -> str:
-        """A link to an MP4, or to the HTML page some accounts get instead."""
+        """Return a link to an MP4, or to the HTML page some accounts get instead."""
         if flavour == "page":
             key = self._keep(_PAGE, b"<!DOCTYPE html><title>video</title>", "text/html; charset=UTF-8", seconds)
             return f"{self.base_url}{_PAGE}?__biz=MzA3&mid=200&sn={key}&idx=1&fromid=1#rd"
@@ -45,7 +45,7 @@ class LinkTable:
         return f"{self.base_url}{path}?vkey={key}&sha=0&save=1"
 
     def cloud_file(self, fileid: str, seconds: float) -> str:
-        """A link to a file in cloud storage: to what is there when it is followed."""
+        """Return a link to a file in cloud storage; the content is looked up at download."""
         path = _CLOUD + fileid.removeprefix("cloud://")
         key = self._keep(path, fileid, "application/octet-stream", seconds)
         return f"{self.base_url}{quote(path)}?sign={key}"
@@ -55,10 +55,10 @@ class LinkTable:
         return path.startswith(_PREFIXES)
 
     def serve(self, request: ApiRequest, files: CloudFiles) -> RawReply:
-        """The bytes behind a link; 403 for a wrong signature or an expired one, 405 for a wrong method.
+        """Return the content of a link; 403 for an invalid or expired signature, 405 for another method.
 
-        Parts are documented for cloud files, as COS serves them; that videos come in parts too is chosen. So are the
-        words of COS for a cloud file: AccessDenied as for uploads, and NoSuchKey for one that was deleted meanwhile.
+        Range requests are documented for cloud files, as served by COS. Chosen: videos support them too, and cloud
+        files use the errors of COS: AccessDenied as for uploads, and NoSuchKey for a file deleted in the meantime.
         """
         if request.method not in ("GET", "HEAD"):
             return RawReply(status=405, headers={"Allow": "GET, HEAD"})
@@ -73,7 +73,7 @@ class LinkTable:
         return serve_bytes(file.content, link.content_type, file.etag, request.headers)
 
     def _refuse(self, status: int, code: str, message: str) -> RawReply:
-        return refusal(CosError(status, code, message), self._identifiers)
+        return cos_error_reply(CosError(status, code, message), self._identifiers)
 
     def _keep(self, path: str, target: bytes | str, content_type: str, seconds: float) -> str:
         key = self._identifiers.link_part(64)

@@ -1,4 +1,4 @@
-"""The files in cloud storage: small ones in memory, large ones on disk, so that a gigabyte is no burden."""
+"""Files in cloud storage: small ones in memory, large ones on disk, to keep memory use low with gigabytes."""
 
 import asyncio
 import hashlib
@@ -14,45 +14,45 @@ from attrs import field, frozen
 __all__ = ["CloudFiles", "Content", "Memory", "Room", "StoredFile", "etag_of", "make_room"]
 
 Content: TypeAlias = bytes | memoryview
-"""Bytes in memory, or those of a file that is mapped into it, which the system can take out of it again."""
+"""Bytes in memory, or bytes of a memory-mapped file; the system can evict the latter."""
 
-_LARGE = 4 * 1024 * 1024  # bytes from which a file is kept on disk; chosen
+_LARGE = 4 * 1024 * 1024  # bytes; files of this size or more are kept on disk; chosen
 
 
 def etag_of(content: Content) -> str:
-    """The ETag of an object: its MD5 in quotes, as COS documents it for uploads in one piece."""
+    """Return the ETag of an object: its quoted MD5, as documented by COS for uploads in one piece."""
     return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
 @frozen
 class StoredFile:
-    """One file, and the mark of its bytes."""
+    """One file with its ETag."""
 
     content: Content = field(repr=False)
     etag: str
 
 
 class Room(Protocol):
-    """Temporary directory for the bytes of files."""
+    """Temporary storage for the bytes of a file."""
 
     def write(self, data: bytes, /) -> object:
-        """Take the next bytes."""
+        """Append bytes."""
 
     def stored(self) -> StoredFile:
-        """The whole file."""
+        """Return the whole file."""
 
 
 class Memory(io.BytesIO):
-    """Room for a file that is not large."""
+    """Storage for a small file, in memory."""
 
     def stored(self) -> StoredFile:
-        """The whole file."""
-        content = self.getvalue()  # CPython hands its buffer out without a copy
+        """Return the whole file."""
+        content = self.getvalue()  # CPython returns its buffer without a copy
         return StoredFile(content, etag_of(content))
 
 
 class _Disk:
-    """A file without a name, mapped into memory: nothing of it has to stay there."""
+    """Memory-mapped temporary file without a name."""
 
     def __init__(self, size: int) -> None:
         with tempfile.TemporaryFile() as file:
@@ -69,12 +69,12 @@ class _Disk:
 
 
 async def make_room(most: int) -> Room:
-    """Make room for a file of at most so many bytes."""
+    """Return storage for a file of at most `most` bytes."""
     return Memory() if most < _LARGE else await asyncio.to_thread(_Disk, most)
 
 
 class CloudFiles(MutableMapping[str, bytes]):
-    """Files by their ids, the oldest first."""
+    """Files by id, oldest first."""
 
     def __init__(self) -> None:
         self._files: dict[str, StoredFile] = {}
@@ -104,11 +104,11 @@ class CloudFiles(MutableMapping[str, bytes]):
         return f"CloudFiles({self.sizes()})"
 
     def put(self, fileid: str, file: StoredFile) -> None:
-        """Keep a file, in the place of one that has its id."""
+        """Store a file; replaces a file with the same id."""
         self._files[fileid] = file
 
     def find(self, fileid: str) -> StoredFile | None:
-        """A file as it is kept, or None."""
+        """Return the stored file, or None."""
         return self._files.get(fileid)
 
     def sizes(self) -> dict[str, int]:

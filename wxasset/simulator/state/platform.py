@@ -11,11 +11,11 @@ _TICKET_LIFE = 12 * 3_600  # documented
 
 @define
 class Platform:
-    """The platform that the account has authorized.
+    """The platform authorized by the account.
 
     Attributes:
         appid: The platform's appid.
-        secret: Its secret.
+        secret: The platform's secret.
     """
 
     _clock: Clock
@@ -36,16 +36,16 @@ class Platform:
         return self._refresh_tokens[-1]
 
     def push_ticket(self) -> str:
-        """Make a ticket; the earlier ones keep their 12 hours."""
+        """Create a ticket; earlier ones keep their lifetime of 12 hours."""
         ticket = self._identifiers.ticket()
         self._tickets[ticket] = self._clock.now() + _TICKET_LIFE
         return ticket
 
     def check_ticket(self, ticket: object) -> None:
-        """Judge a ticket.
+        """Check a ticket.
 
         Raises:
-            ApiError: 61006 for one that was never pushed, 61005 for one of more than 12 hours.
+            ApiError: 61006 for an unknown ticket, 61005 for a ticket of 12 hours or more.
         """
         if not isinstance(ticket, str) or ticket not in self._tickets:
             raise ApiError(61006)
@@ -53,17 +53,17 @@ class Platform:
             raise ApiError(61005)
 
     def authorize(self) -> str:
-        """Let the account authorize the platform anew, which ends the refresh tokens before."""
+        """Authorize the platform again; revokes earlier refresh tokens."""
         self._refresh_tokens[:] = [self._identifiers.refresh_token()]
         return self.refresh_token
 
     def refresh(self, given: object, *, rotate: bool) -> str:
-        """Take a refresh token and return the next.
+        """Use a refresh token and return the next one.
 
-        A token works until one that came later has been used: a reply that got lost harms nobody.
+        A token is valid until a later one has been used: a client may lose a response and retry.
 
         Raises:
-            ApiError: 61023, it is not in force.
+            ApiError: 61023, the token is not valid.
         """
         if given not in self._refresh_tokens:
             raise ApiError(61023)

@@ -1,4 +1,4 @@
-"""Daily and minute quotas of endpoints, and the clearing of counts (wire reference 0.7, 1.4)."""
+"""Daily and minute quotas of endpoints, and resets of their counts (wire reference 0.7, 1.4)."""
 
 from collections import Counter
 
@@ -7,8 +7,8 @@ from wxasset.simulator.state.clock import Clock, day_of, month_of
 from wxasset.simulator.wire.replies import STABLE_INSTEAD, ApiError
 
 _TOKEN = "/cgi-bin/token"  # noqa: S105  # a path
-# Documented (0.7). The 1,000 a day of material/* that one source names is not in force unless an option says so:
-# nobody has confirmed it, and it would end every long test.
+# Documented (0.7). One source names 1,000 a day for material/*. It applies only if set as an option: it is unconfirmed,
+# and would end every long test.
 DAILY_LIMITS: dict[str, int] = {
     _TOKEN: 2_000,
     "/cgi-bin/stable_token": 500_000,
@@ -21,8 +21,8 @@ _MONTHLY = {"all": 10, "one": 50}  # documented: clear_quota in both versions to
 _EXHAUSTED = {"all": 48006, "one": 45009}  # documented; for "one" chosen among the codes its page lists (1.4)
 
 
-class QuotaOffice:
-    """Counts calls and refuses those beyond a limit."""
+class QuotaCounts:
+    """Counts of calls, checked against limits."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -31,10 +31,10 @@ class QuotaOffice:
         self._cleared: Counter[tuple[str, int]] = Counter()
 
     def spend(self, path: str, options: SimulatorOptions) -> None:
-        """Count a call. A refused one does not count, a call that fails later does: both chosen.
+        """Count a call. Chosen: a call rejected here does not count, a call failing later does.
 
         Raises:
-            ApiError: 45011 where the minute's limit is reached, 45009 where the day's is.
+            ApiError: 45011 if the limit per minute is reached, 45009 if the limit per day is reached.
         """
         minute = int(self._clock.now() // _MINUTE)
         by_minute = minute_limit(path, options)
@@ -52,10 +52,10 @@ class QuotaOffice:
         return self._daily[path, self._today()]
 
     def clear(self, path: str | None = None) -> None:
-        """Set the day's count of one endpoint to zero, or that of all.
+        """Reset the day's count of one endpoint, or of all endpoints.
 
         Raises:
-            ApiError: 48006 where all have been cleared 10 times this month, 45009 where single ones 50 times.
+            ApiError: 48006 after 10 resets of all endpoints in this month, 45009 after 50 resets of single ones.
         """
         kind = "all" if path is None else "one"
         month = month_of(self._clock.now())
@@ -70,10 +70,10 @@ class QuotaOffice:
 
 
 def daily_limit(path: str, options: SimulatorOptions) -> int | None:
-    """Calls of an endpoint in one day, or None for any number."""
+    """Return the limit of an endpoint per day, or None without a limit."""
     return options.daily_limits.get(path, DAILY_LIMITS.get(path))
 
 
 def minute_limit(path: str, options: SimulatorOptions) -> int | None:
-    """Calls of an endpoint in one minute, or None for any number."""
+    """Return the limit of an endpoint per minute, or None without a limit."""
     return options.minute_limits.get(path, MINUTE_LIMITS.get(path))

@@ -1,4 +1,4 @@
-"""Bytes behind a link, whole or in part, as object storage serves them (RFC 9110, section 14)."""
+"""Range requests as served by object storage (RFC 9110, section 14)."""
 
 import re
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 
 
 def serve_bytes(content: Content, content_type: str, etag: str, headers: Mapping[str, str]) -> RawReply:
-    """The bytes that a request asks for: 200, 206 for one range, 416 for a range beyond the end.
+    """Return the requested bytes: 200, 206 for one range, 416 for a range beyond the end.
 
-    Of several ranges, and where If-Range names another ETag, everything is sent.
+    For several ranges, and if If-Range names another ETag, the whole content is sent.
     """
     answer = {"Content-Type": content_type, "Accept-Ranges": "bytes", "ETag": etag}
     match = _RANGE.fullmatch(headers.get("Range", "").strip())
@@ -22,7 +22,7 @@ def serve_bytes(content: Content, content_type: str, etag: str, headers: Mapping
     if match[3] is None:
         start, end = int(match[1]), min(int(match[2] or size), size - 1)
         if match[2] and int(match[2]) < start:
-            return RawReply(headers=answer, body=content)  # no range at all
+            return RawReply(headers=answer, body=content)  # an invalid range is ignored
     else:
         start, end = max(0, size - int(match[3])), size - 1
     if start > end:

@@ -1,4 +1,4 @@
-"""Records of refusals, looked up by request id (wire reference 1.4)."""
+"""Records of error responses, looked up by request id (wire reference 1.4)."""
 
 import json
 import re
@@ -13,29 +13,29 @@ from wxasset.simulator.wire.requests import SECRET_PARAMETERS, ApiRequest
 
 _RID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}")
 _LIFE = 7 * 86_400  # documented (1.4)
-_MOST = 10_000  # so that a long run does not fill the memory; the oldest go first
-_SHOWN = 6  # characters of a token that the official sample shows: `access_token=50_Im7xxxx`
-# Chosen: a rid belongs to another account where the request named one, so that 76003 can be met at all.
+_MOST = 10_000  # bounds memory in long runs; the oldest records are dropped
+_SHOWN = 6  # characters of a token shown in the official sample: `access_token=50_Im7xxxx`
+# Chosen: a rid belongs to another account if its request named one; without this 76003 could not occur.
 _FOREIGN = frozenset({40013, 61011})
-# The simulator does not measure itself, so that runs repeat; this is the number of the official sample.
+# The simulator does not measure time, for repeatable runs; this is the number of the official sample.
 _COST_IN_MS = 30
 
 
 @frozen
-class _Refusal:
+class _Record:
     document: Document
     foreign: bool
 
 
-class RefusalBook:
-    """Remembers refusals by their request ids."""
+class RequestIdRecords:
+    """Error responses by request id."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._refusals: OrderedDict[str, _Refusal] = OrderedDict()
+        self._records: OrderedDict[str, _Record] = OrderedDict()
 
     def enter(self, error: ApiError, document: Document, request: ApiRequest) -> None:
-        """Remember a refusal under the request id at the end of its text."""
+        """Record an error response under the request id at the end of its message."""
         found = _RID.search(str(document["errmsg"]))
         if found is None:
             return
@@ -47,37 +47,40 @@ class RefusalBook:
             "response_body": encode(document).decode("utf-8", "replace"),
             "client_ip": request.remote,
         }
-        self._refusals[found[0]] = _Refusal(shown, error.errcode in _FOREIGN)
-        if len(self._refusals) > _MOST:
-            self._refusals.popitem(last=False)
+        self._records[found[0]] = _Record(shown, error.errcode in _FOREIGN)
+        if len(self._records) > _MOST:
+            self._records.popitem(last=False)
 
     def find(self, rid: object) -> Document:
         """Return the record of a request id. The order of its checks, age first, is chosen.
 
         Raises:
-            ApiError: 76002 for what is none, 76004 for one of more than 7 days, 76001 for an unknown one, 76003 for
-                one of another account.
+            ApiError: 76002 for an invalid id, 76004 for an id of more than 7 days, 76001 for an unknown id, 76003 for
+                an id of another account.
         """
         match = _RID.fullmatch(rid) if isinstance(rid, str) else None
         if match is None:
             raise ApiError(76002)
         if self._clock.now() - int(match[1], 16) > _LIFE:
             raise ApiError(76004)
-        refusal = self._refusals.get(match[0])
-        if refusal is None:
+        record = self._records.get(match[0])
+        if record is None:
             raise ApiError(76001)
-        if refusal.foreign:
+        if record.foreign:
             raise ApiError(76003)
-        return refusal.document
+        return record.document
 
 
 def _shortened(name: str, value: object) -> object:
-    """A value as it may be shown: of a secret no more than its beginning."""
+    """Shorten a secret value to its beginning; other values are unchanged."""
     return f"{str(value)[:_SHOWN]}xxxx" if name in SECRET_PARAMETERS else value
 
 
 def _readable(request: ApiRequest) -> str:
-    """A JSON body without its secrets; nothing of another. Chosen: the official sample has an empty body."""
+    """Return a JSON body without its secrets, and an empty string for other bodies.
+
+    Chosen: the official sample has an empty body.
+    """
     try:
         document: object = json.loads(request.body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Access tokens: pools that know nothing of each other (wire reference 1.1 to 1.3, 1.6, 0.6)."""
+"""Access tokens in independent pools (wire reference 1.1 to 1.3, 1.6, 0.6)."""
 
 import math
 import re
@@ -11,27 +11,28 @@ from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state.clock import Clock, day_of
 from wxasset.simulator.wire.replies import ApiError
 
-_OVERLAP = 300  # seconds for which an old token outlives its successor, and before its end a stable one is renewed
+# Seconds of validity of an old token after its renewal. A stable token is renewed this long before it expires.
+_OVERLAP = 300
 _CLOUDBASE_LIFE = 1_800  # documented (1.6)
-# What cannot be a token at all is malformed (40014); what could be one but was not issued here is unknown (40001).
-# The service's own line between the two is not known. Its tokens have 130 to 160 characters, 512 are reserved.
+# A string of another shape is malformed (40014); a token of this shape not issued here is unknown (40001). How the
+# service distinguishes them is not known. Its tokens have 130 to 160 characters, 512 are reserved.
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{100,512}")
 
-# Whose token it is: the account's own, one the platform holds for the account, the platform's, or cloud hosting's.
+# Owner of a token: the account, the platform on behalf of the account, the platform itself, or cloud hosting.
 TokenKind = Literal["account", "authorizer", "component", "cloudbase"]
 
 
 @define
 class IssuedToken:
-    """One token and its fate.
+    """One token and its validity.
 
     Attributes:
-        number: Its place in the order of issue, counted over all pools from 1: safe to show.
-        kind: Whose token it is.
+        number: Position in the order of issue, counted over all pools from 1; safe to show.
+        kind: Owner of the token.
         value: The token.
-        expires_at: When it times out, in unix seconds (42001).
-        ends_at: When its successor takes over for good, in unix seconds (40001).
-        verdict: The code a test has put on it, or None.
+        expires_at: Time of expiry, in unix seconds (42001).
+        ends_at: End of validity after its renewal, in unix seconds (40001).
+        verdict: The error code set by a test, or None.
     """
 
     number: int
@@ -42,7 +43,7 @@ class IssuedToken:
     verdict: int | None = None
 
     def errcode(self, now: float) -> int:
-        """The code a request with this token is refused with, or 0."""
+        """Return the error code for a request with this token, or 0."""
         if self.verdict is not None:
             return self.verdict
         if now >= self.ends_at:
@@ -51,7 +52,7 @@ class IssuedToken:
 
 
 class TokenPool:
-    """The tokens of one endpoint, of which the last is current."""
+    """Tokens of one endpoint; the last one is current."""
 
     def __init__(self, issue: Callable[[TokenKind], IssuedToken], clock: Clock, kind: TokenKind = "account") -> None:
         self._issue = issue
@@ -60,15 +61,15 @@ class TokenPool:
         self.current: IssuedToken | None = None
 
     def renew(self, overlap: float) -> IssuedToken:
-        """Issue a token; its predecessor works for another `overlap` seconds at most."""
+        """Issue a token; its predecessor stays valid for at most `overlap` seconds."""
         if self.current is not None:
             self.current.ends_at = self._clock.now() + overlap
         self.current = self._issue(self._kind)
         return self.current
 
 
-class TokenOffice:
-    """Issues and judges the tokens of all pools."""
+class TokenIssuer:
+    """Issue and check the tokens of all pools."""
 
     def __init__(self, clock: Clock, make_value: Callable[[], str], expires_in: int) -> None:
         self._clock = clock
@@ -83,11 +84,11 @@ class TokenOffice:
         self._forces: dict[int, int] = {}
 
     def plain(self) -> IssuedToken:
-        """A new token of /cgi-bin/token; the one before it stays valid for 5 minutes."""
+        """Issue a token of /cgi-bin/token; the previous one stays valid for 5 minutes."""
         return self._plain.renew(_OVERLAP)
 
     def stable(self, *, force_refresh: bool, options: SimulatorOptions) -> IssuedToken:
-        """The token of /cgi-bin/stable_token, renewed in its last 5 minutes or when a forced refresh is allowed."""
+        """Return the token of /cgi-bin/stable_token, renewed in its last 5 minutes or by an allowed forced refresh."""
         if force_refresh and self._may_force(options):
             return self._stable.renew(0)
         current = self._stable.current
@@ -96,15 +97,15 @@ class TokenOffice:
         return current
 
     def component(self) -> IssuedToken:
-        """A new token of the third-party platform; that the one before lives on for 5 minutes is chosen (1.3)."""
+        """Issue a token of the third-party platform; chosen: the previous one stays valid for 5 minutes (1.3)."""
         return self._component.renew(_OVERLAP)
 
     def authorizer(self) -> IssuedToken:
-        """A new token of the account for the platform; the one before lives on for 5 minutes: documented (1.1)."""
+        """Issue a token of the account for the platform; documented: the previous one is valid for 5 minutes (1.1)."""
         return self._authorizer.renew(_OVERLAP)
 
     def cloudbase(self) -> IssuedToken:
-        """A token of cloud hosting for 30 minutes; those before it live to their own end: documented (1.6)."""
+        """Issue a token of cloud hosting for 30 minutes; documented: earlier ones are valid until expiry (1.6)."""
         return self._issue("cloudbase")
 
     def seconds_left(self, token: IssuedToken) -> int:
@@ -112,16 +113,16 @@ class TokenOffice:
         return round(token.expires_at - self._clock.now())
 
     def number(self, value: str | None) -> int | None:
-        """The number of a token that was issued here, dead or alive, or None."""
+        """Return the number of a token issued here, valid or not, or None."""
         issued = self._issued.get(value or "")
         return None if issued is None else issued.number
 
     def check(self, value: str | None) -> IssuedToken:
-        """Judge the token of a request and return what is known of it.
+        """Check the token of a request and return its record.
 
         Raises:
-            ApiError: 41001 for none, 40014 for what cannot be one, 40001 for an unknown or superseded one, 42001 for
-                one that has timed out.
+            ApiError: 41001 for a missing token, 40014 for a malformed one, 40001 for an unknown or superseded one,
+                42001 for an expired one.
         """
         if not value:
             raise ApiError(41001)
@@ -133,8 +134,8 @@ class TokenOffice:
             raise ApiError(errcode)
         return issued
 
-    def condemn(self, errcode: int) -> None:
-        """Let every token issued so far be refused with `errcode`, and the next request for one get a new one."""
+    def reject_all(self, errcode: int) -> None:
+        """Reject every token issued so far with `errcode`; the next token request gets a new one."""
         for token in self._issued.values():
             token.verdict = errcode
         for pool in (self._plain, self._stable, self._component, self._authorizer):

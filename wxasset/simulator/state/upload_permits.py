@@ -21,7 +21,7 @@ _ERROR = (
 
 
 class CosError(Exception):
-    """A refusal in the words of COS: an HTTP status, a code and a message."""
+    """An error of COS: HTTP status, code and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(code)
@@ -30,15 +30,15 @@ class CosError(Exception):
         self.message = message
 
 
-def refusal(error: CosError, identifiers: Identifiers, *, close: bool = False) -> RawReply:
-    """A refusal as COS writes it, in XML and with a request id."""
+def cos_error_reply(error: CosError, identifiers: Identifiers, *, close: bool = False) -> RawReply:
+    """Return an error reply as COS writes it: XML with a request id."""
     text = _ERROR.format(code=error.code, message=error.message, request_id=identifiers.storage_part(40))
     return RawReply(status=error.status, headers={"Content-Type": "application/xml"}, body=text.encode(), close=close)
 
 
 @frozen(kw_only=True)
-class Grant:
-    """The leave to upload one file; its id is known before the file exists."""
+class UploadPermit:
+    """Permit to upload one file; the file id is known before the file exists."""
 
     path: str
     key: str
@@ -49,19 +49,19 @@ class Grant:
     expires_at: float
 
 
-class UploadDesk:
-    """Grants uploads and finds the grant of a form."""
+class UploadPermits:
+    """Upload permits, issued and looked up by form."""
 
     def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
         self._clock = clock
         self._identifiers = identifiers
-        self._grants: dict[str, Grant] = {}
+        self._permits: dict[str, UploadPermit] = {}
 
-    def grant(self, env: str, key: str) -> Grant:
-        """Grant one upload for 900 seconds."""
+    def issue(self, env: str, key: str) -> UploadPermit:
+        """Issue a permit for one upload, valid for 900 seconds."""
         now, draw = int(self._clock.now()), self._identifiers.storage_part
         span = f"{now};{now + _LIFE}"
-        grant = Grant(
+        permit = UploadPermit(
             path=f"{PREFIX}7465-{env}-{STORAGE_ACCOUNT}/{key}",
             key=key,
             file_id=file_id(env, key),
@@ -73,33 +73,32 @@ class UploadDesk:
             cos_file_id=f"{draw(86)}==",
             expires_at=now + _LIFE,
         )
-        self._grants[grant.authorization] = grant
-        return grant
+        self._permits[permit.authorization] = permit
+        return permit
 
-    def find(self, path: str, fields: Mapping[str, str]) -> Grant:
-        """The grant that a form is sent under. The codes are those of COS, their order is chosen.
+    def find(self, path: str, fields: Mapping[str, str]) -> UploadPermit:
+        """Return the permit of a form. The codes are those of COS, their order is chosen.
 
         Raises:
-            CosError: 403 for a signature, a token or a name that does not fit, or an expired one; 400 without a
-                key.
+            CosError: 403 for a mismatched signature, token or name, or an expired permit; 400 without a key.
         """
         if "key" not in fields:
             raise CosError(400, "InvalidArgument", "Bucket POST must contain a field named 'key'.")
-        grant = self._grants.get(fields.get("Signature", ""))
-        if grant is None or fields.get("x-cos-security-token") != grant.token:
+        permit = self._permits.get(fields.get("Signature", ""))
+        if permit is None or fields.get("x-cos-security-token") != permit.token:
             raise CosError(403, "AccessDenied", "Access Denied.")
-        if self._clock.now() >= grant.expires_at:
+        if self._clock.now() >= permit.expires_at:
             raise CosError(403, "AccessDenied", "Request has expired")
-        if (path, fields["key"], fields.get("x-cos-meta-fileid")) != (grant.path, grant.key, grant.cos_file_id):
+        if (path, fields["key"], fields.get("x-cos-meta-fileid")) != (permit.path, permit.key, permit.cos_file_id):
             raise CosError(403, "SignatureDoesNotMatch", "The Signature you specified is invalid.")
-        return grant
+        return permit
 
 
 def file_id(env: str, key: str) -> str:
-    """The id of a file in cloud storage."""
+    """Return the id of a file in cloud storage."""
     return f"cloud://{env}.7465-{env}-{STORAGE_ACCOUNT}/{key}"
 
 
-def address(base_url: str, grant: Grant) -> str:
+def address(base_url: str, permit: UploadPermit) -> str:
     """Return the URL for the form."""
-    return base_url + quote(grant.path)
+    return base_url + quote(permit.path)

@@ -1,1 +1,1 @@
-"""HTTP requests, responses and multipart bodies as the simulator reads and writes them."""
+"""HTTP requests, responses and multipart bodies of the simulator."""

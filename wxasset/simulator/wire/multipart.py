@@ -1,8 +1,8 @@
-"""A strict reader of multipart/form-data bodies that works on the raw bytes.
+"""Strict parser of multipart/form-data bodies on raw bytes.
 
-It takes what WeChat is known to take and no more: parts with quoted `name="..."` and `filename="..."` parameters, raw
-UTF-8 in them, and CRLF line ends. It knows nothing of RFC 2231 (`filename*=`) nor of percent escapes (wire reference
-4.2, 4.3, 4.4).
+It accepts only the syntax known to be accepted by WeChat: parts with quoted `name="..."` and `filename="..."`
+parameters, raw UTF-8 in them, and CRLF line ends. RFC 2231 (`filename*=`) and percent escapes are not supported (wire
+reference 4.2, 4.3, 4.4).
 """
 
 import re
@@ -14,7 +14,7 @@ from wxasset.simulator.wire.replies import ApiError
 _BOUNDARY = re.compile(r";\s*boundary=([^;]*)", re.IGNORECASE)
 _LONGEST_BOUNDARY = 70  # RFC 2046, section 5.1.1
 _DISPOSITION = re.compile(r"content-disposition:\s*form-data(?=\s*;)(.*)", re.IGNORECASE)
-# A quoted value ends at the next quote, whatever stands before it: a backslash is an ordinary character.
+# A quoted value ends at the next quote; a backslash is an ordinary character.
 _PARAMETER = re.compile(r'\s*;\s*([^\s=;"]+)\s*=\s*(?:"([^"]*)"|[^\s;"]*)')
 
 
@@ -23,8 +23,8 @@ class Part:
     """One part of a form.
 
     Attributes:
-        name: The field, or None where the part does not name one.
-        filename: The name exactly as sent, percent sequences and all, or None where the part has no
+        name: The field name, or None if the part has none.
+        filename: The filename exactly as sent, including percent sequences, or None if the part has no
             `filename="..."`; never empty.
         content: The bytes.
     """
@@ -36,12 +36,12 @@ class Part:
 
 @frozen
 class Form:
-    """The parts of an upload, in order."""
+    """Parts of an upload, in order."""
 
     parts: tuple[Part, ...]
 
     def text(self, name: str) -> str | None:
-        """A field that is not a file, or None; a field that is not UTF-8 counts as absent."""
+        """Return the value of a non-file field, or None; a field of invalid UTF-8 counts as absent."""
         for part in self.parts:
             if part.name == name and part.filename is None:
                 try:
@@ -51,10 +51,10 @@ class Form:
         return None
 
     def file(self, name: str | None) -> tuple[str, bytes]:
-        """Name and bytes of the file in the field `name`, or of the first file where `name` is None.
+        """Return filename and bytes of the file in the field `name`, or of the first file if `name` is None.
 
         Raises:
-            ApiError: 41005, there is no such part or it has no file name.
+            ApiError: 41005, the part is missing or has no filename.
         """
         for part in self.parts:
             if part.filename is not None and name in (None, part.name):
@@ -63,7 +63,7 @@ class Form:
 
 
 def boundary_of(content_type: str | None, *, accept_quoted: bool) -> bytes:
-    """The boundary named by a Content-Type header.
+    """Return the boundary given in a Content-Type header.
 
     Raises:
         ApiError: 47001 if this is not multipart/form-data with a boundary, 41005 if the boundary is quoted.
@@ -83,11 +83,11 @@ def boundary_of(content_type: str | None, *, accept_quoted: bool) -> bytes:
 
 
 def parse(body: bytes, boundary: bytes) -> Form:
-    """Cut a body into its parts.
+    """Split a body into its parts.
 
     Raises:
-        ApiError: 47001 for anything that departs from the framing: text before the first boundary, a part without
-            headers, a missing last boundary, bytes after it.
+        ApiError: 47001 for invalid framing: a preamble before the first boundary, a part without headers, a missing
+            last boundary, bytes after it.
     """
     delimiter = b"--" + boundary
     if not body.startswith(delimiter):
@@ -106,7 +106,7 @@ def parse(body: bytes, boundary: bytes) -> Form:
 
 
 def _part(body: bytes, start: int, end: int) -> Part:
-    """The part between two positions: headers, an empty line, content."""
+    """Parse the part between two positions: headers, an empty line, content."""
     headers_end = body.find(b"\r\n\r\n", start, end)
     if headers_end < 0:
         raise ApiError(47001)
@@ -123,7 +123,7 @@ def _part(body: bytes, start: int, end: int) -> Part:
 
 
 def _parameters(text: str) -> dict[str, str | None]:
-    """The parameters of a header, None for those without quotes; nothing at all where the header is malformed."""
+    """Return the parameters of a header, None for unquoted ones; empty for a malformed header."""
     found: dict[str, str | None] = {}
     position = 0
     while match := _PARAMETER.match(text, position):

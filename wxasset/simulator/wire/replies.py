@@ -1,4 +1,4 @@
-"""Responses on the wire: documents, files, and the exact wording of errors."""
+"""Responses on the wire: documents, files, and the exact error messages."""
 
 import json
 from collections import defaultdict
@@ -11,12 +11,12 @@ from wxasset.simulator.identifiers import Identifiers
 
 Document = Mapping[str, object]
 
-# Wire reference 0.4: both kinds of JSON reply are common, and a client has to cope with either.
+# Wire reference 0.4: both Content-Types of JSON responses are common; a client must accept either.
 _CONTENT_TYPES = ("application/json; encoding=utf-8", "text/plain")
 
 
 class _Suffix(Enum):
-    """Return the end of an error text (wire reference 0.3)."""
+    """End of an error message (wire reference 0.3)."""
 
     RID = " rid: {rid}"
     COMMA_RID = ", rid: {rid}"
@@ -25,7 +25,7 @@ class _Suffix(Enum):
 
 STABLE_INSTEAD = ", could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"
 _INVALID_CREDENTIAL = "invalid credential, access_token is invalid or not latest" + STABLE_INSTEAD
-# Captured replies where there are any, else the service's own table of codes. The spelling is the service's.
+# From captured responses if available, else from the service's own table of codes. The spelling is the service's.
 _WORDING: dict[int, tuple[str, _Suffix]] = {
     40001: (_INVALID_CREDENTIAL, _Suffix.RID),
     40002: ("invalid grant_type", _Suffix.RID),
@@ -93,7 +93,7 @@ _WORDING: dict[int, tuple[str, _Suffix]] = {
 
 
 class ApiError(Exception):
-    """A refusal with one of WeChat's codes; `details` fill the blanks in its wording."""
+    """Error response with one of WeChat's codes; `details` fill the placeholders of its message."""
 
     def __init__(self, errcode: int, **details: str) -> None:
         super().__init__(errcode)
@@ -103,7 +103,7 @@ class ApiError(Exception):
 
 @frozen
 class RawReply:
-    """A reply that is not a JSON document."""
+    """Response with raw bytes, status and headers."""
 
     status: int = 200
     headers: Mapping[str, str] = Factory(dict)
@@ -112,34 +112,34 @@ class RawReply:
 
 
 def with_headers(reply: RawReply, headers: Mapping[str, str]) -> RawReply:
-    """The same reply with more headers."""
+    """Return the response with additional headers."""
     return evolve(reply, headers={**reply.headers, **headers}) if headers else reply
 
 
 def error_document(error: ApiError, identifiers: Identifiers, now: float) -> dict[str, object]:
-    """The JSON document of a refusal, with a hint and a request id of its own."""
+    """Return the JSON document of an error, with a new hint and request id."""
     wording, suffix = _WORDING[error.errcode]
     end = suffix.value.format(hint=identifiers.hint(), rid=identifiers.rid(now))
     return {"errcode": error.errcode, "errmsg": wording.format_map(defaultdict(str, error.details)) + end}
 
 
 def encode(document: Document) -> bytes:
-    r"""JSON as the service writes it: raw UTF-8, no blanks, `/` as `\/` (wire reference 0.4).
+    r"""Encode JSON in the service's format: raw UTF-8, no blanks, `/` as `\/` (wire reference 0.4).
 
-    Bytes of a name that were not UTF-8 when they came in go out unchanged.
+    Bytes of a filename received in invalid UTF-8 are sent unchanged.
     """
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.replace("/", "\\/").encode("utf-8", "surrogateescape")
 
 
 class ReplyWriter:
-    """Turns documents into replies; the Content-Type alternates from one document to the next."""
+    """Encoder of documents as responses; the Content-Type alternates from one document to the next."""
 
     def __init__(self) -> None:
         self._written = 0
 
     def document(self, document: Document) -> RawReply:
-        """A JSON reply with status 200, whether it says success or error (wire reference 0.3)."""
+        """Return a JSON response with status 200, for success and error (wire reference 0.3)."""
         content_type = _CONTENT_TYPES[self._written % len(_CONTENT_TYPES)]
         self._written += 1
         return RawReply(headers={"Content-Type": content_type}, body=encode(document))

@@ -1,4 +1,4 @@
-"""A request as the handlers see it, and the strict reading of JSON bodies."""
+"""Requests passed to the handlers, and the strict parsing of JSON bodies."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from wxasset.simulator.wire.replies import ApiError
 
-# A backslash and what it escapes, taken together so that `\\u4e2d` is not mistaken for an escape.
+# A backslash with the escaped character, matched together: `\\u4e2d` must not be taken for an escape.
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 TOKEN_PARAMETERS = ("access_token", "cloudbase_access_token", "component_access_token")
 SECRET_PARAMETERS = frozenset(
@@ -37,36 +37,36 @@ _HIDDEN = "***"
 
 @frozen
 class ApiRequest:
-    """One complete request: nothing of it is still on its way."""
+    """One completely received request."""
 
     method: str
     path: str
     query: Mapping[str, str]
-    headers: Mapping[str, str]  # names in any case find their value
+    headers: Mapping[str, str]  # case-insensitive
     body: bytes = field(repr=False)
     remote: str
 
     @property
     def content_type(self) -> str | None:
-        """The Content-Type header as it was sent, or None."""
+        """The Content-Type header as sent, or None."""
         return self.headers.get("Content-Type")
 
 
 def hide_secrets(query: Mapping[str, str]) -> dict[str, str]:
-    """The query with tokens, secrets and signatures replaced by `***`."""
+    """Return the query with tokens, secrets and signatures replaced by `***`."""
     return {name: _HIDDEN if name in SECRET_PARAMETERS else value for name, value in query.items()}
 
 
 def hide_secret_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers with credentials replaced by `***`."""
+    """Return the headers with credentials replaced by `***`."""
     return {name: _HIDDEN if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
 
 
 def load_object(text: str) -> dict[str, object]:
-    r"""Parse a JSON object; an escape such as `\u4e2d` stays the six characters it is (wire reference 4.5).
+    r"""Parse a JSON object; an escape such as `\u4e2d` is kept as six characters (wire reference 4.5).
 
     Raises:
-        ValueError: The text is not JSON, or not an object.
+        ValueError: The string is not JSON, or not an object.
     """
     literal = _ESCAPE.sub(lambda escape: r"\\u" if escape[1] == "u" else escape[0], text)
     try:
@@ -74,16 +74,16 @@ def load_object(text: str) -> dict[str, object]:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(document, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004  # one kind of error for one kind of mistake: bad input
+        raise ValueError("not a JSON object")  # noqa: TRY004  # one type of error for all invalid input
     return document
 
 
 def json_body(request: ApiRequest) -> dict[str, object]:
-    """The JSON object in a POST body (wire reference 0.5).
+    """Return the JSON object in a POST body (wire reference 0.5).
 
     Raises:
-        ApiError: 44002 for an empty body, 47001 for a body that is not a JSON object in UTF-8 or is labelled as
-            something else than JSON or text.
+        ApiError: 44002 for an empty body, 47001 if the body is not a JSON object in UTF-8 or its Content-Type is
+            neither JSON nor text.
     """
     if not request.body:
         raise ApiError(44002)
@@ -97,10 +97,10 @@ def json_body(request: ApiRequest) -> dict[str, object]:
 
 
 def required_text(document: Mapping[str, object], name: str, missing: int) -> str:
-    """A string that has to be there and not be empty.
+    """Return a required, non-empty string.
 
     Raises:
-        ApiError: `missing` where there is no such string, 47001 where it is something else than a string.
+        ApiError: `missing` if the string is absent or empty, 47001 if the value is not a string.
     """
     value = document.get(name)
     if value is None or value == "":
@@ -111,10 +111,10 @@ def required_text(document: Mapping[str, object], name: str, missing: int) -> st
 
 
 def whole_number(document: Mapping[str, object], name: str, default: int | None = None) -> int:
-    """A whole number; true and false are not numbers, and a missing one is an error unless there is a default.
+    """Return a whole number; booleans are not numbers, and a missing one without a default is an error.
 
     Raises:
-        ApiError: 40097.
+        ApiError: 40097, the value is not a whole number.
     """
     value = document.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool):
