@@ -76,7 +76,7 @@ def test_a_verified_certificate_is_read() -> None:
     assert read.ends == datetime(2051, 1, 1, tzinfo=UTC).timestamp()
 
 
-@pytest.mark.parametrize("data", [b"", b"\x30\x80", ONE[:-1]])
+@pytest.mark.parametrize("data", [b"", b"\x30\x80", ONE[:-1]], ids=["empty", "header", "cut"])
 def test_bytes_that_are_no_certificate(data: bytes) -> None:
     """Invalid bytes from a server are not decoded."""
     assert decode_certificate(data) is None
