@@ -3,8 +3,7 @@
 `wx_simulator` is a `wxasset.simulator.Simulator` that listens, in a thread of its own: so it also serves a test that is
 not asynchronous, and an application that runs in a loop of its own, as under a TestClient. Its methods may be called
 from the test's thread. `wx_session` is a `WxSession` on it, for asynchronous tests under any plugin (anyio's,
-pytest-asyncio), for `asyncio.run` and for a TestClient; it belongs to the first event loop that uses it, and ends with
-that.
+pytest-asyncio), for `asyncio.run` and for a TestClient. Each event loop gets its own connections, closed at its end.
 
 A test that passes fails after all if it set a fault that no request met: it did not test what it meant to. The ini
 option `wxasset_unused_faults = ignore` switches that off, `wx_simulator.clear_faults()` does for one test.
@@ -57,10 +56,8 @@ def wx_simulator(request: pytest.FixtureRequest) -> "Iterator[Simulator]":
 
 
 @pytest.fixture
-def wx_session(wx_simulator: "Simulator") -> "Iterator[WxSession]":
+def wx_session(wx_simulator: "Simulator") -> "WxSession":
     """A session on `wx_simulator`, which retries without waiting."""
-    from wxasset.integrations.pytest_session import end_session, session_on  # noqa: PLC0415 - costs runs that do not use it nothing
+    from wxasset.integrations.pytest_session import session_on  # noqa: PLC0415 - costs runs that do not use it nothing
 
-    session = session_on(wx_simulator)
-    yield session
-    end_session(session)
+    return session_on(wx_simulator)

@@ -1,9 +1,10 @@
 """The base of all sessions: credentials, options, lifetime, and declared calls."""
 
+import asyncio
 import copy
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
@@ -18,7 +19,7 @@ from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.session.options import Options
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
-from wxasset.tokens.store import TokenStore
+from wxasset.tokens.store import TokenStore, to_the_end
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Session", "check_ledger"]
 
 R = TypeVar("R")
+_CLOSING: Final = 5.0  # seconds for each step of closing; it takes milliseconds
 _BASE_URL: Final = "https://api.weixin.qq.com"
 _HOSTED_URL: Final = (
     "http://api.weixin.qq.com"  # calls without a token are answered over plain http (wire reference 1.6)
@@ -54,6 +56,12 @@ def check_ledger(ledger: object) -> None:
 def _appid_of(source: object) -> object:
     """Return the appid of a token source; None if it has none."""
     return getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)
+
+
+async def _within(seconds: float, step: Coroutine[Any, Any, None]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await step
 
 
 class Session:
@@ -230,11 +238,15 @@ class Session:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that were opened here. Later calls raise `UsageError`."""
-        if not self._owner:
-            return
-        await self._engine.tokens.release(self._engine.exchange)
-        await self._transport.aclose()
+        """Close the connections that were opened here, also in a cancelled scope. Later calls raise `UsageError`."""
+        if self._owner:
+            await to_the_end(self._close())
+
+    async def _close(self) -> None:
+        """Take both steps, even if one fails or hangs."""
+        async with AsyncExitStack() as steps:
+            steps.push_async_callback(_within, _CLOSING, self._transport.aclose())
+            steps.push_async_callback(_within, _CLOSING, self._engine.tokens.release(self._engine.exchange))
 
     # Any declared call
 

@@ -24,6 +24,7 @@ from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchWatch
 from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource
+from wxasset.transfer.event_loop import LoopGuard
 
 __all__ = ["TokenCache"]
 
@@ -59,7 +60,7 @@ class TokenCache:
     """An access token shared by the tasks of a session, by sessions, and through a store by processes and hosts.
 
     In the last minutes of a token one task fetches the next while nobody waits; in its last seconds all wait for that
-    one fetch, and get what it got: the token, or the failure. Belongs to one event loop.
+    one fetch, and get what it got: the token, or the failure. Successive event loops use the same token.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class TokenCache:
             if store is not None and account
             else None
         )
+        self._guard = LoopGuard("TokenCache")
         self._lock = asyncio.Lock()
         self._flight: _Flight | None = None
         self._token: Token | None = None
@@ -109,7 +111,9 @@ class TokenCache:
             TokenUnavailableError: None came in this time.
             WxAssetError: None can be had. Everybody who waited for the same fetch gets the same error, and so does
                 everybody in the 30 seconds after the source was refused for good.
+            UsageError: Another running event loop uses this cache.
         """
+        self._bind()
         now = self._now()
         if self._token is not None and now < self._good_until:
             if now >= self._refresh_at and self._flight is None and now >= self._quiet_until:
@@ -144,6 +148,7 @@ class TokenCache:
 
     async def release(self, exchange: Exchange) -> None:
         """Cancel the fetch of a closing session."""
+        self._bind()
         flight = self._flight
         if flight is not None and _root(flight.exchange) == exchange and flight.task is not None:
             flight.task.cancel()
@@ -151,6 +156,11 @@ class TokenCache:
         platform = getattr(self.source, "component", None)  # the cache that a third-party platform's accounts share
         if isinstance(platform, TokenCache):
             await platform.release(exchange)
+
+    def _bind(self) -> None:
+        """Drop the lock and the fetch of another loop or process."""
+        if self._guard.changed():
+            self._lock, self._flight = asyncio.Lock(), None
 
     def _start(self, exchange: Exchange) -> _Flight:
         flight = self._flight = _Flight(exchange)
@@ -169,7 +179,8 @@ class TokenCache:
         else:
             self._refusal, self._quiet_until, self._told = None, 0.0, False
         finally:
-            self._flight = None
+            if self._flight is flight:
+                self._flight = None
             flight.done.set()
 
     def _failed(self, error: Exception) -> None:

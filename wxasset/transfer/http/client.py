@@ -3,7 +3,7 @@
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -14,6 +14,7 @@ from yarl import URL
 
 from wxasset.errors import ConnectError, UsageError
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
+from wxasset.transfer.event_loop import LoopGuard, LoopResource
 from wxasset.transfer.http.errors import FAULTS, broken_exchange, is_break
 from wxasset.transfer.http.payload import Payload, RequestObserver
 from wxasset.transfer.http.redirects import LinkClient, disable_retries
@@ -51,7 +52,8 @@ class Transport:
         self._base = _checked(base_url, bare=bare)
         self.origin: str = str(self._base).rstrip("/")
         self._borrowed = http
-        self._own: ClientSession | None = None
+        self._guard = LoopGuard("aiohttp.ClientSession, passed as http=,")
+        self._own = LoopResource("session", _open_session, ClientSession.close)
         self._closed = False
         self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
@@ -66,20 +68,17 @@ class Transport:
     async def aclose(self) -> None:
         """Close the connections; a borrowed session stays open."""
         self._closed = True
-        if self._own is not None:
-            await self._own.close()
-            self._own = None
-        await self._links.aclose()
+        async with AsyncExitStack() as steps:
+            steps.push_async_callback(self._links.aclose)
+            steps.push_async_callback(self._own.aclose)
 
     def _session(self) -> ClientSession:
         if self._closed or (self._borrowed is not None and self._borrowed.closed):
             raise UsageError("The session is closed: use it inside its `async with`.")
-        if self._borrowed is not None:
-            return self._borrowed
-        if self._own is None:
-            self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-            disable_retries(self._own)
-        return self._own
+        if self._borrowed is None:
+            return self._own.get()
+        self._guard.require_same()
+        return self._borrowed
 
     def send(self, request: Request) -> AbstractAsyncContextManager[Reply]:
         """Send a request; the response is open inside the block.
@@ -179,6 +178,12 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
         if self._sending is not None:
             await self._sending.ended()
             self._request.sent = self._sending.sent
+
+
+def _open_session() -> ClientSession:
+    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    disable_retries(session)
+    return session
 
 
 def _checked(base_url: str, *, bare: bool) -> URL:

@@ -12,6 +12,7 @@ from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from wxasset.errors import UnsafeURLError, UsageError
+from wxasset.transfer.event_loop import LoopResource
 from wxasset.transfer.http.errors import FAULTS, broken_exchange, broken_link
 from wxasset.transfer.http.payload import Payload
 from wxasset.transfer.http.reply import OK, REDIRECTS, Reply, at_most, raise_for_status
@@ -30,14 +31,13 @@ class LinkClient:
     def __init__(self, headers: Mapping[str, str]) -> None:
         """Set the headers of all requests."""
         self._headers = headers
-        self._sessions: dict[DownloadPolicy, aiohttp.ClientSession] = {}
+        self._sessions = LoopResource("session", _new_sessions, _close_all)
         self._closed = False
 
     async def aclose(self) -> None:
         """Close the connections."""
         self._closed = True
-        while self._sessions:
-            await self._sessions.popitem()[1].close()
+        await self._sessions.aclose()
 
     @asynccontextmanager
     async def follow(
@@ -118,9 +118,10 @@ class LinkClient:
     def _session_for(self, policy: DownloadPolicy) -> aiohttp.ClientSession:
         if self._closed:
             raise UsageError("The session is closed: use it inside its `async with`.")
-        session = self._sessions.get(policy)
+        sessions = self._sessions.get()
+        session = sessions.get(policy)
         if session is None:
-            session = self._sessions[policy] = aiohttp.ClientSession(
+            session = sessions[policy] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(resolver=_Resolver(policy)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # Compression does not shrink video files, and an uncompressed body cannot be a decompression bomb.
@@ -128,6 +129,15 @@ class LinkClient:
             )
             disable_retries(session)
         return session
+
+
+def _new_sessions() -> dict[DownloadPolicy, aiohttp.ClientSession]:
+    return {}
+
+
+async def _close_all(sessions: dict[DownloadPolicy, aiohttp.ClientSession]) -> None:
+    while sessions:
+        await sessions.popitem()[1].close()
 
 
 class _Refused(Exception):

@@ -1,0 +1,167 @@
+"""Bind objects to the event loop and the process that use them.
+
+Sockets, locks and tasks of asyncio belong to one event loop, and after a fork to the parent process. The objects here
+serve successive loops and forked children with new ones, and refuse a second loop while the first is running.
+"""
+
+import asyncio
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from wxasset.errors import UsageError
+
+__all__ = ["LoopGuard", "LoopResource"]
+
+T = TypeVar("T")
+
+
+class LoopGuard:
+    """Detect a change of the event loop or of the process.
+
+    Attributes:
+        forked: Whether the last change was one of the process.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Start without a loop.
+
+        Args:
+            name: The name of the guarded object, for errors.
+        """
+        self._name = name
+        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+        self.forked = False
+
+    def changed(self) -> bool:
+        """Bind to the running loop; return True on the first use in this loop and process.
+
+        Raises:
+            UsageError: Another loop is bound and running.
+        """
+        loop, pid = asyncio.get_running_loop(), os.getpid()
+        if self._loop is not None and self._loop() is loop and self._pid == pid:
+            return False
+        if pid != self._pid:
+            self._lock = threading.Lock()  # the other one may be locked by a thread that exists in the parent only
+        with self._lock:
+            bound = None if self._loop is None else self._loop()
+            self.forked = self._loop is not None and self._pid != pid
+            if bound is not None and bound is not loop and not self.forked and bound.is_running():
+                raise UsageError(
+                    f"This {self._name} is in use by another running event loop. Nothing was sent. Create one for each"
+                    " loop, or pass calls to the first loop with asyncio.run_coroutine_threadsafe()."
+                )
+            self._loop, self._pid = weakref.ref(loop), pid
+            return True
+
+    def orphaned(self) -> bool:
+        """Return True if the bound loop is closed, in this process."""
+        if self._loop is None or self._pid != os.getpid():
+            return False
+        bound = self._loop()
+        return bound is None or bound.is_closed()
+
+    def require_same(self) -> None:
+        """Raise `UsageError` outside the first loop and process."""
+        if self._loop is None:
+            self.changed()
+        elif self._loop() is not asyncio.get_running_loop() or self._pid != os.getpid():
+            raise UsageError(
+                f"This {self._name} belongs to another event loop or process. Use it where it was opened, or open a"
+                " new one."
+            )
+
+
+class LoopResource(Generic[T]):
+    """A value with connections: one at a time, for the loop and process that use it.
+
+    The end of the loop closes it (`asyncio.run` ends all async generators), and so does the garbage collector.
+    """
+
+    def __init__(self, name: str, make: Callable[[], T], close: Callable[[T], Awaitable[object]]) -> None:
+        """Set the functions that make and close a value.
+
+        Args:
+            name: The name of the object that owns the value, for errors.
+            make: Make a value in the running loop.
+            close: Close a value.
+        """
+        self._guard = LoopGuard(name)
+        self._make, self._close = make, close
+        self._value: T | None = None
+        self._owner: AsyncGenerator[T, None] | None = None
+
+    def get(self) -> T:
+        """Return the value of the running loop; make it at first use.
+
+        Raises:
+            UsageError: Another loop uses it and is running.
+        """
+        self._bind()
+        if self._value is None:
+            self._owner = _owned(self._make(), self._close)
+            self._value = _first(self._owner)
+        return self._value
+
+    async def aclose(self) -> None:
+        """Close the value; a later `get` makes another one."""
+        self._bind()
+        owner, self._value, self._owner = self._owner, None, None
+        if owner is not None:
+            await owner.aclose()
+
+    def _bind(self) -> None:
+        """Drop the value of another loop or process."""
+        orphaned = self._guard.orphaned()
+        if self._guard.changed():
+            if self._guard.forked:
+                _leave_to_parent(self._value, self._owner)
+            elif orphaned and self._owner is not None:
+                _close_now(self._owner)
+            self._value = self._owner = None
+
+    def __del__(self) -> None:
+        if self._owner is not None and self._guard.orphaned():
+            _close_now(self._owner)
+
+
+async def _owned(value: T, close: Callable[[T], Awaitable[object]]) -> AsyncGenerator[T, None]:
+    """Yield a value once; close it at the end."""
+    try:
+        yield value
+    finally:
+        await close(value)
+        await asyncio.sleep(0)  # transports close their sockets in the next iteration of the loop
+
+
+def _first(generator: AsyncGenerator[T, None]) -> T:
+    """Return the first value of a generator that yields it without waiting; its loop closes it from now on."""
+    try:
+        generator.__anext__().__await__().__next__()
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    raise RuntimeError("The generator waited before its first value.")
+
+
+def _close_now(generator: AsyncGenerator[T, None]) -> None:
+    """Close a generator of a closed loop as far as that goes without waiting."""
+    with suppress(StopIteration, RuntimeError):
+        next(generator.aclose().__await__())
+
+
+def _leave_to_parent(*inherited: object) -> None:
+    """Keep objects of the parent process for ever.
+
+    To close them, also in a destructor, would unregister the parent's sockets: both processes share one epoll object.
+    """
+    for one in inherited:
+        if one is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
