@@ -1,7 +1,8 @@
 """A program of its own that forks between the calls of one session.
 
 Argument: the API's address; a second one runs uvloop. The parent makes a call, forks, waits for the child's call, and
-makes another call on its first connection. The child exits in the usual way, so that its destructors run.
+makes another call on its first connection; a second child makes no call. Children exit in the usual way, so that their
+destructors run.
 """
 
 import asyncio
@@ -25,6 +26,10 @@ def main(url: str, kind: str) -> None:
     wx = WxSession("wx0123456789abcdef", "s3cret", base_url=url)
     loop = new_loop(kind)
     loop.run_until_complete(wx.count_materials())
+    idle = os.fork()
+    if idle == 0:
+        sys.exit()
+    os.waitpid(idle, 0)
     child = os.fork()
     if child == 0:
         other = new_loop(kind)
