@@ -250,7 +250,7 @@ def test_hosts_may_be_added() -> None:
 def test_private_hosts_can_be_allowed_for_tests() -> None:
     """With `allow_private_hosts` a simulator's links may be followed; schemes and user names are still refused."""
     check_link("http://127.0.0.1:8000/x", OPEN, "p")
-    assert may_connect("127.0.0.1", OPEN)
+    assert may_connect("127.0.0.1", OPEN, "x.example")
     for link in ("file:///etc/passwd", "http://user@127.0.0.1/x"):
         with pytest.raises(UnsafeURLError):
             check_link(link, OPEN, "p")

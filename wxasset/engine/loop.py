@@ -305,6 +305,7 @@ class Engine:
             else:
                 self.quota.refill(attempt.cost)
                 return result
+            begun += operation.delivery.waited
             if operation.moved():  # a resumed download that receives bytes is not out of patience
                 self.quota.refill(attempt.cost)
                 attempt, begun = _FIRST, time.monotonic()

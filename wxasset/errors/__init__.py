@@ -171,13 +171,35 @@ class RequestError(WxAssetError):
     _hint = Hint("Check the network and try again.", "请检查网络后重试。")
 
 
+@define(eq=False, slots=False)
 class ConnectError(RequestError):
-    """Name resolution, the connection or TLS failed: nothing was sent, so a repetition is harmless."""
+    """Name resolution, the proxy, the connection or TLS failed: nothing was sent, so a repetition is harmless.
+
+    Attributes:
+        proxy: Host and port of the proxy that was used; None without one.
+        status: HTTP status with which the proxy refused to connect; None if it did not respond with one.
+        permanent: Whether a repetition cannot succeed: an invalid certificate, or a proxy that refused with 401, 403 or
+            407.
+    """
+
+    proxy: str | None = None
+    status: int | None = None
+    permanent: bool = False
 
     _hint = Hint(
         "Nothing was sent. Check DNS, proxy, firewall and `base_url`, then try again.",
         "请求尚未发出。请检查 DNS、代理、防火墙和 `base_url` 后重试。",
     )
+    _refused: ClassVar[Hint] = Hint(
+        "Nothing was sent. Check address, user and password of the proxy (HTTPS_PROXY, `proxy=`), and whether it may"
+        " connect to this host.",
+        "请求尚未发出。请检查代理的地址、用户名和密码（HTTPS_PROXY 或 `proxy=`），以及代理是否允许连接该主机。",
+    )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy; another one if the proxy refused."""
+        return self._hint if self.status is None else self._refused
 
 
 @define(eq=False, slots=False)
