@@ -804,7 +804,10 @@ async def test_a_huge_reply_is_not_read_to_its_end(server: RawServer, tmp_path: 
         server.script = [bomb]
         with pytest.raises(ReplyTooLarge) as caught:
             await wx.list_materials("news")
-    assert caught.value.limit == 1_000_000
+        assert caught.value.limit == 1_000_000
+        server.script = [reply(huge[:10_000], disposition=ATTACHED)]
+        with pytest.raises(ReplyTooLarge):  # all of it arrives with the first bytes
+            await wx.with_options(limits=Limits(max_reply=1000)).get_material("M", to=tmp_path)
     assert names(tmp_path) == []
 
 

@@ -596,6 +596,7 @@ class Lax:
     flag: bool | None = None
     number: int = -1
     text: str = "none"
+    share: float = -0.5
     usage: "Usage | None" = None
     names: tuple[str, ...] = ("none",)
 
@@ -648,6 +649,11 @@ def test_an_optional_flag_without_a_meaning_has_its_default(value: str) -> None:
         ("text", "true", "none"),
         ("text", "[]", "none"),
         ("text", '""', ""),
+        ("share", "1", 1.0),
+        ("share", '"0.25"', 0.25),
+        ("share", '""', -0.5),
+        ("share", '"x"', -0.5),
+        ("share", "[]", -0.5),
         ("usage", "{}", None),
         ("usage", "[]", None),
         ("usage", '""', None),

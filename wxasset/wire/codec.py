@@ -61,8 +61,8 @@ def _structure_bool(value: object, _: object) -> bool:
 
 def _as_bool(value: object) -> bool | None:
     """Convert a flag: WeChat writes 0 and 1, as numbers or as strings."""
-    if isinstance(value, bool):
-        return value
+    if isinstance(value, int):
+        return value != 0
     number = _lax_int(value)
     return _FLAGS.get(str(value).strip().lower()) if number is None else number != 0
 
@@ -75,21 +75,33 @@ def _lax_str(value: object) -> str | None:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
+def _lax_float(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, str | int | float) else None
+    except (OverflowError, ValueError):
+        return None
+
+
 _FLAGS: Final = {"true": True, "false": False}
 # Conversions for optional keys: a value without a meaning counts as absent, since it must not fail a page of a list.
-_LAX: Final[Mapping[Any, Callable[[object], object]]] = {str: _lax_str, int: _lax_int, bool: _as_bool}
+_LAX: Final[Mapping[Any, Callable[[object], object]]] = {
+    str: _lax_str,
+    int: _lax_int,
+    float: _lax_float,
+    bool: _as_bool,
+}
 
 
-def _lax(kind: Any) -> Callable[[object], object] | None:
-    """Return the conversion for an optional key of this type; it returns None for a value to be ignored."""
+def _lax(kind: Any) -> tuple[type[Any], Callable[[object], object]] | None:
+    """Return the JSON type of an optional key, and the conversion for other values; it returns None to ignore one."""
     members = [one for one in get_args(kind) if one is not NoneType] if _is_union(kind) else [kind]
     if len(members) != 1:
         return None
     if attrs.has(members[0]):
-        return lambda value: value if _has_required(value, members[0]) else None
+        return NoneType, lambda value: value if _has_required(value, members[0]) else None
     if _is_tuple(members[0]):
-        return lambda value: value if value or isinstance(value, list) else None
-    return _LAX.get(members[0])
+        return list, lambda value: value or None
+    return (members[0], _LAX[members[0]]) if members[0] in _LAX else None
 
 
 def _has_required(value: object, cls: Any) -> bool:
@@ -107,7 +119,7 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
     fields = attrs.fields(cls)  # only now are annotations in quotes resolved
     aliases = [names for field in fields if len(names := _wire_names(field)) > 1]
     optional = [(_wire_names(field), _lax(field.type)) for field in fields if field.default is not attrs.NOTHING]
-    lax = [(names[0], convert) for names, convert in optional if names and convert is not None]
+    lax = [(names[0], *found) for names, found in optional if names and found is not None]
 
     def structure(document: object, _: object) -> Any:
         if not isinstance(document, dict):
@@ -119,8 +131,8 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
             if first not in known:
                 found = next((known[other] for other in others if other in known), None)
                 known |= {first: found} if found is not None else {}
-        for key, convert in lax:
-            if key in known and (value := convert(known.pop(key))) is not None:
+        for key, kind, convert in lax:
+            if key in known and type(known[key]) is not kind and (value := convert(known.pop(key))) is not None:
                 known[key] = value
         return inner(known, cls)
 
@@ -236,7 +248,7 @@ def _structure(document: Mapping[str, Any], reply: Any, body: bytes, path: str) 
         problems = "; ".join(_by_wire_names(one, cls) for one in found)
     else:
         if _is_foreign(document, cls):
-            raise undecodable("JSON with neither errcode 0 nor a known key", body, path)
+            raise undecodable(f"JSON with neither errcode 0 nor a key of {cls.__name__}", body, path)
         return result
     raise DecodeError(
         f"{path} returned an invalid {cls.__name__}: {problems[:EXCERPT]}.",

@@ -155,10 +155,12 @@ class Reply:
             expected=self.length,
         )
 
-    def _most(self, limit: int) -> int:
-        """Return the allowed size of a JSON body, given `limit`; compressed bodies get a lower limit."""
+    def _check_size(self, size: int, limit: int) -> None:
+        """Raise `ReplyTooLarge` for a JSON body over the limit; a compressed body has a lower one."""
         packed: int | None = self._response.content.total_compressed_bytes
-        return limit if packed is None else min(limit, max(_PACKED, _DENSITY * packed))
+        most = limit if packed is None else min(limit, max(_PACKED, _DENSITY * packed))
+        if size > most:
+            raise ReplyTooLarge(f"{self.path} returned more than {most} bytes.", self.path, limit=most)
 
     async def read(self, limit: int, start: bytes = b"") -> bytes:
         """Read the whole body of a JSON response.
@@ -173,12 +175,12 @@ class Reply:
             TransferError: The body is incomplete.
         """
         parts, size = [start], len(start)
+        self._check_size(size, limit)
         try:
             while chunk := await self.next_chunk():
                 parts.append(chunk)
                 size += len(chunk)
-                if size > (most := self._most(limit)):
-                    raise ReplyTooLarge(f"{self.path} returned more than {most} bytes.", self.path, limit=most)
+                self._check_size(size, limit)
                 if self._response.content.at_eof():
                     break  # a small response arrives at once; this saves a wait
         except TruncatedDownload as error:
