@@ -35,7 +35,7 @@ async def json_or_file(call: Download[R], reply: Reply, limits: Limits) -> R | F
         ReplyTooLarge: The JSON is larger than the limit.
     """
     head = await _head(reply)
-    content = content_of(head)
+    content = content_of(head.lstrip()[:_HEAD])
     if content is Content.FILE:
         return file_reply(call, reply, limits, head)
     if content is Content.JSON:

@@ -2,7 +2,7 @@
 
 import codecs
 import enum
-import unicodedata
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -234,7 +234,7 @@ _CHARSETS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x00{\x00", "utf-16-be"),
     (b"\x00<\x00", "utf-16-be"),
 )
-_NO_TEXT: Final = frozenset({"Cc", "Cn", "Co", "Cs"})  # controls, and characters without a meaning
+_NO_TEXT: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 
 
 def charset(body: bytes | bytearray) -> str:
@@ -257,12 +257,7 @@ def content_of(head: bytes | bytearray) -> Content:
 
 
 def _is_text(head: bytes | bytearray) -> bool:
-    return any(_is_text_in(name, head) for name in (charset(head), "gb18030"))
-
-
-def _is_text_in(name: str, head: bytes | bytearray) -> bool:
-    try:
-        text = codecs.getincrementaldecoder(name)().decode(head)  # the last character may be incomplete
-    except UnicodeDecodeError:
-        return False
-    return all(char in BLANKS or unicodedata.category(char) not in _NO_TEXT for char in text)
+    name = charset(head)
+    # Encodings other than UTF-16 and UTF-32 have the control characters of ASCII.
+    text = head.decode(name if name.startswith(("utf-16", "utf-32")) else "latin-1", "replace")
+    return _NO_TEXT.search(text, 0, max(1, len(text) - 1)) is None  # the last character may be cut, or a zero
