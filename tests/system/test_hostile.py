@@ -20,6 +20,7 @@ from wxasset import DownloadPolicy, SavedMaterial, Video, WxSession
 from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
+    MediaNotFoundError,
     NotAFileError,
     ReplyTooLarge,
     TransferError,
@@ -292,12 +293,27 @@ async def test_a_page_is_no_film(sim: Simulator, wx: WxSession, film: bytes, tmp
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("page", [b"<html>", b"\xef\xbb\xbf\n <!DOCTYPE html>", b"<?xml version='1.0'?>", b'{"ret":1}'])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html>",
+        b"\xef\xbb\xbf\n <!DOCTYPE html>",
+        b"<?xml version='1.0'?>",
+        b'{"ret":1}',
+        b'{"errcode":0,"errmsg":"ok"}',
+        b"no healthy upstream",
+        "请求过于频繁".encode("gbk"),
+        b"",
+    ],
+)
 async def test_a_page_is_known_by_its_bytes(server: RawServer, tmp_path: Path, page: bytes) -> None:
     """It may be called a film by its Content-Type."""
     server.script = [reply(page, "video/mp4")]
     async with WxSession("wx1", "s", downloads=OPEN) as wx:
         with pytest.raises((NotAFileError, DecodeError)):
+            await wx.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
+        server.script = [reply(b'{"errcode":40007,"errmsg":"inv', "video/mp4")]
+        with pytest.raises(MediaNotFoundError):
             await wx.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
     assert not any(tmp_path.iterdir())
 

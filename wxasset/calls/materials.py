@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from attrs import Attribute, field, frozen
+from attrs.validators import min_len
 
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.errors import Hint, SourceError, UsageError
@@ -68,7 +69,7 @@ class AddedMaterial:
         reconciled: Whether the response was lost and the material was found in the library by its name and time.
     """
 
-    media_id: str
+    media_id: str = field(validator=min_len(1))
     url: str | None = field(default=None, converter=_or_none)
     reconciled: bool = field(default=False, metadata=wire_name())
 
@@ -128,7 +129,7 @@ class AddMaterial(Upload[AddedMaterial]):
 class ImageURL:
     """Response to `UploadImage`."""
 
-    url: str
+    url: str = field(validator=min_len(1))
 
 
 @frozen(kw_only=True)
@@ -269,7 +270,7 @@ class MaterialItem:
         content: The articles; None for other types.
     """
 
-    media_id: str
+    media_id: str = field(validator=min_len(1))
     update_time: int = 0
     name: str = ""
     url: str | None = field(default=None, converter=_or_none)
