@@ -16,7 +16,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import TokenStoreError, UsageError
-from wxasset.tokens.store import to_the_end
+from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ class RedisTokenStore:
 
         redis-py loses connections where it is cancelled, and a lease may have been taken by then.
         """
-        return await to_the_end(self._guarded(doing, operation))
+        return await run_shielded(self._guarded(doing, operation))
 
     async def _guarded(self, doing: str, operation: "Callable[[Redis], Awaitable[T]]") -> T:
         entered = self._breaker.enter()
