@@ -89,7 +89,7 @@ async def test_a_download_that_trickles_is_given_up(server: RawServer, tmp_path:
     async with session(server, HURRIED) as wx:
         with pytest.raises(TransferTimeout, match="too slowly") as caught:
             await wx.get_material("M", to=tmp_path)
-    assert "total=" in caught.value.hint.english
+    assert "total" in caught.value.hint.english
     assert list(tmp_path.iterdir()) == []
 
 

@@ -116,12 +116,12 @@ class AddMaterial(Upload[AddedMaterial]):
         if self.type == "video" and not (value and value.title):
             raise SourceError(
                 "A video needs a title.",
-                Hint("Pass title=, and introduction= if you like.", "上传视频须传入 title=，可另传 introduction=。"),
+                Hint("Give a title, and an introduction if you like.", "上传视频须填写标题（title），可另填简介。"),
             )
         if self.type != "video" and value is not None:
             raise SourceError(
                 f"A title or introduction belongs to a video, not to {self.type!r}.",
-                Hint("Leave title= and introduction= out.", "只有视频才需要 title= 和 introduction=，请去掉。"),
+                Hint("Leave title and introduction out.", "只有视频才需要标题和简介，请去掉。"),
             )
 
 

@@ -19,7 +19,7 @@ from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.session.options import Options
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
-from wxasset.tokens.store import TokenStore, to_the_end
+from wxasset.tokens.store import TokenStore, run_shielded
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
@@ -247,7 +247,7 @@ class Session:
     async def aclose(self) -> None:
         """Close the connections that were opened here, also in a cancelled scope. Later calls raise `UsageError`."""
         if self._owner:
-            await to_the_end(self._close())
+            await run_shielded(self._close())
 
     async def _close(self) -> None:
         """Take both steps, even if one fails or hangs."""

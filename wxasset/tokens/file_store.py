@@ -17,7 +17,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError, UsageError
-from wxasset.tokens.store import to_the_end
+from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.threads import run_in_thread
 
@@ -252,7 +252,7 @@ class FileTokenStore:
                 await self._pause(_POLL_LEASE, deadline, lock.path)
             yield
         finally:
-            await to_the_end(run_in_thread(lock.free))
+            await run_shielded(run_in_thread(lock.free))
 
     async def aclose(self) -> None:
         """Close no file: none stays open."""
