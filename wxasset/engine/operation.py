@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 from attrs import evolve, frozen
 
 from wxasset.calls.base import Call, Upload
-from wxasset.engine.uploads import Pending
+from wxasset.engine.register import Pending
 from wxasset.tokens.token import Token
 from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
