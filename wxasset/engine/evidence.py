@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define, field
 
-from wxasset.calls.materials import MaterialItem, MaterialPage
+from wxasset.calls.materials import PAGE, MaterialItem, MaterialPage
 from wxasset.engine.pager import Pager
 from wxasset.engine.register import Pending, UploadRegister
 from wxasset.engine.uploads import Window, mark_in
@@ -26,7 +26,7 @@ _BEYOND: Final = 5
 
 @define
 class Evidence:
-    """Pages of the list, read for one upload.
+    """Pages of the list, each of `PAGE` materials but the last, read for one upload.
 
     Attributes:
         upload: The upload.
@@ -61,8 +61,8 @@ class Evidence:
         """Take in the next page."""
         before = self.pager.offset
         self._fewest = min(page.total, self._fewest)
-        if not page.items and before < page.total:
-            self.flaw = f"it has an empty page at {before} of {page.total}"
+        if len(page.items) < PAGE and before + len(page.items) < page.total:
+            self.flaw = f"it has only {len(page.items)} materials on the page at {before} of {page.total}"
         new = self.pager.take(page)
         for item in new:
             self.count += 1

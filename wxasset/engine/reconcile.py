@@ -111,7 +111,7 @@ class Search:
             sleep: How to wait.
             patience: The most seconds to spend on the search.
         """
-        finding: Finding = Unseen("there was no time left to search the library")
+        finding: Finding = Unseen("there was no time left to search the library", hidden=True)
         if patience <= 0:
             return finding
         until = time.monotonic() + patience
@@ -131,21 +131,20 @@ class Search:
         evidence = Evidence(self.upload, self.register, self.owned)
         try:
             hidden = await self._read(evidence)
-            named = await self._with_its_bytes(evidence)
+            named, equal = await self._with_its_bytes(evidence)
         except WxAssetError as error:
             return Unseen(f"listing failed with {error.message.rstrip('.')}", error)
-        if len(named) == 1 and (self.upload.marked or self._is_certain(evidence)):
+        if not self.upload.marked:  # another call may have got its response in the meantime
+            named = [item for item in named if not self.register.is_anothers(item.media_id, self.upload.owner)]
+        certain = self.upload.marked or (equal and evidence.whole and not self.register.has_rival(self.upload))
+        if len(named) == 1 and certain:
             self.register.own(named[0].media_id, self.upload.owner)
             return Found(named[0])
         if named:
             return Ambiguous(tuple(named))
         if hidden and evidence.flaw is None:
             return Unseen(f"{evidence.count} newer materials hide it", hidden=True)
-        return Missing() if evidence.doubt is None else Unseen(evidence.doubt)
-
-    def _is_certain(self, evidence: Evidence) -> bool:
-        """Tell whether a single match of name, time and bytes is the upload."""
-        return self.sha256 is not None and evidence.whole and not self.register.has_rival(self.upload)
+        return Missing() if evidence.doubt is None else Unseen(evidence.doubt, hidden=hidden)
 
     async def _read(self, evidence: Evidence) -> bool:
         """Read the list until it shows the upload, or is old enough; return True if it goes on beyond `pages`."""
@@ -157,16 +156,15 @@ class Search:
                 return False
         return True
 
-    async def _with_its_bytes(self, evidence: Evidence) -> list[MaterialItem]:
-        """Return the materials with its name; without a mark, only those that may have its bytes."""
-        if self.upload.marked or self.sha256 is None or len(evidence.named) > _COMPARED:
-            return evidence.named
-        hashes = {item.media_id: await self.hashing(item.media_id) for item in evidence.named}
-        other = [item for item in evidence.named if hashes[item.media_id] not in {None, self.sha256}]
+    async def _with_its_bytes(self, evidence: Evidence) -> tuple[list[MaterialItem], bool]:
+        """Return the materials that may have its bytes, and True if all of them have; a mark needs no comparison."""
+        named = evidence.named
+        if self.upload.marked or self.sha256 is None or len(named) > _COMPARED:
+            return named, False
+        hashes = {item.media_id: await self.hashing(item.media_id) for item in named}
+        other = [item for item in named if hashes[item.media_id] not in {None, self.sha256}]
         evidence.unknown += other  # WeChat may have changed its bytes
-        if None in hashes.values():
-            self.sha256 = None  # a single match is not certain
-        return [item for item in evidence.named if item not in other]
+        return [item for item in named if item not in other], None not in hashes.values()
 
 
 @frozen

@@ -243,6 +243,8 @@ class EnsuredUpload:
             return Found(finding.items[0])
         if isinstance(finding, Unseen) and finding.error is not None:
             raise finding.error
+        if isinstance(finding, Unseen) and finding.hidden:
+            raise still_unknown(doubt, finding)
         return finding
 
     async def _send(self, source: Source) -> AddedMaterial:
