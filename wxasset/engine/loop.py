@@ -385,16 +385,19 @@ class Engine:
     ) -> Any:
         """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
         unique = upload is not None and upload.marked
+        search = self.uploads.reconcile == "search" and cost is not None
+        if upload is not None and search:
+            self.quota.spend(cost or 0)  # at once: others decide by what is left
         if upload is not None:
             lost = await self._with_facts(lost, upload)
         if upload is None or self.uploads.reconcile == "raise":
             raise lost.unknown(unique=unique) from lost.failure
         if cost is None:
             raise lost.unknown(Unseen("too much is failing to search the library"), unique=unique) from lost.failure
-        self.quota.spend(cost)
         window = partial(recent, upload)
-        search = Search(self._page, self._sha256, self.register, upload, window, lost.sha256)
-        finding = await search.find(self.uploads.visibility, self.sleep, patience)
+        finding = await Search(self._page, self._sha256, self.register, upload, window, lost.sha256).find(
+            self.uploads.visibility, self.sleep, patience
+        )
         recorder.searched(finding)
         if not isinstance(finding, Unseen) or finding.error is None:
             self.quota.refill(cost)
