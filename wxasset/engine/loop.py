@@ -326,8 +326,6 @@ class Engine:
             deadline = begun + self.retry.timeout
             recorder.token = token = await self._token(call, deadline - time.monotonic())
             recorder.attempts += 1
-            if operation.pending is not None:
-                operation.pending.start(time.time())
             try:
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
                 result = await once(operation.request(token, self.timeouts, deadline), attempt.in_doubt)

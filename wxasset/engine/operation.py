@@ -78,6 +78,8 @@ class Operation:
     def request(self, token: Token | None, timeouts: Timeouts, deadline: float) -> Request:
         """Return the request of one attempt; an upload gets a new body each time."""
         self.delivery.start()
+        if self.pending is not None:
+            self.pending.start(self.delivery.started_at)
         call, query = self.call, self.call.query()
         if token is not None and token.parameter:
             query = {token.parameter: token.value, **query}

@@ -109,7 +109,6 @@ class Request:
         """Move the deadline by the time of waiting for a free connection."""
         self.deadline += seconds
         self.delivery.waited = seconds
-        self.delivery.started_at = time.time()
 
     def limit(self) -> float:
         """Return the deadline of an attempt starting now, without the time for received bytes."""
