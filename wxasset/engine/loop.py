@@ -282,7 +282,7 @@ class Engine:
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
                 result = await once(operation.request(token, self.timeouts, deadline), attempt.in_doubt)
             except WxAssetError as error:
-                failure = without_secrets(error, call, token)
+                failure = call.explain(without_secrets(error, call, token))
             else:
                 self.quota.refill(attempt.cost)
                 return result

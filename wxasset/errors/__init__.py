@@ -32,8 +32,9 @@ in English and Chinese.
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
-from attrs import define, fields
+from attrs import define, field, fields
 
+from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
 
 __all__ = [
@@ -275,14 +276,21 @@ class ReplyError(WxAssetError):
 
     Attributes:
         path: The API's path.
+        remedy: Remedy for this response; shown as the hint in place of the usual one.
     """
 
     path: str = ""
+    remedy: Hint | None = field(default=None, kw_only=True)
 
     _hint = Hint(
         "Something between you and WeChat may have answered instead: check proxies and `base_url`.",
         "可能是代理或网关代替微信作了应答，请检查代理和 `base_url`。",
     )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this response."""
+        return self.remedy or self._hint
 
 
 @define(eq=False, slots=False, kw_only=True)
@@ -433,7 +441,22 @@ class TokenRejectedError(APIError):
 
 
 class CredentialError(APIError):
-    """The appid, the secret or a third-party platform's ticket was refused."""
+    """The appid, the secret or a third-party platform's ticket was refused.
+
+    A token endpoint reports a wrong AppSecret also with 40001 or 40014, elsewhere the codes of a rejected token.
+    """
+
+    _hint = Hint(
+        "The AppSecret is wrong, was reset, or belongs to another appid. Copy appid and AppSecret again from the "
+        "console; on a third-party platform, those of the platform.",
+        "AppSecret 有误、已被重置，或与 appid 不属于同一账号：请到后台重新复制 appid 和 AppSecret"
+        "（第三方平台请复制平台自己的）。",
+    )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this code."""
+        return self._hint if self.errcode in TOKEN_REJECTED else super().hint
 
 
 @define(eq=False, slots=False, kw_only=True)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from attrs import Attribute, define, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
-from wxasset.tokens.sources import filled, is_async, is_token, positive
 from wxasset.tokens.token import Exchange, Token
+from wxasset.tokens.validation import filled, is_async, is_token, positive
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
