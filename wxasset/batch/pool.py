@@ -15,6 +15,7 @@ from wxasset.batch.pacing import ConcurrencyLimiter, Slot
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
 from wxasset.errors.classify import is_throttled, stops_everything
 from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
+from wxasset.transfer.event_loop import LoopGuard
 from wxasset.transfer.progress import Throttle
 
 __all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]
@@ -187,6 +188,7 @@ class Batch(Generic[T, R]):
         self._broken: Exception | None = None
         self._changed = anyio.Event()
         self._group: TaskGroup | None = None
+        self._guard = LoopGuard("batch")
         self._concurrency = concurrency
 
     async def __aenter__(self) -> AsyncIterator[R | Failed[T] | NotTried[T]]:
@@ -194,6 +196,7 @@ class Batch(Generic[T, R]):
             raise UsageError("A batch is run once; call again for another one.")
         # What is done waits here for whoever iterates, and nothing is begun while it is full.
         self._give, self._take = anyio.create_memory_object_stream[R | Failed[T] | NotTried[T]](self._concurrency)
+        self._guard.require_same()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._feed, self._group)
@@ -216,6 +219,7 @@ class Batch(Generic[T, R]):
             self._take.close()
 
     async def _next(self) -> R | Failed[T] | NotTried[T]:
+        self._guard.require_same()
         try:
             return await self._take.receive()
         except anyio.ClosedResourceError:

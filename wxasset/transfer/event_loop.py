@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from wxasset.errors import UsageError
 
@@ -21,11 +21,7 @@ T = TypeVar("T")
 
 
 class LoopGuard:
-    """Detect a change of the event loop or of the process.
-
-    Attributes:
-        forked: Whether the last change was one of the process.
-    """
+    """Detect a change of the event loop or of the process."""
 
     def __init__(self, name: str) -> None:
         """Start without a loop.
@@ -37,7 +33,6 @@ class LoopGuard:
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._pid = 0
         self._lock = threading.Lock()
-        self.forked = False
 
     def changed(self) -> bool:
         """Bind to the running loop; return True on the first use in this loop and process.
@@ -51,9 +46,8 @@ class LoopGuard:
         if pid != self._pid:
             self._lock = threading.Lock()  # the other one may be locked by a thread that exists in the parent only
         with self._lock:
-            bound = None if self._loop is None else self._loop()
-            self.forked = self._loop is not None and self._pid != pid
-            if bound is not None and bound is not loop and not self.forked and bound.is_running():
+            bound = None if self._loop is None or self._pid != pid else self._loop()
+            if bound is not None and bound is not loop and bound.is_running():
                 raise UsageError(
                     f"This {self._name} is in use by another running event loop. Nothing was sent. Create one for each"
                     " loop, or pass calls to the first loop with asyncio.run_coroutine_threadsafe()."
@@ -62,11 +56,8 @@ class LoopGuard:
             return True
 
     def orphaned(self) -> bool:
-        """Return True if the bound loop is closed, in this process."""
-        if self._loop is None or self._pid != os.getpid():
-            return False
-        bound = self._loop()
-        return bound is None or bound.is_closed()
+        """Return True if the bound loop is closed."""
+        return self._loop is not None and ((bound := self._loop()) is None or bound.is_closed())
 
     def require_same(self) -> None:
         """Raise `UsageError` outside the first loop and process."""
@@ -97,6 +88,7 @@ class LoopResource(Generic[T]):
         self._make, self._close = make, close
         self._value: T | None = None
         self._owner: AsyncGenerator[T, None] | None = None
+        _resources.add(self)
 
     def get(self) -> T:
         """Return the value of the running loop; make it at first use.
@@ -118,18 +110,34 @@ class LoopResource(Generic[T]):
             await owner.aclose()
 
     def _bind(self) -> None:
-        """Drop the value of another loop or process."""
-        orphaned = self._guard.orphaned()
+        """Drop the value of another loop; a loop that is still open closes it by itself."""
+        orphan = self._owner if self._guard.orphaned() else None
         if self._guard.changed():
-            if self._guard.forked:
-                _leave_to_parent(self._value, self._owner)
-            elif orphaned and self._owner is not None:
-                _close_now(self._owner)
             self._value = self._owner = None
+            if orphan is not None:
+                _close_now(orphan)
+
+    def leave_to_parent(self) -> None:
+        """Forget the value in a forked child, without closing it."""
+        _keep_forever(self._value, self._owner)
+        self._value = self._owner = None
 
     def __del__(self) -> None:
         if self._owner is not None and self._guard.orphaned():
             _close_now(self._owner)
+
+
+_resources: Final[weakref.WeakSet[LoopResource[Any]]] = weakref.WeakSet()
+"""All resources of the process, for its forked children."""
+
+
+def _leave_all_to_parent() -> None:
+    for resource in list(_resources):
+        resource.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 async def _owned(value: T, close: Callable[[T], Awaitable[object]]) -> AsyncGenerator[T, None]:
@@ -157,10 +165,11 @@ def _close_now(generator: AsyncGenerator[T, None]) -> None:
         next(generator.aclose().__await__())
 
 
-def _leave_to_parent(*inherited: object) -> None:
-    """Keep objects of the parent process for ever.
+def _keep_forever(*inherited: object) -> None:
+    """Keep objects of the parent process from being destroyed.
 
-    To close them, also in a destructor, would unregister the parent's sockets: both processes share one epoll object.
+    To close them, also in a destructor at exit, would unregister the parent's sockets: both processes share one epoll
+    object, and the parent would wait for ever.
     """
     for one in inherited:
         if one is not None:

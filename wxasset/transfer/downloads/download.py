@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.event_loop import LoopGuard
 from wxasset.transfer.http import Reply
 from wxasset.transfer.integrity import Integrity, IntegrityChecker
 from wxasset.transfer.progress import Progress, Throttle
@@ -133,6 +134,8 @@ class MaterialStream:
         """Create a stream; use `WxSession.open_material`."""
         self._file = file
         self._consumed = False
+        self._guard = LoopGuard("stream")
+        self._guard.require_same()
 
     @property
     def filename(self) -> str | None:
@@ -203,6 +206,7 @@ class MaterialStream:
         self._consumed = True
 
     def _consume(self) -> None:
+        self._guard.require_same()
         if self._consumed:
             raise StreamConsumedError("The material has been read already, or its block was left.")
         self._consumed = True
