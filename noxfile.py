@@ -106,9 +106,10 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(name="property")
 def property_(session: nox.Session) -> None:
-    """Hold the token cache to its model for 2,000 examples; the tests do so for 200."""
+    """Hold the token cache to its model, and creates to their invariant, for 2,000 examples each; tests play some."""
     install(session)
-    session.run("pytest", "tests/tokens/test_token_machine.py", *session.posargs, env={"WXASSET_EXAMPLES": "2000"})
+    files = ("tests/tokens/test_token_machine.py", "tests/system/test_invariant.py")
+    session.run("pytest", *files, *session.posargs, env={"WXASSET_EXAMPLES": "2000"})
 
 
 @nox.session

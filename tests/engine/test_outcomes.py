@@ -238,11 +238,12 @@ async def test_arguments_that_do_not_fit_a_call(raw: WxSession, server: RawServe
 
 
 async def test_a_create_without_a_file_is_not_repeated_either(raw: WxSession, server: RawServer) -> None:
-    """A declared CREATE whose reply is lost raises what happened, sent exactly once."""
+    """A declared CREATE whose response is lost is of unknown outcome too, sent exactly once."""
     server.script = [reset]
-    with pytest.raises(TransferError) as caught:
+    with pytest.raises(UploadOutcomeUnknown, match="The request to /cgi-bin/draft/add") as caught:
         await raw.call(MakeDraft(title="t"))
-    assert caught.value.outcome_unknown is True
+    assert (caught.value.filename, caught.value.size, caught.value.listing) == ("", 0, None)
+    assert "upload" not in caught.value.hint.english
     assert len(server.requests) == 1
 
 

@@ -196,8 +196,9 @@ TABLE: Final = [
     *rows({"too large": TOO_LARGE}, "first", FIRST, RAISE, RAISE, UNKNOWN),
     *rows({"too large": TOO_LARGE}, "doubtful", DOUBTFUL, RAISE, RAISE, UNKNOWN),
     *rows(FINAL, "first", FIRST, RAISE, RAISE, RAISE),
-    *rows({name: FINAL[name] for name in FINAL if name != "40007"}, "doubtful", DOUBTFUL, RAISE, RAISE, RAISE),
-    *rows({"40007": FINAL["40007"]}, "doubtful", DOUBTFUL, RAISE, AlreadyDone(), RAISE),
+    *rows({name: FINAL[name] for name in FINAL if name != "40007"}, "doubtful", DOUBTFUL, RAISE, RAISE, UNKNOWN),
+    *rows({"40007": FINAL["40007"]}, "doubtful", DOUBTFUL, RAISE, AlreadyDone(), UNKNOWN),
+    *rows(UNCLEAR, "harmless at last", Attempt(harmless=True, number=3), RAISE, RAISE, UNKNOWN),
 ]
 
 

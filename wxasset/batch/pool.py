@@ -15,7 +15,7 @@ from wxasset.batch.pacing import ConcurrencyLimiter, Slot
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
 from wxasset.errors.classify import is_throttled, stops_everything
 from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
-from wxasset.transfer.event_loop import LoopGuard
+from wxasset.transfer.event_loop import LoopGuard, is_cancellation
 from wxasset.transfer.progress import Throttle
 
 __all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]
@@ -284,6 +284,10 @@ class Batch(Generic[T, R]):
                 self._stop = error
             # Without the frames that it came through: one that is kept would keep the media.
             return Failed(item, error.with_traceback(None))
+        except asyncio.CancelledError as error:
+            if is_cancellation(error):
+                raise
+            raise RuntimeError("An item of the batch raised CancelledError, but was not cancelled.") from error
         self._limiter.succeeded(slot)
         return done
 

@@ -1,5 +1,6 @@
 """The only loop: acquire a token, send, decode, decide, wait, again."""
 
+import asyncio
 import logging
 import random
 import time
@@ -34,6 +35,7 @@ from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
     TokenRejectedError,
+    TransferError,
     UploadOutcomeUnknown,
     UsageError,
     WxAssetError,
@@ -45,6 +47,7 @@ from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.downloads.download import FileReply, MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.event_loop import is_cancellation
 from wxasset.transfer.http import Request, Timeouts, Transport
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Source
@@ -61,7 +64,6 @@ T = TypeVar("T")
 
 _FIRST: Final = Attempt()
 _LATEST: Final = 600.0  # seconds after it was given up in which WeChat may still have carried an upload out
-_RUN_OUT: Final = frozenset({403, 404, 410})  # what a CDN says of a signature that is too old
 
 
 def _random_mark() -> str:
@@ -207,7 +209,7 @@ class Engine:
         try:
             return await self._run(Operation(link, progress=progress, sink=sink), once)
         except HTTPStatusError as error:
-            if error.status in _RUN_OUT:
+            if error.status in link.expired:
                 error.message += " The link has expired; get the material again for a new one."
             raise
 
@@ -259,6 +261,21 @@ class Engine:
             yield await self._run(Operation(call), once)
 
     async def _run(self, operation: Operation, once: Once[T]) -> T:
+        """Run one operation: a create ends with its result, with a refusal, or with `UploadOutcomeUnknown`."""
+        try:
+            return await self._recorded(operation, once)
+        except UploadOutcomeUnknown:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            if not operation.may_be_done() or is_cancellation(error):
+                raise
+            path = operation.call.route.path
+            failure = TransferError(f"{type(error).__name__} was raised after the request to {path} was sent.", path)
+            lost = Lost(operation.call, operation.source, operation.delivery.started_at, failure)
+            unique = operation.pending is not None and self.uploads.unique_names
+            raise lost.unknown(unique=unique) from error
+
+    async def _recorded(self, operation: Operation, once: Once[T]) -> T:
         """Run one operation; record it if a hook or the debug log listens."""
         recorder = OperationRecorder(self.hooks, operation.call, operation.source, self.transport.origin)
         if not self.hooks.listening and not ENGINE.isEnabledFor(logging.DEBUG):
@@ -277,11 +294,12 @@ class Engine:
             deadline = begun + self.retry.timeout
             recorder.token = token = await self._token(call, deadline - time.monotonic())
             recorder.attempts += 1
-            started_at = time.time()
             try:
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
                 result = await once(operation.request(token, self.timeouts, deadline), attempt.in_doubt)
             except WxAssetError as error:
+                if operation.may_be_done() and not operation.is_answered_by(error):
+                    raise
                 failure = call.explain(without_secrets(error, call, token))
             else:
                 self.quota.refill(attempt.cost)
@@ -289,11 +307,13 @@ class Engine:
             if operation.moved():  # a resumed download that receives bytes is not out of patience
                 self.quota.refill(attempt.cost)
                 attempt, begun = _FIRST, time.monotonic()
-            attempt = self._failed(attempt, operation, begun, started_at)
+            attempt = self._failed(attempt, operation, begun)
             if isinstance(failure, TokenRejectedError) and token is not None:
                 self.tokens.reject(token, failure)
                 recorder.refused(failure)
             action = decide(call.route, failure, attempt, self.retry)
+            if not isinstance(action, OutcomeUnknown):
+                operation.delivery.whole = False  # the response, or the lack of one, proves that nothing was made
             if isinstance(action, Resend):
                 self.quota.spend(action.cost)
                 attempt = attempt.after(action)
@@ -301,20 +321,20 @@ class Engine:
                 await self.sleep(action.wait)
                 continue
             try:
-                end = _End(operation, action, failure, started_at, begun + self.retry.timeout, attempt.cost)
+                end = _End(operation, action, failure, begun + self.retry.timeout, attempt.cost)
                 done: T = await self._conclude(end, recorder)
                 return done
             finally:
                 del failure, end  # or error and frame would hold each other
 
-    def _failed(self, attempt: Attempt, operation: Operation, begun: float, started_at: float) -> Attempt:
+    def _failed(self, attempt: Attempt, operation: Operation, begun: float) -> Attempt:
         """Return a failed attempt with the facts for `decide`."""
         return evolve(
             attempt,
             elapsed=max(0.0, time.monotonic() - begun),
             resendable=operation.resendable(),
             harmless=operation.source is not None and operation.pending is None and self.uploads.unlisted == "resend",
-            next_minute=60 - started_at % 60,
+            next_minute=60 - operation.delivery.started_at % 60,
             quota=self.quota.left,
             chance=random.random(),  # noqa: S311 - spreads waits; nothing is kept secret by it
         )
@@ -325,9 +345,9 @@ class Engine:
             case AlreadyDone():
                 self.quota.refill(end.cost)
                 return end.operation.call.reply()
-            case OutcomeUnknown(cost) if end.operation.source is not None:
+            case OutcomeUnknown(cost):
                 recorder.lost(end.failure)
-                lost = Lost(end.operation.call, end.operation.source, end.started_at, end.failure)
+                lost = Lost(end.operation.call, end.operation.source, end.operation.delivery.started_at, end.failure)
                 patience = end.deadline - time.monotonic()
                 return await self._find(lost, recorder, end.operation.pending, cost, patience)
             case CannotResend():
@@ -370,7 +390,6 @@ class _End:
     operation: Operation
     action: Action
     failure: WxAssetError
-    started_at: float
     deadline: float
     cost: int
 

@@ -3,14 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
-from wxasset.calls.base import Call, Upload
+from wxasset.calls.base import Call, Effect, Upload
 from wxasset.engine.uploads import Pending
+from wxasset.errors import APIError, ReplyError, RequestError, WxAssetError
 from wxasset.tokens.token import Token
 from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
-from wxasset.transfer.http import Request, Timeouts
+from wxasset.transfer.http import Delivery, Request, Timeouts
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.source import Source
@@ -33,6 +34,7 @@ class Operation:
         sink: The destination of a download.
         partial: A download resumed over several responses.
         pending: The entry of an upload in the session's register.
+        delivery: The delivery of its last request.
     """
 
     call: Call[Any]
@@ -41,6 +43,7 @@ class Operation:
     sink: Sink | None = None
     partial: Partial | None = None
     pending: Pending | None = None
+    delivery: Delivery = field(factory=Delivery)
 
     def reporting(self, progress: Progress | None) -> "Operation":
         """Return this operation with another progress callback."""
@@ -49,6 +52,15 @@ class Operation:
     def resendable(self) -> bool:
         """Return True if source and sink, where present, can be opened again."""
         return (self.source is None or self.source.replayable) and (self.sink is None or self.sink.replayable)
+
+    def may_be_done(self) -> bool:
+        """Return True if this is a create whose last request was sent whole."""
+        return self.call.route.effect is Effect.CREATE and self.delivery.whole
+
+    def is_answered_by(self, error: WxAssetError) -> bool:
+        """Return True for an error about this call, not for one that a hook of the application let through."""
+        about = isinstance(error, APIError | ReplyError | RequestError)
+        return about and getattr(error, "path", None) == self.call.route.path
 
     def moved(self) -> bool:
         """Return True if the last attempt of a resumed download received bytes."""
@@ -60,6 +72,7 @@ class Operation:
 
     def request(self, token: Token | None, timeouts: Timeouts, deadline: float) -> Request:
         """Return the request of one attempt; an upload gets a new body each time."""
+        self.delivery.start()
         call, query = self.call, self.call.query()
         if token is not None and token.parameter:
             query = {token.parameter: token.value, **query}
@@ -75,4 +88,5 @@ class Operation:
             timeouts=timeouts,
             deadline=deadline,
             progress=self.progress,
+            delivery=self.delivery,
         )

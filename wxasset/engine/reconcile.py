@@ -142,26 +142,28 @@ class Lost:
 
     Attributes:
         call: The upload.
-        source: The media of the upload.
+        source: The media of the upload; None for a create without media.
         started_at: Unix time in seconds of the request.
         failure: The failure of the request.
     """
 
     call: Any
-    source: Source
+    source: Source | None
     started_at: float
     failure: WxAssetError
 
     def unknown(self, finding: Finding | None = None, *, unique: bool) -> UploadOutcomeUnknown:
         """Return the error, with all facts for a later search."""
-        path, name = self.call.route.path, self.source.filename
+        path = self.call.route.path
+        name, size = (self.source.filename, self.source.size) if self.source is not None else ("", 0)
+        what = f"The upload of {name}" if name else "The request"
         return UploadOutcomeUnknown(
-            f"The upload of {name} to {path} may or may not have happened; it was not sent again."
+            f"{what} to {path} may or may not have happened; it was not sent again."
             f" ({self.failure.message}){_said(finding)}",
             path,
             filename=name,
             type=getattr(self.call, "media_type", ""),
-            size=self.source.size,
+            size=size,
             started_at=self.started_at,
             ended_at=time.time(),
             reason=self.failure.message,

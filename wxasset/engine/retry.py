@@ -215,11 +215,23 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
     anything else                 raise          raise                                raise
     ============================  =============  ===================================  ========================
     """
+    action = _next(route, error, attempt, policy)
+    if isinstance(action, Raise) and route.effect is Effect.CREATE and (attempt.in_doubt or _unclear(route, error)):
+        return _unknown(attempt)  # this or an earlier attempt may have made it
+    return action
+
+
+def _unknown(attempt: Attempt) -> OutcomeUnknown:
+    return OutcomeUnknown(_TRANSIENT if attempt.quota >= _TRANSIENT else None)
+
+
+def _next(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> Action:
+    """Return the action without regard to earlier attempts of a create."""
     if isinstance(error, TokenRejectedError):
         return _after_refusal(route, attempt)
     unclear = _unclear(route, error)
     if unclear and route.effect is Effect.CREATE and not attempt.harmless:
-        return OutcomeUnknown(_TRANSIENT if attempt.quota >= _TRANSIENT else None)
+        return _unknown(attempt)
     if route.effect is not Effect.CREATE and _stale(error, attempt):
         return Resend(stale=True, in_doubt=unclear or attempt.in_doubt)
     if unclear or never_reached_server(error) or is_turned_away(error):

@@ -205,10 +205,12 @@ class TransferTimeout(TransferError):
 
 @define(eq=False, slots=False, kw_only=True)
 class UploadOutcomeUnknown(RequestError):
-    """An upload may or may not have happened: its reply was lost. It was not sent again.
+    """An upload, or another create, may or may not have happened. It was not sent again.
+
+    Its response was lost, or an exception of this program (the cause) was raised after the request was sent.
 
     Attributes:
-        filename: The name it was sent under, and is listed under.
+        filename: The name it was sent under, and is listed under; empty for a create without media.
         type: WeChat's type of the media, such as ``image``.
         size: The number of bytes of the media.
         started_at: Unix time in seconds just before the attempt.
@@ -246,11 +248,16 @@ class UploadOutcomeUnknown(RequestError):
         "上传结果未知，且微信不提供此类文件的列表：若重复无妨，可再次上传，或设置 `UploadPolicy(unlisted='resend')`。",
     )
 
+    _bare: ClassVar[Hint] = Hint(
+        "Check on WeChat's side if it was carried out before you send it again.",
+        "请求结果未知：再次发送前，请先确认微信侧是否已执行。",
+    )
+
     @property
     def hint(self) -> Hint:
         """Remedy; only the library can be searched."""
         if self.listing is None:
-            return self._unlisted
+            return self._unlisted if self.filename else self._bare
         return self._several if self.candidates else self._hint
 
     def resolve(self, wx: Resolver[M]) -> Awaitable[M | None]:

@@ -15,9 +15,15 @@ from typing import Any, Final, Generic, TypeVar
 
 from wxasset.errors import UsageError
 
-__all__ = ["LoopGuard", "LoopResource"]
+__all__ = ["LoopGuard", "LoopResource", "is_cancellation"]
 
 T = TypeVar("T")
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Return True for the cancellation of the running task, not for any other `CancelledError` that came through."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 class LoopGuard:

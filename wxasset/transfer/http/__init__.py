@@ -2,6 +2,6 @@
 
 from wxasset.transfer.http.client import ClientSession, Transport
 from wxasset.transfer.http.reply import Reply
-from wxasset.transfer.http.request import Request, Timeouts
+from wxasset.transfer.http.request import Delivery, Request, Timeouts
 
-__all__ = ["ClientSession", "Reply", "Request", "Timeouts", "Transport"]
+__all__ = ["ClientSession", "Delivery", "Reply", "Request", "Timeouts", "Transport"]

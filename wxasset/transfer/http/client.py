@@ -12,7 +12,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from wxasset.errors import ConnectError, UsageError
+from wxasset.errors import ConnectError, UsageError, WxAssetError
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
 from wxasset.transfer.event_loop import LoopGuard, LoopResource
 from wxasset.transfer.http.errors import FAULTS, broken_exchange, is_break
@@ -109,6 +109,9 @@ class Transport:
                     # The query holds the secrets. Added here, it stays out of aiohttp's errors, traces and `url`.
                     middlewares=(*getattr(session, "_middlewares", ()), observer),
                 )
+        except WxAssetError as error:
+            # Not about this request, and to be taken for nothing else: it may have been raised after the sending.
+            raise RuntimeError("A hook or middleware of the borrowed session failed.") from error
         except FAULTS as error:
             if observer.waiting and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 where = f"{self._base.host} for {request.path}"
@@ -178,6 +181,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
         if self._sending is not None:
             await self._sending.ended()
             self._request.sent = self._sending.sent
+            self._request.delivery.whole = self._sending.whole
 
 
 def _open_session() -> ClientSession:

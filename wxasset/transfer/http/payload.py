@@ -8,7 +8,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
 from wxasset.transfer.http.request import Request
-from wxasset.transfer.uploads.body import Sending, Writer
+from wxasset.transfer.uploads.body import Sending, UploadBody, Writer
 
 __all__ = ["Payload", "RequestObserver"]
 
@@ -59,7 +59,11 @@ class RequestObserver:
         async def watched(conn: Connection) -> aiohttp.ClientResponse:
             # Remove the reference cycle: its garbage collection cost a fifth of a small call.
             del request.send
+            if not self.waiting:
+                # A create must not be repeated behind the back of the retry policy.
+                raise RuntimeError("A middleware of the borrowed session sent a request twice.")
             self.waiting = False
+            self._request.delivery.whole = not isinstance(self._request.body, UploadBody)
             self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
             self.on_kept_connection = getattr(conn.protocol, _KEPT, False)
             setattr(conn.protocol, _KEPT, True)

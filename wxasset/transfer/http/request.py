@@ -12,7 +12,7 @@ from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.content import CHUNK
 from wxasset.wire.limits import KIB
 
-__all__ = ["Request", "Timeouts"]
+__all__ = ["Delivery", "Request", "Timeouts"]
 
 
 @frozen(kw_only=True)
@@ -55,6 +55,23 @@ class Timeouts:
         )
 
 
+@define(eq=False)
+class Delivery:
+    """Delivery of the last request of an operation.
+
+    Attributes:
+        started_at: Unix time in seconds before the request; 0 without a request.
+        whole: Whether all of it was passed to a connection, so that the server may have carried it out.
+    """
+
+    started_at: float = 0.0
+    whole: bool = False
+
+    def start(self) -> None:
+        """Begin the next request."""
+        self.started_at, self.whole = time.time(), False
+
+
 @define(kw_only=True, eq=False)
 class Request:
     """Request of one attempt, and its statistics. Fields with possible secrets are excluded from `repr`.
@@ -67,6 +84,7 @@ class Request:
         timeouts: Timeouts of the attempt.
         deadline: Deadline of the whole call by `time.monotonic`, without the time for received bytes.
         progress: Callback for the progress of a file.
+        delivery: Updated when the request was sent.
         status: HTTP status of the response.
         sent: Number of body bytes passed to the connection.
         received: Number of bytes received of the response body.
@@ -79,6 +97,7 @@ class Request:
     timeouts: Timeouts = Timeouts()
     deadline: float = math.inf
     progress: Progress | None = field(default=None, repr=False)
+    delivery: Delivery = field(factory=Delivery)
     status: int | None = field(default=None, init=False)
     sent: int = field(default=0, init=False)
     received: int = field(default=0, init=False)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 
 import anyio
@@ -80,8 +80,9 @@ class Source:
         return self._content.whole
 
     def close(self) -> None:
-        """Close the temporary file, if one was created."""
-        self._content.close()
+        """Close the temporary file, if one was created; its errors do not matter any more."""
+        with suppress(OSError):
+            self._content.close()
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Open the bytes for one attempt; yields exactly `size` bytes, or raises `SourceError`."""
