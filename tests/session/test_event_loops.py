@@ -13,10 +13,12 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
+from redis.asyncio import Redis
 
 import forking
 from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
+from redis_server import RedisServer, redis_server
 from simulated import ADD
 from wxasset import (
     Added,
@@ -25,6 +27,8 @@ from wxasset import (
     Ledger,
     MaterialStream,
     NoToken,
+    RedisToken,
+    RedisTokenStore,
     RetryPolicy,
     StableToken,
     TokenCache,
@@ -33,6 +37,8 @@ from wxasset import (
 )
 from wxasset.errors import UsageError
 from wxasset.simulator import Simulator
+
+__all__ = ["redis_server"]
 
 COUNTS = reply({"voice_count": 0, "video_count": 0, "image_count": 0, "news_count": 0})
 
@@ -331,3 +337,76 @@ async def test_connections_are_closed_although_a_token_hangs(server: RawServer) 
             scope.cancel()
     assert {one for one in asyncio.all_tasks() - before if "_accept" not in repr(one)} == set()
     await server.abandoned()
+
+
+# Redis
+
+
+def test_a_redis_store_serves_successive_loops(service: Simulator, redis_server: RedisServer) -> None:
+    """A store at module level shares one token between the loops, and its connections end with them."""
+    redis_server.flush()
+    store = RedisTokenStore(redis_server.url)
+
+    async def count() -> None:
+        async with session_on(service, store=store) as wx:
+            await wx.count_materials()
+
+    for _ in range(3):
+        asyncio.run(count())
+    assert service.token_calls == 1
+
+
+def test_a_redis_source_serves_successive_loops(service: Simulator, redis_server: RedisServer) -> None:
+    """A token kept by other software is read in one loop after the other."""
+    redis_server.flush()
+    source = RedisToken(redis_server.url, "wx:access_token:wx1")
+
+    async def count() -> None:
+        async with session_on(service) as wx:
+            token = await wx._engine.tokens.acquire(wx._engine.exchange)
+        async with Redis.from_url(redis_server.url) as client:
+            await client.set("wx:access_token:wx1", token.value)
+        async with WxSession(tokens=source, base_url=service.url) as wx:
+            await wx.count_materials()
+
+    for _ in range(3):
+        asyncio.run(count())
+
+
+def test_a_redis_store_is_refused_in_a_second_running_loop(service: Simulator, redis_server: RedisServer) -> None:
+    """Two sessions with one store, in two running loops: the second one is told so."""
+    redis_server.flush()
+    store = RedisTokenStore(redis_server.url)
+
+    async def count() -> None:
+        async with session_on(service, store=store) as wx:
+            await wx.count_materials()
+
+    async def main() -> list[BaseException]:
+        await count()
+        return in_a_thread(count)
+
+    (error,) = asyncio.run(main())
+    assert isinstance(error, UsageError)
+    assert "RedisTokenStore" in str(error)
+
+
+def test_a_borrowed_redis_client_stays_in_its_loop(service: Simulator, redis_server: RedisServer) -> None:
+    """A client given as `client=` serves one loop; the error of the next one names it."""
+    redis_server.flush()
+    clients: list[Redis] = []
+
+    async def count(store: RedisTokenStore) -> None:
+        async with session_on(service, store=store) as wx:
+            await wx.count_materials()
+
+    async def first() -> RedisTokenStore:
+        clients.append(Redis.from_url(redis_server.url))
+        store = RedisTokenStore(client=clients[0])
+        await count(store)
+        await clients[0].aclose()
+        return store
+
+    store = asyncio.run(first())
+    with pytest.raises(UsageError, match="client="):
+        asyncio.run(count(store))

@@ -1,6 +1,5 @@
 """Tokens kept in Redis by other software: read, never written."""
 
-import inspect
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from attrs import Attribute, define, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
+from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
 from wxasset.tokens.token import Exchange, Token
 from wxasset.tokens.validation import filled, is_async, is_token, positive
 
@@ -19,6 +19,7 @@ __all__ = ["RedisToken"]
 
 _SCHEMES: Final = ("redis", "rediss", "unix")
 _WAIT: Final = 2.0  # seconds for an answer of Redis, which takes milliseconds where all is well
+_CONNECTIONS: Final = 16  # commands at once; a cache makes one
 _MOST: Final = 16_384  # bytes; a token has up to 512 characters, and what is around it hardly more
 _NESTED: Final = 3  # texts inside of texts
 
@@ -104,15 +105,17 @@ class RedisToken:
     key: str = field(validator=filled("it is the name under which the other software keeps its token."), repr=_shown)
     client: "Redis | None" = field(default=None, validator=_client, kw_only=True, repr=False)
     lifetime: float = field(default=30.0, validator=positive, kw_only=True)
-    _own: "Redis | None" = field(default=None, init=False, repr=False)
+    _redis: RedisClient = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if (self.url is None) == (self.client is None):
             raise UsageError("RedisToken takes one of url and client=: a Redis to open, or one to borrow.")
-        if self.url is not None:
-            self._own = _open(self.url)
-            if self._own is None:
-                raise UsageError(_ADDRESS)
+        require_redis("RedisToken")
+        if place_of(self.url, self.client) is None:
+            raise UsageError(_ADDRESS)
+        self._redis = RedisClient(
+            "RedisToken", url=self.url or "", client=self.client, timeout=_WAIT, connections=_CONNECTIONS
+        )
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Read the token.
@@ -133,11 +136,11 @@ class RedisToken:
 
     async def aclose(self) -> None:
         """Close the connections opened here."""
-        if self._own is not None:
-            await self._own.aclose()
+        await self._redis.aclose()
 
     async def _read(self) -> "Token | _Nothing":
-        client: Any = self._own if self.client is None else self.client
+        connected = self._redis.get()
+        client: Any = connected.client
         try:
             # In this order: where the key is replaced in between, the new token gets the shorter life of the old one.
             left = await client.execute_command("PTTL", self.key)
@@ -162,32 +165,6 @@ class _Nothing:
 
     problem: str
     remedy: Hint
-
-
-def _open(url: str) -> "Redis | None":
-    """Prepare a client, connected at first use; None if redis-py rejects the address.
-
-    Raises:
-        UsageError: redis-py is not installed.
-    """
-    try:
-        # Here, since redis-py is an extra.
-        from redis.asyncio import Redis  # noqa: PLC0415
-        from redis.asyncio.connection import AbstractConnection  # noqa: PLC0415
-        from redis.asyncio.retry import Retry  # noqa: PLC0415
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-    except ImportError:
-        raise UsageError("RedisToken needs redis-py: pip install 'wxasset[redis]'.") from None
-    # Nothing is told about the library: that takes two more commands, and redis-py looks its version up on the disk.
-    known = inspect.signature(AbstractConnection.__init__).parameters
-    options: dict[str, Any] = (
-        {"driver_info": None} if "driver_info" in known else {"lib_name": None, "lib_version": None}
-    )
-    options |= {"protocol": 2, "socket_timeout": _WAIT, "socket_connect_timeout": _WAIT}
-    try:
-        return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
-    except ValueError:
-        return None  # not raised from here: the error would carry the address, and with it the password
 
 
 # What is in a value: pure.

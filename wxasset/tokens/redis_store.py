@@ -1,7 +1,6 @@
 """Tokens in Redis, for the processes of many hosts."""
 
 import asyncio
-import inspect
 import logging
 import math
 import secrets
@@ -16,6 +15,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import TokenStoreError, UsageError
+from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
 from wxasset.tokens.store import to_the_end
 from wxasset.tokens.token import TokenRecord
 
@@ -149,57 +149,6 @@ class _Breaker:
             self._until = self.now() + self._pause
 
 
-def _place(url: str) -> str | None:
-    """Return the address of a URL without its password; None if it is invalid."""
-    from redis.asyncio.connection import parse_url  # noqa: PLC0415 - the extra is there: it was looked for
-
-    try:
-        parts: Mapping[str, Any] = parse_url(url)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return parts.get("path") or f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
-
-
-def _place_of(client: "Redis") -> str:
-    parts = getattr(getattr(client, "connection_pool", None), "connection_kwargs", {})
-    return parts.get("path") or (
-        f"{parts['host']}:{parts.get('port', 6379)}" if "host" in parts else "the given client"
-    )
-
-
-def _opener(url: str, timeout: float) -> Callable[[], "Redis"]:
-    """Return a function to open a client; a closure does not show the password."""
-    from redis.asyncio import Redis  # noqa: PLC0415 - the extra is there: it was looked for
-    from redis.asyncio.connection import AbstractConnection  # noqa: PLC0415
-    from redis.asyncio.retry import Retry  # noqa: PLC0415
-    from redis.backoff import NoBackoff  # noqa: PLC0415
-
-    # Nothing is told about the library: that takes two commands, and redis-py looks its version up on the disk.
-    known = inspect.signature(AbstractConnection.__init__).parameters
-    silent: dict[str, Any] = (
-        {"driver_info": None} if "driver_info" in known else {"lib_name": None, "lib_version": None}
-    )
-
-    def open_client() -> "Redis":
-        return Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,  # a shorter greeting
-            **silent,
-        )
-
-    return open_client
-
-
-def _require_redis() -> None:
-    try:
-        import redis.asyncio  # noqa: F401, PLC0415 - an extra, imported by those who use it
-    except ImportError:
-        raise UsageError("RedisTokenStore needs redis; run: pip install 'wxasset[redis]'.") from None
-
-
 @define(init=False, eq=False)
 class RedisTokenStore:
     """Tokens in Redis, shared by the processes of many hosts.
@@ -210,7 +159,8 @@ class RedisTokenStore:
     to be closed to everybody who may not have the tokens.
 
     After a failure Redis is left alone for 5 s, then for twice as long each time, up to 60 s; every call fails at once
-    meanwhile. Belongs to one event loop. Needs the extra ``redis``: ``pip install 'wxasset[redis]'``.
+    meanwhile. Each event loop and process gets its own connections. Needs the extra ``redis``:
+    ``pip install 'wxasset[redis]'``.
     """
 
     _place: str
@@ -221,10 +171,7 @@ class RedisTokenStore:
     _now: Callable[[], float] = field(repr=False)
     _sleep: Callable[[float], Awaitable[object]] = field(repr=False)
     _breaker: _Breaker = field(repr=False)
-    _slots: anyio.Semaphore = field(repr=False)
-    _open: "Callable[[], Redis]" = field(repr=False)
-    _borrowed: bool = field(repr=False)
-    _client: "Redis | None" = field(repr=False)
+    _client: RedisClient = field(repr=False)
 
     def __init__(
         self,
@@ -253,14 +200,15 @@ class RedisTokenStore:
         Raises:
             UsageError: redis is not installed, or the URL is none.
         """
-        _require_redis()
-        place = _place_of(client) if client is not None else _place(url) if url is not None else None
+        require_redis("RedisTokenStore")
+        place = place_of(url, client)
         self._place, self._prefix = place or "no address", prefix
         self._timeout, self._lease_seconds, self._wait = timeout, lease_seconds, wait
         self._now, self._sleep = now, sleep
-        self._breaker, self._slots = _Breaker(self._place, now), anyio.Semaphore(_CONNECTIONS)
-        self._open = _opener(url or "", timeout)
-        self._borrowed, self._client = client is not None, client
+        self._breaker = _Breaker(self._place, now)
+        self._client = RedisClient(
+            "RedisTokenStore", url=url or "", client=client, timeout=timeout, connections=_CONNECTIONS
+        )
         if place is None:
             del url  # a crash reporter would show it, and the password in it
             raise UsageError("RedisTokenStore needs a URL such as redis://:password@host:6379/0, or client=.")
@@ -311,12 +259,9 @@ class RedisTokenStore:
 
     async def aclose(self) -> None:
         """Close the connections opened here; a borrowed client stays open."""
-        if self._borrowed or self._client is None:
-            return
-        client, self._client = self._client, None
-        with suppress(Exception):  # there is nobody left to whom it matters
+        with suppress(Exception):  # the connections are not used again
             async with asyncio.timeout(self._timeout):
-                await client.aclose()
+                await self._client.aclose()
 
     def _beside(self, key: str, what: str) -> str:
         name = self._prefix + key
@@ -354,10 +299,11 @@ class RedisTokenStore:
         return await to_the_end(self._guarded(doing, operation))
 
     async def _guarded(self, doing: str, operation: "Callable[[Redis], Awaitable[T]]") -> T:
+        connected = self._client.get()
         entered = self._breaker.enter()
         try:
-            async with asyncio.timeout(self._timeout), self._slots:
-                answer = await operation(self._connected())
+            async with asyncio.timeout(self._timeout), connected.slots:
+                answer = await operation(connected.client)
         except asyncio.CancelledError:
             self._breaker.leave(entered, worked=None)
             raise
@@ -374,8 +320,3 @@ class RedisTokenStore:
         """Describe an error by its class alone; its text may repeat the request."""
         name = type(error).__name__
         return f"no answer within {self._timeout:g} s" if name == "TimeoutError" else _TROUBLE.get(name, name)
-
-    def _connected(self) -> "Redis":
-        if self._client is None:
-            self._client = self._open()
-        return self._client
