@@ -563,7 +563,8 @@ async def test_what_is_no_file_is_refused(path: Path, use: int, kind: str) -> No
     assert target.read_text() == "{}"
 
 
-WHOLE = b'{"' + KEY.encode() + b'":{"token":"CANARY","issued":1.5,"expires":7201.5,"version":1,"mode":"stable"}}'
+RECORD = '{"token":"CANARY","issued":1.5,"expires":7201.5,"version":1,"mode":"stable"}'
+WHOLE = f'{{"{KEY}":{RECORD}}}'.encode()
 
 FOREIGN = {
     "co-wechat-api": b'{"accessToken":"CANARY","expireTime":1700000000000}',
@@ -906,21 +907,61 @@ async def test_after_its_lease_is_lost_nobody_saves_under_it(server: RedisServer
 
 
 @pytest.mark.parametrize(
-    "value", ["", "CANARY", "null", "[1]", '{"version":9}', '{"token":"","version":9.5}', "[" * 5000, '"\udcff"']
+    "value", ["", " ", RECORD.replace('"issued":1.5', '"issued":"x"'), RECORD.replace("}", ',"news":1}')]
 )
 @pytest.mark.parametrize("decoding", [False, True])
-async def test_what_redis_holds_and_cannot_be_read_counts_as_nothing(
+async def test_a_damaged_record_in_redis_counts_as_nothing(
     server: RedisServer, value: str, caplog: pytest.LogCaptureFixture, *, decoding: bool
 ) -> None:
-    """Something else under the key is no record, whatever version it claims; the next save replaces it."""
+    """An empty value, a damaged record or one of a later version is no record; the next save replaces it."""
     async with Redis(port=server.port, password=PASSWORD, decode_responses=decoding) as client:
-        await client.set(f"wxasset:token:{KEY}", value.encode("utf-8", "surrogateescape"))
+        await client.set(f"wxasset:token:{KEY}", value)
         store = RedisTokenStore(client=client)
         assert await store.load(KEY) is None
         assert "cannot be read" in caplog.text
         assert "CANARY" not in caplog.text
-        assert await store.save(KEY, record(1))
-        assert (await store.load(KEY) or record(0)).version == 1
+        assert await store.save(KEY, record(2))
+        assert (await store.load(KEY) or record(0)).version == 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("CANARY", "null", "[1]", '{"version":9}', '{"token":"","version":9.5}', "[" * 5000, '"\udcff"'),
+        *('{"token":"CANARY","version":1}', '{"accessToken":"CANARY"}', '{"token":"CANARY","version":1,"mode":"x"}'),
+    ],
+)
+@pytest.mark.parametrize("decoding", [False, True])
+async def test_a_redis_value_of_another_program_is_refused_and_stays(
+    server: RedisServer, value: str, *, decoding: bool
+) -> None:
+    """A value that wxasset did not write is an error in both languages without its content, and stays as it is."""
+    name, data = f"wxasset:token:{KEY}", value.encode("utf-8", "surrogateescape")
+    client: Any
+    async with Redis(port=server.port, password=PASSWORD, decode_responses=decoding) as client:
+        await client.set(name, data)
+        store = RedisTokenStore(client=client)
+        for use in (store.save(KEY, record(9)), store.load(KEY)):
+            with pytest.raises(TokenStoreError, match=f"key {name} exists, but was not written by wxasset") as caught:
+                await use
+            assert "prefix=" in caught.value.hint.chinese
+            assert "CANARY" not in shown(caught.value)
+        assert await store.save("another", record(1)), "Redis works; it is not left alone"
+        assert await client.execute_command("GET", name, NEVER_DECODE=True) == data
+
+
+async def test_a_redis_key_of_another_type_is_refused_and_stays(server: RedisServer) -> None:
+    """A hash or a list under the key is no failure of Redis, and stays as it is."""
+    name = f"wxasset:token:{KEY}"
+    client: Any
+    async with Redis(port=server.port, password=PASSWORD) as client:
+        await client.execute_command("HSET", name, "access_token", "CANARY")
+        store = RedisTokenStore(client=client)
+        for use in (store.save(KEY, record(9)), store.load(KEY)):
+            with pytest.raises(TokenStoreError, match="not written by wxasset"):
+                await use
+        assert await store.save("another", record(1))
+        assert await client.execute_command("HGET", name, "access_token") == b"CANARY"
 
 
 async def test_a_client_that_is_lent_is_not_closed(server: RedisServer) -> None:
