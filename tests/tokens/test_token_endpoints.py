@@ -7,8 +7,17 @@ import anyio.lowlevel
 import pytest
 
 from policies import PATIENT
-from raw_server import RawServer, reply
-from wxasset import ClassicToken, RetryPolicy, StableToken, Token, TokenCache, WxSession
+from raw_server import Connection, RawRequest, RawServer, reply
+from wxasset import (
+    AuthorizerToken,
+    ClassicToken,
+    ComponentToken,
+    RetryPolicy,
+    StableToken,
+    Token,
+    TokenCache,
+    WxSession,
+)
 from wxasset.calls.tokens import GetStableAccessToken
 from wxasset.errors import (
     APIError,
@@ -131,6 +140,29 @@ async def test_a_response_without_a_token_names_the_credentials_and_is_followed_
     assert "credentials" in found[0].hint.english
     assert "凭据" in found[0].hint.chinese
     assert "CANARY" not in f"{found} {found[0]}"
+
+
+@pytest.mark.parametrize("endpoint", ["api_component_token", "api_authorizer_token"])
+@pytest.mark.parametrize("body", [b"", b"<html></html>", {}, {"expires_in": 7200}, {"errcode": 99999}])
+async def test_the_endpoints_of_a_platform_are_followed_by_a_pause_too(
+    server: RawServer, endpoint: str, body: Any
+) -> None:
+    """A platform's own endpoints are requested once for 20 calls as well."""
+    asked: list[str] = []
+
+    async def platform(request: RawRequest, connection: Connection) -> None:
+        asked.append(request.path.rsplit("/", 1)[1])
+        token = {"component_access_token": "platform", "expires_in": 7200}
+        await connection.send(reply(body if asked[-1] == endpoint else token))
+
+    server.script = [platform]
+    source = AuthorizerToken(ComponentToken("wxplatform", SECRET, "ticket@@@1"), "wx1", "refreshtoken@@@1")
+    async with WxSession(tokens=source, base_url=server.url, retry=ONCE) as wx:
+        found = await failures(wx)
+    assert asked == ["api_component_token", "api_authorizer_token"][: 2 if endpoint == "api_authorizer_token" else 1]
+    if body != {"errcode": 99999}:
+        assert {type(one) for one in found} == {DecodeError}
+        assert "credentials" in found[-1].hint.english
 
 
 @pytest.mark.parametrize("status", ["302 Found", "403 Forbidden", "404 Not Found"])
