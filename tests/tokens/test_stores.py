@@ -133,6 +133,8 @@ class Child:
     def begin(self, do: str, kind: str, address: str, *arguments: Any, **options: Any) -> None:
         """Tell it what to do."""
         assert self.process.stdin is not None
+        if kind == "redis":
+            options |= {"timeout": 5.0}  # as in `open_store`: eight processes share a busy machine
         work = {"do": do, "store": [kind, address, options], "with": arguments}
         self.process.stdin.write(json.dumps(work) + "\n")
         self.process.stdin.flush()
@@ -797,6 +799,18 @@ async def test_a_lock_file_that_was_removed_is_not_held(path: Path, monkeypatch:
         assert Path(removed[0]).exists()
         with pytest.raises(TokenStoreError, match="held"):
             await FileTokenStore(path, wait=0).lease(KEY).__aenter__()
+
+
+async def test_a_lock_file_with_content_stays_as_it_is(path: Path) -> None:
+    """A file of another program under the name of a lock, such as poetry.lock, is locked and not truncated."""
+    names = [Path(f"{path}.lock"), Path(f"{path}.{KEY}.lease")]
+    for name in names:
+        name.write_bytes(b"content")
+        name.chmod(0o600)
+    store = FileTokenStore(path)
+    async with store.lease(KEY):
+        assert await store.save(KEY, record(1))
+    assert [name.read_bytes() for name in names] == [b"content"] * 2
 
 
 FORKS = """

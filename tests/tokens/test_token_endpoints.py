@@ -231,7 +231,7 @@ async def test_another_kind_of_failure_replaces_a_remembered_refusal(later: Exce
     source = Plan(Token(value="first", expires_in=7200), not_listed, later, Token(value="second", expires_in=7200))
     cache = TokenCache(source, now=clock)
     seen = []
-    for at in (0, 6950, 7125, 7145):
+    for at in (0, 6970, 7125, 7145):
         clock.time = 1000.0 + at
         seen.append((await cache.acquire(nothing)).value)
         await settle()
