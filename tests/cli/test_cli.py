@@ -237,7 +237,7 @@ def test_live_needs_variables(env: dict[str, str], missing: str) -> None:
     """Without credentials nothing starts, and the message says which variable is missing."""
     done = wxasset_run("demo", "--live", "--yes", env=env)
     assert done.returncode == 5
-    assert_one_line(done.stderr, missing, "Set WXASSET_APPID and WXASSET_SECRET", "请设置环境变量")
+    assert_one_line(done.stderr, missing, "Set WXASSET_APPID and WXASSET_SECRET")
     assert "s3cr3t" not in done.stderr
 
 

@@ -16,11 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from wxasset import DeleteReport, FailedDelete, MaterialCount, News, Video, WxSession
-from wxasset.cli import run
-from wxasset.cli.demo import cleanup as shelf
-from wxasset.cli.demo import run as demo
-from wxasset.cli.demo import table
+from wxasset import DeleteReport, FailedDelete, MaterialCount, News, Video, WxSession, cli
+from wxasset.cli.demo import cleanup, run, table
 from wxasset.cli.demo.checks import (
     Check,
     Outcome,
@@ -39,9 +36,7 @@ from wxasset.cli.demo.checks import (
 )
 from wxasset.cli.demo.cleanup import Cleanup
 from wxasset.cli.demo.plan import SAMPLES, SampleFile, piece_of
-from wxasset.cli.runtime import console as view
-from wxasset.cli.runtime import inputs as files
-from wxasset.cli.runtime import prompts as consent
+from wxasset.cli.runtime import console, inputs, prompts
 from wxasset.cli.runtime.inputs import material_type
 from wxasset.cli.runtime.signals import run_until_signal
 from wxasset.errors import BusyError, MediaNotFoundError, PermissionDeniedError, SourceError, UsageError
@@ -234,17 +229,17 @@ def test_a_round_without_videos_has_no_note() -> None:
 @given(st.text())
 def test_one_line_is_one_line(text: str) -> None:
     """Whatever is in an error or a file name, it is shown on one line and without control characters."""
-    shown = view.one_line(text)
+    shown = console.one_line(text)
     assert len(shown.splitlines()) <= 1
     assert shown.isprintable()
-    assert view.one_line(shown) == shown
+    assert console.one_line(shown) == shown
 
 
 def test_output_that_is_no_file_is_left_alone() -> None:
     """Where stdout is replaced by something without an encoding, commands work all the same."""
     with redirect_stdout(io.StringIO()) as output:
-        assert run(["--version"]) == 0
-        view.prepare_output()
+        assert cli.run(["--version"]) == 0
+        console.prepare_output()
     assert output.getvalue()
 
 
@@ -253,14 +248,14 @@ def test_output_that_is_no_file_is_left_alone() -> None:
 
 def test_a_question_names_what_will_be_deleted() -> None:
     """Cloud files that are going to be deleted are in the question."""
-    assert "deletes 2 cloud files for good" in consent.question("host as wx1", 6, 2)
-    assert "cloud" not in consent.question("host as wx1", 6, 0)
+    assert "deletes 2 cloud files for good" in prompts.question("host as wx1", 6, 2)
+    assert "cloud" not in prompts.question("host as wx1", 6, 0)
 
 
 def test_the_host_is_told_without_credentials() -> None:
     """A user name and password in a base URL are not shown; without one it is WeChat's own host."""
-    assert consent.host({"WXASSET_BASE_URL": "https://user:pass@proxy.example:8443/x"}) == "proxy.example:8443"
-    assert consent.host({}) == "api.weixin.qq.com"
+    assert prompts.host({"WXASSET_BASE_URL": "https://user:pass@proxy.example:8443/x"}) == "proxy.example:8443"
+    assert prompts.host({}) == "api.weixin.qq.com"
 
 
 @pytest.mark.parametrize(("line", "answer"), [("y\n", True), ("YES \n", True), ("\n", False), ("", False)])
@@ -274,7 +269,7 @@ def test_only_a_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, line: str, answer:
     asked = Terminal()
     monkeypatch.setattr(sys, "stdin", Terminal(line))
     monkeypatch.setattr(sys, "stderr", asked)
-    assert consent.agreed("Go on?") is answer
+    assert prompts.agreed("Go on?") is answer
     assert asked.getvalue() == "Go on? "
 
 
@@ -282,7 +277,7 @@ def test_asking_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that nobody can see is not asked."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     with pytest.raises(UsageError):
-        consent.agreed("Go on?")
+        prompts.agreed("Go on?")
 
 
 # comparing
@@ -303,8 +298,8 @@ class Forger(Simulator):
 
 def test_a_changed_byte_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """If one byte of each file comes back changed, every row says DIFFERENT, a video's too, and the status is 1."""
-    monkeypatch.setattr(demo, "Simulator", Forger)
-    assert run(["demo"]) == 1
+    monkeypatch.setattr(run, "Simulator", Forger)
+    assert cli.run(["demo"]) == 1
     shown = capsys.readouterr().out
     lines = [line for line in shown.splitlines() if "…" in line]
     assert [line.split()[-1] for line in lines] == ["DIFFERENT"] * len(SAMPLES)
@@ -320,13 +315,13 @@ async def test_articles_are_no_file(tmp_path: Path) -> None:
             del media_id, to
             return News(articles=())
 
-    row = await demo._fetch(cast("WxSession", Session()), UPLOADS[0], tmp_path / "x", None)
+    row = await run._fetch(cast("WxSession", Session()), UPLOADS[0], tmp_path / "x", None)
     assert row.verdict is Verdict.DIFFERENT
 
 
 async def test_the_search_for_uploads_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a large library an upload that is not among the newest is given up, and the list is closed."""
-    monkeypatch.setattr(demo, "_LOOK", 10)
+    monkeypatch.setattr(run, "_LOOK", 10)
     given_out: list[int] = []
 
     class Session:
@@ -336,7 +331,7 @@ async def test_the_search_for_uploads_ends(monkeypatch: pytest.MonkeyPatch) -> N
                 given_out.append(number)
                 yield evolve(UPLOADS[0], media_id=str(number))
 
-    assert await demo._find(cast("WxSession", Session()), UPLOADS[:1]) == {}
+    assert await run._find(cast("WxSession", Session()), UPLOADS[:1]) == {}
     assert len(given_out) == 11
 
 
@@ -350,7 +345,7 @@ def test_a_file_that_cannot_be_opened_is_told(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(SourceError, match=r"a\.jpg cannot be read: Permission denied\."):
-        files._head(file)
+        inputs._head(file)
 
 
 async def test_a_cloud_that_refuses_is_one_failed_check() -> None:
@@ -361,7 +356,7 @@ async def test_a_cloud_that_refuses_is_one_failed_check() -> None:
             del env, fileids
             raise PermissionDeniedError(errcode=85088, errmsg="no qbase privilege")
 
-    check = await demo._live_cloud(cast("WxSession", Session()), "e", ["cloud://e.b/f"])
+    check = await run._live_cloud(cast("WxSession", Session()), "e", ["cloud://e.b/f"])
     assert check.passed is False
     assert "85088" in check.text
 
@@ -372,11 +367,10 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     async def fail(*_: object) -> Outcome:
         raise OSError(28, "No space left on device", "/tmp/x")  # noqa: S108 - never opened
 
-    monkeypatch.setattr(demo, "simulated", fail)
-    assert run(["demo"]) == 1
+    monkeypatch.setattr(run, "simulated", fail)
+    assert cli.run(["demo"]) == 1
     assert capsys.readouterr().err == (
-        "wxasset: No space left on device: /tmp/x. Check the file, the disk and their permissions."
-        " 请检查文件、磁盘和权限。\n"
+        "wxasset: No space left on device: /tmp/x. Check the file, the disk and their permissions.\n"
     )
 
 
@@ -435,7 +429,7 @@ async def test_what_cannot_be_deleted_is_named() -> None:
 
 async def test_a_deletion_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deletion without an answer ends after a while, and the id is told."""
-    monkeypatch.setattr(shelf, "_RESCUE_SECONDS", 0.01)
+    monkeypatch.setattr(cleanup, "_RESCUE_SECONDS", 0.01)
     asked, warnings = await left_behind(anyio.sleep_forever)
     assert asked == ["second", "first"]
     assert len(warnings) == 2

@@ -29,6 +29,7 @@ PATIENCE: Final = 30.0  # seconds for the tests of one module, of which the slow
 MODULES: Final = {
     "wxasset/engine/retry.py": ("tests/engine/test_retry.py",),
     "wxasset/wire/codec.py": ("tests/wire/test_codec.py",),
+    "wxasset/wire/json_bodies.py": ("tests/wire/test_codec.py",),
     "wxasset/wire/formats.py": ("tests/wire/test_formats.py",),
     "wxasset/wire/multipart.py": ("tests/wire/test_multipart.py",),
     "wxasset/tokens/token.py": ("tests/tokens/test_token_records.py",),

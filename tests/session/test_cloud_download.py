@@ -462,31 +462,44 @@ async def test_an_empty_file_is_a_file(near: WxSession, sim: Simulator, tmp_path
     assert (tmp_path / "empty").read_bytes() == b""
 
 
-@pytest.mark.parametrize(
-    "content", [b"<!DOCTYPE html><p>mine", b'{"errcode": 40001, "errmsg": "mine"}', b"<?xml?><a/>"]
-)
-async def test_any_bytes_are_a_file(near: WxSession, sim: Simulator, content: bytes) -> None:
-    """A page, or JSON that looks like an error of WeChat, is what somebody stored: storage marks it with an ETag."""
-    fileid = sim.add_cloud_file("env", "page.html", content)
-    memory = io.BytesIO()
-    await near.download_file("env", fileid, memory)
-    assert memory.getvalue() == content
+ANY: Final[dict[str, bytes]] = {
+    "page.html": b"<!DOCTYPE html><p>mine",
+    "logo.svg": b'<svg xmlns="x"/>',
+    "data.xml": b"<?xml?><a/>",
+    "data.json": b'{"a": 1}',
+    "error.json": b'{"errcode": 40001, "errmsg": "mine"}',
+    "half.json": b'{"errcode": 40001, "errm',
+    "large.json": b'{"errcode": 7, "x": "' + b"y" * 9000 + b'"}',
+    "text.txt": b"upstream connect error",
+    "blank.txt": b" \r\n",
+    "empty.txt": b"",
+    "photo.jpg": FILE,
+}
 
 
-@pytest.mark.parametrize(
-    "answer", [reply(b"<html>login</html>", "text/html"), reply(b""), reply({"errcode": 0, "errmsg": "ok"})]
-)
-async def test_a_gateways_answer_is_not_taken_for_the_file(
-    wx: WxSession, storage: Storage, tmp_path: Path, answer: bytes
+@pytest.mark.parametrize("etag", ['"1"', 'W/"1"', None])
+@pytest.mark.parametrize("name", ANY)
+async def test_any_bytes_are_a_file(
+    wx: WxSession, storage: Storage, tmp_path: Path, name: str, etag: str | None
 ) -> None:
-    """A page, JSON or nothing without an ETag is asked for again, and saved nowhere."""
-    storage.answers = [answer, whole(FILE)]
-    await wx.download_file("env", FILEID, tmp_path / "out.bin")
-    assert (tmp_path / "out.bin").read_bytes() == FILE
-    storage.answers = [answer]
-    with pytest.raises(DecodeError):
-        await wx.download_file("env", FILEID, tmp_path / "other.bin")
-    assert os.listdir(tmp_path) == ["out.bin"]
+    """A page, or JSON that looks like an error of WeChat, is what somebody stored: the status decides alone."""
+    storage.answers = [whole(ANY[name], etag=etag)]
+    saved = await wx.download_file("env", FILEID, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == ANY[name]
+    assert (saved.size, len(storage.asked)) == (len(ANY[name]), 1)
+
+
+@pytest.mark.parametrize("etag", ['"1"', 'W/"1"', None])
+async def test_a_stored_page_goes_on_after_a_cut(
+    wx: WxSession, storage: Storage, tmp_path: Path, etag: str | None
+) -> None:
+    """The rest of a page is the file as well; without a strong ETag all of it is fetched again."""
+    page = b"<!DOCTYPE html>" + b"<p>mine" * 100_000
+    storage.answers = [cut(whole(page, etag=etag, cut=300_000)), part(page, 300_000)]
+    if etag != '"1"':
+        storage.answers[1] = whole(page, etag=etag)
+    await wx.download_file("env", FILEID, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_bytes() == page
 
 
 async def test_a_file_over_the_limit_is_refused(near: WxSession, sim: Simulator, tmp_path: Path) -> None:

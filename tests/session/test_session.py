@@ -314,7 +314,7 @@ async def test_a_session_from_the_environment(sim: Simulator, monkeypatch: pytes
 )
 def test_an_unusable_base_url_is_refused(base_url: str) -> None:
     """`base_url` is an https host; plain http would send the secret in the clear."""
-    with pytest.raises(UsageError, match="base_url"):
+    with pytest.raises(UsageError, match="base URL"):
         WxSession("wx1", "s3cret", base_url=base_url)
 
 

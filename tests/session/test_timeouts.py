@@ -89,7 +89,7 @@ async def test_a_download_that_trickles_is_given_up(server: RawServer, tmp_path:
     async with session(server, HURRIED) as wx:
         with pytest.raises(TransferTimeout, match="too slowly") as caught:
             await wx.get_material("M", to=tmp_path)
-    assert "total=" in caught.value.hint.english
+    assert "total" in caught.value.hint.english
     assert list(tmp_path.iterdir()) == []
 
 
@@ -169,7 +169,7 @@ async def test_waiting_for_a_free_connection_ends(server: RawServer) -> None:
         group.start_soon(_swallow, http.get(server.url))
         await arrived.wait()
         for call in (wx.count_materials(), wx.upload_image(PHOTO)):
-            with pytest.raises(ConnectError, match="in the time"):
+            with pytest.raises(ConnectError, match="time limit of the call was reached"):
                 await call
         group.cancel_scope.cancel()
     assert len(server.requests) == 1

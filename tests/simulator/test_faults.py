@@ -279,6 +279,8 @@ async def journal(sim: Simulator) -> tuple[object, ...]:
         ("status:429,retry-after:30", 429, None, False),
         ("html", 200, None, False),
         ("html-after-commit", 200, None, True),
+        ("foreign-json", 200, None, False),
+        ("foreign-json-after-commit", 200, None, True),
         ("empty-after-commit", 200, None, True),
         ("garbage-after-commit", 200, None, True),
         ("redirect:307", 307, None, False),

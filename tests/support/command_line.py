@@ -30,10 +30,10 @@ needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows cann
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a user who has set nothing but `extra`."""
+    """The environment of an English-speaking user who has set nothing but `extra`."""
     ours = ("WXASSET_", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "XDG_CONFIG_HOME")
     own = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return own | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"} | dict(extra or {})
+    return own | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"} | dict(extra or {})
 
 
 def variables(service: Simulator) -> dict[str, str]:
@@ -119,6 +119,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
         for name in list(os.environ):
             if name.startswith("WXASSET_"):
                 monkeypatch.delenv(name)
+        monkeypatch.setenv("LC_ALL", "C.UTF-8")  # the command line speaks the language of the locale
         for name, value in variables(simulator).items():
             monkeypatch.setenv(name, value)
         yield simulator

@@ -20,6 +20,7 @@ from wxasset import DownloadPolicy, SavedMaterial, Video, WxSession
 from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
+    MediaNotFoundError,
     NotAFileError,
     ReplyTooLarge,
     TransferError,
@@ -250,7 +251,7 @@ def test_hosts_may_be_added() -> None:
 def test_private_hosts_can_be_allowed_for_tests() -> None:
     """With `allow_private_hosts` a simulator's links may be followed; schemes and user names are still refused."""
     check_link("http://127.0.0.1:8000/x", OPEN, "p")
-    assert may_connect("127.0.0.1", OPEN)
+    assert may_connect("127.0.0.1", OPEN, "x.example")
     for link in ("file:///etc/passwd", "http://user@127.0.0.1/x"):
         with pytest.raises(UnsafeURLError):
             check_link(link, OPEN, "p")
@@ -292,12 +293,27 @@ async def test_a_page_is_no_film(sim: Simulator, wx: WxSession, film: bytes, tmp
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("page", [b"<html>", b"\xef\xbb\xbf\n <!DOCTYPE html>", b"<?xml version='1.0'?>", b'{"ret":1}'])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html>",
+        b"\xef\xbb\xbf\n <!DOCTYPE html>",
+        b"<?xml version='1.0'?>",
+        b'{"ret":1}',
+        b'{"errcode":0,"errmsg":"ok"}',
+        b"no healthy upstream",
+        "请求过于频繁".encode("gbk"),
+        b"",
+    ],
+)
 async def test_a_page_is_known_by_its_bytes(server: RawServer, tmp_path: Path, page: bytes) -> None:
     """It may be called a film by its Content-Type."""
     server.script = [reply(page, "video/mp4")]
     async with WxSession("wx1", "s", downloads=OPEN) as wx:
         with pytest.raises((NotAFileError, DecodeError)):
+            await wx.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
+        server.script = [reply(b'{"errcode":40007,"errmsg":"inv', "video/mp4")]
+        with pytest.raises(MediaNotFoundError):
             await wx.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
     assert not any(tmp_path.iterdir())
 

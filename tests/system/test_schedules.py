@@ -5,6 +5,7 @@ which material, which no client can see.
 """
 
 import asyncio
+import io
 import os
 from collections import Counter
 from typing import Any
@@ -43,6 +44,9 @@ FAULTS = (
     "redirect:307",
     "html",
     "html-after-commit",
+    "foreign-json",
+    "foreign-json-after-commit",
+    "huge-reply:8K",
     "empty-after-commit",
     "garbage-after-commit",
     "not-http",
@@ -86,7 +90,7 @@ RULES = st.builds(
 SCHEDULES = st.builds(
     Schedule,
     rules=st.lists(RULES, min_size=1, max_size=6),
-    steps=st.lists(st.sampled_from(["add", "add", "add", "delete", "get", "list"]), min_size=1, max_size=8),
+    steps=st.lists(st.sampled_from(["add", "add", "add", "delete", "get", "save", "list"]), min_size=1, max_size=8),
     names=st.lists(st.sampled_from(["a.jpg", "a.jpg", "b.jpg"]), min_size=8, max_size=8),
     together=st.booleans(),
     unique=st.booleans(),
@@ -126,6 +130,7 @@ class Told:
 async def _step(wx: WxSession, told: Told, step: str, name: str) -> None:
     """Do one thing, and note what was told of it."""
     ids = [one.media_id for one in told.added if one.media_id not in told.doubtful]
+    file = io.BytesIO()
     try:
         if step == "add":
             told.added.append(await wx.add_material("image", PHOTO, filename=name))
@@ -133,6 +138,9 @@ async def _step(wx: WxSession, told: Told, step: str, name: str) -> None:
             told.doubtful.add(ids[0])
             await wx.del_material(ids[0])
             told.deleted.add(ids[0])
+        elif step == "save" and ids:
+            await wx.get_material(ids[-1], to=file)
+            assert file.getvalue() == PHOTO, "another file, or an error saved as one"
         elif step == "get" and ids:
             async with wx.open_material(ids[-1]) as material:
                 assert await material.read() == PHOTO  # type: ignore[union-attr] # an image
@@ -144,6 +152,7 @@ async def _step(wx: WxSession, told: Told, step: str, name: str) -> None:
     except WxAssetError as error:
         if step == "add":
             told.refused[name] += 1
+        assert file.getvalue() == b"", "an error saved as a file"
         told.ends[type(error).__name__] += 1
     else:
         told.ends["done"] += 1

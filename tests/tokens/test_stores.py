@@ -30,7 +30,7 @@ from wxasset.errors import TokenStoreError, UsageError
 from wxasset.simulator import Simulator
 from wxasset.tokens.file_store import FileTokenStore
 from wxasset.tokens.redis_store import RedisTokenStore
-from wxasset.tokens.store import MemoryTokenStore, TokenStore, to_the_end
+from wxasset.tokens.store import MemoryTokenStore, TokenStore, run_shielded
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import FileLock
 
@@ -1225,7 +1225,7 @@ async def test_the_end_of_the_loop_cancels_what_is_under_way(server: RedisServer
 
 
 async def test_cancelled_work_goes_to_its_end() -> None:
-    """`to_the_end` finishes what it was given, then raises the cancellation, whatever came of the work."""
+    """`run_shielded` finishes what it was given, then raises the cancellation, whatever came of the work."""
     done: list[int] = []
 
     async def work(number: int) -> None:
@@ -1236,14 +1236,14 @@ async def test_cancelled_work_goes_to_its_end() -> None:
             raise ValueError(number)
 
     for number in (0, 1):
-        task = asyncio.create_task(to_the_end(work(number)))
+        task = asyncio.create_task(run_shielded(work(number)))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert done == list(range(number + 1))
     with pytest.raises(ValueError, match="7"):
-        await to_the_end(work(7))
+        await run_shielded(work(7))
 
 
 # Secrets

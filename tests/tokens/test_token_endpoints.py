@@ -106,6 +106,8 @@ UNUSABLE = [
     {**TOKEN, "access_token": ""},
     {**TOKEN, "access_token": " "},
     {**TOKEN, "access_token": 7},
+    {**TOKEN, "access_token": "null"},
+    {**TOKEN, "access_token": True},
     {**TOKEN, "access_token": ["CANARYtoken"]},
     {**TOKEN, "access_token": "CANARY token"},
     {**TOKEN, "access_token": "CANARY\ntoken"},

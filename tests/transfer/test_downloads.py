@@ -7,8 +7,9 @@ import io
 import json
 import os
 import threading
+import zlib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import anyio
 import pytest
@@ -30,6 +31,7 @@ from wxasset.errors import (
     TransferTimeout,
     TruncatedDownload,
     UsageError,
+    WxAssetError,
 )
 
 PHOTO = b"\xff\xd8\xff\xe0" + os.urandom(600_000)
@@ -601,30 +603,102 @@ async def test_a_file_is_a_file_whatever_its_content_type(
     assert (tmp_path / "out").read_bytes() == PHOTO
 
 
+ODD: Final[dict[str, tuple[bytes, type[WxAssetError]]]] = {
+    "a number": (b"12345", DecodeError),
+    "an array": (b'[{"errcode": 40007}]', DecodeError),
+    "a string": (b'"text"', DecodeError),
+    "an empty object": (b"{}", DecodeError),
+    "foreign JSON": (b'{"code": "INVALID_PARAM"}', DecodeError),
+    "large foreign JSON": (b'{"pixels": "' + b"x" * 50_000 + b'"}', DecodeError),
+    "broken foreign JSON": (b'{"pixels": [0, 1]', DecodeError),
+    "a bare success": (b'{"errcode": 0, "errmsg": "ok"}', DecodeError),
+    "half a code": (b'{"errcode": 4', DecodeError),
+    "half a reply": (b'{"title": "' + b"x" * 100_000, DecodeError),
+    "a line of text": (b"upstream connect error or disconnect/reset before headers", DecodeError),
+    "Chinese text": ("网关错误：请稍后再试。".encode(), DecodeError),
+    "Chinese text in GBK": ("网关错误：请稍后再试。".encode("gbk"), DecodeError),
+    "French text in Latin-1": ("La page demandée n'existe pas".encode("latin-1"), DecodeError),
+    "text in UTF-16": ("upstream".encode("utf-16"), DecodeError),
+    "much text": (b"no healthy upstream\n" * 5000, DecodeError),
+    "blanks": (b" " * 100_000, DecodeError),
+    "a page": (b"<!doctype html><html>502", DecodeError),
+    "a fragment of a page": (b"\xef\xbb\xbf\n <center>502</center>", DecodeError),
+    "a drawing": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', DecodeError),
+    "an error and other keys": (b'{"errcode": 40007, "errmsg": "x", "detail": {}}', MediaNotFoundError),
+    "an error of 5 KB": (b'{"errcode": 40007, "errmsg": "' + b"x" * 5000 + b'"}', MediaNotFoundError),
+    "an error of 200 KB": (b'{"errmsg": "' + b"x" * 200_000 + b'", "errcode": 40007}', MediaNotFoundError),
+    "half an error": (b'{"errcode": 40007, "errmsg": "inv', MediaNotFoundError),
+    "half an error of 5 KB": (b'{"errcode": 40007, "errmsg": "' + b"x" * 5000, MediaNotFoundError),
+    "an error behind blanks": (b" \r\n" * 500 + b'{"errcode": 40007}', MediaNotFoundError),
+    "an error behind marks": (b'\xef\xbb\xbf\xef\xbb\xbf{"errcode": 40007}', MediaNotFoundError),
+    "an error in UTF-16": ('{"errcode": 40007}'.encode("utf-16"), MediaNotFoundError),
+    "an error in GBK": ('{"errcode": 40007, "errmsg": "请勿"}'.encode("gbk"), MediaNotFoundError),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+@pytest.mark.parametrize("headers", [("image/jpeg", ATTACHED), ("text/plain", None), ("application/json", ATTACHED)])
+async def test_what_is_not_media_is_written_nowhere(
+    raw: WxSession, server: RawServer, tmp_path: Path, case: str, headers: tuple[str, bytes | None]
+) -> None:
+    """No format that WeChat stores begins like JSON or a page, or is text: the bytes decide, and no header."""
+    body, expected = ODD[case]
+    writer = Writer()
+    (tmp_path / "old.jpg").write_bytes(b"old")
+    server.script = [reply(body, headers[0], disposition=headers[1])]
+    for get in (raw.get_material, raw.get_media):
+        for to in (tmp_path / "old.jpg", writer):
+            with pytest.raises(expected):
+                await get("M", to=to)
+    with pytest.raises(expected):
+        async with raw.open_material("M"):
+            pytest.fail("opened")
+    assert (names(tmp_path), (tmp_path / "old.jpg").read_bytes(), writer.data) == (["old.jpg"], b"old", b"")
+
+
+async def test_an_error_that_breaks_off_is_an_error(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
+    """A connection that ends in the middle of an error has told its code, which is final."""
+
+    async def broken(_: RawRequest, connection: Connection) -> None:
+        await connection.send(reply(ERROR, length=1000))
+        connection.writer.close()
+
+    server.script = [broken]
+    for call in (raw.get_material("M", to=tmp_path / "x"), raw.count_materials(), raw.add_material("image", PHOTO)):
+        with pytest.raises(MediaNotFoundError):
+            await call
+    assert len(server.requests) == 3
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("attached", [None, ATTACHED])
+async def test_a_reply_is_read_whatever_its_headers_are(
+    raw: WxSession, server: RawServer, tmp_path: Path, attached: bytes | None
+) -> None:
+    """Articles announced as a file are articles."""
+    server.script = [reply(b'{"news_item": [{"title": "' + b"x" * 10_000 + b'"}]}', "image/jpeg", disposition=attached)]
+    assert isinstance(await raw.get_material("M", to=tmp_path), News)
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize(
-    ("body", "disposition"),
+    "body",
     [
-        (b"12345", None),
-        (b"[1, 2]", None),
-        (b'"text"', None),
-        (b"true", None),
-        (b'{"pixels": [0, 1]}', None),
-        (b'{"pixels": [0, 1]', None),
-        (b'{"pixels": "' + b"x" * 5000 + b'"}', None),
-        (b'{"news_item": []}', ATTACHED),
-        (b'{"errcode": 1, "pixels": []}', ATTACHED),
-        (b'{"errcode": 40007, "errm', ATTACHED),
-        (b'{"title": "' + b"x" * 700_000, ATTACHED),
+        b"\x00",
+        b"\x01text",
+        b"\xff\xfb\x90text",
+        b"GIF89a",
+        b"#!AMR\ntext",
+        PHOTO,
+        bytes(range(255, -1, -1)),
     ],
 )
-async def test_a_binary_that_looks_like_json_is_saved(
-    raw: WxSession, server: RawServer, tmp_path: Path, body: bytes, disposition: bytes | None
-) -> None:
-    """What parses as JSON, or begins like it, but is no reply of this API, is a file."""
-    server.script = [reply(body, "application/json", disposition=disposition)]
-    saved = await raw.get_material("M", to=tmp_path / "out")
-    assert isinstance(saved, SavedMaterial)
-    assert (tmp_path / "out").read_bytes() == body
+async def test_bytes_of_a_known_format_or_no_text_are_a_file(raw: WxSession, server: RawServer, body: bytes) -> None:
+    """Formats that wxasset does not know are saved like those that it does."""
+    server.script = [reply(body, "application/json")]
+    memory = io.BytesIO()
+    await raw.get_material("M", to=memory)
+    assert memory.getvalue() == body
 
 
 async def test_replies_come_in_pieces(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
@@ -643,16 +717,6 @@ async def test_replies_come_in_pieces(raw: WxSession, server: RawServer, tmp_pat
     server.script = [dribble(PHOTO[:300])]
     await raw.get_material("M", to=tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == PHOTO[:300]
-
-
-async def test_blanks_without_end_are_not_read_to_their_end(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
-    """A body of blanks alone is no reply; a long one is a file like any other bytes."""
-    server.script = [reply(b" " * 4096)]
-    with pytest.raises(DecodeError, match="empty body"):
-        await raw.get_material("M", to=tmp_path / "out")
-    server.script = [reply(b" " * 100_000)]
-    await raw.get_material("M", to=tmp_path / "out")
-    assert (tmp_path / "out").read_bytes() == b" " * 100_000
 
 
 async def test_articles_with_control_characters_and_broken_utf8(
@@ -680,7 +744,7 @@ async def test_videos_in_both_flavours(raw: WxSession, server: RawServer, tmp_pa
     [
         (b"", "empty body"),
         (b" \r\n ", "empty body"),
-        (b'{"errcode": 40007, "errm', "broken JSON"),
+        (b'{"errcode": 40007', "broken JSON"),
         (b'{"news_item": [{"title": "a"', "broken JSON"),
         (b'{"errcode":' + b"[" * 100_000, "nested too deep"),
         (b'{"errcode":' + b"9" * 5000 + b"}", "excessively long number"),
@@ -699,6 +763,35 @@ async def test_a_reply_that_cannot_be_read_is_a_decode_error(
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_packed_articles_are_measured_by_what_arrived(
+    server: RawServer, tmp_path: Path, chunked: bool, encoding: str
+) -> None:
+    """A page of several MiB is read with and without a length; a bomb is refused at 1 MiB, whatever it announces."""
+    text = hashlib.shake_256(b"text").hexdigest(1_500_000)  # compressed to a half
+    news = json.dumps({"news_item": [{"content": text}]}).encode()
+    pack = gzip.compress if encoding == "gzip" else zlib.compress
+    async with WxSession("wx1", "s", base_url=server.url, limits=Limits(max_reply=1 << 26), retry=ONCE) as wx:
+        server.script = [packed(pack(news), encoding, chunked=chunked)]
+        answer = await wx.get_material("M", to=tmp_path)
+        assert isinstance(answer, News)
+        assert answer.articles[0].content == text
+        server.script = [packed(pack(b'{"news_item":[' + b" " * 30_000_000), encoding, chunked=chunked)]
+        for call in (wx.get_material("M", to=tmp_path), wx.list_materials("news")):
+            with pytest.raises(ReplyTooLarge) as caught:
+                await call
+            assert caught.value.limit == 1 << 20
+
+
+def packed(body: bytes, encoding: str, *, chunked: bool) -> bytes:
+    """Build a reply with a compressed body."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\n".encode()
+    if chunked:
+        return head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
 async def test_a_huge_reply_is_not_read_to_its_end(server: RawServer, tmp_path: Path) -> None:
     """JSON over the limit is a `ReplyTooLarge`: from a list, from a download, and unpacked from gzip."""
     huge = b'{"news_item":[{"title":"' + b"x" * 3_000_000 + b'"}]}'
@@ -711,7 +804,10 @@ async def test_a_huge_reply_is_not_read_to_its_end(server: RawServer, tmp_path: 
         server.script = [bomb]
         with pytest.raises(ReplyTooLarge) as caught:
             await wx.list_materials("news")
-    assert caught.value.limit == 1_000_000
+        assert caught.value.limit == 1_000_000
+        server.script = [reply(huge[:10_000], disposition=ATTACHED)]
+        with pytest.raises(ReplyTooLarge):  # all of it arrives with the first bytes
+            await wx.with_options(limits=Limits(max_reply=1000)).get_material("M", to=tmp_path)
     assert names(tmp_path) == []
 
 

@@ -1,6 +1,7 @@
 """How a format is told by its first bytes: against real headers, against two other detectors, against noise."""
 
 import ctypes
+import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import wxasset.cli
-from wxasset.wire.formats import FORMATS, HEAD_SIZE, by_extension, sniff
+from wxasset.wire.formats import FORMATS, HEAD_SIZE, Content, by_extension, content_of, sniff
 
 ACCEPTED: Final = ("jpeg", "png", "gif", "bmp", "mp3", "amr", "wav", "wma", "mp4")
 """What WeChat takes somewhere (wire reference 2.1 and 2.7)."""
@@ -528,3 +529,86 @@ def test_one_bit_more_or_less_is_another_thing(head: bytes, expected: str | None
     """Each part of a header counts: what differs in one of them is not the format."""
     found = sniff(head)
     assert (found.name if found else None) == expected
+
+
+# Media, or what a gateway sends instead.
+
+UTF16: Final = ("utf-16", "utf-16-le", "utf-16-be")
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"{", Content.JSON),
+        (b' \t\r\n{"errcode":0}', Content.JSON),
+        (b'\xef\xbb\xbf{"a":1}', Content.JSON),
+        (b"\xef\xbb\xbf \n{", Content.JSON),
+        (b"\n\xef\xbb\xbf\xef\xbb\xbf{", Content.JSON),
+        (bytearray(b"{\xff\x00"), Content.JSON),
+        *(('{"a":1}'.encode(charset), Content.JSON) for charset in UTF16),
+        (b"<html>", Content.PAGE),
+        (b"\xef\xbb\xbf\r\n <!DOCTYPE html>", Content.PAGE),
+        (b"<?xml version='1.0'?>", Content.PAGE),
+        (b'<svg xmlns="x"/>', Content.PAGE),
+        (b"< html>", Content.PAGE),
+        *(("<html>".encode(charset), Content.PAGE) for charset in UTF16),
+        (b"[1]", Content.TEXT),
+        (b"null", Content.TEXT),
+        (b"upstream connect error", Content.TEXT),
+        (b"#!AMR is a format", Content.TEXT),
+        (b"BM: no bitmap", Content.TEXT),
+        ("网关错误　请重试".encode(), Content.TEXT),
+        ("网关错误".encode()[:-1], Content.TEXT),
+        ("网关错误".encode("gbk"), Content.TEXT),
+        ("网关错误".encode("gbk")[:-1], Content.TEXT),
+        ("La page demandée n'existe pas à cette adresse".encode("latin-1"), Content.TEXT),
+        ("“La page” n’existe pas".encode("cp1252"), Content.TEXT),
+        ("ページが見つかりません".encode("shift-jis"), Content.TEXT),
+        ("upstream".encode("utf-16"), Content.TEXT),
+        ("upstream".encode("utf-32"), Content.TEXT),
+        (b"a string of C\x00", Content.TEXT),
+        (b" ", Content.TEXT),
+        (b"\xff\xfe" + b"\x00\xd8" * 9, Content.FILE),
+        (b"\xff\xd8\xff\xe0{", Content.FILE),
+        (b"\x89PNG\r\n\x1a\n{", Content.FILE),
+        (b"\x00{", Content.FILE),
+        (b"\x00\x00\x00{ftypisom", Content.FILE),
+        (b"\xff\xfb\x90text", Content.FILE),
+        (b"#!AMR\n<", Content.FILE),
+        (b"text\x00text", Content.FILE),
+        (b"text\x1ftext", Content.FILE),
+        (bytes(64), Content.FILE),
+    ],
+)
+def test_media_are_told_from_other_responses(head: bytes | bytearray, expected: Content) -> None:
+    """JSON and pages by their first character, text by having no control characters and no known format."""
+    assert content_of(head) is expected
+    assert content_of(bytearray(head)) is expected
+
+
+@EACH
+@FEW
+@given(data=st.data())
+def test_every_known_format_but_markup_is_a_file(name: str, data: st.DataObject) -> None:
+    """None starts like JSON or a page, also where the rest is text."""
+    head = data.draw(HEADERS[name])
+    expected = Content.PAGE if name in ("html", "svg") else Content.FILE
+    assert content_of(head) is expected
+    assert content_of(head[:HEAD_SIZE] + b"text" * 99) is expected
+
+
+@given(
+    st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn")), min_size=1),
+    st.sampled_from(("utf-8", "utf-8-sig", "gb18030")),
+)
+def test_no_printable_text_is_a_file(text: str, charset: str) -> None:
+    """Whatever a gateway writes, in the encodings that are in use."""
+    head = text.encode(charset, "replace")
+    assert content_of(head) is not Content.FILE or sniff(head) is not None
+
+
+def test_random_bytes_are_a_file() -> None:
+    """Bytes of the length that is read from a response are text in no encoding, but may start like a page."""
+    for number in range(3000):
+        head = hashlib.shake_256(str(number).encode()).digest(512)
+        assert content_of(head) is Content.FILE or head.lstrip()[:1] in (b"{", b"<")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wxasset.wire.filenames import disposition_filename, is_attachment, marked_name, safe_name, upload_name
+from wxasset.wire.filenames import disposition_filename, marked_name, safe_name, upload_name
 from wxasset.wire.formats import FORMATS, Format, by_extension
 
 JPEG: Final = FORMATS["jpeg"]
@@ -337,20 +337,3 @@ def test_no_header_makes_the_reader_raise(raw: bytes) -> None:
     name = disposition_filename(header(raw))
     assert name is None or isinstance(name, str)
     assert is_plain(safe_name(name, "material"))
-
-
-@pytest.mark.parametrize(
-    ("disposition", "expected"),
-    [
-        ('attachment; filename="a.jpg"', True),
-        ("attachment", True),
-        (" Attachment;filename=a.jpg", True),
-        ("ATTACHMENT", True),
-        ("inline", False),
-        ('inline; filename="attachment.jpg"', False),
-        ("", False),
-    ],
-)
-def test_an_attachment_is_announced_by_the_first_word(disposition: str, expected: bool) -> None:
-    """A Content-Disposition announces a file with the word attachment, in any case."""
-    assert is_attachment(disposition) is expected

@@ -57,7 +57,10 @@ class Route:
 
 @frozen
 class Ack:
-    """A response without data."""
+    """A response without data: ``errcode`` 0 and no other key.
+
+    Like each class without a required field, it accepts no JSON without ``errcode`` 0 or a key of the class.
+    """
 
 
 @frozen(kw_only=True)
@@ -149,7 +152,10 @@ class Upload(Call[R_co]):
 
 @frozen(kw_only=True)
 class Download(Call[R_co]):
-    """A call with a file as its response, or with JSON of the type argument."""
+    """A call with a media file as its response, or with JSON of the type argument.
+
+    The first bytes decide, and no header: JSON, HTML, XML and plain text are never saved as a file.
+    """
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, Callable, Collection, Iterable, Seque
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from attrs import Attribute, define, evolve, field, frozen
+from attrs.validators import min_len
 
 from wxasset.calls.base import Call, Effect, Route
 from wxasset.calls.materials import present
@@ -46,10 +47,13 @@ MISSING: Final = frozenset({-503003, 1})
 
 @frozen(kw_only=True)
 class DeletedFile:
-    """Per-file result from WeChat; any status other than 0 means the file was not deleted."""
+    """Per-file result from WeChat; the file was deleted only if the status is 0.
 
-    fileid: str
-    status: int = 0
+    The official sample names the id ``files``, captured responses ``fileid`` (wire reference 8.2).
+    """
+
+    fileid: str = field(default="", metadata=wire_name("fileid", "files"))
+    status: int | None = None
     errmsg: str = ""
 
 
@@ -99,7 +103,7 @@ class FailedDelete:
 
     Attributes:
         fileid: Id of the file.
-        status: WeChat's status of the file, such as -503003; None if the request itself failed.
+        status: WeChat's status of the file, such as -503003; None if the request failed, or WeChat returned no status.
         errmsg: Message of WeChat, or of the failed request.
         error: Error of the request, or None if WeChat returned a result for this file.
     """
@@ -148,17 +152,20 @@ def outcomes(batch: Sequence[str], result: DeletedFiles | WxAssetError) -> Delet
     if isinstance(result, WxAssetError):
         failed = (FailedDelete(fileid=one, status=None, errmsg=result.message, error=result) for one in batch)
         return DeleteReport(failed=tuple(failed))
-    found = {one.fileid: one for one in result.files}
-    missing = DeletedFile(fileid="", status=-1, errmsg="WeChat's response does not mention this file")
-    files = [(fileid, found.get(fileid, missing)) for fileid in batch]
+    # Of several entries for one file, a failure counts.
+    found = {one.fileid: one for one in sorted(result.files, key=lambda one: one.status != 0)}
+    files = [(fileid, found.get(fileid)) for fileid in batch]
     return DeleteReport(
-        deleted=tuple(fileid for fileid, file in files if file.status == 0),
-        failed=tuple(
-            FailedDelete(fileid=fileid, status=None if file is missing else file.status, errmsg=file.errmsg)
-            for fileid, file in files
-            if file.status != 0
-        ),
+        deleted=tuple(fileid for fileid, file in files if file is not None and file.status == 0),
+        failed=tuple(_not_deleted(fileid, file) for fileid, file in files if file is None or file.status != 0),
     )
+
+
+def _not_deleted(fileid: str, file: DeletedFile | None) -> FailedDelete:
+    if file is None:
+        return FailedDelete(fileid=fileid, status=None, errmsg="WeChat's response does not mention this file")
+    errmsg = file.errmsg if file.status is not None else "WeChat's response contains no status of this file"
+    return FailedDelete(fileid=fileid, status=file.status, errmsg=errmsg)
 
 
 MAX_AGE: Final = 7200  # default lifetime of a link in seconds, as in WeChat's sample
@@ -179,7 +186,7 @@ class UploadGrant:
     url: str = field(repr=False)
     token: str = field(repr=False)
     authorization: str = field(repr=False)
-    file_id: str
+    file_id: str = field(validator=min_len(1))
     cos_file_id: str = field(repr=False)
 
 
@@ -207,11 +214,11 @@ class WantedFile:
 
 @frozen(kw_only=True)
 class FoundFile:
-    """Per-file result from WeChat; any status other than 0 means there is no link."""
+    """Per-file result from WeChat; there is a link only if the status is 0."""
 
-    fileid: str
+    fileid: str = ""
     download_url: str = field(default="", repr=False)
-    status: int = 0
+    status: int | None = None
     errmsg: str = ""
 
 

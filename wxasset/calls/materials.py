@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from attrs import Attribute, field, frozen
+from attrs.validators import min_len
 
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.errors import Hint, SourceError, UsageError
@@ -68,7 +69,7 @@ class AddedMaterial:
         reconciled: Whether the response was lost and the material was found in the library by its name and time.
     """
 
-    media_id: str
+    media_id: str = field(validator=min_len(1))
     url: str | None = field(default=None, converter=_or_none)
     reconciled: bool = field(default=False, metadata=wire_name())
 
@@ -115,12 +116,12 @@ class AddMaterial(Upload[AddedMaterial]):
         if self.type == "video" and not (value and value.title):
             raise SourceError(
                 "A video needs a title.",
-                Hint("Pass title=, and introduction= if you like.", "上传视频须传入 title=，可另传 introduction=。"),
+                Hint("Give a title, and an introduction if you like.", "上传视频须填写标题（title），可另填简介。"),
             )
         if self.type != "video" and value is not None:
             raise SourceError(
                 f"A title or introduction belongs to a video, not to {self.type!r}.",
-                Hint("Leave title= and introduction= out.", "只有视频才需要 title= 和 introduction=，请去掉。"),
+                Hint("Leave title and introduction out.", "只有视频才需要标题和简介，请去掉。"),
             )
 
 
@@ -128,7 +129,7 @@ class AddMaterial(Upload[AddedMaterial]):
 class ImageURL:
     """Response to `UploadImage`."""
 
-    url: str
+    url: str = field(validator=min_len(1))
 
 
 @frozen(kw_only=True)
@@ -269,7 +270,7 @@ class MaterialItem:
         content: The articles; None for other types.
     """
 
-    media_id: str
+    media_id: str = field(validator=min_len(1))
     update_time: int = 0
     name: str = ""
     url: str | None = field(default=None, converter=_or_none)

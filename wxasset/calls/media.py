@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from attrs import field, frozen
+from attrs.validators import min_len
 
 from wxasset.calls.base import Download, Effect, Route, Upload
 from wxasset.calls.materials import Video, known_type, present
@@ -24,7 +25,7 @@ class TemporaryMedia:
     """
 
     type: str
-    media_id: str = field(metadata=wire_name("media_id", "thumb_media_id"))
+    media_id: str = field(validator=min_len(1), metadata=wire_name("media_id", "thumb_media_id"))
     created_at: int
 
 

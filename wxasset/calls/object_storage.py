@@ -126,8 +126,8 @@ def _link(fileid: str, found: FoundFile | None, max_age: int) -> FileURL:
     if found is None:
         missing = "WeChat's response does not mention this file"
         return FileURL(fileid=fileid, url=None, status=None, errmsg=missing, max_age=max_age)
-    if found.status == 0 and not found.download_url:
-        missing = "WeChat's response contains no link to this file"
+    if found.status is None or (found.status == 0 and not found.download_url):
+        missing = f"WeChat's response contains no {'status of' if found.status is None else 'link to'} this file"
         return FileURL(fileid=fileid, url=None, status=None, errmsg=missing, max_age=max_age)
     url = found.download_url if found.status == 0 else None
     return FileURL(fileid=fileid, url=url, status=found.status, errmsg=found.errmsg, max_age=max_age)

@@ -21,10 +21,11 @@ from wxasset.cli.commands.quota import quota_command
 from wxasset.cli.commands.simulate import demo_command, simulate_command
 from wxasset.cli.commands.token import token_command
 from wxasset.cli.doctor.command import doctor_command
-from wxasset.cli.runtime import console as view
+from wxasset.cli.runtime.console import output_console, prepare_output
 from wxasset.cli.runtime.errors import note, tell
 from wxasset.cli.runtime.exit_codes import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
 from wxasset.cli.runtime.help import helped
+from wxasset.cli.runtime.language import check_language
 from wxasset.cli.runtime.output import drop_stdout, drop_unwritable, open_closed
 from wxasset.errors import WxAssetError
 
@@ -36,7 +37,7 @@ app: App = App(
     help="Tools of the wxasset SDK for WeChat media assets. Try: wxasset demo",
     help_epilogue=EXIT_CODES,
     help_format="plaintext",
-    console=view.output_console(),
+    console=output_console(),
     version=__version__,
 )
 
@@ -60,9 +61,10 @@ app.command(helped(demo_command), name="demo", usage="Usage: wxasset demo [OPTIO
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status; every expected failure is told on stderr."""
     open_closed()
-    view.prepare_output()
+    prepare_output()
     as_json = "--json" in arguments
     try:
+        check_language()
         status: int | None = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except BrokenPipeError:  # of stdout; those of the network have become errors of this package

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import anyio
 from attrs import define, evolve, field, frozen
 
-from wxasset.calls.base import Ack, Call, Download, Upload
+from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.materials import AddedMaterial, ListMaterials, MaterialPage, recovered
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.engine.operation import Once, Operation
@@ -51,8 +51,9 @@ from wxasset.transfer.event_loop import is_cancellation
 from wxasset.transfer.http import Request, Timeouts, Transport
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Source
-from wxasset.wire.codec import decode, excerpt
+from wxasset.wire.codec import decode
 from wxasset.wire.filenames import marked_name
+from wxasset.wire.json_bodies import excerpt
 from wxasset.wire.limits import Limits
 from wxasset.wire.multipart import sent_name
 from wxasset.wire.url_policy import DownloadPolicy
@@ -230,14 +231,8 @@ class Engine:
 
         async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above
             async with self.transport.follow(file.url, self.downloads, request, partial.headers()) as reply:
-                # Object storage marks what it sends; other answers may be a gateway's.
-                marked = reply.etag is not None or partial.done > 0
-                if marked:
-                    answer: Ack | FileReply = file_reply(file, reply, self.limits, done=partial.done)
-                else:
-                    answer = await json_or_file(file, reply, self.limits)
-                if not isinstance(answer, FileReply):
-                    raise DecodeError(f"{reply.path} answered with JSON instead of the file.", reply.path)
+                # Cloud files may have any content, so the status decides.
+                answer = file_reply(file, reply, self.limits, done=partial.done)
                 await partial.take(reply, answer, request.progress)
 
         await self._run(Operation(file, partial=partial), once)
@@ -304,6 +299,7 @@ class Engine:
             else:
                 self.quota.refill(attempt.cost)
                 return result
+            begun += operation.delivery.waited
             if operation.moved():  # a resumed download that receives bytes is not out of patience
                 self.quota.refill(attempt.cost)
                 attempt, begun = _FIRST, time.monotonic()

@@ -199,8 +199,8 @@ def cannot_resend(failure: WxAssetError) -> SourceError:
         f"WeChat refused the access token after the stream had been read, so it could not be sent again."
         f" ({failure.message})",
         Hint(
-            "Call again with a fresh stream: the next call fetches a new token. Without size= a stream is kept and sent"
-            " again by itself.",
-            "请用新的数据流重新调用，届时会获取新的 token；不传 size= 时数据会先缓存，可自动重发。",
+            "Try again from the start of the data: the next call fetches a new token. A stream without a declared size"
+            " is cached and sent again automatically.",
+            "请从头重新提供数据后重试，届时会获取新的 token；未声明大小的数据流会先缓存，可自动重发。",
         ),
     )

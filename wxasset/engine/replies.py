@@ -1,21 +1,23 @@
-"""Distinguish JSON responses from files by their first bytes."""
+"""Distinguish files from other responses by their first bytes."""
 
 from typing import Any, Final, TypeVar
 
 from wxasset.calls.base import Call, Download
 from wxasset.calls.object_storage import FetchLink
-from wxasset.errors import DecodeError, NotAFileError, ReplyTooLarge
+from wxasset.errors import DecodeError, NotAFileError, TruncatedDownload
 from wxasset.transfer.downloads.download import FileReply
 from wxasset.transfer.http import Reply
-from wxasset.wire.codec import excerpt, looks_like_json, looks_like_page, reply_or_file
-from wxasset.wire.filenames import is_attachment
+from wxasset.wire.codec import decode
+from wxasset.wire.formats import Content, content_of
+from wxasset.wire.json_bodies import excerpt, raise_for_errcode
 from wxasset.wire.limits import KIB, Limits
 
 __all__ = ["file_reply", "json_or_file", "max_reply", "not_a_file"]
 
 R = TypeVar("R")
 
-_ENVELOPE: Final = 4 * KIB  # bytes; maximum size of an error body sent with file headers
+_HEAD: Final = 512  # bytes; random data of this length never looks like text
+_BLANK: Final = 4 * KIB  # bytes; maximum length of the white space before a body
 
 
 def max_reply(call: Call[Any], limits: Limits) -> int:
@@ -24,42 +26,39 @@ def max_reply(call: Call[Any], limits: Limits) -> int:
 
 
 async def json_or_file(call: Download[R], reply: Reply, limits: Limits) -> R | FileReply:
-    """Read the start of a response; return the decoded JSON, or the open file.
+    """Return the decoded JSON, or the open file; the bytes decide, and no header.
 
     Raises:
-        DecodeError: The body is empty, or a page of HTML or XML.
-        NotAFileError: A link leads to a page.
+        APIError: The body is an error, possibly broken.
+        DecodeError: The body is empty, a page, text, or JSON other than the response of this call.
+        NotAFileError: A link leads to a page or to text.
         ReplyTooLarge: The JSON is larger than the limit.
     """
-    attachment = is_attachment(reply.disposition)
-    most = _ENVELOPE if attachment else reply.most(max_reply(call, limits))
     head = await _head(reply)
-    if looks_like_json(head):
-        while len(head) <= most and (chunk := await reply.next_chunk()):
-            head += chunk
-        if len(head) <= most:
-            answer: R | None = reply_or_file(bytes(head), call.reply, call.route.path, attachment=attachment)
-            if answer is not None:
-                return answer
-        elif not attachment:
-            # It may be an error, and an error must not be written to the destination.
-            raise ReplyTooLarge(f"{reply.path} answered with more than {most} bytes.", reply.path, limit=most)
-    if not attachment and looks_like_page(head):
-        if isinstance(call, FetchLink):
-            raise not_a_file(reply.path)
-        start = excerpt(bytes(head))
-        raise DecodeError(f"{reply.path} answered with a page of HTML or XML.", reply.path, excerpt=start)
-    return file_reply(call, reply, limits, bytes(head))
+    content = content_of(head.lstrip()[:_HEAD])
+    if content is Content.FILE:
+        return file_reply(call, reply, limits, head)
+    if content is Content.JSON:
+        body = await reply.read(max_reply(call, limits), head)
+        decoded: R = decode(body, call.reply, call.route.path)
+        return decoded
+    if isinstance(call, FetchLink):
+        raise not_a_file(reply.path)
+    raise DecodeError(f"{reply.path} returned {content.value} instead of a file.", reply.path, excerpt=excerpt(head))
 
 
-async def _head(reply: Reply) -> bytearray:
-    """Read chunks until one has more than white space."""
+async def _head(reply: Reply) -> bytes:
+    """Read the first bytes after white space."""
     head = bytearray()
-    while len(head) <= _ENVELOPE and not head.strip() and (chunk := await reply.next_chunk()):
-        head += chunk
-    if len(head) <= _ENVELOPE and not head.strip():
-        raise DecodeError(f"{reply.path} answered with an empty body.", reply.path)
-    return head
+    try:
+        while len(head.strip()) < _HEAD and len(head) <= _BLANK and (chunk := await reply.next_chunk()):
+            head += chunk
+    except TruncatedDownload:
+        raise_for_errcode(bytes(head), reply.path)
+        raise
+    if not head.strip():
+        raise DecodeError(f"{reply.path} returned an empty body.", reply.path)
+    return bytes(head)
 
 
 def file_reply(call: Download[Any], reply: Reply, limits: Limits, head: bytes = b"", *, done: int = 0) -> FileReply:
@@ -78,5 +77,5 @@ def file_reply(call: Download[Any], reply: Reply, limits: Limits, head: bytes = 
 
 
 def not_a_file(path: str) -> NotAFileError:
-    """Return the error for a link to a page."""
+    """Return the error for a link to something other than a file."""
     return NotAFileError(f"{path} leads to a page, not to a file.", path)

@@ -8,6 +8,7 @@ from wxasset.calls.base import Effect, Route
 from wxasset.errors import (
     APIError,
     BusyError,
+    ConnectError,
     DecodeError,
     HTTPStatusError,
     RateLimitedError,
@@ -235,8 +236,8 @@ def _next(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPoli
     if route.effect is not Effect.CREATE and _stale(error, attempt):
         return Resend(stale=True, in_doubt=unclear or attempt.in_doubt)
     if unclear or never_reached_server(error) or is_turned_away(error):
-        # What is too large stays too large.
-        return Raise() if isinstance(error, ReplyTooLarge) else _again(error, attempt, policy, in_doubt=unclear)
+        permanent = isinstance(error, ReplyTooLarge) or (isinstance(error, ConnectError) and error.permanent)
+        return Raise() if permanent else _again(error, attempt, policy, in_doubt=unclear)
     if attempt.in_doubt and isinstance(error, APIError) and error.errcode in route.gone:
         return AlreadyDone()
     return Raise()

@@ -156,7 +156,7 @@ class WxAssetError(Exception):
 class UsageError(WxAssetError, ValueError):
     """The call itself is wrong: a bad argument, missing credentials, a closed session. Nothing was sent."""
 
-    _hint = Hint("Correct the call; nothing was sent.", "调用方式有误，请更正后再试；请求未发出。")
+    _hint = Hint("Correct the arguments; nothing was sent.", "参数有误，请更正后再试；请求未发出。")
 
 
 @define(eq=False, slots=False)
@@ -172,13 +172,35 @@ class RequestError(WxAssetError):
     _hint = Hint("Check the network and try again.", "请检查网络后重试。")
 
 
+@define(eq=False, slots=False)
 class ConnectError(RequestError):
-    """Name resolution, the connection or TLS failed: nothing was sent, so a repetition is harmless."""
+    """Name resolution, the proxy, the connection or TLS failed: nothing was sent, so a repetition is harmless.
+
+    Attributes:
+        proxy: Host and port of the proxy that was used; None without one.
+        status: HTTP status with which the proxy refused to connect; None if it did not respond with one.
+        permanent: Whether a repetition cannot succeed: an invalid certificate, or a proxy that refused with 401, 403 or
+            407.
+    """
+
+    proxy: str | None = None
+    status: int | None = None
+    permanent: bool = False
 
     _hint = Hint(
-        "Nothing was sent. Check DNS, proxy, firewall and `base_url`, then try again.",
-        "请求尚未发出。请检查 DNS、代理、防火墙和 `base_url` 后重试。",
+        "Nothing was sent. Check DNS, proxy, firewall and the base URL, then try again.",
+        "请求尚未发出。请检查 DNS、代理、防火墙和基础地址（base URL）后重试。",
     )
+    _refused: ClassVar[Hint] = Hint(
+        "Nothing was sent. Check address, user and password of the proxy (HTTPS_PROXY, `proxy=`), and whether it may"
+        " connect to this host.",
+        "请求尚未发出。请检查代理的地址、用户名和密码（HTTPS_PROXY 或 `proxy=`），以及代理是否允许连接该主机。",
+    )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy; another one if the proxy refused."""
+        return self._hint if self.status is None else self._refused
 
 
 @define(eq=False, slots=False)
@@ -198,8 +220,9 @@ class TransferTimeout(TransferError):
     """No byte moved for `Timeouts.stall` seconds, or too few for `Timeouts.total` and `Timeouts.min_rate`."""
 
     _hint = Hint(
-        "The peer stalled. Try again, or raise `Timeouts(stall=..., total=...)` on a slow line.",
-        "对端无响应。请重试；线路较慢时可调大 `Timeouts(stall=..., total=...)`。",
+        "The peer stalled. Check the network and try again; on a slow line a program can raise the stall and total"
+        " timeouts.",
+        "对端无响应。请检查网络后重试；线路较慢时，程序可调大 stall 和 total 超时。",
     )
 
 
@@ -237,14 +260,14 @@ class UploadOutcomeUnknown(RequestError):
         "或用 `iter_materials` 按文件名查找，避免重复占用额度。",
     )
     _several: ClassVar[Hint] = Hint(
-        "One of `error.candidates` may be it: look at them, and delete what is too much."
-        " `UploadPolicy(unique_names=True)` tells files of one name apart.",
+        "One of `error.candidates` may be this upload: look at them, and delete surplus copies."
+        " `UploadPolicy(unique_names=True)` gives each file a name of its own.",
         "`error.candidates` 中可能有本次上传的素材，请核对后删除多余的；"
-        "同名文件可用 `UploadPolicy(unique_names=True)` 区分。",
+        "`UploadPolicy(unique_names=True)` 可为每个文件生成唯一的文件名。",
     )
     _unlisted: ClassVar[Hint] = Hint(
-        "WeChat does not list these uploads: upload it again where a second copy does no harm;"
-        " `UploadPolicy(unlisted='resend')` does that by itself.",
+        "WeChat does not list these uploads: upload it again if a second copy does no harm;"
+        " `UploadPolicy(unlisted='resend')` does so automatically.",
         "上传结果未知，且微信不提供此类文件的列表：若重复无妨，可再次上传，或设置 `UploadPolicy(unlisted='resend')`。",
     )
 
@@ -290,8 +313,8 @@ class ReplyError(WxAssetError):
     remedy: Hint | None = field(default=None, kw_only=True)
 
     _hint = Hint(
-        "Something between you and WeChat may have answered instead: check proxies and `base_url`.",
-        "可能是代理或网关代替微信作了应答，请检查代理和 `base_url`。",
+        "A proxy or gateway may have responded instead of WeChat: check proxies and the base URL.",
+        "响应可能来自代理或网关而非微信，请检查代理和基础地址（base URL）。",
     )
 
     @property
@@ -381,15 +404,19 @@ class ReplyTooLarge(ReplyError):
 
     limit: int
 
-    _hint = Hint("Raise the byte limit in `Limits` if you expect so much.", "如确需接收，请在 `Limits` 中调大上限。")
+    _hint = Hint(
+        "Check the id and the base URL; if so much data is expected, a program can raise the limit.",
+        "请检查 id 和基础地址（base URL）；如确需接收，程序可调大上限。",
+    )
 
 
 class UnsafeURLError(ReplyError):
     """A URL that the server gave must not be followed."""
 
     _hint = Hint(
-        "The address is not a public media host; see `DownloadPolicy`.",
-        "该地址不是允许的公网媒体域名，参见 `DownloadPolicy`。",
+        "The link does not lead to a public media host and was not followed. Check the base URL; a program can allow"
+        " other hosts.",
+        "该链接不是允许的公网媒体域名，未下载。请检查基础地址（base URL）；程序可放行其他主机。",
     )
 
 
@@ -397,8 +424,8 @@ class NotAFileError(ReplyError):
     """A link leads to a page of HTML instead of to the file; nothing was saved."""
 
     _hint = Hint(
-        "WeChat gives some accounts the page on which a video is played: open `video.down_url` in a browser.",
-        "微信对部分账号返回的是视频播放页面而不是文件，请在浏览器中打开 `video.down_url`。",
+        "WeChat gives some accounts a page playing the video instead of the file: watch it on mp.weixin.qq.com.",
+        "微信对部分账号返回的是视频播放页面而不是文件，请登录 mp.weixin.qq.com 查看。",
     )
 
 
@@ -527,8 +554,9 @@ class DestinationError(WxAssetError):
     """The place to download to cannot be written. Nothing incomplete was left there."""
 
     _hint = Hint(
-        "Check that the directory exists, is writable and has room; pass a path, a directory or a binary file.",
-        "请检查目录是否存在、可写且空间充足；请传入路径、目录或以二进制方式打开的文件。",
+        "Check that the destination is a regular file or a directory, and that the directory exists, is writable and"
+        " has room.",
+        "请检查目标是否为普通文件或目录，以及目录是否存在、可写且空间充足。",
     )
 
 
@@ -572,8 +600,8 @@ class StreamConsumedError(WxAssetError):
     """The stream has been read, or its block has been left; it holds nothing any more."""
 
     _hint = Hint(
-        "A stream is read once, inside its `async with`; keep the bytes, or open the material again.",
-        "数据流只能在 `async with` 内读取一次；请自行保存数据，或重新打开素材。",
+        "A stream can be read once, while it is open; keep the bytes, or open the material again.",
+        "数据流只能在打开期间读取一次；请自行保存数据，或重新打开素材。",
     )
 
 
@@ -588,8 +616,8 @@ class PartialDeleteError(WxAssetError):
     report: DeletionOutcome
 
     _hint = Hint(
-        "See `error.report.failed`; the files in `error.report.deleted` are gone.",
-        "未删除的文件见 `error.report.failed`，其余文件已删除。",
+        "The failed files still exist; delete them again. The other files are deleted.",
+        "列出的文件未删除，请重新删除；其余文件已删除。",
     )
 
 

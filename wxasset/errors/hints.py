@@ -1,6 +1,7 @@
 """Hints for WeChat's error codes, in English and Chinese.
 
-Pure data. A code that is absent has no hint and belongs to no group; it is still reported, with WeChat's own text.
+Pure data. The hints fit users of the Python API and of the command line alike: they name no argument, method or
+command. A code without an entry has no hint and belongs to no group; it is still reported, with WeChat's own text.
 """
 
 from collections.abc import Mapping
@@ -38,8 +39,8 @@ _HINTS: Final = {
         "云开发背后的微信后台出错，几秒后重试。",
     ),
     -601002: Hint(
-        "The WeChat backend rejected an argument. Check `env` and the form of every id in `fileids`.",
-        "微信后台不接受某个参数，检查 `env` 以及 `fileids` 中每个 id 的格式。",
+        "The WeChat backend rejected an argument. Check the environment id and the form of every file id.",
+        "微信后台不接受某个参数，检查环境 ID 以及每个文件 ID 的格式。",
     ),
     -601003: Hint(
         "The network inside the WeChat backend failed. Try again in a few seconds.",
@@ -52,36 +53,39 @@ _HINTS: Final = {
         "云环境内部出错，几秒后重试；仍失败就到云开发控制台查看环境状态。",
     ),
     -501002: Hint(
-        "The cloud environment answered too late, so the work may be done. Try again with fewer `fileids`.",
-        "云环境响应超时，操作可能已完成；减少 `fileids` 后重试。",
+        "The cloud environment answered too late, so the work may be done. Try again with fewer files.",
+        "云环境响应超时，操作可能已完成；减少文件数后重试。",
     ),
     -501003: Hint(
         "The environment has used up the requests of its plan. Wait for the quota to renew or choose a larger plan.",
         "环境套餐的请求次数已用完，等额度恢复，或升级套餐。",
     ),
     -501004: Hint(
-        "Too many requests run at once for this environment. Lower `concurrency` and try again.",
-        "该环境的并发请求过多，调小 `concurrency` 后再试。",
+        "Too many requests run at once for this environment. Run fewer at once and try again.",
+        "该环境的并发请求过多，减少并发后再试。",
     ),
     -501005: Hint(
-        "`env` is wrong or not in service. Use the environment id (not its display name) and an appid that owns it.",
-        "`env` 有误或环境异常：填环境 ID 而非名称，并使用该环境所属的 appid。",
+        "The environment is wrong or not in service. Use its id, not its display name, and the appid of its owner.",
+        "环境有误或异常：填环境 ID 而非名称，并使用该环境所属的 appid。",
     ),
     -501006: Hint(
-        "A parameter common to all cloud calls is wrong. Check `env` first, then the fields of your own call.",
-        "云开发公共参数有误，先查 `env`，再查自定义调用的字段。",
+        "A parameter common to all cloud calls is wrong. Check the environment id, then the other fields of the "
+        "request.",
+        "云开发公共参数有误，先查环境 ID，再查请求的其他字段。",
     ),
     -501007: Hint(
-        "The cloud rejected an argument. Check `env`, the path, and that every id in `fileids` starts with cloud://.",
-        "云端不接受某个参数：检查 `env`、路径，`fileids` 中的 id 应以 cloud:// 开头。",
+        "The cloud rejected an argument. Check the environment id and the path; every file id starts with cloud://.",
+        "云端不接受某个参数：检查环境 ID 和路径，文件 ID 应以 cloud:// 开头。",
     ),
     -501008: Hint(
-        "The cloud refused where the request came from. Check the security settings of `env` in the cloud console.",
-        "云端拒绝了请求来源，到云开发控制台检查 `env` 的安全设置。",
+        "The cloud refused where the request came from. Check the security settings of the environment in the cloud "
+        "console.",
+        "云端拒绝了请求来源，到云开发控制台检查该环境的安全设置。",
     ),
     -501009: Hint(
-        "The cloud resource is missing or was never set up. Check `env` and open its storage page in the console once.",
-        "云资源不存在或未初始化：核对 `env`，并在控制台打开一次存储页。",
+        "The cloud resource is missing or was never set up. Check the environment id, and open its storage page in "
+        "the console once.",
+        "云资源不存在或未初始化：核对环境 ID，并在控制台打开一次存储页。",
     ),
     -501015: Hint(
         "The read quota of the environment is spent. Wait for it to renew or choose a larger plan.",
@@ -92,79 +96,81 @@ _HINTS: Final = {
         "环境的写请求配额已用完，等额度恢复，或升级套餐。",
     ),
     -501017: Hint(
-        "The disk of the environment is full. Delete files with `batch_delete_file` or choose a larger plan.",
-        "环境的存储空间已满，用 `batch_delete_file` 清理文件，或升级套餐。",
+        "The disk of the environment is full. Delete files or choose a larger plan.",
+        "环境的存储空间已满，请清理文件，或升级套餐。",
     ),
     -501018: Hint(
-        "The cloud resource is out of service. Look at the status and the bill of `env` in the cloud console.",
-        "云资源当前不可用，到云开发控制台查看 `env` 的状态和账单。",
+        "The cloud resource is out of service. Look at the status and the bill of the environment in the cloud "
+        "console.",
+        "云资源当前不可用，到云开发控制台查看该环境的状态和账单。",
     ),
     -501019: Hint(
-        "The caller may not do this in the environment. Check that the appid owns `env` or was granted access to it.",
-        "无权在该环境执行此操作，确认该 appid 拥有 `env` 或已获授权。",
+        "The caller may not do this in the environment. Check that the appid owns the environment or has access to it.",
+        "无权在该环境执行此操作，确认该环境属于此 appid 或已授权给它。",
     ),
     -501020: Hint(
-        "The cloud rejected an argument without naming it. Compare `env`, path and `fileids` with a call that works.",
-        "云端报参数错误但未说明是哪个，逐一核对 `env`、路径和 `fileids`。",
+        "The cloud rejected an argument without naming it. Compare environment id, path and file ids with a working "
+        "call.",
+        "云端报参数错误但未说明是哪个，逐一核对环境 ID、路径和文件 ID。",
     ),
     -501021: Hint(
         "The environment does not support this operation. Check its type and plan in the cloud console.",
         "该环境不支持此操作，到云开发控制台查看环境类型和套餐。",
     ),
     -503001: Hint(
-        "Cloud storage could not serve this file. Check its id and `env`, then try again later.",
-        "云存储无法处理该文件，核对文件 id 与 `env`，稍后再试。",
+        "Cloud storage could not serve this file. Check the file id and the environment id, then try again later.",
+        "云存储无法处理该文件，核对文件 ID 与环境 ID，稍后再试。",
     ),
     -503002: Hint(
-        "The caller may not touch this file. Check that it lies in `env`, and the storage permissions in the cloud "
-        "console.",
-        "无权访问该文件：确认它属于 `env`，并检查控制台中的存储权限。",
+        "The caller may not touch this file. Check that it belongs to the environment, and the storage permissions in "
+        "the "
+        "cloud console.",
+        "无权访问该文件：确认它属于该环境，并检查控制台中的存储权限。",
     ),
     -503003: Hint(
-        "No such file in cloud storage. It was deleted or never uploaded, or the id in `fileids` belongs to another "
-        "`env`.",
-        "云存储中没有该文件：已删除、从未传成，或 `fileids` 中的 id 属于别的 `env`。",
+        "No such file in cloud storage. It was deleted or never uploaded, or its id belongs to another environment.",
+        "云存储中没有该文件：已删除、从未传成，或文件 ID 属于别的环境。",
     ),
     -503004: Hint(
-        "The storage signature is not valid. Do not reuse old links or forms: ask for new ones with `file_urls` or "
-        "`upload_file`.",
-        "存储签名无效，旧链接和旧表单不要复用，用 `file_urls` 或 `upload_file` 重新获取。",
+        "The storage signature is not valid. Do not reuse old links or upload forms; request new ones.",
+        "存储签名无效，旧链接和旧表单不要复用，请重新获取。",
     ),
     # Credentials, arguments and media that are wrong.
     40001: Hint(
-        "Wrong AppSecret in `WxSession(appid, secret)`, or another program keeps fetching classic tokens. One refresh "
-        "did not help: use stable tokens everywhere.",
-        "`WxSession(appid, secret)` 的 AppSecret 有误，或别的程序仍在取普通 token；刷新一次仍无效，请全部改用 "
-        "stable_token。",
+        "The AppSecret is wrong, or another program keeps fetching classic tokens. One refresh did not help: use "
+        "stable "
+        "tokens everywhere.",
+        "AppSecret 有误，或别的程序仍在取普通 token；刷新一次仍无效，请全部改用 stable_token。",
     ),
     40002: Hint(
-        "The grant_type of a token request is wrong. It must be client_credential; look at your own token source.",
-        "取 token 的 grant_type 不对，应为 client_credential，检查自己的 token 来源。",
+        "The grant_type of a token request is wrong. It must be client_credential; check the program behind the token "
+        "source.",
+        "取 token 的 grant_type 不对，应为 client_credential，检查 token 来源的程序。",
     ),
     40004: Hint(
-        "`type` is not allowed here: upload image, voice, video or thumb; list image, voice, video or news.",
-        "`type` 不合法：上传可用 image、voice、video、thumb；列表可用 image、voice、video、news。",
+        "This type is not allowed here: upload image, voice, video or thumb; list image, voice, video or news.",
+        "类型不合法：上传可用 image、voice、video、thumb；列表可用 image、voice、video、news。",
     ),
     40005: Hint(
-        "The file is not of the kind that `type` names, such as an mp4 sent as image. Change `type` or the file.",
-        "文件与 `type` 不符（如把 mp4 当 image 上传），改 `type` 或换文件。",
+        "The file does not match its type, such as an mp4 sent as image. Change the type or the file.",
+        "文件与类型不符（如把 mp4 当 image 上传），请改类型或换文件。",
     ),
     40006: Hint(
         "The temporary file is too large: image and video 10 MB, voice 2 MB, thumb 64 KB. Compress it.",
         "临时素材过大：图片、视频 10 MB，语音 2 MB，缩略图 64 KB，请压缩。",
     ),
     40007: Hint(
-        "No such `media_id` in this account: mistyped, already deleted, another account's, or a temporary one where a "
+        "No such media_id in this account: mistyped, already deleted, another account's, or a temporary one where a "
         "permanent one is needed (or expired after 3 days).",
-        "本账号没有这个 `media_id`：写错、已删除、属于别的账号，或误用了临时素材的 id（3 天后失效）。",
+        "本账号没有这个 media_id：写错、已删除、属于别的账号，或误用了临时素材的 id（3 天后失效）。",
     ),
     40008: Hint(
-        "WeChat does not know this `type`. Use image, voice, video or thumb, in lower case.",
-        "微信不认识这个 `type`，请用小写的 image、voice、video 或 thumb。",
+        "WeChat does not know this type. Use image, voice, video or thumb, in lower case.",
+        "微信不认识这个类型，请用小写的 image、voice、video 或 thumb。",
     ),
     40009: Hint(
-        "The picture is too large: 10 MB as a material, under 1 MB for `upload_image`. Shrink it.",
-        "图片过大：素材上限 10 MB，`upload_image` 须小于 1 MB，请缩小。",
+        "The picture is too large: 10 MB as a material, under 1 MB inside an article. Shrink it.",
+        "图片过大：素材上限 10 MB，图文内图片须小于 1 MB，请缩小。",
     ),
     40010: Hint(
         "The voice file is too large: at most 2 MB and 60 seconds. Cut it or lower the bit rate.",
@@ -184,24 +190,25 @@ _HINTS: Final = {
         "微信不认识这个 appid：从「基本配置」重新复制，注意大小写、空格，不要填成原始 ID（gh_ 开头）。",
     ),
     40014: Hint(
-        "The access token is malformed. See whether `tokens` or `store` hands out a cut, quoted or foreign string.",
-        "access_token 格式不对，检查 `tokens` 或 `store` 是否给出了截断、带引号或别处的字符串。",
+        "The access token is malformed. Check whether the token source or token store returns a cut, quoted or "
+        "foreign string.",
+        "access_token 格式不对，检查 token 来源或 token 存储是否返回了截断、带引号或别处的字符串。",
     ),
     40033: Hint(
-        "The JSON holds \\u escapes. Send Chinese as raw UTF-8 (ensure_ascii=False) in your own call.",
-        "JSON 中含有 \\u 转义，自定义调用请直接发送 UTF-8 中文（ensure_ascii=False）。",
+        "The JSON contains \\u escapes. Send Chinese text as raw UTF-8.",
+        "JSON 中含有 \\u 转义，请直接发送 UTF-8 中文。",
     ),
     40035: Hint(
-        "An argument has a wrong length or range. Check `count` (1 to 20), `offset`, and the length of texts.",
-        "参数长度或范围不对，检查 `count`（1 到 20）、`offset` 和文字长度。",
+        "An argument has a wrong length or range. Check page size (1 to 20), offset, ids, and the length of texts.",
+        "参数长度或范围不对，检查每页数量（1 到 20）、偏移量、各 id 和文字长度。",
     ),
     40038: Hint(
-        "WeChat cannot read this form of request. Check the Content-Type and the body of your own call.",
-        "微信不接受这种请求格式，检查自定义调用的 Content-Type 和正文。",
+        "WeChat cannot read this form of request. Check the Content-Type and the body of the request.",
+        "微信不接受这种请求格式，检查请求的 Content-Type 和正文。",
     ),
     40066: Hint(
-        "WeChat has no such path. Remove any path from `base_url`, and check the route of your own call.",
-        "接口路径不存在：`base_url` 不要带路径，并核对自定义调用的路由。",
+        "WeChat has no such path. Remove any path from the base URL, and check the path of the request.",
+        "接口路径不存在：基础地址（base URL）不要带路径，并核对请求的路径。",
     ),
     40090: Hint(
         "WeChat refused the address the request came from. Check the outgoing address, the proxy and the IP "
@@ -217,26 +224,26 @@ _HINTS: Final = {
         "第三方平台的 component_appid 与 component_appsecret 不匹配，到 open.weixin.qq.com 重新复制。",
     ),
     40097: Hint(
-        "An argument is not valid. Lists: `count` from 1 to 20 and `offset` from 0; cloud files: `env` and `fileids`.",
-        "参数不合法：列表查 `count`（1 到 20）和 `offset`（从 0 起），云文件查 `env` 和 `fileids`。",
+        "An argument is not valid. Lists: 1 to 20 a page, offset from 0; cloud files: environment id and file ids.",
+        "参数不合法：列表查每页数量（1 到 20）和偏移量（从 0 起），云文件查环境 ID 和文件 ID。",
     ),
     40101: Hint(
-        "A required argument is missing. Cloud files need `env` and a path or `fileids`.",
-        "有必填参数没传：云文件接口需要 `env`，以及路径或 `fileids`。",
+        "A required argument is missing. Cloud files need an environment id and a path or file ids.",
+        "有必填参数没传：云文件接口需要环境 ID，以及路径或文件 ID。",
     ),
     40113: Hint(
-        "WeChat reads jpg, png, gif, bmp, mp3, wma, wav, amr and mp4 only. Give `filename=` such an extension; "
+        "WeChat reads jpg, png, gif, bmp, mp3, wma, wav, amr and mp4 only. Give the filename such an extension; "
         "convert webp and HEIC first.",
-        "仅支持 jpg、png、gif、bmp、mp3、wma、wav、amr、mp4：`filename=` 须带这些扩展名，webp、HEIC 先转换。",
+        "仅支持 jpg、png、gif、bmp、mp3、wma、wav、amr、mp4：文件名须带这些扩展名，webp、HEIC 先转换。",
     ),
     40125: Hint(
         "The AppSecret is wrong, or was reset. Copy the present one from Basic Configuration (mini programs: "
-        "Development Settings) into `WxSession(appid, secret)`.",
-        "AppSecret 有误或已被重置，到「基本配置」（小程序为「开发设置」）取最新的填入 `WxSession(appid, secret)`。",
+        "Development Settings).",
+        "AppSecret 有误或已被重置，到「基本配置」（小程序为「开发设置」）复制最新的。",
     ),
     40137: Hint(
-        "WeChat does not take this picture format. For `upload_image` convert it to jpg or png.",
-        "图片格式不支持，使用 `upload_image` 前请转成 jpg 或 png。",
+        "WeChat does not take this picture format. Convert images inside articles to jpg or png.",
+        "图片格式不支持，图文内图片请转成 jpg 或 png。",
     ),
     40164: Hint(
         "Add the address named in the message to the IP allow-list in Basic Configuration (mini programs: Development "
@@ -249,33 +256,33 @@ _HINTS: Final = {
     ),
     # Something is missing.
     41001: Hint(
-        "No token was sent. See what `tokens` returns; in cloud hosting, open this API path for tokenless calls in "
-        "the console.",
-        "请求没有带 token：检查 `tokens` 的返回值；云托管内请在控制台为该接口开通免 token 调用。",
+        "No token was sent. Check the token source; in cloud hosting, open this API path for tokenless calls in the "
+        "console.",
+        "请求没有带 token：检查 token 来源；云托管内请在控制台为该接口开通免 token 调用。",
     ),
     41002: Hint(
-        "The appid is empty. Fill in `WxSession(appid, secret)` or WXASSET_APPID.",
-        "appid 为空，填写 `WxSession(appid, secret)` 或环境变量 WXASSET_APPID。",
+        "The appid is empty. Pass it, or set WXASSET_APPID.",
+        "appid 为空，请填写 appid 或环境变量 WXASSET_APPID。",
     ),
     41003: Hint(
         "The refresh token is missing. Send the authorizer_refresh_token that you stored for this account.",
         "缺少 refresh_token，请带上为该账号保存的 authorizer_refresh_token。",
     ),
     41004: Hint(
-        "The AppSecret is empty. Fill in `WxSession(appid, secret)` or WXASSET_SECRET.",
-        "AppSecret 为空，填写 `WxSession(appid, secret)` 或环境变量 WXASSET_SECRET。",
+        "The AppSecret is empty. Pass it, or set WXASSET_SECRET.",
+        "AppSecret 为空，请填写 AppSecret 或环境变量 WXASSET_SECRET。",
     ),
     41005: Hint(
-        "WeChat found no named file in the upload, or no title for a video. Pass `filename=`, and `title=` for videos.",
-        "上传中没有带文件名的文件，或视频缺标题：请传 `filename=`，视频还要传 `title=`。",
+        "WeChat found no named file in the upload, or no title for a video. Give a filename, and a title for videos.",
+        "上传中没有带文件名的文件，或视频缺标题：请填写文件名，视频还要填写标题。",
     ),
     41006: Hint(
-        "The `media_id` is empty. See what the upload or the list returned before you use it.",
-        "`media_id` 为空，先检查上传或列表返回的值。",
+        "The media_id is empty. Check the value returned by the upload or the list.",
+        "media_id 为空，请检查上传或列表返回的值。",
     ),
     41011: Hint(
-        "A required field is missing. Compare the JSON of your own call with the official page.",
-        "缺少必填字段，对照官方文档检查自定义调用的 JSON。",
+        "A required field is missing. Compare the JSON of the request with the official page.",
+        "缺少必填字段，对照官方文档检查请求的 JSON。",
     ),
     41018: Hint(
         "The component_appid is missing. Send the appid of the third-party platform.",
@@ -287,9 +294,9 @@ _HINTS: Final = {
     ),
     # Something is out of date.
     42001: Hint(
-        "The token is still out of date after one refresh. A `store` or `tokens` hands out an old one: clear it and "
-        "check the clock.",
-        "刷新一次后 token 仍过期：`store` 或 `tokens` 给出了旧值，清掉它并核对系统时间。",
+        "The token is still out of date after one refresh. The token source or token store returns an old "
+        "one: clear it and check the clock.",
+        "刷新一次后 token 仍过期：token 来源或 token 存储返回了旧值，请清除并核对系统时间。",
     ),
     42002: Hint(
         "The refresh token has expired. Ask the account's administrator to authorize your platform again.",
@@ -305,24 +312,24 @@ _HINTS: Final = {
     ),
     # Methods, bodies, sizes, quotas, and what is stored.
     43001: Hint(
-        "This path takes GET only. Correct the method of your own call.",
-        "该接口只接受 GET，修正自定义调用的请求方法。",
+        "This path takes GET only. Correct the method of the request.",
+        "该接口只接受 GET，请修正请求方法。",
     ),
     43002: Hint(
-        "This path takes POST only. Correct your own call, and look for a redirect or proxy that turns POST into GET.",
-        "该接口只接受 POST：修正自定义调用，并检查是否有跳转或代理把 POST 变成 GET。",
+        "This path takes POST only. Correct the request, and look for a redirect or proxy turning POST into GET.",
+        "该接口只接受 POST：修正请求方法，并检查是否有跳转或代理把 POST 变成 GET。",
     ),
     43003: Hint(
-        "Start `base_url` with https://. Plain http works only inside WeChat cloud hosting.",
-        "`base_url` 请用 https:// 开头，只有在微信云托管内才能用 http。",
+        "Start the base URL with https://. Plain http works only inside WeChat cloud hosting.",
+        "基础地址（base URL）请用 https:// 开头，只有在微信云托管内才能用 http。",
     ),
     44001: Hint(
         "The file has no bytes. See whether it was written out and closed before the upload.",
         "文件是空的，检查上传前是否已写完并关闭。",
     ),
     44002: Hint(
-        "The POST body arrived empty. Look at the fields of your own call and at proxies on the way.",
-        "POST 正文为空，检查自定义调用的字段以及途中的代理。",
+        "The POST body arrived empty. Check the fields of the request and proxies on the way.",
+        "POST 正文为空，检查请求的字段以及途中的代理。",
     ),
     44006: Hint(
         "The uploaded file has no bytes. See whether the source was already read to its end.",
@@ -333,33 +340,33 @@ _HINTS: Final = {
         "永久素材过大：图片、视频 10 MB，语音 2 MB，缩略图 64 KB，请压缩。",
     ),
     45002: Hint(
-        "The body is too long for this API. Shorten the texts of your own call.",
-        "内容超过接口允许的长度，缩短自定义调用中的文字。",
+        "The body is too long for this API. Shorten its texts.",
+        "内容超过接口允许的长度，请缩短其中的文字。",
     ),
     45003: Hint(
-        "The title is too long. Shorten `title=`.",
-        "标题过长，请缩短 `title=`。",
+        "The title is too long. Shorten it.",
+        "标题过长，请缩短标题。",
     ),
     45004: Hint(
-        "The description is too long. Shorten `introduction=`.",
-        "简介过长，请缩短 `introduction=`。",
+        "The introduction of the video is too long. Shorten it.",
+        "视频简介过长，请缩短简介。",
     ),
     45007: Hint(
         "The voice plays too long: at most 60 seconds. Cut it.",
         "语音过长，不能超过 60 秒，请剪短。",
     ),
     45009: Hint(
-        "The daily quota of this API is spent. Do not retry: wait until midnight Beijing time, or call clear_quota "
-        "(10 a month).",
-        "该接口当天额度已用完，不要重试：等到北京时间零点，或调用 clear_quota（每月 10 次）。",
+        "The daily quota of this API is spent. Do not retry: wait until midnight Beijing time, or reset it with "
+        "WeChat's clear_quota API (10 a month).",
+        "该接口当天额度已用完，不要重试：等到北京时间零点，或用微信的 clear_quota 接口清零（每月 10 次）。",
     ),
     45011: Hint(
         "Too many calls in this minute. Wait for the next minute, then call more slowly.",
         "本分钟调用过多，等到下一分钟并放慢速度。",
     ),
     45034: Hint(
-        "The material store is full. Find old entries with `iter_materials` and remove them with `del_material`.",
-        "素材数量已满，用 `iter_materials` 找出旧素材，再用 `del_material` 删除。",
+        "The material store is full. List it, and delete the entries no longer in use.",
+        "素材数量已满，请列出素材并删除不再使用的。",
     ),
     45035: Hint(
         "Your address is not registered for this API. Add it to the IP allow-list in the console, then wait up to 30 "
@@ -375,22 +382,21 @@ _HINTS: Final = {
         "素材列表已满：图文与图片共 10 万，语音、视频各 1000，请删除不用的素材。",
     ),
     46001: Hint(
-        "Nothing is stored under this `media_id`. It was deleted, or was temporary and expired after 3 days: upload "
+        "Nothing is stored under this media_id. It was deleted, or was temporary and expired after 3 days: upload "
         "it again.",
-        "该 `media_id` 下没有数据：已被删除，或临时素材过了 3 天有效期，请重新上传。",
+        "该 media_id 下没有数据：已被删除，或临时素材过了 3 天有效期，请重新上传。",
     ),
     46007: Hint(
         "The video is still being transcoded. Wait a few minutes, then get it again.",
         "视频仍在转码，等几分钟再取。",
     ),
     47001: Hint(
-        "WeChat cannot read the body, or a field is missing. Send valid JSON in UTF-8 (files: multipart) from your "
-        "own call.",
-        "正文无法解析或缺少字段：自定义调用请发送合法的 UTF-8 JSON，上传文件须用 multipart。",
+        "WeChat cannot read the body, or a field is missing. Send valid JSON in UTF-8, and files as multipart.",
+        "正文无法解析或缺少字段：请发送合法的 UTF-8 JSON，上传文件须用 multipart。",
     ),
     47002: Hint(
-        "The JSON escapes Chinese as \\uXXXX. Serialize it with ensure_ascii=False in your own call.",
-        "JSON 把中文写成了 \\uXXXX，自定义调用序列化时请用 ensure_ascii=False。",
+        "The JSON escapes Chinese as \\uXXXX. Serialize it without escaping.",
+        "JSON 把中文写成了 \\uXXXX，序列化时请不要转义。",
     ),
     # What the account may not do.
     48001: Hint(
@@ -412,9 +418,9 @@ _HINTS: Final = {
         "本月 10 次清零机会已用完，等北京时间零点额度恢复。",
     ),
     48017: Hint(
-        "The request went to a retired Hong Kong address. Set `base_url` to a host name, not an IP, and clear hosts "
-        "entries.",
-        "请求发到了已停用的香港旧 IP：`base_url` 用域名而非 IP，并清理 hosts。",
+        "The request went to a retired Hong Kong address. Use a host name in the base URL, not an IP, and clear "
+        "hosts entries.",
+        "请求发到了已停用的香港旧 IP：基础地址（base URL）请用域名而非 IP，并清理 hosts。",
     ),
     50001: Hint(
         "Nobody granted this API to the caller. Check the account's permissions and the authorization it gave.",
@@ -473,12 +479,12 @@ _HINTS: Final = {
         "微信不认识这个第三方平台，到 open.weixin.qq.com 核对 component_appid。",
     ),
     61014: Hint(
-        "This API needs the component_access_token. You sent the token of an account.",
-        "该接口要用 component_access_token，而你传的是账号的 token。",
+        "This API needs the component_access_token. The token of an account was sent.",
+        "该接口要用 component_access_token，而收到的是账号的 token。",
     ),
     61015: Hint(
-        "This API needs the token of the account (authorizer_access_token). You sent the component_access_token.",
-        "该接口要用账号的 authorizer_access_token，而你传的是 component_access_token。",
+        "This API needs the token of the account (authorizer_access_token). The component_access_token was sent.",
+        "该接口要用账号的 authorizer_access_token，而收到的是 component_access_token。",
     ),
     61016: Hint(
         "The platform must first confirm this permission. Do so on open.weixin.qq.com, then try again.",
@@ -495,8 +501,8 @@ _HINTS: Final = {
         "authorizer_refresh_token 无效：用保存的最新值，或调 api_get_authorizer_list 获取，或请商家重新授权。",
     ),
     61024: Hint(
-        "This appid is a platform: fetch its token with api_component_token, not with `WxSession(appid, secret)`.",
-        "该 appid 是第三方平台，应用 api_component_token 取 token，而非 `WxSession(appid, secret)`。",
+        "This appid is a platform: fetch its token with api_component_token, not as an account's.",
+        "该 appid 是第三方平台，应用 api_component_token 取 token，不能当作账号使用。",
     ),
     # Diagnosis.
     76001: Hint(
@@ -525,8 +531,9 @@ _HINTS: Final = {
     ),
     # Cloud development is off.
     85088: Hint(
-        "Cloud development is off for this appid. Enable it in WeChat DevTools, or use the appid that owns `env`.",
-        "该 appid 未开通云开发，在微信开发者工具中开通，或改用 `env` 所属的 appid。",
+        "Cloud development is off for this appid. Enable it in WeChat DevTools, or use the appid of the environment's "
+        "owner.",
+        "该 appid 未开通云开发，在微信开发者工具中开通，或改用环境所属的 appid。",
     ),
     # An administrator must approve the address.
     89501: Hint(
@@ -563,64 +570,64 @@ HINTS: Final[Mapping[int, Hint]] = MappingProxyType(_HINTS)
 STORAGE_HINTS: Final[Mapping[str, Hint]] = MappingProxyType(
     {
         "AccessDenied": Hint(
-            "The leave to upload or download has run out, or is not for this file. Call again for a new one.",
-            "上传或下载授权已过期或与该文件不符，请重新调用以获取新的授权。",
+            "The upload or download credentials have expired or belong to another file. Try again to get new ones.",
+            "上传或下载凭据已过期或与该文件不符，请重试以获取新的凭据。",
         ),
         "SignatureDoesNotMatch": Hint(
-            "The signature is not for this file. Call again; something between you and COS may alter requests.",
-            "签名与该文件不符，请重新调用；也可能有代理改动了请求。",
+            "The signature does not match the request. Try again; a proxy may have altered the request.",
+            "签名与请求不符，请重试；也可能有代理改动了请求。",
         ),
         "RequestTimeTooSkewed": Hint(
             "The clocks differ by more than 15 minutes. Set the clock of this machine.",
             "时间相差超过 15 分钟，请校准本机时钟。",
         ),
         "ExpiredToken": Hint(
-            "The leave to upload or download has run out. Call again for a new one.",
-            "上传或下载授权已过期，请重新调用以获取新的授权。",
+            "The upload or download credentials have expired. Try again to get new ones.",
+            "上传或下载凭据已过期，请重试以获取新的凭据。",
         ),
         "NoSuchKey": Hint(
-            "There is no such file any more. Check the file id, and whether somebody deleted it.",
-            "文件已不存在，请检查 fileid，以及是否已被删除。",
+            "The file does not exist. Check the file id; it may have been deleted.",
+            "文件不存在，请检查文件 ID；文件可能已被删除。",
         ),
         "NoSuchBucket": Hint(
-            "The storage of this environment is gone. Check `env` in the console of cloud development.",
-            "该环境的存储空间不存在，请在云开发控制台检查 `env`。",
+            "The storage of this environment does not exist. Check the environment in the cloud console.",
+            "该环境的存储空间不存在，请在云开发控制台检查该环境。",
         ),
         "EntityTooLarge": Hint(
             "One upload holds at most 5 GB. Cut the file into several.",
             "单次上传最大 5 GB，请拆分文件。",
         ),
         "InvalidArgument": Hint(
-            "COS does not take a part of the request. Check `path` for unusual characters.",
-            "请求参数不被接受，请检查 `path` 中是否有特殊字符。",
+            "COS rejects a part of the request. Check the path for unusual characters.",
+            "请求参数不被接受，请检查路径中是否有特殊字符。",
         ),
         "KeyTooLong": Hint(
-            "`path` is too long: COS takes 850 bytes.",
-            "`path` 过长，COS 最多支持 850 字节。",
+            "The path is too long: COS accepts 850 bytes. Shorten it.",
+            "路径过长，COS 最多支持 850 字节，请缩短。",
         ),
         "MalformedPOSTRequest": Hint(
-            "The form did not arrive as it was sent. Look for a proxy in between that alters it.",
+            "The form did not arrive as it was sent. Look for a proxy altering requests.",
             "表单到达时已不完整，请检查中间代理是否改动了请求。",
         ),
         "MissingContentLength": Hint(
-            "The length of the upload was lost on the way. Look for a proxy that sends chunks instead.",
+            "The length of the upload was lost on the way. Look for a proxy sending chunks instead.",
             "请求缺少 Content-Length，请检查代理是否改成了分块传输。",
         ),
         "RequestTimeout": Hint(
-            "The bytes came too slowly for COS. Check the line, then call again.",
+            "The bytes came too slowly for COS. Check the network, then try again.",
             "数据到达过慢，请检查网络后重试。",
         ),
         "InternalError": Hint(
-            "COS failed. Call again a little later.",
+            "COS failed. Try again a little later.",
             "COS 内部错误，请稍后重试。",
         ),
         "ServiceUnavailable": Hint(
-            "COS is busy. Call again a little later.",
+            "COS is busy. Try again a little later.",
             "COS 暂时不可用，请稍后重试。",
         ),
         "SlowDown": Hint(
-            "Too many requests at once. Lower `concurrency`, and call again a little later.",
-            "请求过于频繁，请调低 `concurrency` 后稍后重试。",
+            "Too many requests at once. Run fewer at once, and try again a little later.",
+            "请求过于频繁，请减少并发，稍后重试。",
         ),
     }
 )

@@ -118,7 +118,7 @@ class EnsuredUpload:
             source.close()
             raise SourceError(
                 f"{source.filename} has {source.size} bytes, not the {new.size} of size=.",
-                Hint("Correct size=, or leave it out.", "请更正 size=，或不传该参数。"),
+                Hint("Correct the size, or leave it out.", "请更正声明的大小，或不填。"),
             )
         return source
 

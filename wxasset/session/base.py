@@ -19,12 +19,12 @@ from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.session.options import Options
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
-from wxasset.tokens.store import TokenStore, to_the_end
+from wxasset.tokens.store import TokenStore, run_shielded
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.downloads.writer import Sink
-from wxasset.transfer.http import ClientSession, Timeouts, Transport
+from wxasset.transfer.http import ENVIRONMENT, ClientSession, Timeouts, Transport
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, open_source
 from wxasset.wire.limits import Limits
@@ -77,6 +77,7 @@ class Session:
         tokens: TokenCache | TokenSource | None = None,
         store: TokenStore | None = None,
         http: ClientSession | None = None,
+        proxy: str | None = ENVIRONMENT,
         base_url: str = _BASE_URL,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
@@ -94,7 +95,11 @@ class Session:
             secret: The account's AppSecret.
             tokens: A source of tokens instead, or a `TokenCache` to share with other sessions of the account.
             store: Where tokens are shared with other processes or hosts; it is borrowed, and not closed here.
-            http: An `aiohttp.ClientSession` to borrow; it is never closed here.
+            http: An `aiohttp.ClientSession` to borrow, with its proxy, resolver and certificates, for the API and for
+                links; it is never closed here, and serves one event loop.
+            proxy: An HTTP proxy, such as ``http://user:password@host:3128``, for the API and for links; None for none.
+                By default the environment decides (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY); an API host without
+                https is then connected directly. Behind a proxy links are checked by host name alone.
             base_url: The API host. Plain http is for loopback, private addresses and bare host names, and with
                 `NoToken` for WeChat's own host.
             retry: How often, and how patiently, calls are tried.
@@ -121,7 +126,7 @@ class Session:
         self._appid = next((str(one) for one in (_appid_of(cache.source), appid) if one), None)
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
-        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare)
+        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare, proxy=proxy)
         self._engine = Engine(self._transport, cache, **options.named)
         self._owner = True
 
@@ -131,6 +136,7 @@ class Session:
         *,
         store: TokenStore | None = None,
         http: ClientSession | None = None,
+        proxy: str | None = ENVIRONMENT,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -150,6 +156,7 @@ class Session:
             store=store,
             base_url=os.environ.get("WXASSET_BASE_URL") or _BASE_URL,
             http=http,
+            proxy=proxy,
             retry=retry,
             timeouts=timeouts,
             limits=limits,
@@ -240,7 +247,7 @@ class Session:
     async def aclose(self) -> None:
         """Close the connections that were opened here, also in a cancelled scope. Later calls raise `UsageError`."""
         if self._owner:
-            await to_the_end(self._close())
+            await run_shielded(self._close())
 
     async def _close(self) -> None:
         """Take both steps, even if one fails or hangs."""

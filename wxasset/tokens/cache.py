@@ -21,7 +21,7 @@ from wxasset.errors import (
 from wxasset.errors.classify import is_final
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.lease import SharedToken
-from wxasset.tokens.recorder import FetchWatch
+from wxasset.tokens.recorder import FetchRecorder
 from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource
 from wxasset.transfer.event_loop import LoopGuard
@@ -170,7 +170,7 @@ class TokenCache:
     async def _fly(self, flight: _Flight) -> None:
         try:
             hooks = getattr(_root(flight.exchange), "hooks", NO_HOOKS)
-            with FetchWatch(hooks, self.source) as watch:
+            with FetchRecorder(hooks, self.source) as watch:
                 async with self._lock:
                     flight.token = await self._obtain(flight.exchange, watch)
         except Exception as error:  # noqa: BLE001 - it is raised in every task that waits
@@ -193,7 +193,7 @@ class TokenCache:
             _log.warning("the access token could not be renewed; the old one serves on: %s", error)
             self._told = True
 
-    async def _obtain(self, exchange: Exchange, watch: FetchWatch) -> Token:
+    async def _obtain(self, exchange: Exchange, watch: FetchRecorder) -> Token:
         asked_at = self._now()
 
         async def fetch(last: TokenRecord | None) -> Token:

@@ -15,7 +15,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError
-from wxasset.tokens.store import to_the_end
+from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import FileLock
 from wxasset.transfer.private_files import CREATE, UnsafeFileError, open_private
@@ -173,7 +173,7 @@ class FileTokenStore:
                 await self._pause(_POLL_LEASE, deadline, own.path)
             yield
         finally:
-            await to_the_end(run_in_thread(own.free))
+            await run_shielded(run_in_thread(own.free))
 
     async def aclose(self) -> None:
         """Close no file: none stays open."""

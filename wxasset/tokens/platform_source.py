@@ -22,7 +22,7 @@ _TICKET: Final = Hint(
     "WeChat pushes component_verify_ticket every 10 minutes to the platform's authorization event URL: answer it with"
     " `success`, decrypt it, keep the newest, and return that as a text. A ticket lives for 12 hours.",
     "微信每 10 分钟向平台的「授权事件接收 URL」推送 component_verify_ticket："
-    "请应答 success、解密并保存最新值，以字符串返回；ticket 有效期 12 小时。",
+    "请响应 success、解密并保存最新值，以字符串返回；ticket 有效期 12 小时。",
 )
 
 

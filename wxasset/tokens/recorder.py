@@ -8,10 +8,10 @@ from wxasset.instrumentation.events import TokenFetch, TokenFetched, TokenFetchF
 from wxasset.instrumentation.hooks import Hooks
 from wxasset.instrumentation.logging import tell
 
-__all__ = ["FetchWatch"]
+__all__ = ["FetchRecorder"]
 
 
-class FetchWatch:
+class FetchRecorder:
     """One fetch of a token."""
 
     def __init__(self, hooks: Hooks, source: object) -> None:

@@ -18,7 +18,7 @@ from wxasset.tokens import redis_records
 from wxasset.tokens.breaker import Breaker
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
 from wxasset.tokens.redis_records import ForeignValueError
-from wxasset.tokens.store import to_the_end
+from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class RedisTokenStore:
 
         redis-py loses connections where it is cancelled, and a lease may have been taken by then.
         """
-        return await to_the_end(self._guarded(doing, operation))
+        return await run_shielded(self._guarded(doing, operation))
 
     async def _guarded(self, doing: str, operation: "Callable[[Redis], Awaitable[T]]") -> T:
         connected = self._client.get()

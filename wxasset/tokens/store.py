@@ -10,7 +10,7 @@ from attrs import define, field
 
 from wxasset.tokens.token import TokenRecord
 
-__all__ = ["MemoryTokenStore", "TokenStore", "to_the_end"]
+__all__ = ["MemoryTokenStore", "TokenStore", "run_shielded"]
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class MemoryTokenStore:
         """Close no connection."""
 
 
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+async def run_shielded(work: Coroutine[Any, Any, T]) -> T:
     """Await short, bounded work to its end; a cancellation during it is raised afterwards.
 
     For what a store must know the outcome of: a lease that was taken has to be given back.

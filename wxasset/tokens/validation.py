@@ -13,10 +13,11 @@ from wxasset.tokens.token import Token
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["ask", "filled", "is_async", "is_life", "is_token", "issued", "positive"]
+__all__ = ["ask", "filled", "is_async", "is_life", "is_placeholder", "is_token", "issued", "positive"]
 
 _TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
 """Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
+_PLACEHOLDER: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
 _LONGEST: Final = 30 * 86_400.0
 """Longest lifetime accepted from WeChat in seconds: chosen; the documented one is 7200 (wire reference 1.1)."""
 
@@ -49,6 +50,11 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+def is_placeholder(text: str) -> bool:
+    """Return True for the text of a number, a flag or a missing value."""
+    return _PLACEHOLDER.fullmatch(text) is not None
+
+
 def is_async(function: object) -> bool:
     """Return True for an async function, or an object called like one."""
     called = type(function).__call__ if callable(function) else None
@@ -77,7 +83,7 @@ def issued(token: Token, path: str) -> Token:
         DecodeError: It cannot be a token, or its lifetime is not between 0 seconds and 30 days.
     """
     life = token.expires_in
-    if not is_token(token.value):
+    if not is_token(token.value) or is_placeholder(token.value):
         problem = "an empty access token" if not token.value.strip() else "a string that cannot be an access token"
     elif not 0 < life <= _LONGEST:
         problem = f"an access token with an invalid lifetime (expires_in {life})"

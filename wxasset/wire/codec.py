@@ -1,39 +1,25 @@
-"""Encode requests from attrs classes, decode responses to attrs classes, and detect error responses. Pure."""
+"""Encode requests from attrs classes, and decode responses to attrs classes. Pure."""
 
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs import ClassValidationError, Converter, IterableValidationError, transform_error
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.v import format_exception
 
 from wxasset.errors import DecodeError
-from wxasset.wire.error_replies import api_error
+from wxasset.wire.json_bodies import ENVELOPE, EXCERPT, as_int, excerpt, parse, raise_if_error, undecodable
 
-__all__ = [
-    "decode",
-    "dumps",
-    "excerpt",
-    "looks_like_json",
-    "looks_like_page",
-    "parse",
-    "reply_or_file",
-    "unstructure",
-    "wire_name",
-]
+__all__ = ["decode", "dumps", "unstructure", "wire_name"]
 
 R = TypeVar("R")
 
 _WIRE: Final = "wxasset.wire"
-_EXCERPT: Final = 200  # characters; sufficient for the headline of a gateway's page
-_ENVELOPE: Final = frozenset({"errcode", "errmsg", "rid"})
-_BOM: Final = b"\xef\xbb\xbf"
-_TAG: Final = re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<[a-z!?]")
-_DECODER: Final = json.JSONDecoder(strict=False)  # json.loads would create one per response
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -51,14 +37,14 @@ def _wire_names(field: "attrs.Attribute[Any]") -> tuple[str, ...]:
 
 
 def _structure_str(value: object, _: object) -> str:
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
     msg = f"expected a string, not {type(value).__name__}"
     raise TypeError(msg)
 
 
 def _structure_int(value: object, _: object) -> int:
-    number = _as_int(value)
+    number = as_int(value)
     if number is None:
         msg = f"expected an integer, not {type(value).__name__}"
         raise TypeError(msg)
@@ -66,20 +52,61 @@ def _structure_int(value: object, _: object) -> int:
 
 
 def _structure_bool(value: object, _: object) -> bool:
-    # WeChat writes flags as 0 and 1.
-    if isinstance(value, bool) or value in (0, 1):
-        return bool(value)
-    msg = f"expected 0 or 1, not {value!r:.40}"
-    raise TypeError(msg)
+    flag = _as_bool(value)
+    if flag is None:
+        msg = f"expected 0 or 1, not {value!r:.40}"
+        raise TypeError(msg)
+    return flag
 
 
-def _as_int(value: object) -> int | None:
-    """Convert a number or a string of digits to int: WeChat sends some codes as strings (wire reference 0.3)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
-        return int(value)
-    return None
+def _as_bool(value: object) -> bool | None:
+    """Convert a flag: WeChat writes 0 and 1, as numbers or as strings."""
+    if isinstance(value, int):
+        return value != 0
+    number = _lax_int(value)
+    return _FLAGS.get(str(value).strip().lower()) if number is None else number != 0
+
+
+def _lax_int(value: object) -> int | None:
+    return int(value) if isinstance(value, float) and value.is_integer() else as_int(value)
+
+
+def _lax_str(value: object) -> str | None:
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def _lax_float(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, str | int | float) else None
+    except (OverflowError, ValueError):
+        return None
+
+
+_FLAGS: Final = {"true": True, "false": False}
+# Conversions for optional keys: a value without a meaning counts as absent, since it must not fail a page of a list.
+_LAX: Final[Mapping[Any, Callable[[object], object]]] = {
+    str: _lax_str,
+    int: _lax_int,
+    float: _lax_float,
+    bool: _as_bool,
+}
+
+
+def _lax(kind: Any) -> tuple[type[Any], Callable[[object], object]] | None:
+    """Return the JSON type of an optional key, and the conversion for other values; it returns None to ignore one."""
+    members = [one for one in get_args(kind) if one is not NoneType] if _is_union(kind) else [kind]
+    if len(members) != 1:
+        return None
+    if attrs.has(members[0]):
+        return NoneType, lambda value: value if _has_required(value, members[0]) else None
+    if _is_tuple(members[0]):
+        return list, lambda value: value or None
+    return (members[0], _LAX[members[0]]) if members[0] in _LAX else None
+
+
+def _has_required(value: object, cls: Any) -> bool:
+    """Return False for empty values and objects without a required key."""
+    return _fits(value, cls) if isinstance(value, dict) else bool(value)
 
 
 def _overrides(fields: "Sequence[attrs.Attribute[Any]]") -> dict[str, Any]:
@@ -88,9 +115,11 @@ def _overrides(fields: "Sequence[attrs.Attribute[Any]]") -> dict[str, Any]:
 
 
 def _structure_class(cls: type[Any], converter: Converter) -> Any:
-    fields = attrs.fields(cls)
-    inner = make_dict_structure_fn(cls, converter, **_overrides(fields))
+    inner = make_dict_structure_fn(cls, converter, **_overrides(attrs.fields(cls)))
+    fields = attrs.fields(cls)  # only now are annotations in quotes resolved
     aliases = [names for field in fields if len(names := _wire_names(field)) > 1]
+    optional = [(_wire_names(field), _lax(field.type)) for field in fields if field.default is not attrs.NOTHING]
+    lax = [(names[0], *found) for names, found in optional if names and found is not None]
 
     def structure(document: object, _: object) -> Any:
         if not isinstance(document, dict):
@@ -102,6 +131,9 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
             if first not in known:
                 found = next((known[other] for other in others if other in known), None)
                 known |= {first: found} if found is not None else {}
+        for key, kind, convert in lax:
+            if key in known and type(known[key]) is not kind and (value := convert(known.pop(key))) is not None:
+                known[key] = value
         return inner(known, cls)
 
     return structure
@@ -114,6 +146,10 @@ def _unstructure_class(cls: type[Any], converter: Converter) -> Any:
         return {key: value for key, value in inner(instance).items() if value is not None}
 
     return unstructure_present
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (UnionType, Union)
 
 
 def _is_tuple(cls: Any) -> bool:
@@ -161,78 +197,10 @@ def dumps(document: object) -> bytes:
     return _ENCODER.encode(document).encode("utf-8", "replace")
 
 
-def excerpt(body: bytes) -> str:
-    """Return the start of a body on one line for an error: at most 200 characters, unprintable ones replaced."""
-    text = body[: 4 * _EXCERPT].decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else " " for char in text)[:_EXCERPT].strip()
-
-
-def looks_like_json(head: bytes | bytearray) -> bool:
-    """Return whether the start of a body may be that of a JSON object. No media format starts like one."""
-    return head.removeprefix(_BOM).lstrip(b" \t\r\n").startswith(b"{")
-
-
-def looks_like_page(head: bytes | bytearray) -> bool:
-    """Return whether the start of a body is that of HTML or XML. No media format starts so."""
-    return _TAG.match(head) is not None
-
-
-def _loads(body: bytes) -> object:
-    # Live responses contain control characters and invalid UTF-8 from user content (wire reference 0.4).
-    return _DECODER.decode(body.removeprefix(_BOM).decode("utf-8", "replace"))
-
-
-def parse(body: bytes, path: str) -> dict[str, Any]:
-    """Parse the JSON object of a response.
-
-    Raises:
-        DecodeError: The body is not a JSON object, is nested too deep, or contains an excessively long number.
-    """
-    try:
-        document = _loads(body)
-    except (RecursionError, ValueError) as error:
-        problem = _why(error, body)
-    else:
-        if isinstance(document, dict):
-            return document
-        problem = f"JSON of an unexpected type ({type(document).__name__})"
-    raise _undecodable(problem, body, path)
-
-
-def _undecodable(problem: str, body: bytes, path: str) -> DecodeError:
-    return DecodeError(f"{path} returned {problem}.", path, excerpt=excerpt(body))
-
-
-def _why(error: Exception, body: bytes) -> str:
-    start = body.removeprefix(_BOM).lstrip()[:1]
-    if not start:
-        return "an empty body"
-    if start == b"<":
-        return "a page of HTML or XML"
-    if isinstance(error, RecursionError):
-        return "JSON nested too deep"
-    if not isinstance(error, json.JSONDecodeError):
-        return "JSON with an excessively long number"
-    return "broken JSON" if start == b"{" else "a body other than JSON"
-
-
-def _raise_for_errcode(document: Mapping[str, Any], path: str) -> None:
-    """Raise if the response is an error; errcode is absent or 0 on success (wire reference 0.3)."""
-    value = document.get("errcode")
-    if value is None:
-        return
-    errcode = _as_int(value)
-    if errcode is None:
-        raise _undecodable("an errcode that is not a number", str(value).encode("utf-8", "replace"), path)
-    if errcode:
-        errmsg = document.get("errmsg")
-        raise api_error(errcode, errmsg if isinstance(errmsg, str) else "", path)
-
-
 @functools.cache
 def _members(reply: Any) -> tuple[type[Any], ...]:
     """List the classes of a response type, possibly a union."""
-    if get_origin(reply) in (UnionType, Union):
+    if _is_union(reply):
         return tuple(member for member in get_args(reply) if member is not NoneType)
     return (reply,)
 
@@ -242,25 +210,56 @@ def _required(cls: Any) -> list[tuple[str, ...]]:
     return [_wire_names(field) for field in attrs.fields(cls) if field.default is attrs.NOTHING]
 
 
+@functools.cache
+def _own_keys(cls: Any) -> frozenset[str]:
+    """Return the keys of a class, without those of an error."""
+    return frozenset(name for field in attrs.fields(cls) for name in _wire_names(field)) - ENVELOPE
+
+
+def _fits(document: Mapping[str, Any], cls: Any) -> bool:
+    """Return whether all required keys of a class are present."""
+    return all(any(document.get(name) is not None for name in names) for names in _required(cls))
+
+
 def _fitting(document: Mapping[str, Any], members: Sequence[Any]) -> Any:
     """Find the class with all required keys present; classes with more required keys are tried first."""
     members = sorted(members, key=lambda cls: -len(_required(cls)))
-    return next((cls for cls in members if all(any(n in document for n in names) for names in _required(cls))), None)
+    return next((cls for cls in members if _fits(document, cls)), None)
+
+
+def _is_foreign(document: Mapping[str, Any], cls: Any) -> bool:
+    """Return whether JSON is not from WeChat: it has neither ``errcode`` 0 nor a key of the class."""
+    if document.get("errcode") is not None or not attrs.has(cls):
+        return False
+    return all(document.get(name) is None for name in _own_keys(cls))
 
 
 def _structure(document: Mapping[str, Any], reply: Any, body: bytes, path: str) -> Any:
     members = _members(reply)
     cls = members[0] if len(members) == 1 else _fitting(document, members) or members[0]
     try:
-        return _converter.structure(document, cls)
+        result = _converter.structure(document, cls)
     except (ClassValidationError, IterableValidationError, TypeError) as error:
-        found = transform_error(error, path="$") if isinstance(error, ExceptionGroup) else [str(error)]
+        found = (
+            transform_error(error, path="$", format_exception=_problem)
+            if isinstance(error, ExceptionGroup)
+            else [str(error)]
+        )
         problems = "; ".join(_by_wire_names(one, cls) for one in found)
+    else:
+        if _is_foreign(document, cls):
+            raise undecodable(f"JSON with neither errcode 0 nor a key of {cls.__name__}", body, path)
+        return result
     raise DecodeError(
-        f"{path} returned an invalid {cls.__name__}: {problems[:_EXCERPT]}.",
+        f"{path} returned an invalid {cls.__name__}: {problems[:EXCERPT]}.",
         path,
         excerpt=excerpt(body),
     )
+
+
+def _problem(error: BaseException, kind: type[Any] | None) -> str:
+    """Describe an error; those of validators describe themselves."""
+    return str(error) if kind is None and isinstance(error, ValueError) else format_exception(error, kind)
 
 
 def _by_wire_names(problem: str, cls: Any) -> str:
@@ -288,51 +287,6 @@ def decode(body: bytes, reply: type[R], path: str) -> R:
         DecodeError: The body does not match `reply`.
     """
     document = parse(body, path)
-    _raise_for_errcode(document, path)
+    raise_if_error(document, path)
     result: R = _structure(document, reply, body, path)
     return result
-
-
-def reply_or_file(body: bytes, reply: type[R], path: str, *, attachment: bool) -> R | None:
-    """Distinguish a JSON response from a file with JSON-like content, by the bytes and never by the Content-Type.
-
-    If Content-Disposition announces a file, the body is a file unless it holds only the keys of an error: no format
-    stored by WeChat looks like an error.
-
-    Args:
-        body: The whole body.
-        reply: Response type of the API for responses other than files.
-        path: Path of the API.
-        attachment: Whether Content-Disposition announced a file.
-
-    Returns:
-        The response, or None for a file; JSON without the keys of an error or of `reply` is a file too.
-
-    Raises:
-        APIError: The body is an error.
-        DecodeError: The body starts like a response but is truncated, or contains a value of the wrong type.
-    """
-    try:
-        document = _loads(body)
-    except (RecursionError, ValueError) as error:
-        if attachment or not _starts_as_reply(body, reply):
-            return None
-        raise _undecodable(_why(error, body), body, path) from None
-    if not isinstance(document, dict) or (attachment and not document.keys() <= _ENVELOPE):
-        return None
-    _raise_for_errcode(document, path)
-    kinds: Any = reply
-    if attachment or _fitting(document, _members(kinds)) is None:
-        return None
-    result: R = _structure(document, kinds, body, path)
-    return result
-
-
-def _starts_as_reply(body: bytes, reply: Any) -> bool:
-    """Return whether the first key is a (possibly truncated) key of an error or of the response."""
-    known = {name for cls in _members(reply) for field in attrs.fields(cls) for name in _wire_names(field)} | _ENVELOPE
-    first = re.match(rb'\s*\{\s*(?:"([^"]{0,64})("?))?', body.removeprefix(_BOM))
-    if not first or first[1] is None:
-        return True
-    key = first[1].decode("utf-8", "replace")
-    return key in known if first[2] else any(name.startswith(key) for name in known)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from wxasset.wire.formats import Format, by_extension
 
-__all__ = ["disposition_filename", "is_attachment", "marked_name", "safe_name", "upload_name"]
+__all__ = ["disposition_filename", "marked_name", "safe_name", "upload_name"]
 
 _NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the affixes of temporary and numbered names
 _EXTENSION_BYTES: Final = 20
@@ -49,11 +49,6 @@ def marked_name(name: str, mark: str) -> str:
     # Not `splitext`, since it treats ".jpg" as a name without an extension; WeChat uses the part after the last dot.
     stem, dot, extension = name.rpartition(".")
     return f"{stem}-{mark}.{extension}" if dot else f"{name}-{mark}"
-
-
-def is_attachment(disposition: str) -> bool:
-    """Return whether a Content-Disposition announces a file."""
-    return disposition.strip().lower().startswith("attachment")
 
 
 def disposition_filename(disposition: str) -> str | None:

@@ -1,11 +1,14 @@
-"""Detect media formats by their first bytes. Pure."""
+"""Detect media formats, JSON, pages and plain text by their first bytes. Pure."""
 
+import codecs
+import enum
+import re
 from collections.abc import Callable
 from typing import Final
 
 from attrs import frozen
 
-__all__ = ["FORMATS", "HEAD_SIZE", "Format", "by_extension", "sniff"]
+__all__ = ["BLANKS", "FORMATS", "HEAD_SIZE", "Content", "Format", "by_extension", "charset", "content_of", "sniff"]
 
 HEAD_SIZE: Final = 64
 """Number of bytes needed by `sniff`; the longest part it reads is the list of brands of an MP4."""
@@ -198,3 +201,63 @@ def sniff(head: bytes) -> Format | None:
 def by_extension(extension: str) -> Format | None:
     """Return the format of a file name extension (with its dot, in any case), or None if unknown."""
     return _BY_EXTENSION.get(extension.lower())
+
+
+class Content(enum.Enum):
+    """Content of a response, for endpoints with media files.
+
+    Attributes:
+        FILE: A file of a known format, or other bytes than text.
+        JSON: A JSON object, possibly broken.
+        PAGE: HTML or XML.
+        TEXT: Printable text of no known format.
+    """
+
+    FILE = "a file"
+    JSON = "JSON"
+    PAGE = "a page of HTML or XML"
+    TEXT = "plain text"
+
+
+BLANKS: Final = " \t\r\n\v\f\ufeff"
+"""Characters allowed before JSON or a page; PHP programs send several byte order marks."""
+
+_CHARSETS: Final[tuple[tuple[bytes, str], ...]] = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    # Without a mark, JSON and pages are detected only: binary files have zeros in many places.
+    (b"{\x00", "utf-16-le"),
+    (b"<\x00", "utf-16-le"),
+    (b"\x00{\x00", "utf-16-be"),
+    (b"\x00<\x00", "utf-16-be"),
+)
+_NO_TEXT: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
+
+
+def charset(body: bytes | bytearray) -> str:
+    """Return the encoding of a text, judged by its first bytes; UTF-8 by default."""
+    return next((name for start, name in _CHARSETS if body.startswith(start)), "utf-8")
+
+
+def content_of(head: bytes | bytearray) -> Content:
+    """Detect the content of a response from an endpoint with media files only.
+
+    None of the formats stored by WeChat starts with ``{`` or ``<``, or consists of printable text.
+
+    Args:
+        head: The first bytes of the body, at least `HEAD_SIZE` of a longer one.
+    """
+    start = head.decode(charset(head), "replace").lstrip(BLANKS)[:1]
+    if start in ("{", "<"):
+        return Content.JSON if start == "{" else Content.PAGE
+    return Content.TEXT if sniff(bytes(head)) is None and _is_text(head) else Content.FILE
+
+
+def _is_text(head: bytes | bytearray) -> bool:
+    name = charset(head)
+    # Encodings other than UTF-16 and UTF-32 have the control characters of ASCII.
+    text = head.decode(name if name.startswith(("utf-16", "utf-32")) else "latin-1", "replace")
+    return _NO_TEXT.search(text, 0, max(1, len(text) - 1)) is None  # the last character may be cut, or a zero

@@ -30,6 +30,8 @@ _NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
 """Host names treated as IPv4 addresses by some resolvers: 127.1, 0x7f.1, 0177.0.0.1."""
 _PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_FAKE: Final = ipaddress.ip_network("198.18.0.0/15")
+"""Addresses by which Clash and Surge (fake-ip) stand for any host name; the real ones are known to them alone."""
 _TUNNELS: Final = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
 """6to4, Teredo, local NAT64 and IPv4-compatible addresses: each contains an IPv4 address reachable through a relay."""
 
@@ -59,7 +61,7 @@ class DownloadPolicy:
 
 
 def check_link(link: str, policy: DownloadPolicy, path: str) -> URL:
-    """Check a URL sent by a server, without network access.
+    """Check a URL sent by a server, without network access, and return it as it was sent.
 
     Args:
         link: The URL.
@@ -72,7 +74,7 @@ def check_link(link: str, policy: DownloadPolicy, path: str) -> URL:
     if re.search(r"[\x00-\x20\x7f\\]", link.strip(" ")):
         raise UnsafeURLError("The server gave an address with blanks, control characters or backslashes.", path)
     try:
-        url = URL(link.strip(" "))
+        url = _unchanged(link.strip(" "))
         port = url.port
     except ValueError:
         raise UnsafeURLError("The server gave an address that is no URL.", path) from None
@@ -84,6 +86,15 @@ def check_link(link: str, policy: DownloadPolicy, path: str) -> URL:
     if not policy.allow_private_hosts:
         _check_public(url, host, port, policy, path)
     return url
+
+
+def _unchanged(link: str) -> URL:
+    """Parse a URL and keep its encoding, which its signature may cover; raise `ValueError` if it is invalid."""
+    url = URL(link)
+    if not link.isascii():
+        return url
+    exact = URL(link, encoded=True)
+    return exact if exact.origin() == url.origin() else url
 
 
 def _check_public(url: URL, host: str, port: int | None, policy: DownloadPolicy, path: str) -> None:
@@ -119,7 +130,7 @@ def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, pa
         UnsafeURLError: The target is not allowed.
     """
     try:
-        target = before.join(URL(location or ""))
+        target = before.join(URL(location or "", encoded=(location or "").isascii()))
     except ValueError:
         raise UnsafeURLError("A redirect leads to an address that is no URL.", path) from None
     url = check_link(str(target) if location else "", policy, path)
@@ -128,9 +139,11 @@ def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, pa
     return url
 
 
-def may_connect(address: str, policy: DownloadPolicy) -> bool:
-    """Return whether connecting to a resolved address is allowed."""
+def may_connect(address: str, policy: DownloadPolicy, host: str) -> bool:
+    """Return whether connecting to a resolved address of a host is allowed."""
     known = _literal(address)
+    if known is not None and known.version == _FAKE.version and known in _FAKE and not policy.allow_private_hosts:
+        return policy.is_media_host(host.rstrip(".").lower())
     return policy.allow_private_hosts or (known is not None and "%" not in address and _is_public(known))
 
 

@@ -15,8 +15,8 @@ from rich.text import Text
 from wxasset.cli.demo import table
 from wxasset.cli.demo.checks import Outcome
 from wxasset.cli.demo.plan import SAMPLES
-from wxasset.cli.runtime import console as view
-from wxasset.cli.runtime import prompts as consent
+from wxasset.cli.runtime import prompts
+from wxasset.cli.runtime.console import error_console, output_console, printable, say
 from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.output import Output, json_line
 from wxasset.cli.runtime.report import Record
@@ -50,18 +50,18 @@ def demo_command(
         fileid: With --live, a cloud file to delete for good; can be given several times.
         json: Write JSON: one object a line, errors and notes too.
     """
-    from wxasset.cli.demo import run as demo  # noqa: PLC0415 - with it comes the simulator, which other commands do without
+    from wxasset.cli.demo import run  # noqa: PLC0415 - with it comes the simulator, which other commands do without
 
-    consent.check_options(live=live, yes=yes, env=env, fileids=fileid)
+    prompts.check_options(live=live, yes=yes, env=env, fileids=fileid)
     if not live:
-        return _finish(_go(partial(demo.simulated, files), as_json=json), as_json=json)
-    consent.check_variables(os.environ)
-    host = consent.host(os.environ)
+        return _finish(_go(partial(run.simulated, files), as_json=json), as_json=json)
+    prompts.check_variables(os.environ)
+    host = prompts.host(os.environ)
     where = f"{host} as {os.environ['WXASSET_APPID']}"
-    if not yes and not consent.agreed(consent.question(where, len(files) or len(SAMPLES), len(fileid))):
+    if not yes and not prompts.agreed(prompts.question(where, len(files) or len(SAMPLES), len(fileid))):
         note("Nothing was sent.", as_json=json)
         return 1
-    work = partial(demo.live, files, host=host, env=env, fileids=fileid)
+    work = partial(run.live, files, host=host, env=env, fileids=fileid)
     return _finish(_go(work, as_json=json), as_json=json)
 
 
@@ -69,12 +69,12 @@ def _go(work: Callable[["DemoContext"], Awaitable[Outcome]], *, as_json: bool) -
     """Go the round; what it says on the way is gone from the terminal afterwards."""
     from wxasset.cli.demo.run import DemoContext  # noqa: PLC0415 - the same
 
-    errors = view.error_console()
+    errors = error_console()
     errors.quiet = as_json
     with tempfile.TemporaryDirectory(prefix="wxasset-") as scratch, errors.status("starting") as status:
         desk = DemoContext(
             scratch=Path(scratch),
-            announce=lambda text: status.update(Text(view.printable(text))),
+            announce=lambda text: status.update(Text(printable(text))),
             warn=partial(note, as_json=as_json),
         )
         return run_in_event_loop(partial(work, desk))
@@ -88,7 +88,7 @@ def _finish(result: Outcome | signal.Signals, *, as_json: bool) -> int:
         for record in _records(result):
             Output.line(json_line(record))
     else:
-        table.show(result, view.output_console())
+        table.show(result, output_console())
     return 0 if result.passed else 1
 
 
@@ -128,10 +128,10 @@ def simulate_command(
         description_in_query: Take the description of a video from the query, where wechatpy sends it.
         json: Say where it is in one JSON object, once it listens.
     """
-    from wxasset.cli.runtime import simulation as simulate  # noqa: PLC0415 - the same
+    from wxasset.cli.runtime import simulation  # noqa: PLC0415 - the same
     from wxasset.simulator import Simulator, SimulatorOptions  # noqa: PLC0415 - the same
 
-    secret = simulate.read_secret(secret_file) if secret_file else None
+    secret = simulation.read_secret(secret_file) if secret_file else None
     options = SimulatorOptions(description_in_query=description_in_query)
     sim = Simulator(host=host, port=port, appid=appid, secret=secret, options=options)
 
@@ -141,9 +141,9 @@ def simulate_command(
             where = {"base_url": sim.url, "appid": sim.appid, "secret": shown, "controllable": sim.controllable}
             Output.line(json_line(where))
             return
-        output = view.output_console()
-        for line in simulate.introduction(sim, secret_file):
-            view.say(output, line)
+        output = output_console()
+        for line in simulation.introduction(sim, secret_file):
+            say(output, line)
 
-    run_in_event_loop(partial(simulate.serve, sim, f"{host}:{port}", ready))
+    run_in_event_loop(partial(simulation.serve, sim, f"{host}:{port}", ready))
     return 0

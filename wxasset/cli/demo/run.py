@@ -133,12 +133,12 @@ async def _round(wx: WxSession, pieces: Sequence[SampleFile], desk: DemoContext,
         desk: Where to put downloads, and whom to tell.
         film: Fetches the bytes behind a video's link; None on the service, which others use as well.
     """
-    async with Cleanup(wx, desk.warn) as shelf:
+    async with Cleanup(wx, desk.warn) as cleanup:
         before = await wx.count_materials()
         uploads: list[Upload] = []
         for piece in pieces:
             desk.announce(f"uploading {piece.name}")
-            uploads.append(await shelf.put(piece))
+            uploads.append(await cleanup.put(piece))
         counted = count_check(await wx.count_materials(), expected_count(before, uploads), ours=film is not None)
         listed = list_check(uploads, await _find(wx, uploads))
         rows: list[Row] = []
@@ -147,7 +147,7 @@ async def _round(wx: WxSession, pieces: Sequence[SampleFile], desk: DemoContext,
             target = desk.scratch / f"{number}{upload.piece.path.suffix}"
             rows.append(await _fetch(wx, upload, target, film))
         desk.announce("deleting what was uploaded")
-        deleted = await shelf.clear()
+        deleted = await cleanup.clear()
         left = None if film is None else await wx.count_materials()
         gone = deleted_check(deleted, await _find(wx, uploads), left)
     return Outcome(rows=tuple(rows), checks=(counted, listed, gone))

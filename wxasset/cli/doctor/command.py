@@ -25,7 +25,7 @@ def doctor_command(
     daily quota and token store. The account is not changed: a stable token is fetched (never forced), and some 20
     calls are made that only read. Secrets are not shown. The exit status is 0 if no check failed.
 
-    JSON keys: check, status (ok, warning, failed, skipped), message, message_zh, hint, hint_zh, evidence.
+    JSON keys: check, status (ok, warning, failed, skipped), message, hint, evidence; message_zh and hint_zh as well.
 
     Args:
         ledger: A ledger of uploads to check as well.

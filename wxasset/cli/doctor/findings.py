@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wxasset.cli.runtime.console import one_line, output_console
+from wxasset.cli.runtime.language import localized
 from wxasset.cli.runtime.output import Output, is_terminal, json_line
 from wxasset.errors import Hint
 
@@ -36,7 +37,8 @@ __all__ = [
 
 Evidence = Mapping[str, object]
 """Facts behind a finding, as JSON."""
-COLUMNS: Final = ("check", "status", "message", "message_zh", "hint", "hint_zh", "evidence")
+COLUMNS: Final = ("check", "status", "message", "hint", "evidence")
+"""Columns of the output in a pipe."""
 LABELS: Final[Mapping[str, Hint]] = {
     "versions": Hint("versions", "版本"),
     "credentials": Hint("credentials", "凭据"),
@@ -129,10 +131,17 @@ def tally(findings: Sequence[Finding]) -> Hint:
 
 
 def document(finding: Finding) -> dict[str, object]:
-    """Convert a finding to JSON with the keys of `COLUMNS`, a stable interface."""
+    """Convert a finding to JSON in both languages; its keys are a stable interface."""
     message, remedy = finding.message, finding.remedy
-    values = (message.english, message.chinese, remedy and remedy.english, remedy and remedy.chinese)
-    return dict(zip(COLUMNS, (finding.check, finding.status.value, *values, dict(finding.evidence)), strict=True))
+    return {
+        "check": finding.check,
+        "status": finding.status.value,
+        "message": message.english,
+        "message_zh": message.chinese,
+        "hint": remedy and remedy.english,
+        "hint_zh": remedy and remedy.chinese,
+        "evidence": dict(finding.evidence),
+    }
 
 
 def redact(finding: Finding, secrets: Iterable[str]) -> Finding:
@@ -176,15 +185,15 @@ def show(finding: Finding, out: Output, *, as_json: bool) -> None:
     elif is_terminal(sys.stdout):
         output_console().print(_paragraph(finding))
     else:
-        out.add(document(finding))
+        shown = {"message": localized(finding.message), "hint": finding.remedy and localized(finding.remedy)}
+        out.add(document(finding) | shown)
 
 
 def show_summary(findings: Sequence[Finding]) -> None:
     """Print the counts of findings, on a terminal only."""
     if is_terminal(sys.stdout):
-        end = tally(findings)
         style = "bold green" if passed(findings) else "bold red"
-        output_console().print(Text(f"\n{end.english} {end.chinese}", style=style))
+        output_console().print(Text(f"\n{localized(tally(findings))}", style=style))
 
 
 def _paragraph(finding: Finding) -> Table:
@@ -192,13 +201,10 @@ def _paragraph(finding: Finding) -> Table:
     grid.add_column(no_wrap=True, min_width=max(len(status.value) for status in Status))
     grid.add_column(overflow="fold")
     label, style = LABELS[finding.check], "dim" if finding.status is Status.SKIPPED else ""
-    names = label.english if label.english == label.chinese else f"{label.english} {label.chinese}"
-    message = Text.assemble((f"{names}: ", "bold"), (one_line(finding.message.english), style))
+    message = Text.assemble((f"{localized(label)}: ", "bold"), (one_line(localized(finding.message)), style))
     grid.add_row(Text(finding.status.value, style=_STYLES[finding.status]), message)
-    grid.add_row("", Text(one_line(finding.message.chinese), style=style))
     if finding.remedy is not None:
-        grid.add_row("", Text(f"-> {one_line(finding.remedy.english)}", style="cyan"))
-        grid.add_row("", Text(f"-> {one_line(finding.remedy.chinese)}", style="cyan"))
+        grid.add_row("", Text(f"-> {one_line(localized(finding.remedy))}", style="cyan"))
     if finding.status in {Status.WARNING, Status.FAILED} and finding.evidence:
         grid.add_row("", Text(one_line(json.dumps(dict(finding.evidence), ensure_ascii=False)), style="dim"))
     return grid

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from wxasset import DownloadPolicy, FileTokenStore, RedisTokenStore, TokenStore, WxSession
-from wxasset.cli.runtime import prompts as consent
+from wxasset.cli.runtime import prompts
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 
 __all__ = [
@@ -63,7 +63,7 @@ class Credentials:
         Raises:
             UsageError: The address names none.
         """
-        return consent.host({"WXASSET_BASE_URL": self.base_url})
+        return prompts.host({"WXASSET_BASE_URL": self.base_url})
 
 
 @frozen
@@ -107,7 +107,7 @@ def read_accounts(path: Path) -> Accounts:
     else:
         default = document.pop("default") if isinstance(document.get("default"), str) else None
         return Accounts(path, {name: _account(name, table, path) for name, table in document.items()}, default)
-    raise TokenUnavailableError(problem, consent.HOW)
+    raise TokenUnavailableError(problem, prompts.HOW)
 
 
 def _read(path: Path) -> bytes:
@@ -120,12 +120,12 @@ def _read(path: Path) -> bytes:
         problem = f"There are no credentials: no WXASSET_APPID in the environment, and no file {path}."
     except OSError as error:
         problem = f"{path} cannot be read: {error.strerror or error}."
-    raise TokenUnavailableError(problem, consent.HOW)
+    raise TokenUnavailableError(problem, prompts.HOW)
 
 
 def _check(mode: int, path: Path) -> None:
     if not stat.S_ISREG(mode):
-        raise TokenUnavailableError(f"{path} is no regular file.", consent.HOW)
+        raise TokenUnavailableError(f"{path} is no regular file.", prompts.HOW)
     if _POSIX and mode & _OTHERS:
         cure = f"chmod 600 {shlex.quote(str(path))}"
         raise TokenUnavailableError(
@@ -140,7 +140,7 @@ def _check(mode: int, path: Path) -> None:
 def _account(name: str, table: Any, path: Path) -> Credentials:
     """Check one table of the file."""
     if not isinstance(table, dict):
-        raise TokenUnavailableError(f"{path}: {name} is no table [{name}].", consent.HOW)
+        raise TokenUnavailableError(f"{path}: {name} is no table [{name}].", prompts.HOW)
     problem = None
     if unknown := [key for key in table if key not in _KEYS]:
         problem = f"has {unknown[0]}, which is none of: {', '.join(_KEYS)}"
@@ -149,7 +149,7 @@ def _account(name: str, table: Any, path: Path) -> Credentials:
     elif odd := [key for key, value in table.items() if not isinstance(value, str)]:
         problem = f"has {odd[0]}, which is no text in quotes"
     if problem:
-        raise TokenUnavailableError(f"{path}: [{name}] {problem}.", consent.HOW)
+        raise TokenUnavailableError(f"{path}: [{name}] {problem}.", prompts.HOW)
     return Credentials(**table, origin=f"[{name}] of {path}", name=name)
 
 
@@ -180,7 +180,7 @@ def find_credentials(environ: Mapping[str, str], account: str | None = None) -> 
     """
     appid, secret = environ.get("WXASSET_APPID"), environ.get("WXASSET_SECRET")
     if account is None and (appid or secret):
-        consent.check_variables(environ, "An account of the environment", consent.HOW)
+        prompts.check_variables(environ, "An account of the environment", prompts.HOW)
         found = Credentials(
             appid=appid or "",
             secret=secret or "",

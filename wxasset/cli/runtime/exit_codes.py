@@ -15,7 +15,7 @@ from wxasset.errors import (
 )
 from wxasset.errors.classify import stops_everything
 
-__all__ = ["CLOSED_PIPE", "EXIT_CODES", "Exit", "exit_of", "exit_of_all", "stops_all"]
+__all__ = ["CLOSED_PIPE", "EXIT_CODES", "Exit", "exit_of", "exit_of_all", "stops_command"]
 
 
 class Exit(IntEnum):
@@ -70,6 +70,6 @@ def exit_of_all(done: int, errors: Sequence[BaseException]) -> Exit:
     return Exit.PARTLY if done else statuses[0]
 
 
-def stops_all(error: BaseException) -> bool:
+def stops_command(error: BaseException) -> bool:
     """Tell whether the items after this one would meet the same error."""
     return stops_everything(error) or isinstance(error, TokenUnavailableError | UsageError)

@@ -18,13 +18,13 @@ from rich.progress import (
 from wxasset import BatchProgress
 from wxasset.cli.runtime.console import error_console, printable
 from wxasset.cli.runtime.output import is_terminal
-from wxasset.transfer.progress import Progress as Told
+from wxasset.transfer import progress
 
 __all__ = ["counting", "transfer"]
 
 
 @contextmanager
-def transfer(name: str, *, quiet: bool = False) -> Iterator[Told | None]:
+def transfer(name: str, *, quiet: bool = False) -> Iterator[progress.Progress | None]:
     """Show how far a transfer is, and nothing of it afterwards.
 
     Args:

@@ -8,8 +8,8 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
-from wxasset.cli.runtime import errors as failures
-from wxasset.cli.runtime.exit_codes import exit_of_all, stops_all
+from wxasset.cli.runtime import errors
+from wxasset.cli.runtime.exit_codes import exit_of_all, stops_command
 from wxasset.cli.runtime.output import Output
 from wxasset.errors import DestinationError, WxAssetError
 
@@ -56,11 +56,11 @@ class Report:
     def failed(self, error: BaseException, item: str | None = None) -> None:
         """Count an item that is not done, and tell of its error."""
         self.errors.append(error)
-        failures.tell(error, as_json=self.as_json, item=item)
+        errors.tell(error, as_json=self.as_json, item=item)
 
     def note(self, text: str, **more: object) -> None:
         """Say something that is no result and no error; `more` are keys that it has where it is JSON."""
-        failures.note(text, as_json=self.as_json, **more)
+        errors.note(text, as_json=self.as_json, **more)
 
     async def each(self, items: Iterable[T], act: Callable[[T], Awaitable[Record]], *, whole: bool = False) -> None:
         """Do something to item after item; one that fails leaves the others, unless they would fail like it.
@@ -82,7 +82,7 @@ class Report:
                     raise error.__cause__ from None  # stdout was the destination, and nobody reads it any more
                 self.failed(error, str(item))
             self.left.pop(0)
-            if len(self.errors) > before and stops_all(self.errors[-1]):
+            if len(self.errors) > before and stops_command(self.errors[-1]):
                 break
             await checkpoint()
         if self.left:

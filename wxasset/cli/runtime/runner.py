@@ -11,7 +11,7 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from wxasset import WxSession
-from wxasset.cli.runtime import errors as failures
+from wxasset.cli.runtime import errors
 from wxasset.cli.runtime.credentials import find_credentials, open_session
 from wxasset.cli.runtime.output import Output
 from wxasset.cli.runtime.report import Report
@@ -44,7 +44,7 @@ class _Notes(logging.Handler):
         self._json = as_json
 
     def emit(self, record: logging.LogRecord) -> None:
-        failures.note(record.getMessage(), as_json=self._json)
+        errors.note(record.getMessage(), as_json=self._json)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ carried out and its effect is permanent. Sizes are bytes, or `K` (1024) and `M`;
 | `redirect:307` | a redirect to `/redirected` of the simulator; the journal shows the visit | no |
 | `redirect:302:http://...` | a redirect to that address | no |
 | `html`, `html-after-commit` | HTTP 200 with a gateway's page | no; yes |
+| `foreign-json`, `foreign-json-after-commit` | HTTP 200 with JSON of a gateway, without WeChat's keys | no; yes |
 | `empty-after-commit` | HTTP 200 without a body | yes |
 | `garbage-after-commit` | the first half of a JSON document | yes |
 | `not-http` | the greeting of another protocol | yes |

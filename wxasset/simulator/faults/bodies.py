@@ -38,6 +38,8 @@ _WORDING = {
     45011: "api minute-quota reach limit, must slower, retry next minute",
     48001: "api unauthorized",
 }
+# The form of Tencent's gateways (wire reference 8.2).
+_FOREIGN = RawReply(headers=_JSON, body=b'{"code":"INVALID_PARAM","message":"invalid parameter","requestId":"17b9"}')
 _BLOCK = 1 << 20
 # A private-use character marks the positions of bytes invalid in JSON; it is not used in real texts.
 _MARK = "\uf8ff"
@@ -80,6 +82,8 @@ def instead_of_commit(  # noqa: PLR0911 - one for each word
                 return page(status)
             case Redirect(status=status, location=location):
                 return evolve(page(status), headers={**_HTML, "Location": location or base_url + REDIRECTED})
+            case Instead(text="foreign-json"):
+                return _FOREIGN
             case Instead(committed=False):
                 return evolve(page(502), status=200)
             case _:
@@ -116,6 +120,8 @@ async def replace_body(  # noqa: PLR0911 - one for each word
                 return page(status)
             case Instead(text="html-after-commit"):
                 return evolve(page(502), status=200)
+            case Instead(text="foreign-json-after-commit"):
+                return _FOREIGN
             case Instead(text="empty-after-commit"):
                 return RawReply()
             case Instead(text="garbage-after-commit"):

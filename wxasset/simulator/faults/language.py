@@ -9,6 +9,7 @@ from attrs import frozen
 from wxasset.simulator import faults
 from wxasset.simulator.faults.words import (
     BREAKS,
+    INSTEAD,
     UNITS,
     Bomb,
     Break,
@@ -98,7 +99,7 @@ _GRAMMAR: tuple[tuple[str, _Maker], ...] = (
     ("(revoke|expire|malformed)-token", Tokens),
     (f"redirect:{_NUMBER}", lambda status: Redirect(int(status))),
     (f"redirect:{_NUMBER}:{_LOCATION}", lambda status, location: Redirect(int(status), location)),
-    ("(html|html-after-commit|empty-after-commit|garbage-after-commit|not-http)", Instead),
+    (f"({'|'.join(INSTEAD)})", Instead),
     ("(control-characters|invalid-utf8)", CorruptText),
     (f"(deep-json|long-errcode):{_NUMBER}", lambda kind, number: Bomb(kind, int(number))),
     (f"(gzip-bomb|huge-reply):{_SIZE}", lambda kind, size: Bomb(kind, _size(size))),

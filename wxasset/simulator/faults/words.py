@@ -7,6 +7,7 @@ from attrs.validators import in_
 
 __all__ = [
     "BREAKS",
+    "INSTEAD",
     "UNITS",
     "Bomb",
     "Break",
@@ -252,13 +253,22 @@ class Redirect:
         return f"redirect:{self.status}" + ("" if self.location is None else f":{self.location}")
 
 
+INSTEAD = (
+    "html",
+    "html-after-commit",
+    "foreign-json",
+    "foreign-json-after-commit",
+    "empty-after-commit",
+    "garbage-after-commit",
+    "not-http",
+)
+
+
 @frozen
 class Instead:
     """Response of another kind than the API's."""
 
-    text: str = field(
-        validator=in_(("html", "html-after-commit", "empty-after-commit", "garbage-after-commit", "not-http"))
-    )
+    text: str = field(validator=in_(INSTEAD))
 
     @property
     def decides(self) -> frozenset[str]:
@@ -268,7 +278,7 @@ class Instead:
     @property
     def committed(self) -> bool:
         """True if the request is carried out before."""
-        return self.text != "html"
+        return self.text not in ("html", "foreign-json")
 
     def __str__(self) -> str:
         return self.text

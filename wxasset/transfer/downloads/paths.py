@@ -37,7 +37,7 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     if path.endswith(("/", os.sep)):
         raise NotADirectoryError(errno.ENOTDIR, "no such directory")
     if found is not None and not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file; pass it as an open handle")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     directory = os.path.dirname(target)
     _check_writable(directory)
     if found is not None and not os.access(target, os.W_OK):

@@ -2,9 +2,8 @@
 
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from functools import partial
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final, TypeAlias
 
 import aiohttp
@@ -12,23 +11,23 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from wxasset.errors import ConnectError, UsageError, WxAssetError
-from wxasset.transfer.buffers import UPLOAD_BUFFERS
+from wxasset.errors import UsageError, WxAssetError
 from wxasset.transfer.event_loop import LoopGuard, LoopResource
-from wxasset.transfer.http.errors import FAULTS, broken_exchange, is_break
+from wxasset.transfer.http.errors import FAULTS, broken_exchange
+from wxasset.transfer.http.exchange import Exchange, middlewares_of
 from wxasset.transfer.http.payload import Payload, RequestObserver
-from wxasset.transfer.http.redirects import LinkClient, disable_retries
-from wxasset.transfer.http.reply import OK, Reply, at_most, raise_for_status
+from wxasset.transfer.http.pool import CONNECTIONS, Pool, close_pool
+from wxasset.transfer.http.proxies import ENVIRONMENT, Proxies
+from wxasset.transfer.http.redirects import LinkClient
+from wxasset.transfer.http.reply import Reply, at_most
 from wxasset.transfer.http.request import Request
-from wxasset.transfer.uploads.body import Sending, UploadBody
-from wxasset.wire.url_policy import DownloadPolicy, check_link
+from wxasset.transfer.uploads.body import Sending
+from wxasset.wire.url_policy import DownloadPolicy
 
 __all__ = ["ClientSession", "Transport"]
 
 ClientSession: TypeAlias = aiohttp.ClientSession
 
-_Respond: TypeAlias = Callable[[Request, Sending | None, float], Awaitable[aiohttp.ClientResponse]]
-_DONE: Final = (204, OK)  # object storage returns 204; 200 has been observed too (wire reference 3.1)
 _API_HOST: Final = "api.weixin.qq.com"
 _NEAR: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
@@ -40,7 +39,15 @@ class Transport:
         origin: Scheme, host, port and path of `base_url`.
     """
 
-    def __init__(self, base_url: str, http: ClientSession | None, user_agent: str, *, bare: bool = False) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        http: ClientSession | None,
+        user_agent: str,
+        *,
+        bare: bool = False,
+        proxy: str | None = ENVIRONMENT,
+    ) -> None:
         """Prepare a transport; no connection is opened before the first request.
 
         Args:
@@ -48,17 +55,22 @@ class Transport:
             http: A session to borrow, or None to create one.
             user_agent: Value of the User-Agent header.
             bare: Whether calls carry no token, as inside cloud hosting; plain http to WeChat's host is then allowed.
+            proxy: The proxy of own sessions: a URL, None, or that of the environment.
         """
         self._base = _checked(base_url, bare=bare)
         self.origin: str = str(self._base).rstrip("/")
         self._borrowed = http
         self._guard = LoopGuard("aiohttp.ClientSession, passed as http=,")
-        self._own = LoopResource("session", _open_session, ClientSession.close)
+        self._own = LoopResource("session", self._open_pool, close_pool)
+        if http is not None and proxy not in (None, ENVIRONMENT):
+            raise UsageError("proxy= belongs to the aiohttp.ClientSession that is passed as http=.")
+        self._proxies = Proxies(proxy)
+        self._lent: Pool | None = None
         self._closed = False
         self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._urls: dict[str, URL] = {}
-        self._links = LinkClient(self._headers)
+        self._links = LinkClient(self._headers, self._proxies, self._borrowed_pool)
 
     @property
     def api(self) -> str:
@@ -72,13 +84,28 @@ class Transport:
             steps.push_async_callback(self._links.aclose)
             steps.push_async_callback(self._own.aclose)
 
-    def _session(self) -> ClientSession:
+    def _pool(self) -> Pool:
+        return self._borrowed_pool() or self._own.get()
+
+    def _borrowed_pool(self) -> Pool | None:
+        """Return the pool of a borrowed session, or None.
+
+        Raises:
+            UsageError: This session, or the borrowed one, is closed, or the borrowed one is used by another loop.
+        """
         if self._closed or (self._borrowed is not None and self._borrowed.closed):
             raise UsageError("The session is closed: use it inside its `async with`.")
         if self._borrowed is None:
-            return self._own.get()
+            return None
         self._guard.require_same()
-        return self._borrowed
+        if self._lent is None:
+            self._lent = Pool.of(self._borrowed, _connections_of(self._borrowed))
+        return self._lent
+
+    def _open_pool(self) -> Pool:
+        # No limit of aiohttp's own: its wait for a connection would count as connecting.
+        connector = aiohttp.TCPConnector(limit=0)
+        return Pool.of(aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()), CONNECTIONS)
 
     def send(self, request: Request) -> AbstractAsyncContextManager[Reply]:
         """Send a request; the response is open inside the block.
@@ -89,37 +116,33 @@ class Transport:
             HTTPStatusError: The status is not 200.
             SourceError: The media to upload could not be read.
         """
-        return _Exchange(self.respond, request)
+        return Exchange(self._pool, self.respond, request)
 
-    async def respond(self, request: Request, sending: Sending | None, limit: float) -> aiohttp.ClientResponse:
+    async def respond(
+        self, pool: Pool, request: Request, sending: Sending | None, limit: float
+    ) -> aiohttp.ClientResponse:
         """Send a request and wait for the response headers; `send` wraps the result in a `Reply`."""
-        session = self._session()
         failure: BaseException
-        observer = RequestObserver(request)
+        observer, url = RequestObserver(request), self._url(request.path)
+        proxy = None if self._borrowed is not None else self._proxies.for_url(url, secret=True)
         try:
             async with at_most(limit - time.monotonic()):
-                return await session.request(
+                return await pool.session.request(
                     request.method,
-                    self._url(request.path),
+                    url,
                     data=request.body if sending is None else Payload(sending),
                     headers=self._json_headers if isinstance(request.body, bytes) else self._headers,
                     allow_redirects=False,
                     raise_for_status=False,
                     timeout=request.timeouts.client(request.grace),
-                    # The query holds the secrets. Added here, it stays out of aiohttp's errors, traces and `url`.
-                    middlewares=(*getattr(session, "_middlewares", ()), observer),
+                    proxy=proxy,
+                    middlewares=middlewares_of(pool.session, observer),
                 )
         except WxAssetError as error:
             # Not about this request, and to be taken for nothing else: it may have been raised after the sending.
             raise RuntimeError("A hook or middleware of the borrowed session failed.") from error
         except FAULTS as error:
-            if observer.waiting and isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-                where = f"{self._base.host} for {request.path}"
-                failure = ConnectError(f"No connection to {where} within the time limit of the call.", request.path)
-            else:
-                failure = broken_exchange(
-                    self._base.host, error, request, sending, stale=observer.on_kept_connection and is_break(error)
-                )
+            failure = broken_exchange(self._base.host, error, request, sending, observer)
         raise failure
 
     def follow(
@@ -129,19 +152,8 @@ class Transport:
         return self._links.follow(link, policy, request, headers)
 
     def post(self, link: str, policy: DownloadPolicy, request: Request) -> AbstractAsyncContextManager[Reply]:
-        """Post an upload to a URL sent by the server, without redirects; the response is open inside the block.
-
-        The connections of `follow` are used, without the cookies, token and headers of the API.
-
-        Raises:
-            UnsafeURLError: The URL is not allowed. No byte was sent.
-            ConnectError: No connection could be made, and no byte was sent.
-            TransferError: The exchange failed.
-            HTTPStatusError: The status is neither 200 nor 204; a redirect is not followed.
-            SourceError: The media to upload could not be read.
-        """
-        url = check_link(link, policy, request.path)
-        return _Exchange(partial(self._links.respond, url, policy), request, _DONE)
+        """Post an upload to a URL sent by the server; see `LinkClient.post`."""
+        return self._links.post(link, policy, request)
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
@@ -150,55 +162,22 @@ class Transport:
         return url
 
 
-class _Exchange(AbstractAsyncContextManager[Reply]):
-    """One request and its response. A generator would be shorter, but cost 3 us more per call."""
-
-    def __init__(self, respond: _Respond, request: Request, good: tuple[int, ...] = (OK,)) -> None:
-        self._respond = respond
-        self._request = request
-        self._good = good
-        body = request.body
-        self._sending = Sending(body, request.timeouts.stall) if isinstance(body, UploadBody) else None
-        self._response: aiohttp.ClientResponse | None = None
-
-    async def __aenter__(self) -> Reply:
-        try:
-            limit = self._request.limit()
-            with nullcontext() if self._sending is None else UPLOAD_BUFFERS.lease():
-                response = self._response = await self._respond(self._request, self._sending, limit)
-            reply = Reply(self._request, response, limit - time.monotonic())
-            if response.status not in self._good:
-                await raise_for_status(reply, response.status)
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return reply
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._response is not None:
-            # Closes the connection if the body was not read to its end; else it is back in the pool already.
-            self._response.close()
-        if self._sending is not None:
-            await self._sending.ended()
-            self._request.sent = self._sending.sent
-            self._request.delivery.whole = self._sending.whole
-
-
-def _open_session() -> ClientSession:
-    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-    disable_retries(session)
-    return session
+def _connections_of(session: ClientSession) -> int:
+    """Return the number of connections that a session has for one host; 0 for no limit."""
+    connector = session.connector
+    limits = () if connector is None else (connector.limit, connector.limit_per_host)
+    return min((limit for limit in limits if limit), default=0)
 
 
 def _checked(base_url: str, *, bare: bool) -> URL:
     try:
         url = URL(base_url)
     except ValueError:
-        raise UsageError("base_url= is no URL.") from None
+        raise UsageError("The base URL is not a valid URL.") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
-        raise UsageError("base_url= is not of the form https://host[:port][/prefix].")
+        raise UsageError("The base URL is not of the form https://host[:port][/prefix].")
     if url.scheme == "http" and not _is_near(url.host) and not (bare and url.host == _API_HOST):
-        raise UsageError(f"base_url= would send the secret to {url.host} in the clear: use https.")
+        raise UsageError(f"The base URL would send the secret to {url.host} in the clear: use https.")
     return url
 
 

@@ -5,25 +5,44 @@ import ssl
 from typing import Final
 
 import aiohttp
-from yarl import URL
 
-from wxasset.errors import ConnectError, TransferError, TransferTimeout, WxAssetError
+from wxasset.errors import ConnectError, TransferError, TransferTimeout
+from wxasset.transfer.http.payload import BrokenConnection, RequestObserver
+from wxasset.transfer.http.proxies import place_of_proxy
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
 
-__all__ = ["FAULTS", "broken_exchange", "broken_link", "is_break", "reason"]
+__all__ = ["FAULTS", "broken_exchange", "is_break", "reason"]
 
 FAULTS: Final = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError)
 """Exceptions raised by aiohttp for network errors."""
 
+_FOR_GOOD: Final = frozenset({401, 403, 407})  # a proxy refuses the user or the host, whenever it is asked
+_WORDS: Final = {
+    "ServerDisconnectedError": "the server closed it",
+    "ClientConnectionResetError": "it was reset",
+    "ClientPayloadError": "the body is not complete",
+    "ConnectionTimeoutError": "timed out",
+    "ContentLengthError": "the body is not complete",
+    "TransferEncodingError": "the chunks of the body are malformed",
+    "ContentEncodingError": "the compressed body is malformed",
+    "ClientResponseError": "the response is not valid HTTP",
+    "BadStatusLine": "the response is not valid HTTP",
+    "InvalidHeader": "a header of the response is malformed",
+    "LineTooLong": "a header of the response is too long",
+    "BadHttpMessage": "the response is not valid HTTP",
+}
+
 
 def broken_exchange(
-    host: str | None, error: Exception, request: Request, sending: Sending | None, *, stale: bool
+    host: str | None, error: Exception, request: Request, sending: Sending | None, observer: RequestObserver
 ) -> BaseException:
-    """Return the error for a failed request to the API."""
+    """Return the error for a failed request; URLs hold secrets, so the message does not contain them."""
     path, stall = request.path, request.timeouts.stall
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return ConnectError(f"No connection to {host} for {path}: {reason(error)}.", path)
+    if isinstance(error, BrokenConnection):
+        error = error.error
+    if observer.waiting or isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return _no_connection(host, error, request, place_of_proxy(observer.proxy))
     if sending is not None and sending.stalled:
         return TransferTimeout(
             f"{host} took no byte of the upload to {path} for {stall:g} seconds.",
@@ -37,16 +56,31 @@ def broken_exchange(
         return TransferTimeout(f"{path} did not answer for {stall + request.grace:g} seconds.", path, unknown)
     if isinstance(error, TimeoutError):
         return TransferTimeout(f"{path} did not answer within the time limit of the call.", path, unknown)
+    stale = observer.on_kept_connection and is_break(error)
     return TransferError(f"The connection to {path} broke: {reason(error)}.", path, unknown, stale)
 
 
-def broken_link(error: Exception, url: URL, request: Request) -> WxAssetError:
-    """Return the error for a failed download; links are signed, so the message must not contain them."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return ConnectError(f"No connection to {url.host} for {request.path}: {reason(error)}.", request.path)
+def _no_connection(host: str | None, error: Exception, request: Request, proxy: str | None) -> ConnectError:
+    path, where = request.path, f"{host} for {request.path}"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        status = error.status
+        return ConnectError(
+            f"The proxy {proxy} refused to connect to {where}: HTTP status {status}.",
+            path,
+            proxy=proxy,
+            status=status,
+            permanent=status in _FOR_GOOD,
+        )
+    why = reason(error)
     if isinstance(error, TimeoutError):
-        return TransferTimeout(f"{url.host} did not answer in time for {request.path}.", request.path)
-    return TransferError(f"The connection to {url.host} for {request.path} broke: {reason(error)}.", request.path)
+        why = f"timed out after {request.timeouts.connect:g} seconds"
+        if not isinstance(error, aiohttp.ClientError):
+            why = "the time limit of the call was reached"
+    permanent = isinstance(error, aiohttp.ClientConnectorCertificateError)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return ConnectError(f"No connection to the proxy {proxy} to reach {where}: {why}.", path, proxy=proxy)
+    through = f" through the proxy {proxy}" if proxy else ""
+    return ConnectError(f"No connection to {where}{through}: {why}.", path, proxy=proxy, permanent=permanent)
 
 
 def is_break(error: Exception) -> bool:
@@ -68,9 +102,4 @@ def reason(error: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror and cause.errno:
         # asyncio puts addresses where the reason should be; the numbers of name resolution are below 0.
         return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror).lower()
-    return {
-        "ServerDisconnectedError": "the server closed it",
-        "ClientConnectionResetError": "it was reset",
-        "ClientPayloadError": "the body is not complete",
-        "ConnectionTimeoutError": "timed out",
-    }.get(type(error).__name__, type(error).__name__)
+    return _WORDS.get(type(error).__name__, "the exchange failed")

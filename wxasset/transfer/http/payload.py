@@ -1,18 +1,25 @@
 """Adapters for aiohttp: bodies of known length, and the secret query parameters."""
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp import payload
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
+from yarl import URL
 
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody, Writer
+from wxasset.wire.url_policy import DownloadPolicy, may_connect
 
-__all__ = ["Payload", "RequestObserver"]
+__all__ = ["BrokenConnection", "ForbiddenAddressError", "LinkObserver", "Payload", "RequestObserver"]
 
 _KEPT: Final = "_wxasset_kept"
+_LINK_HEADERS: Final = frozenset(
+    {"Host", "Accept", "Accept-Encoding", "User-Agent", "Content-Length", "Content-Type", "Connection"}
+)
+"""Headers of requests to links; others would come from a borrowed session."""
 
 
 class Payload(payload.Payload):
@@ -38,30 +45,47 @@ class Payload(payload.Payload):
         await self.write(writer)
 
 
+class BrokenConnection(aiohttp.ClientError):
+    """A connection that broke, in a form for which aiohttp does not repeat a GET on its own.
+
+    Attributes:
+        error: The error of aiohttp.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class ForbiddenAddressError(Exception):
+    """A link leads to an address that its policy forbids."""
+
+
 class RequestObserver:
-    """Middleware to add the query, and to observe the connection of a request.
+    """Middleware to complete the URL, and to observe the connection of a request.
 
     Attributes:
         waiting: Whether the request has no connection yet.
         on_kept_connection: Whether the connection was used before, as far as known here.
+        proxy: The proxy of the request; None without one.
     """
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self.waiting = True
         self.on_kept_connection = False
+        self.proxy: URL | None = None
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
-        """Add the query to a request and send it."""
-        request.url = request.url.with_query(self._request.query)
+        """Complete a request and send it."""
+        self.complete(request)
+        self.proxy = request.proxy
         send = request.send
 
         async def watched(conn: Connection) -> aiohttp.ClientResponse:
             # Remove the reference cycle: its garbage collection cost a fifth of a small call.
             del request.send
-            if not self.waiting:
-                # A create must not be repeated behind the back of the retry policy.
-                raise RuntimeError("A middleware of the borrowed session sent a request twice.")
+            self.check(conn)
             self.waiting = False
             self._request.delivery.whole = not isinstance(self._request.body, UploadBody)
             self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
@@ -71,5 +95,51 @@ class RequestObserver:
 
         # A custom connector could do the same, but not for a borrowed session.
         request.send = watched  # type: ignore[method-assign]
-        response: aiohttp.ClientResponse = await handler(request)
+        try:
+            response: aiohttp.ClientResponse = await handler(request)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise BrokenConnection(error) from error
         return response
+
+    def complete(self, request: aiohttp.ClientRequest) -> None:
+        """Add the query, which holds the secrets: it stays out of aiohttp's errors, traces and `url`."""
+        request.url = request.url.with_query(self._request.query)
+
+    def check(self, conn: Connection) -> None:
+        """Check the connection of a request before it is sent."""
+        del conn
+        if not self.waiting:
+            # A create must not be repeated behind the back of the retry policy.
+            raise RuntimeError("A middleware of the borrowed session sent a request twice.")
+
+
+class LinkObserver(RequestObserver):
+    """Middleware for a URL given by the server: it is sent unchanged, and only to an allowed address.
+
+    Attributes:
+        url: The URL.
+        headers: Additional headers.
+    """
+
+    def __init__(
+        self, request: Request, url: URL, policy: DownloadPolicy, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(request)
+        self.url = url
+        self.headers = headers or {}
+        self._policy = policy
+
+    def complete(self, request: aiohttp.ClientRequest) -> None:
+        """Set the URL, which is signed; remove what a borrowed session adds of its own, such as cookies."""
+        request.url = self.url
+        kept = _LINK_HEADERS | {name.title() for name in self.headers}
+        for name in {name for name in request.headers if name.title() not in kept}:
+            del request.headers[name]
+
+    def check(self, conn: Connection) -> None:
+        """Check the address, except behind a proxy: only the proxy knows it."""
+        super().check(conn)
+        if self.proxy is None and conn.transport is not None:
+            peer = conn.transport.get_extra_info("peername")
+            if not may_connect(str(peer[0]) if peer else "", self._policy, self.url.host or ""):
+                raise ForbiddenAddressError

@@ -21,8 +21,8 @@ from wxasset.errors import (
 from wxasset.transfer.http.errors import reason
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.integrity import Integrity
-from wxasset.wire.codec import excerpt
 from wxasset.wire.error_replies import storage_error
+from wxasset.wire.json_bodies import excerpt, raise_for_errcode
 from wxasset.wire.limits import KIB
 
 __all__ = ["OK", "REDIRECTS", "Reply", "at_most", "raise_for_status"]
@@ -155,29 +155,36 @@ class Reply:
             expected=self.length,
         )
 
-    def most(self, limit: int) -> int:
-        """Return the allowed size of a JSON body, given `limit`; compressed bodies get a lower limit."""
-        if hdrs.CONTENT_ENCODING not in self._response.headers:
-            return limit
-        return min(limit, max(_PACKED, _DENSITY * (self._response.content_length or 0)))
+    def _check_size(self, size: int, limit: int) -> None:
+        """Raise `ReplyTooLarge` for a JSON body over the limit; a compressed body has a lower one."""
+        packed: int | None = self._response.content.total_compressed_bytes
+        most = limit if packed is None else min(limit, max(_PACKED, _DENSITY * packed))
+        if size > most:
+            raise ReplyTooLarge(f"{self.path} returned more than {most} bytes.", self.path, limit=most)
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, start: bytes = b"") -> bytes:
         """Read the whole body of a JSON response.
 
+        Args:
+            limit: Maximum number of bytes.
+            start: The bytes read so far.
+
         Raises:
+            APIError: The body is incomplete, but contains the code of an error.
             ReplyTooLarge: The body has more than `limit` bytes.
             TransferError: The body is incomplete.
         """
-        parts, size, limit = [], 0, self.most(limit)
+        parts, size = [start], len(start)
+        self._check_size(size, limit)
         try:
             while chunk := await self.next_chunk():
                 parts.append(chunk)
                 size += len(chunk)
-                if size > limit:
-                    raise ReplyTooLarge(f"{self.path} returned more than {limit} bytes.", self.path, limit=limit)
+                self._check_size(size, limit)
                 if self._response.content.at_eof():
                     break  # a small response arrives at once; this saves a wait
         except TruncatedDownload as error:
+            raise_for_errcode(b"".join(parts), self.path)
             raise TransferError(error.message, self.path) from None
         return b"".join(parts)
 

@@ -23,8 +23,9 @@ class Timeouts:
     transfer is therefore not interrupted, while a peer cannot hold it forever with a byte now and then.
 
     Attributes:
-        connect: Time to connect: DNS, TCP and TLS.
-        pool: Time to get a connection, including a new one; None for no limit besides the deadline of the call.
+        connect: Time to connect: DNS, TCP, proxy and TLS.
+        pool: Time to wait while all connections of the session are in use (100 of its own); None for no limit. No
+            other limit counts this time, nor does `RetryPolicy.timeout`.
         stall: Longest time without a byte in either direction. For the response to an upload, the time of its last
             chunk (256 KiB at `min_rate`) is added: the chunk may still be in transit.
         total: Time of one attempt, without the time for its bytes. Time used by the receiver of a file does not count.
@@ -40,7 +41,7 @@ class Timeouts:
 
     @_client.default
     def _make_client(self) -> aiohttp.ClientTimeout:
-        return aiohttp.ClientTimeout(total=None, connect=self.pool, sock_connect=self.connect, sock_read=self.stall)
+        return aiohttp.ClientTimeout(total=None, connect=self.connect, sock_connect=self.connect, sock_read=self.stall)
 
     def client(self, grace: float) -> aiohttp.ClientTimeout:
         """Return the timeouts as an aiohttp object; it is cached, except for uploads.
@@ -51,7 +52,7 @@ class Timeouts:
         if not grace:
             return self._client
         return aiohttp.ClientTimeout(
-            total=None, connect=self.pool, sock_connect=self.connect, sock_read=self.stall + grace
+            total=None, connect=self.connect, sock_connect=self.connect, sock_read=self.stall + grace
         )
 
 
@@ -62,14 +63,16 @@ class Delivery:
     Attributes:
         started_at: Unix time in seconds before the request; 0 without a request.
         whole: Whether all of it was passed to a connection, so that the server may have carried it out.
+        waited: Seconds of waiting for a free connection of the session.
     """
 
     started_at: float = 0.0
     whole: bool = False
+    waited: float = 0.0
 
     def start(self) -> None:
         """Begin the next request."""
-        self.started_at, self.whole = time.time(), False
+        self.started_at, self.whole, self.waited = time.time(), False, 0.0
 
 
 @define(kw_only=True, eq=False)
@@ -101,6 +104,12 @@ class Request:
     status: int | None = field(default=None, init=False)
     sent: int = field(default=0, init=False)
     received: int = field(default=0, init=False)
+
+    def postpone(self, seconds: float) -> None:
+        """Move the deadline by the time of waiting for a free connection."""
+        self.deadline += seconds
+        self.delivery.waited = seconds
+        self.delivery.started_at = time.time()
 
     def limit(self) -> float:
         """Return the deadline of an attempt starting now, without the time for received bytes."""

@@ -201,4 +201,6 @@ def _unbuffered(transport: asyncio.Transport | None) -> Iterator[None]:
     try:
         yield
     finally:
-        transport.set_write_buffer_limits()
+        # A broken TLS connection has no protocol left to be told of the new limit, and asyncio would log that.
+        if not transport.is_closing():
+            transport.set_write_buffer_limits()

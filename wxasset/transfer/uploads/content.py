@@ -33,8 +33,8 @@ SMALL: Final = 256 * 1024
 """Maximum size in bytes of a file read completely during its examination, in a single thread hop."""
 
 OPEN_BINARY: Final = Hint(
-    "Pass a file opened with open(path, 'rb') that is still open, or the path itself.",
-    "请传入以 'rb' 方式打开且未关闭的文件，或直接传入路径。",
+    "Use the path of a regular file; a program may also pass a file that is open in binary mode.",
+    "请使用普通文件的路径；程序也可传入以二进制方式打开且未关闭的文件。",
 )
 _READABLE: Final = Hint(
     "Check the path and its permissions.",

@@ -126,7 +126,7 @@ def check_position(name: str, start: int, end: int) -> None:
     if start >= end > 0:
         raise SourceError(
             f"{name} is at its end: there are no bytes left to read.",
-            Hint("Call seek(0) on it before the upload.", "请在上传前对文件调用 seek(0)。"),
+            Hint("Rewind it to its start before the upload.", "请在上传前回到文件开头。"),
         )
 
 

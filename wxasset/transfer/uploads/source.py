@@ -43,8 +43,8 @@ Media: TypeAlias = (
 """Media to upload: a path, bytes, an open binary file, an anyio file, a Starlette or FastAPI ``UploadFile``, or an
 async iterable of bytes."""
 _KINDS: Final = Hint(
-    "Pass a path, bytes, a file opened in binary mode, an UploadFile, or an async iterable of bytes.",
-    "请传入路径、bytes、以二进制方式打开的文件、UploadFile 或产生 bytes 的异步迭代器。",
+    "Use a path; programs may also pass bytes, a binary file, an UploadFile, or an async iterable of bytes.",
+    "请使用文件路径；程序还可传入 bytes、以二进制方式打开的文件、UploadFile 或产生 bytes 的异步迭代器。",
 )
 _UNNAMED: Final = "media"
 _BINARY: Final = "application/octet-stream"
@@ -165,7 +165,9 @@ def _check_size(size: object) -> None:
     if size is not None and (not isinstance(size, int) or size < 0):
         raise SourceError(
             f"size= must be a number of bytes, not {size!r}.",
-            Hint("Pass the exact number, or leave size= out.", "size= 应为准确的字节数，也可不传。"),
+            Hint(
+                "The size must be the exact number of bytes, or be left out.", "声明的大小应为准确的字节数，也可不填。"
+            ),
         )
 
 
@@ -182,7 +184,7 @@ def _check(
     if announced is not None and size != announced:
         raise SourceError(
             f"{name} has {size} bytes, not the {announced} of size=.",
-            Hint("Correct size=, or leave it out.", "请更正 size=，或不传该参数。"),
+            Hint("Correct the size, or leave it out.", "请更正声明的大小，或不填。"),
         )
     if size == 0:
         raise SourceError(f"{name} is empty.", Hint("Check the file.", "文件为空，请检查。"))
@@ -191,7 +193,7 @@ def _check(
     if limits.check_size and size > limit.max_bytes:
         raise SourceError(
             f"{name} has {size} bytes; WeChat takes at most {limit.max_bytes} here ({limit.source}).",
-            Hint("Make it smaller, or pass Limits(check_size=False).", "请压缩文件，或传入 Limits(check_size=False)。"),
+            Hint("Make it smaller; a program can switch this check off.", "请压缩文件；程序可关闭此检查。"),
         )
     if limits.check_format and limit.formats and (form is None or form.name not in limit.formats):
         taken = ", ".join(one for one in FORMATS if one in limit.formats)
@@ -199,8 +201,8 @@ def _check(
             f"The bytes of {name} are {form.name if form else 'of no known format'}; WeChat takes {taken} here"
             f" ({limit.source}).",
             Hint(
-                "Convert it, choose another type, or pass Limits(check_format=False).",
-                f"此处只接受 {taken}：请转换格式、改用其他 type，或传入 Limits(check_format=False)。",
+                "Convert it, or choose another type; a program can switch this check off.",
+                f"此处只接受 {taken}：请转换格式，或改用其他类型；程序可关闭此检查。",
             ),
         )
 

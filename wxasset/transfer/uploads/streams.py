@@ -19,12 +19,12 @@ _NOTHING: Final[Chunk] = b""
 _SPOOL_MEMORY: Final = 1024 * 1024  # bytes of a stream kept in memory before a temporary file is used
 
 _FRESH: Final = Hint(
-    "Call again with a fresh stream; a path, bytes or a seekable file could have been sent again.",
-    "请用新的数据流重新调用；若传入路径、bytes 或可 seek 的文件则可自动重发。",
+    "Try again from the start of the data; a path, bytes or a seekable file can be sent again automatically.",
+    "请从头重新提供数据后重试；路径、bytes 或可 seek 的文件可自动重发。",
 )
 _EXACT: Final = Hint(
-    "Pass the exact number of bytes as size=, or leave size= out.",
-    "size= 必须与实际字节数一致；也可不传 size=。",
+    "Do not modify the file during the upload; a declared size must be the exact number of bytes.",
+    "上传期间请勿改动文件；声明的大小必须与实际字节数一致。",
 )
 
 
