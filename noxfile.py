@@ -138,9 +138,11 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Play 10,000 random schedules of faults, judged by the simulator's journal; the tests play 60."""
+    """Play 10,000 random schedules of faults, and two workers of 200 uploads each; the tests play 60, and 40."""
     install(session)
-    session.run("pytest", "-q", "tests/system/test_schedules.py", *session.posargs, env={"WXASSET_SCHEDULES": "10000"})
+    files = ("tests/system/test_schedules.py", "tests/system/test_workers.py")
+    environment = {"WXASSET_SCHEDULES": "10000", "WXASSET_UPLOADS": "200"}
+    session.run("pytest", "-q", *files, *session.posargs, env=environment)
 
 
 @nox.session

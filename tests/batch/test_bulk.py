@@ -111,14 +111,14 @@ async def test_videos_have_titles_of_their_own_or_that_of_the_batch(
     videos: list[NewMaterial | bytes] = [
         NewMaterial(media=film, filename="one.mp4", title="One", introduction="first"),
         NewMaterial(media=film, filename="two.mp4"),
-        film,
+        NewMaterial(media=film, filename="three.mp4"),
     ]
     batch = wx.add_materials("video", videos, title="All", introduction="of them")
     assert len([one async for one in _all(batch) if isinstance(one, Added)]) == 3
     assert {(one.filename, one.title, one.introduction) for one in sim.materials.values()} == {
         ("one.mp4", "One", "first"),
         ("two.mp4", "All", "of them"),
-        ("media.mp4", "All", "of them"),
+        ("three.mp4", "All", "of them"),
     }
 
 

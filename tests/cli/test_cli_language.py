@@ -39,7 +39,7 @@ def plain(screen: Screen) -> str:
 )
 def test_a_hint_is_in_one_language(environ: Mapping[str, str], chinese: bool) -> None:
     """An error has its hint in the language of the locale, or of WXASSET_LANG, and not in the other."""
-    done = piped("count", env=NO_LOCALE | {"WXASSET_CREDENTIALS": "none.toml"} | environ)
+    done = piped("count", env={**NO_LOCALE, "WXASSET_CREDENTIALS": "none.toml", **environ})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1)
     assert bool(CHINESE.search(done.stderr)) is chinese
     assert (ENGLISH in done.stderr) is not chinese

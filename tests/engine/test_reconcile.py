@@ -2,20 +2,19 @@
 
 import asyncio
 import io
-import json
 import pickle
 import re
 import time
 from collections.abc import AsyncIterator
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from attrs import define, field, frozen
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lossy_library import PHOTO, QUICK, Library
 from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, forever, reply
 from wxasset import (
@@ -32,78 +31,9 @@ from wxasset import (
     WxSession,
 )
 from wxasset.engine.pager import Pager
-from wxasset.engine.uploads import UploadRegister, Window, candidates, polls
+from wxasset.engine.register import Pending, UploadRegister
+from wxasset.engine.uploads import polls
 from wxasset.errors import APIError, UsageError
-
-PHOTO = b"\xff\xd8\xff\xe0" + bytes(1000)
-QUICK = UploadPolicy(visibility=0.05)
-
-
-@define
-class Library:
-    """A library whose replies to uploads get lost, with a clock of its own.
-
-    Attributes:
-        ahead: Seconds by which its clock is ahead.
-        dated: Whether its replies have a Date.
-        commits: Whether an upload is carried out, for each in turn; the last one holds on.
-        answers: Whether it is answered, the same.
-        hidden: How many lists do not show yet what is there.
-        items: What it holds, the newest first.
-        lists: How many lists were asked for.
-        gate: What a reply to an upload waits for.
-        added: Set when an upload has been carried out, or not.
-    """
-
-    ahead: float = 0.0
-    dated: bool = True
-    commits: list[bool] = field(factory=lambda: [True])
-    answers: list[bool] = field(factory=lambda: [False])
-    hidden: int = 0
-    items: list[dict[str, Any]] = field(factory=list)
-    adds: int = 0
-    lists: int = 0
-    gate: asyncio.Event | None = None
-    added: asyncio.Event = field(factory=asyncio.Event)
-
-    def put(self, name: str, *, age: float = 0.0) -> str:
-        """Put a material into the library that was made `age` seconds ago, and return its id."""
-        media_id = f"MEDIA{len(self.items)}"
-        made = int(time.time() + self.ahead - age)
-        self.items.insert(0, {"media_id": media_id, "name": name, "update_time": made, "url": f"http://x/{media_id}"})
-        return media_id
-
-    async def __call__(self, request: RawRequest, connection: Connection) -> None:
-        """Answer one request."""
-        if request.path.endswith("/add_material"):
-            await self._add(request, connection)
-            return
-        self.lists += 1
-        asked = json.loads(request.body)
-        assert asked["type"] == "image"
-        shown = self.items if self.lists > self.hidden else []
-        page = shown[asked["offset"] : asked["offset"] + asked["count"]]
-        await connection.send(self._reply({"item": page, "total_count": len(shown), "item_count": len(page)}))
-
-    async def _add(self, request: RawRequest, connection: Connection) -> None:
-        self.adds += 1
-        commit = self.commits.pop(0) if len(self.commits) > 1 else self.commits[0]
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        name = re.search(rb'filename="([^"]*)"', request.body)
-        assert name is not None
-        media_id = self.put(name[1].decode()) if commit else None
-        self.added.set()
-        if answer and self.gate is not None:
-            await self.gate.wait()
-        if answer:
-            await connection.send(self._reply({"media_id": media_id}))
-        else:
-            connection.reset()
-
-    def _reply(self, document: dict[str, Any]) -> bytes:
-        head, _, body = reply(document).partition(b"\r\n\r\n")
-        date = f"\r\nDate: {formatdate(time.time() + self.ahead, usegmt=True)}".encode() if self.dated else b""
-        return head + date + b"\r\n\r\n" + body
 
 
 @pytest.fixture
@@ -382,7 +312,7 @@ async def test_options_of_a_single_call(lost: WxSession, library: Library) -> No
 
 
 async def test_a_source_of_any_kind_is_found(lost: WxSession, library: Library, tmp_path: Path) -> None:
-    """It needs no second reading: a stream that is used up is found as well as a file."""
+    """By a mark a stream that is used up is found as well as a file; by its name only what can be read again is."""
 
     async def stream() -> AsyncIterator[bytes]:
         yield PHOTO
@@ -391,9 +321,12 @@ async def test_a_source_of_any_kind_is_found(lost: WxSession, library: Library, 
     path.write_bytes(PHOTO)
     sources: list[Any] = [path, io.BytesIO(PHOTO), stream()]
     for number, media in enumerate(sources):
-        size = len(PHOTO) if number == 2 else None
-        assert (await lost.add_material("image", media, size=size, filename=f"{number}.jpg")).reconciled
+        size, name = (len(PHOTO), None) if number == 2 else (None, f"{number}.jpg")
+        assert (await lost.add_material("image", media, size=size, filename=name)).reconciled
     assert library.adds == 3
+    with pytest.raises(UploadOutcomeUnknown) as caught:
+        await lost.add_material("image", stream(), size=len(PHOTO), filename="3.jpg")
+    assert caught.value.candidates == ("MEDIA3",)
 
 
 @frozen(kw_only=True)
@@ -425,33 +358,6 @@ async def _break(_: RawRequest, connection: Connection) -> None:
 # The pure part
 
 
-ITEMS = st.lists(
-    st.builds(
-        MaterialItem,
-        media_id=st.text("ABC", min_size=1, max_size=2),
-        name=st.sampled_from(["a", "b"]),
-        update_time=st.integers(0, 100),
-    )
-)
-
-
-@given(
-    ITEMS, st.sampled_from(["a", "b"]), st.integers(0, 100), st.integers(0, 100), st.sets(st.text("ABC", max_size=2))
-)
-def test_a_candidate_has_the_name_the_time_and_no_owner(
-    items: list[MaterialItem], name: str, begin: int, length: int, owned: set[str]
-) -> None:
-    """Exactly the materials with the name, in the window, that no call has."""
-    register = UploadRegister()
-    for media_id in owned:
-        register.own(media_id)
-    window = Window(begin=begin, end=begin + length)
-    found = candidates(items, name, window, register)
-    for item in items:
-        fits = item.name == name and begin <= item.update_time <= begin + length and item.media_id not in owned
-        assert (item in found) == fits
-
-
 @given(st.floats(0, 600))
 def test_looks_fill_the_visibility(visibility: float) -> None:
     """The first look is at once, the last one when `visibility` is over, and there are at most four."""
@@ -462,23 +368,33 @@ def test_looks_fill_the_visibility(visibility: float) -> None:
     assert waits == sorted(waits)
 
 
-def test_the_register_forgets() -> None:
+def test_the_register_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Uploads that ended leave nothing; one that was given up is a rival for ten minutes."""
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def begin(at: float) -> Pending:
+        nonlocal now
+        now = at
+        upload = Pending(listing="image", name="a", begun=at, started_at=1e9 + at)
+        register.begin(upload)
+        return upload
+
     register = UploadRegister()
-    first = register.begin("image", "a", 0.0)
-    second = register.begin("image", "a", 1.0)
+    first, second = begin(0.0), begin(1.0)
     assert register.has_rival(second)
     register.end(first)
     assert not register.has_rival(second)
-    register.give_up(second, 10.0)
-    third = register.begin("image", "a", 600.0)
+    now = 10.0
+    register.give_up(second)
+    third = begin(600.0)
     assert register.has_rival(third)
     register.end(third)
-    late = register.begin("image", "a", 610.0)
+    late = begin(610.0)
     assert not register.has_rival(late)
-    register.give_up(late, 700.0)
-    assert register.given_up("image", "a", 610.0) is late
-    assert register.given_up("image", "a", 1.0) is None
+    register.give_up(late)
+    assert register.given_up(late.owner) is late
+    assert register.given_up(second.owner) is None
 
 
 def test_ids_are_remembered_for_a_while() -> None:
@@ -486,8 +402,9 @@ def test_ids_are_remembered_for_a_while() -> None:
     register = UploadRegister()
     for number in range(10_001):
         register.own(str(number))
-    assert not register.is_owned("0")
-    assert register.is_owned("1")
+    other = ("image", "a", 0.0)
+    assert not register.is_anothers("0", other)
+    assert register.is_anothers("1", other)
 
 
 @pytest.mark.parametrize(

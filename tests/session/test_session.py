@@ -95,10 +95,10 @@ async def test_articles_are_decoded(wx: WxSession, sim: Simulator, tmp_path: Pat
 
 async def test_an_open_material_is_read_once(wx: WxSession, photo: bytes, tmp_path: Path) -> None:
     """`open_material` gives the bytes in one of three ways, once, and only inside its block."""
-    media_id = (await wx.add_material("image", photo)).media_id
+    media_id = (await wx.add_material("image", photo, filename="photo.jpg")).media_id
     async with wx.open_material(media_id) as stream:
         assert isinstance(stream, MaterialStream)
-        assert (stream.size, stream.content_type, stream.filename) == (len(photo), "image/jpeg", "media.jpg")
+        assert (stream.size, stream.content_type, stream.filename) == (len(photo), "image/jpeg", "photo.jpg")
         assert await stream.read() == photo
         with pytest.raises(StreamConsumedError, match="read already"):
             await stream.read()
@@ -107,7 +107,7 @@ async def test_an_open_material_is_read_once(wx: WxSession, photo: bytes, tmp_pa
         assert b"".join([chunk async for chunk in stream]) == photo
     async with wx.open_material(media_id) as stream:
         assert isinstance(stream, MaterialStream)
-        assert (await stream.save(tmp_path)).path == tmp_path / "media.jpg"
+        assert (await stream.save(tmp_path)).path == tmp_path / "photo.jpg"
     async with wx.open_material(media_id) as stream:
         pass
     assert isinstance(stream, MaterialStream)

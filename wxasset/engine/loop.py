@@ -1,23 +1,36 @@
 """The only loop: acquire a token, send, decode, decide, wait, again."""
 
 import asyncio
+import hashlib
 import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
 from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import Call, Download, Upload
-from wxasset.calls.materials import AddedMaterial, ListMaterials, MaterialPage, recovered
+from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.engine.operation import Once, Operation
-from wxasset.engine.reconcile import MORE_PAGES, Found, Lost, Missing, Search, Unseen, cannot_resend, still_unknown
+from wxasset.engine.reconcile import (
+    MORE_PAGES,
+    Finding,
+    Found,
+    Lost,
+    Missing,
+    Search,
+    Unseen,
+    cannot_resend,
+    still_unknown,
+)
 from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.redaction import without_secrets
+from wxasset.engine.register import Pending, UploadRegister, random_mark, recent, recorded
 from wxasset.engine.replies import file_reply, json_or_file, max_reply, not_a_file
 from wxasset.engine.retry import (
     Action,
@@ -30,7 +43,7 @@ from wxasset.engine.retry import (
     RetryQuota,
     decide,
 )
-from wxasset.engine.uploads import MARK_LENGTH, MARK_LETTERS, Pending, UploadPolicy, UploadRegister
+from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
@@ -50,7 +63,7 @@ from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.event_loop import is_cancellation
 from wxasset.transfer.http import Request, Timeouts, Transport
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Source
+from wxasset.transfer.uploads.source import Source, sha256_of
 from wxasset.wire.codec import decode
 from wxasset.wire.filenames import marked_name
 from wxasset.wire.json_bodies import excerpt
@@ -64,11 +77,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _FIRST: Final = Attempt()
-_LATEST: Final = 600.0  # seconds after it was given up in which WeChat may still have carried an upload out
-
-
-def _random_mark() -> str:
-    return "".join(random.choices(MARK_LETTERS, k=MARK_LENGTH))  # noqa: S311 - tells apart, guards nothing
 
 
 @define(eq=False)
@@ -102,7 +110,7 @@ class Engine:
     register: UploadRegister = field(factory=UploadRegister)
     hooks: Hooks = NO_HOOKS
     exchange: Exchange = field(init=False)
-    mark: Callable[[], str] = field(default=_random_mark)
+    mark: Callable[[], str] = field(default=random_mark)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     def __attrs_post_init__(self) -> None:
@@ -121,6 +129,8 @@ class Engine:
         async def once(request: Request, repeated: bool) -> R:  # noqa: FBT001 - called by `_run` alone
             async with self.transport.send(request) as reply:
                 body = await reply.read(max_reply(call, self.limits))
+                if self.register.clock.stale:
+                    self.register.clock.tell(reply.date)
             decoded: R = call.settle(decode(body, call.reply, call.route.path), repeated=repeated)
             return decoded
 
@@ -136,37 +146,30 @@ class Engine:
         progress: Progress | None,
     ) -> R:
         """Make an upload listed by the library, and record it in the register."""
-        if self.uploads.unique_names:
+        marked = self.uploads.unique_names or not source.named
+        if marked:
             source = evolve(source, filename=marked_name(source.filename, self.mark()))
-        upload = self.register.begin(str(call.listing), sent_name(source.filename), time.time())
+        upload = Pending(listing=str(call.listing), name=sent_name(source.filename), marked=marked)
+        self.register.begin(upload)
         try:
             result = await self._run(Operation(call, source, progress, pending=upload), once)
         except UploadOutcomeUnknown:
-            self.register.give_up(upload, time.time())
+            self.register.give_up(upload)
             raise
         except Exception:
             self.register.end(upload)
             raise
         except BaseException:  # cancelled, wherever it was
-            self.register.give_up(upload, time.time())
+            self.register.give_up(upload)
             raise
-        self.register.own(str(getattr(result, "media_id", "")))
+        self.register.own(str(getattr(result, "media_id", "")), upload.owner)
         self.register.end(upload)
         return result
 
     async def resolve(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
         """Find out whether an upload of unknown outcome happened."""
-        if error.listing is None:
-            raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
-        known = self.register.given_up(error.listing, sent_name(error.filename), error.started_at)
-        upload = known or Pending(
-            listing=error.listing, name=sent_name(error.filename), begun=error.started_at, given_up=error.ended_at
-        )
-        end = min(time.time(), error.ended_at + _LATEST)
-        search = Search(self._page, self.register, upload, lambda: end, error.unique_name, MORE_PAGES)
-        match await search.find(0.0, self.sleep, 0.0):
+        match await self.look(error, thorough=True):
             case Found(item):
-                self.register.end(upload)
                 return recovered(item)
             case Missing():
                 return None
@@ -175,17 +178,51 @@ class Engine:
             case finding:
                 raise still_unknown(error, finding)
 
+    async def look(self, error: UploadOutcomeUnknown, *, thorough: bool) -> Finding:
+        """Search for an upload of unknown outcome; only a `thorough` search proves absence."""
+        if error.listing is None:
+            raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
+        name, started = sent_name(error.filename), error.started_at
+        known = self.register.given_up((error.listing, name, started))
+        upload = known or Pending(listing=error.listing, name=name, marked=error.unique_name, started_at=started)
+        search = Search(
+            listing=self._page,
+            hashing=self._sha256,
+            register=self.register,
+            upload=upload,
+            window=partial(recent, known) if known else partial(recorded, started, error.ended_at, error.clock_ahead),
+            sha256=error.sha256,
+            owned=frozenset(error.owned),
+            pages=MORE_PAGES,
+            thorough=thorough,
+        )
+        finding = await search.find(0.0, self.sleep, self.retry.timeout)
+        if isinstance(finding, Found):
+            self.register.end(upload)
+        return finding
+
     async def _page(self, kind: str, offset: int) -> tuple[MaterialPage, float | None]:
-        """List a page for a search, with the offset of WeChat's clock."""
-        call = ListMaterials(type=kind, offset=offset)
+        """List a page for a search, with WeChat's time."""
+        call, clock = ListMaterials(type=kind, offset=offset), self.register.clock
 
-        async def once(request: Request, _: bool) -> tuple[MaterialPage, float | None]:  # noqa: FBT001 - as above
+        async def once(request: Request, _: bool) -> MaterialPage:  # noqa: FBT001 - as above
             async with self.transport.send(request) as reply:
-                body, date = await reply.read(max_reply(call, self.limits)), reply.date
-            ahead = None if date is None else date - time.time()
-            return decode(body, MaterialPage, call.route.path), ahead
+                body = await reply.read(max_reply(call, self.limits))
+                clock.tell(reply.date)
+            return decode(body, MaterialPage, call.route.path)
 
-        return await self._run(Operation(call), once)
+        return await self._run(Operation(call), once), clock.now()
+
+    async def _sha256(self, media_id: str) -> str | None:
+        """Return the hash of a material; None if it has no bytes to compare, or cannot be read."""
+        digest = hashlib.sha256()
+        with suppress(WxAssetError):
+            async with self.open(GetMaterial(media_id=media_id)) as answer:
+                if isinstance(answer, MaterialStream):
+                    async for chunk in answer:
+                        digest.update(chunk)
+                    return digest.hexdigest()
+        return None
 
     async def download(self, call: Download[R], sink: Sink, progress: Progress | None) -> R | SavedMaterial:
         """Make a call whose response is JSON or a file; write the file to the sink."""
@@ -267,8 +304,7 @@ class Engine:
             path = operation.call.route.path
             failure = TransferError(f"{type(error).__name__} was raised after the request to {path} was sent.", path)
             lost = Lost(operation.call, operation.source, operation.delivery.started_at, failure)
-            unique = operation.pending is not None and self.uploads.unique_names
-            raise lost.unknown(unique=unique) from error
+            raise (await self._with_facts(lost, operation.pending)).unknown(unique=operation.marked) from error
 
     async def _recorded(self, operation: Operation, once: Once[T]) -> T:
         """Run one operation; record it if a hook or the debug log listens."""
@@ -289,6 +325,8 @@ class Engine:
             deadline = begun + self.retry.timeout
             recorder.token = token = await self._token(call, deadline - time.monotonic())
             recorder.attempts += 1
+            if operation.pending is not None:
+                operation.pending.start(time.time())
             try:
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
                 result = await once(operation.request(token, self.timeouts, deadline), attempt.in_doubt)
@@ -361,22 +399,36 @@ class Engine:
         self, lost: Lost, recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
     ) -> Any:
         """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
-        unique = upload is not None and self.uploads.unique_names
-        if upload is not None:
-            upload.begun = lost.started_at
+        unique, search = upload is not None and upload.marked, self.uploads.reconcile == "search" and cost is not None
+        if upload is not None and search:
+            self.quota.spend(cost or 0)  # at once: others decide by what is left
+        lost = await self._with_facts(lost, upload)
         if upload is None or self.uploads.reconcile == "raise":
             raise lost.unknown(unique=unique) from lost.failure
         if cost is None:
             raise lost.unknown(Unseen("too much is failing to search the library"), unique=unique) from lost.failure
-        self.quota.spend(cost)
-        search = Search(self._page, self.register, upload, time.time, unique)
-        finding = await search.find(self.uploads.visibility, self.sleep, patience)
+        window = partial(recent, upload)
+        finding = await Search(self._page, self._sha256, self.register, upload, window, lost.sha256).find(
+            self.uploads.visibility, self.sleep, patience
+        )
         recorder.searched(finding)
-        if not isinstance(finding, Unseen):
+        if not isinstance(finding, Unseen) or finding.error is None:
             self.quota.refill(cost)
         if isinstance(finding, Found):
             return lost.call.recover(finding.item)
+        lost = await self._with_facts(lost, upload)
         raise lost.unknown(finding, unique=unique) from lost.failure
+
+    async def _with_facts(self, lost: Lost, upload: Pending | None) -> Lost:
+        """Add the facts for a search in another process; an upload that is not listed has none."""
+        if upload is None or lost.source is None:
+            return lost
+        sha256 = lost.sha256
+        if sha256 is None and not upload.marked and lost.source.replayable:
+            with suppress(Exception):  # changed or gone: then no match is certain
+                sha256 = await sha256_of(lost.source)
+        owned, ahead = self.register.owned_since(upload.begun), self.register.clock.ahead()
+        return evolve(lost, sha256=sha256, owned=owned, ahead=ahead)
 
 
 @frozen(eq=False)

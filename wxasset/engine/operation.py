@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 from attrs import evolve, field, frozen
 
 from wxasset.calls.base import Call, Effect, Upload
-from wxasset.engine.uploads import Pending
+from wxasset.engine.register import Pending
 from wxasset.errors import APIError, ReplyError, RequestError, WxAssetError
 from wxasset.tokens.token import Token
 from wxasset.transfer.downloads.partial import Partial
@@ -44,6 +44,11 @@ class Operation:
     partial: Partial | None = None
     pending: Pending | None = None
     delivery: Delivery = field(factory=Delivery)
+
+    @property
+    def marked(self) -> bool:
+        """True if no other upload has the name of this one."""
+        return self.pending is not None and self.pending.marked
 
     def reporting(self, progress: Progress | None) -> "Operation":
         """Return this operation with another progress callback."""

@@ -5,12 +5,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
+import anyio
 from attrs import define, frozen
 
 from wxasset.calls.base import Upload
-from wxasset.calls.materials import PAGE, MaterialItem, MaterialPage
-from wxasset.engine.pager import Pager
-from wxasset.engine.uploads import Pending, UploadRegister, Window, candidates, polls
+from wxasset.calls.materials import MaterialItem, MaterialPage
+from wxasset.engine.evidence import Evidence
+from wxasset.engine.register import Pending, UploadRegister
+from wxasset.engine.uploads import Window, polls
 from wxasset.errors import Hint, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.transfer.uploads.source import Source
 
@@ -21,13 +23,15 @@ PAGES: Final = 10
 thousand a day."""
 MORE_PAGES: Final = 250
 """The same when the caller asks later, and waits for nothing else."""
+_COMPARED: Final = 5
+"""Materials of one name whose bytes are compared: each is a download of up to 10 MiB."""
 
 
 class Listing(Protocol):
     """Lists materials."""
 
     async def __call__(self, kind: str, offset: int, /) -> tuple[MaterialPage, float | None]:
-        """Return a page, and the seconds by which WeChat's clock is ahead; None if unknown."""
+        """Return a page, and WeChat's unix time in seconds; None if unknown."""
         ...
 
 
@@ -40,27 +44,34 @@ class Found:
 
 @frozen
 class Missing:
-    """The library does not have it."""
+    """The list does not have it; after a thorough search this is proven."""
 
 
 @frozen
 class Ambiguous:
-    """Any of these may be it."""
+    """Any of these may be it, the newest first."""
 
-    media_ids: tuple[str, ...]
+    items: tuple[MaterialItem, ...]
+
+    @property
+    def media_ids(self) -> tuple[str, ...]:
+        """Ids of the materials."""
+        return tuple(item.media_id for item in self.items)
 
 
 @frozen
 class Unseen:
-    """The library could not be searched, or not far enough.
+    """It was not found, and the list does not prove that it is absent.
 
     Attributes:
         reason: Why.
         error: The failure of the search, if any.
+        hidden: Whether another look would stop at the same place.
     """
 
     reason: str
     error: WxAssetError | None = None
+    hidden: bool = False
 
 
 Finding = Found | Missing | Ambiguous | Unseen
@@ -72,19 +83,25 @@ class Search:
 
     Attributes:
         listing: How to list.
-        register: The session's uploads.
+        hashing: Returns the hash of a material; None if it has no bytes to compare.
+        register: The uploads of the account in this process.
         upload: The upload to find.
-        end: Unix time in seconds of the latest possible creation.
-        unique: Whether its name is of no other.
-        pages: The most pages to look through.
+        window: Returns the time of the upload, given WeChat's time.
+        sha256: The hash of its bytes; None if unknown.
+        owned: Ids of other calls in the process of the upload.
+        pages: The most pages to read.
+        thorough: Whether to read further pages before absence is concluded.
     """
 
     listing: Listing
+    hashing: Callable[[str], Awaitable[str | None]]
     register: UploadRegister
     upload: Pending
-    end: Callable[[], float]
-    unique: bool
+    window: Callable[[float | None], Window]
+    sha256: str | None = None
+    owned: frozenset[str] = frozenset()
     pages: int = PAGES
+    thorough: bool = False
 
     async def find(self, visibility: float, sleep: Callable[[float], Awaitable[None]], patience: float) -> Finding:
         """Look at once, and again for `visibility` seconds until the result is certain.
@@ -92,48 +109,62 @@ class Search:
         Args:
             visibility: Maximum delay in seconds before a new material is listed.
             sleep: How to wait.
-            patience: The most seconds to spend on waiting.
+            patience: The most seconds to spend on the search.
         """
-        finding: Finding = Unseen("there was no time left to search the library")
-        spent = 0.0
-        for wait in polls(visibility):
-            spent += wait
-            if spent > patience:
-                break
-            if wait:
-                await sleep(wait)
-            finding = await self._look()
-            if isinstance(finding, Found | Unseen):
-                break
+        finding: Finding = Unseen("there was no time left to search the library", hidden=True)
+        if patience <= 0:
+            return finding
+        until = time.monotonic() + patience
+        with anyio.move_on_after(patience):
+            for wait in polls(visibility):
+                if wait and time.monotonic() + wait > until:
+                    break
+                if wait:
+                    await sleep(wait)
+                finding = await self.look()
+                if isinstance(finding, Found) or (isinstance(finding, Unseen) and (finding.error or finding.hidden)):
+                    break
         return finding
 
-    async def _look(self) -> Finding:
+    async def look(self) -> Finding:
+        """Search the list once."""
+        evidence = Evidence(self.upload, self.register, self.owned)
         try:
-            items, whole, window = await self._newest()
+            hidden = await self._read(evidence)
+            named, equal = await self._with_its_bytes(evidence)
         except WxAssetError as error:
             return Unseen(f"listing failed with {error.message.rstrip('.')}", error)
-        found = candidates(items, self.upload.name, None if self.unique else window, self.register)
-        certain = self.unique or (whole and not self.register.has_rival(self.upload))
-        if len(found) == 1 and certain:
-            self.register.own(found[0].media_id)
-            return Found(found[0])
-        if found:
-            return Ambiguous(tuple(item.media_id for item in found))
-        return Missing() if whole else Unseen(f"{len(items)} newer materials hide it")
+        if not self.upload.marked:  # another call may have got its response in the meantime
+            named = [item for item in named if not self.register.is_anothers(item.media_id, self.upload.owner)]
+        certain = self.upload.marked or (equal and evidence.whole and not self.register.has_rival(self.upload))
+        if len(named) == 1 and certain:
+            self.register.own(named[0].media_id, self.upload.owner)
+            return Found(named[0])
+        if named:
+            return Ambiguous(tuple(named))
+        if hidden and evidence.flaw is None:
+            return Unseen(f"{evidence.count} newer materials hide it", hidden=True)
+        return Missing() if evidence.doubt is None else Unseen(evidence.doubt, hidden=hidden)
 
-    async def _newest(self) -> tuple[list[MaterialItem], bool, Window]:
-        """List back to where the upload began; say whether that was reached, and when it was on WeChat's clock."""
-        items: list[MaterialItem] = []
-        pager = Pager()
-        while True:
-            page, ahead = await self.listing(self.upload.listing, pager.offset)
-            window = Window(begin=self.upload.begun, end=self.end()).on_their_clock(ahead)
-            new = pager.take(page)
-            items += new
-            if pager.ended or (new and new[-1].update_time < window.begin):
-                return items, True, window
-            if pager.offset >= self.pages * PAGE:
-                return items, False, window
+    async def _read(self, evidence: Evidence) -> bool:
+        """Read the list until it shows the upload, or is old enough; return True if it goes on beyond `pages`."""
+        for _ in range(self.pages):
+            page, now = await self.listing(self.upload.listing, evidence.pager.offset)
+            evidence.take(page, self.window(now))
+            marked = self.upload.marked and evidence.named
+            if marked or evidence.thorough or (evidence.whole and (evidence.named or not self.thorough)):
+                return False
+        return True
+
+    async def _with_its_bytes(self, evidence: Evidence) -> tuple[list[MaterialItem], bool]:
+        """Return the materials that may have its bytes, and True if all of them have; a mark needs no comparison."""
+        named = evidence.named
+        if self.upload.marked or self.sha256 is None or len(named) > _COMPARED:
+            return named, False
+        hashes = {item.media_id: await self.hashing(item.media_id) for item in named}
+        other = [item for item in named if hashes[item.media_id] not in {None, self.sha256}]
+        evidence.unknown += other  # WeChat may have changed its bytes
+        return [item for item in named if item not in other], None not in hashes.values()
 
 
 @frozen
@@ -145,12 +176,18 @@ class Lost:
         source: The media of the upload; None for a create without media.
         started_at: Unix time in seconds of the request.
         failure: The failure of the request.
+        sha256: The hash of the media; None if unknown or not needed.
+        owned: Ids that other calls of the process have.
+        ahead: Seconds by which WeChat's clock is ahead; None if unknown.
     """
 
     call: Any
     source: Source | None
     started_at: float
     failure: WxAssetError
+    sha256: str | None = None
+    owned: tuple[str, ...] = ()
+    ahead: float | None = None
 
     def unknown(self, finding: Finding | None = None, *, unique: bool) -> UploadOutcomeUnknown:
         """Return the error, with all facts for a later search."""
@@ -170,6 +207,9 @@ class Lost:
             listing=self.call.listing if isinstance(self.call, Upload) else None,
             unique_name=unique,
             candidates=finding.media_ids if isinstance(finding, Ambiguous) else (),
+            owned=self.owned,
+            sha256=self.sha256,
+            clock_ahead=self.ahead,
         )
 
 
@@ -178,8 +218,8 @@ def _said(finding: Finding | None) -> str:
     match finding:
         case Missing():
             return " The library does not list it, so far."
-        case Ambiguous(media_ids):
-            return f" In the library it may be {' or '.join(media_ids)}."
+        case Ambiguous(items):
+            return f" In the library it may be {' or '.join(item.media_id for item in items)}."
         case Unseen(reason):
             return f" It could not be looked up: {reason}."
     return ""

@@ -198,7 +198,7 @@ def _unclear(route: Route, error: WxAssetError) -> bool:
     if isinstance(error, TransferError):
         return error.outcome_unknown
     if isinstance(error, HTTPStatusError):
-        return error.status >= _SERVER_ERROR or error.status in route.not_yet
+        return (error.status >= _SERVER_ERROR and not error.early) or error.status in route.not_yet
     return isinstance(error, BusyError | DecodeError | ReplyTooLarge | TruncatedDownload)
 
 

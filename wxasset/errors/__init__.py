@@ -242,6 +242,9 @@ class UploadOutcomeUnknown(RequestError):
         listing: The type under which the library lists it; None where WeChat has no list.
         unique_name: Whether no other upload has its name.
         candidates: The ids of materials that may be it, where the search found any.
+        owned: The ids that other calls of its process had in that time: none of them is it.
+        sha256: The hash of the media in hexadecimal, where its name is not unique and it can be read again.
+        clock_ahead: Seconds by which WeChat's clock was ahead of this machine's; None if unknown.
     """
 
     filename: str
@@ -253,6 +256,9 @@ class UploadOutcomeUnknown(RequestError):
     listing: str | None = None
     unique_name: bool = False
     candidates: tuple[str, ...] = ()
+    owned: tuple[str, ...] = ()
+    sha256: str | None = None
+    clock_ahead: float | None = None
 
     _hint = Hint(
         "Before you upload it again, ask `await error.resolve(wx)`, or look for its name with `iter_materials`.",
@@ -290,10 +296,11 @@ class UploadOutcomeUnknown(RequestError):
             wx: A session of the same account.
 
         Returns:
-            The material, or None where the library does not have it.
+            The material, or None where the list proves that the library does not have it.
 
         Raises:
-            UploadOutcomeUnknown: It cannot be told: several materials may be it, or too many have been added since.
+            UploadOutcomeUnknown: It cannot be told: several materials may be it, too many have been added since, or
+                the list does not prove that it is absent.
             UsageError: WeChat has no list of such uploads.
             WxAssetError: The library could not be listed.
         """
@@ -331,11 +338,13 @@ class HTTPStatusError(ReplyError):
         status: The HTTP status.
         excerpt: The start of the body, at most 200 characters.
         retry_after: Seconds after which the server wants to be asked again; None where it does not say.
+        early: Whether it came before the whole request was sent, so that WeChat did not carry the request out.
     """
 
     status: int
     excerpt: str = ""
     retry_after: float | None = None
+    early: bool = False
 
 
 @define(eq=False, slots=False, kw_only=True)

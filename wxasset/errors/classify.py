@@ -26,7 +26,9 @@ _UNAVAILABLE: Final = 503
 
 
 def never_reached_server(error: BaseException) -> bool:
-    """Return True if the request was not sent, or not in full."""
+    """Return True if the request was not sent, or not in full; a gateway may have answered it early."""
+    if isinstance(error, HTTPStatusError):
+        return error.early and error.status >= _SERVER_ERROR
     return isinstance(error, ConnectError) or (isinstance(error, TransferError) and not error.outcome_unknown)
 
 

@@ -11,10 +11,10 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, ListMaterials, recovered
+from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, recovered
 from wxasset.engine.loop import Engine
-from wxasset.engine.pager import Pager
-from wxasset.engine.uploads import UploadRegister, polls
+from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen, still_unknown
+from wxasset.engine.uploads import polls
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.ledger.records import LedgerRow, Step, UploadKey, described_as
 from wxasset.transfer.progress import Progress
@@ -193,7 +193,7 @@ class EnsuredUpload:
         return None
 
     async def _search(self, row: LedgerRow) -> AddedMaterial | None:
-        now = time.time()
+        now = self._now()
         # Without an end its process exited, possibly just now.
         ended = now if row.ended is None else min(now, row.ended)
         doubt = UploadOutcomeUnknown(
@@ -207,37 +207,45 @@ class EnsuredUpload:
             reason=row.error or "The process that sent it has ended.",
             listing=self.call.listing,
             unique_name=True,
+            clock_ahead=0.0,  # the ledger has WeChat's time
         )
-        policy = self.engine.uploads
-        until = max(ended + policy.visibility, doubt.started_at + policy.settle)
-        for wait in polls(max(0.0, until - now)):
+        # A look before the wait: it finds most, and tells WeChat's time.
+        finding = await self._look_once(doubt, thorough=False)
+        waits = self._waits(doubt)
+        for number, wait in enumerate(waits, start=1):
+            if isinstance(finding, Found):
+                return recovered(finding.item)
             await anyio.sleep(wait)
-            if found := await self._find(doubt):
-                return found
-        return None
+            finding = await self._look_once(doubt, thorough=number == len(waits))
+        match finding:
+            case Found(item):
+                return recovered(item)
+            case Missing():
+                return None
+            case _:
+                raise still_unknown(doubt, finding)
 
-    async def _find(self, doubt: UploadOutcomeUnknown) -> AddedMaterial | None:
-        # A material with this name counts even when another call of this session made it.
-        engine = self.engine.with_options(register=UploadRegister())
-        try:
-            return await engine.resolve(doubt)
-        except UploadOutcomeUnknown as error:
-            if not error.candidates:
-                raise
-            # All candidates were made of the same bytes; use the newest.
-            if found := await self._newest(error.candidates):
-                return found
-            raise
+    def _waits(self, doubt: UploadOutcomeUnknown) -> list[float]:
+        """Return the seconds to wait before each look, until the upload counts as settled."""
+        policy = self.engine.uploads
+        until = max(doubt.ended_at + policy.visibility, doubt.started_at + policy.settle)
+        left = min(until - self._now(), policy.visibility + policy.settle)  # clocks may differ
+        return polls(left)[1:] if left > 0 else [0.0]
 
-    async def _newest(self, candidates: tuple[str, ...]) -> AddedMaterial | None:
-        """Return the newest of these materials."""
-        pager, listing = Pager(), str(self.call.listing)
-        while not pager.ended:
-            page = await self.engine.call(ListMaterials(type=listing, offset=pager.offset))
-            for item in pager.take(page):
-                if item.media_id in candidates:
-                    return recovered(item)
-        return None
+    def _now(self) -> float:
+        """Return WeChat's unix time in seconds, as near as it is known."""
+        return self.engine.register.clock.time()
+
+    async def _look_once(self, doubt: UploadOutcomeUnknown, *, thorough: bool) -> Finding:
+        """Search for the mark; of several materials, all made of the same bytes, take the newest."""
+        finding = await self.engine.look(doubt, thorough=thorough)
+        if isinstance(finding, Ambiguous):
+            return Found(finding.items[0])
+        if isinstance(finding, Unseen) and finding.error is not None:
+            raise finding.error
+        if isinstance(finding, Unseen) and finding.hidden:
+            raise still_unknown(doubt, finding)
+        return finding
 
     async def _send(self, source: Source) -> AddedMaterial:
         """Upload it, and record the start and the result in the ledger."""
@@ -246,7 +254,7 @@ class EnsuredUpload:
         async def begin() -> None:
             nonlocal begun
             if not begun:
-                await self.ledger.begin(self.key)
+                await self.ledger.begin(self.key, self._now())
                 begun = True
 
         uploads = evolve(self.engine.uploads, unique_names=True)
@@ -264,7 +272,7 @@ class EnsuredUpload:
             await self.ledger.end(self.key, "failed", error=error.message)
         else:
             said = error.message if isinstance(error, WxAssetError) else type(error).__name__
-            await self.ledger.end(self.key, "unknown" if begun else "planned", error=said)
+            await self.ledger.end(self.key, "unknown" if begun else "planned", now=self._now(), error=said)
         raise error
 
 

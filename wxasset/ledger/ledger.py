@@ -140,9 +140,9 @@ class Ledger:
             self._busy.discard(key)
         return claim
 
-    async def begin(self, key: UploadKey) -> None:
-        """Record the start of sending."""
-        await self._write(lambda database: database.begin(key, time.time()))
+    async def begin(self, key: UploadKey, now: float) -> None:
+        """Record the start of sending, in unix seconds of WeChat's clock."""
+        await self._write(lambda database: database.begin(key, now))
 
     async def plan(self, key: UploadKey, filename: str) -> None:
         """Record that the library does not have it."""
@@ -152,10 +152,11 @@ class Ledger:
         """Record that the library has it."""
         await self.end(key, "done", media_id=material.media_id, url=material.url, reconciled=material.reconciled)
 
-    async def end(self, key: UploadKey, state: LedgerState, **values: object) -> None:
-        """Record the final state, even if the caller is cancelled."""
+    async def end(self, key: UploadKey, state: LedgerState, *, now: float | None = None, **values: object) -> None:
+        """Record the final state, even if the caller is cancelled; `now` is WeChat's unix time in seconds."""
+        when = time.time() if now is None else now
         try:
-            await self._write(lambda database: database.end(key, state, time.time(), **values))
+            await self._write(lambda database: database.end(key, state, when, **values))
         finally:
             self._busy.discard(key)
 

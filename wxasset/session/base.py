@@ -12,6 +12,7 @@ from wxasset._version import __version__
 from wxasset.batch.pool import Work
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine.loop import Engine
+from wxasset.engine.register import UploadRegister
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
@@ -127,7 +128,8 @@ class Session:
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare, proxy=proxy)
-        self._engine = Engine(self._transport, cache, **options.named)
+        register = UploadRegister.of_account(self._transport.api, self._appid)
+        self._engine = Engine(self._transport, cache, register=register, **options.named)
         self._owner = True
 
     @classmethod

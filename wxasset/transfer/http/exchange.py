@@ -52,7 +52,8 @@ class Exchange(AbstractAsyncContextManager[Reply]):
                 response = self._response = await self._respond(pool, self._request, self._sending, limit)
             reply = Reply(self._request, response, limit - time.monotonic())
             if response.status not in self._good:
-                await raise_for_status(reply, response.status)
+                early = self._sending is not None and not self._sending.whole
+                await raise_for_status(reply, response.status, early=early)
         except BaseException:
             await self.__aexit__()
             raise

@@ -201,15 +201,23 @@ def _unix_time(text: str | None) -> float | None:
         return None
 
 
-async def raise_for_status(reply: Reply, status: int) -> None:
-    """Raise `HTTPStatusError` or `StorageError` for a response, with the start of its body."""
+async def raise_for_status(reply: Reply, status: int, *, early: bool = False) -> None:
+    """Raise `HTTPStatusError` or `StorageError` for a response, with the start of its body.
+
+    Args:
+        reply: The response.
+        status: Its status.
+        early: Whether it came before the whole request was sent.
+    """
     start = b""
     with suppress(WxAssetError):  # the status is sufficient
         while len(start) < _PEEK and (chunk := await reply.next_chunk()):
             start += chunk
     refusal = storage_error(start.decode("utf-8", "replace"), status, reply.path, reply.retry_after)
     if refusal is not None:
+        refusal.early = early
         raise refusal
     summary = f"{reply.path} returned HTTP status {status}"
     message = f"{summary}, a redirect, which is not followed." if status in REDIRECTS else f"{summary}."
-    raise HTTPStatusError(message, reply.path, status=status, excerpt=excerpt(start), retry_after=reply.retry_after)
+    page, wait = excerpt(start), reply.retry_after
+    raise HTTPStatusError(message, reply.path, status=status, excerpt=page, retry_after=wait, early=early)

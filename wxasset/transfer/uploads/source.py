@@ -58,10 +58,12 @@ class Source:
         filename: File name to send, with the extension matching the bytes.
         content_type: Media type of the bytes.
         size: Number of bytes.
+        named: Whether the media has a name of its own.
     """
 
     filename: str
     content_type: str
+    named: bool = True
     _content: Content = field(repr=False)
 
     @property
@@ -125,6 +127,7 @@ async def open_source(
     return Source(
         filename=upload_name(filename or name, form),
         content_type=form.content_type if form else _BINARY,
+        named=bool(filename) or name != _UNNAMED,
         content=content,
     )
 
