@@ -180,7 +180,6 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "aiohttp.web",
             "cyclopts",
             "rich",
-            "filelock",
             "redis",
             "uvloop",
             "sqlite3",

@@ -1,6 +1,7 @@
 """Tests of the doctor against real faults: each finding names the fault and a remedy."""
 
 import asyncio
+import fcntl
 import json
 import os
 import re
@@ -21,7 +22,6 @@ import pytest
 import trustme
 from anyio import to_thread
 from attrs import frozen
-from filelock import FileLock
 
 import wxasset
 from raw_server import Connection as RawConnection
@@ -576,7 +576,8 @@ async def test_a_token_file_that_must_not_be_used(sim: Simulator, tmp_path: Path
 async def test_a_lock_that_is_held(sim: Simulator, tmp_path: Path) -> None:
     """A lock held by another process is a warning with its path."""
     file = tmp_path / "token.json"
-    with FileLock(tmp_path / "token.json.lock", thread_local=False):
+    with (tmp_path / "token.json.lock").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert found["store"].status is Status.WARNING
     assert f"{file}.lock" in advice(found, "store")

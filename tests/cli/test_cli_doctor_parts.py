@@ -1,6 +1,7 @@
 """Tests of the doctor's functions: certificates, proxies, clocks, versions, redaction."""
 
 import errno
+import fcntl
 import ssl
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from urllib.parse import quote
 
 import pytest
 import trustme
-from filelock import FileLock
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -345,15 +345,15 @@ def test_a_redis_that_cannot_be_used(name: str, words: str) -> None:
 
 async def test_a_lock_file_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A lock file of another user fails with the system's reason."""
-    lock, acquire = tmp_path / "token.json.lock", FileLock.acquire
+    lock, opened = tmp_path / "token.json.lock", Path.open
     lock.touch(0o600)
 
-    def refuse(self: FileLock, *arguments: Any, **options: Any) -> Any:
-        if Path(self.lock_file) == lock:
+    def refuse(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == lock:
             raise PermissionError(errno.EACCES, "Permission denied")
-        return acquire(self, *arguments, **options)
+        return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(FileLock, "acquire", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     found = await inspect_token_file(str(tmp_path / "token.json"))
     assert found.status is Status.FAILED
     assert f"{lock}: permission denied" in found.message.english
@@ -362,10 +362,10 @@ async def test_a_lock_file_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch
 async def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A place without locks fails."""
 
-    def acquire(*_: object, **__: object) -> None:
-        raise NotImplementedError
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(FileLock, "acquire", acquire)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     found = await inspect_token_file(str(tmp_path / "token.json"))
     assert found.status is Status.FAILED
     assert "file system has no locks" in found.message.english

@@ -11,7 +11,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = (ROOT / ".github" / "SECURITY.md").read_text(encoding="utf-8")
-HOLES: Final = {"aiohttp": (3, 14, 3), "filelock": (3, 20, 1)}
+HOLES: Final = {"aiohttp": (3, 14, 3)}
 """The first versions without holes that matter here; pyproject.toml says which."""
 
 

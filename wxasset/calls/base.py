@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, get_args, ge
 
 from attrs import frozen
 
-from wxasset.errors import UsageError
+from wxasset.errors import UsageError, WxAssetError
 from wxasset.wire.codec import dumps, unstructure
 from wxasset.wire.limits import KIB, MIB, UploadLimit
 from wxasset.wire.multipart import Frame, frame
@@ -93,6 +93,10 @@ class Call(Generic[R_co]):
         """Correct a response, considering a possible effect of an earlier attempt."""
         del repeated
         return reply
+
+    def explain(self, error: WxAssetError) -> WxAssetError:
+        """Return the error to raise for a failed attempt: the same one, or a more precise one."""
+        return error
 
 
 @frozen(kw_only=True)

@@ -138,6 +138,8 @@ class FetchFile(Download[Ack]):
     """Download a cloud file from its signed URL, without an access token."""
 
     route: ClassVar[Route] = Route(path="download_url", effect=Effect.READ, method="GET", authorized=False)
+    expired: ClassVar[frozenset[int]] = frozenset({403})
+    """HTTP statuses of object storage for an expired signature."""
 
     url: str = field(repr=False)
     fallback: str
@@ -151,6 +153,8 @@ class FetchLink(Download[Ack]):
     route: ClassVar[Route] = Route(
         path="down_url", effect=Effect.READ, method="GET", authorized=False, not_yet=frozenset({404})
     )
+    expired: ClassVar[frozenset[int]] = frozenset({403, 404, 410})
+    """HTTP statuses of a CDN for an expired signature."""
 
     url: str = field(repr=False)
     fallback: str

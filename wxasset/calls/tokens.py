@@ -1,10 +1,11 @@
 """Calls for access tokens (wire reference 1). Pure."""
 
-from typing import ClassVar
+from typing import ClassVar, Final, TypeVar
 
 from attrs import field, frozen
 
 from wxasset.calls.base import Call, Effect, Route
+from wxasset.errors import CredentialError, DecodeError, Hint, ReplyTooLarge, TokenRejectedError, WxAssetError
 from wxasset.wire.codec import dumps, unstructure
 
 __all__ = [
@@ -15,7 +16,39 @@ __all__ = [
     "IssuedAuthorizerToken",
     "IssuedComponentToken",
     "IssuedToken",
+    "TokenCall",
+    "no_token",
 ]
+
+R_co = TypeVar("R_co", covariant=True)
+
+_NO_TOKEN: Final = Hint(
+    "Wrong credentials are a possible cause: check appid and AppSecret, on a third-party platform also ticket and"
+    " refresh token. If they are right, check proxies and `base_url`.",
+    "可能是凭据有误：请先检查 appid 和 AppSecret（第三方平台还包括 ticket 和 refresh token）；"
+    "若均无误，再检查代理和 `base_url`。",
+)
+
+
+def no_token(message: str, path: str) -> DecodeError:
+    """Return the error for a response of a token endpoint without a usable token."""
+    return DecodeError(message, path, remedy=_NO_TOKEN)
+
+
+class TokenCall(Call[R_co]):
+    """A call of a token endpoint.
+
+    Such a call sends credentials and no access token: the codes of a rejected access token mean that these are wrong
+    (40001: wire reference 0.6). Wrong credentials can also lead to an empty page (wire reference 8.2).
+    """
+
+    def explain(self, error: WxAssetError) -> WxAssetError:
+        """Name the credentials as the cause, or as a possible cause."""
+        if isinstance(error, TokenRejectedError):
+            return CredentialError(errcode=error.errcode, errmsg=error.errmsg, rid=error.rid, path=error.path)
+        if isinstance(error, DecodeError | ReplyTooLarge):
+            error.remedy = _NO_TOKEN
+        return error
 
 
 @frozen
@@ -32,7 +65,7 @@ class IssuedToken:
 
 
 @frozen(kw_only=True)
-class GetAccessToken(Call[IssuedToken]):
+class GetAccessToken(TokenCall[IssuedToken]):
     """Fetch a classic token; the previous one stays valid for 5 minutes.
 
     https://developers.weixin.qq.com/doc/service/api/base/api_getaccesstoken.html
@@ -47,7 +80,7 @@ class GetAccessToken(Call[IssuedToken]):
 
 
 @frozen(kw_only=True)
-class GetStableAccessToken(Call[IssuedToken]):
+class GetStableAccessToken(TokenCall[IssuedToken]):
     """Fetch the stable token; in normal mode repeated calls return the same one.
 
     https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken.html
@@ -75,7 +108,7 @@ class IssuedComponentToken:
 
 
 @frozen(kw_only=True)
-class GetComponentToken(Call[IssuedComponentToken]):
+class GetComponentToken(TokenCall[IssuedComponentToken]):
     """Fetch the token of a third-party platform (wire reference 1.3).
 
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getComponentAccessToken.html
@@ -105,7 +138,7 @@ class IssuedAuthorizerToken:
 
 
 @frozen(kw_only=True)
-class GetAuthorizerToken(Call[IssuedAuthorizerToken]):
+class GetAuthorizerToken(TokenCall[IssuedAuthorizerToken]):
     """Fetch the token of an account managed by a third-party platform (wire reference 1.3).
 
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getAuthorizerAccessToken.html
@@ -118,6 +151,10 @@ class GetAuthorizerToken(Call[IssuedAuthorizerToken]):
     component_appid: str
     authorizer_appid: str
     authorizer_refresh_token: str = field(repr=False)
+
+    def explain(self, error: WxAssetError) -> WxAssetError:
+        """Leave a rejected token as it is: the token of the platform, which this call carries."""
+        return error if isinstance(error, TokenRejectedError) else super().explain(error)
 
     def query(self) -> dict[str, str]:
         """Return the platform's token, the only field sent as a query parameter."""

@@ -77,7 +77,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _FIRST: Final = Attempt()
-_RUN_OUT: Final = frozenset({403, 404, 410})  # what a CDN says of a signature that is too old
 
 
 @define(eq=False)
@@ -248,7 +247,7 @@ class Engine:
         try:
             return await self._run(Operation(link, progress=progress, sink=sink), once)
         except HTTPStatusError as error:
-            if error.status in _RUN_OUT:
+            if error.status in link.expired:
                 error.message += " The link has expired; get the material again for a new one."
             raise
 
@@ -332,7 +331,7 @@ class Engine:
             except WxAssetError as error:
                 if operation.may_be_done() and not operation.is_answered_by(error):
                     raise
-                failure = without_secrets(error, call, token)
+                failure = call.explain(without_secrets(error, call, token))
             else:
                 self.quota.refill(attempt.cost)
                 return result

@@ -1,7 +1,6 @@
 """Resume downloads after a cut, restart them if necessary, and renew expired links."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from attrs import define
 
@@ -14,8 +13,6 @@ from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress, Throttle
 
 __all__ = ["resume"]
-
-_RUN_OUT: Final = 403  # what object storage says of a signature that is too old
 
 
 async def resume(
@@ -66,7 +63,7 @@ class _Download:
         try:
             await self._engine.go_on(self._link, partial)
         except HTTPStatusError as error:
-            if error.status != _RUN_OUT or self._renewed:
+            if error.status not in self._link.expired or self._renewed:
                 raise
         else:
             return

@@ -32,8 +32,9 @@ in English and Chinese.
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
-from attrs import define, fields
+from attrs import define, field, fields
 
+from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
 
 __all__ = [
@@ -312,14 +313,21 @@ class ReplyError(WxAssetError):
 
     Attributes:
         path: The API's path.
+        remedy: Remedy for this response; shown as the hint in place of the usual one.
     """
 
     path: str = ""
+    remedy: Hint | None = field(default=None, kw_only=True)
 
     _hint = Hint(
         "A proxy or gateway may have responded instead of WeChat: check proxies and the base URL.",
         "响应可能来自代理或网关而非微信，请检查代理和基础地址（base URL）。",
     )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this response."""
+        return self.remedy or self._hint
 
 
 @define(eq=False, slots=False, kw_only=True)
@@ -476,7 +484,22 @@ class TokenRejectedError(APIError):
 
 
 class CredentialError(APIError):
-    """The appid, the secret or a third-party platform's ticket was refused."""
+    """The appid, the secret or a third-party platform's ticket was refused.
+
+    A token endpoint reports a wrong AppSecret also with 40001 or 40014, elsewhere the codes of a rejected token.
+    """
+
+    _hint = Hint(
+        "The AppSecret is wrong, was reset, or belongs to another appid. Copy appid and AppSecret again from the "
+        "console; on a third-party platform, those of the platform.",
+        "AppSecret 有误、已被重置，或与 appid 不属于同一账号：请到后台重新复制 appid 和 AppSecret"
+        "（第三方平台请复制平台自己的）。",
+    )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this code."""
+        return self._hint if self.errcode in TOKEN_REJECTED else super().hint
 
 
 @define(eq=False, slots=False, kw_only=True)

@@ -3,19 +3,22 @@
 from typing import Final
 
 from wxasset.errors import (
+    APIError,
     BusyError,
     ConnectError,
     CredentialError,
+    DecodeError,
     HTTPStatusError,
     IPNotAllowedError,
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitedError,
+    ReplyTooLarge,
     TokenRejectedError,
     TransferError,
 )
 
-__all__ = ["is_refusal", "is_throttled", "is_turned_away", "never_reached_server", "stops_everything"]
+__all__ = ["is_final", "is_refusal", "is_throttled", "is_turned_away", "never_reached_server", "stops_everything"]
 
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
@@ -46,6 +49,18 @@ def is_throttled(error: BaseException) -> bool:
 def is_refusal(error: BaseException) -> bool:
     """Return True if every call of the account would be refused: credentials, address, permission or quota."""
     return isinstance(error, CredentialError | IPNotAllowedError | PermissionDeniedError | QuotaExceededError)
+
+
+def is_final(error: BaseException) -> bool:
+    """Return True if a token endpoint would respond in the same way again: with a refusal, or without a token.
+
+    A busy or throttling endpoint is not final. Nor is a rejected token: it can be replaced.
+    """
+    if isinstance(error, HTTPStatusError):
+        return error.status < _SERVER_ERROR and not is_turned_away(error)
+    if isinstance(error, APIError):
+        return not isinstance(error, BusyError | RateLimitedError | TokenRejectedError)
+    return isinstance(error, DecodeError | ReplyTooLarge)
 
 
 def stops_everything(error: BaseException) -> bool:

@@ -3,33 +3,17 @@
 import glob
 import os
 import secrets
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 from attrs import define, field
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from wxasset.transfer.file_lock import lock
 
 __all__ = ["ProcessLock"]
 
 _FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-
-
-def _lock(descriptor: int) -> bool:
-    """Lock a file unless it is locked; closing the descriptor releases the lock."""
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 @define(eq=False)
@@ -58,7 +42,7 @@ class ProcessLock:
             path = made._path(made.id)
             descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
             # Another process may have removed the file before it was locked.
-            if _lock(descriptor) and path.exists():
+            if lock(descriptor) and path.exists():
                 made._descriptor = descriptor
                 return made
             os.close(descriptor)
@@ -75,7 +59,7 @@ class ProcessLock:
         except FileNotFoundError:
             return False
         try:
-            return not _lock(descriptor)
+            return not lock(descriptor)
         finally:
             os.close(descriptor)
 
@@ -91,7 +75,7 @@ class ProcessLock:
 def _clear(path: Path) -> None:
     descriptor = os.open(path, _FLAGS)
     try:
-        if _lock(descriptor):
+        if lock(descriptor):
             path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)

@@ -18,7 +18,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.errors.classify import is_refusal
+from wxasset.errors.classify import is_final
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchRecorder
@@ -185,9 +185,9 @@ class TokenCache:
 
     def _failed(self, error: Exception) -> None:
         """Record a failed fetch; while an old token still serves, it is logged once."""
-        if isinstance(error, WxAssetError) and is_refusal(error):
-            self._refusal = error
-        if is_refusal(error) or self._token is not None:
+        # None for a failure of another kind: the remembered refusal is over.
+        self._refusal = error if isinstance(error, WxAssetError) and is_final(error) else None
+        if self._refusal is not None or self._token is not None:
             self._quiet_until = self._now() + _COOLDOWN
         if self._token is not None and not self._told:
             _log.warning("the access token could not be renewed; the old one serves on: %s", error)

@@ -5,24 +5,22 @@ import json
 import logging
 import os
 import re
-import shlex
-import stat
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 from attrs import define, field
 
-from wxasset.errors import Hint, TokenStoreError, UsageError
+from wxasset.errors import Hint, TokenStoreError
 from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
+from wxasset.transfer.file_lock import FileLock
+from wxasset.transfer.private_files import CREATE, UnsafeFileError, open_private
 from wxasset.transfer.threads import run_in_thread
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
+from wxasset.wire.limits import MIB
 
 __all__ = ["FileTokenStore"]
 
@@ -32,118 +30,51 @@ _log: Final = logging.getLogger("wxasset.tokens")
 
 _POLL_LEASE: Final = 0.05  # seconds; a fetch, which the holder makes meanwhile, takes about 0.1
 _POLL_DOCUMENT: Final = 0.005  # seconds; a save holds the lock for about 0.5 ms
-_OPEN: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_POSIX: Final = os.name == "posix"  # elsewhere neither owners nor modes say who may read
 _PLAIN: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_MOST: Final = 32 * MIB  # bytes; a record has up to 3 KiB
+_BLANK: Final = b" \t\r\n\0"  # a file system may leave a file of zeros after a power failure
+_OWN: Final = re.compile(rb'\{\s*"[^"]*"\s*:\s*\{\s*"token"\s*:\s*"[^"]*"\s*,\s*"issued"\s*:')
+_CUT: Final = re.compile(
+    rb'\{\s*("[^"]{0,64}("\s*(:\s*(\{\s*("t?o?k?e?n?"?\s*:?\s*("[^"]*("\s*,?\s*"?i?s?s?u?e?d?"?)?)?)?)?)?)?)?'
+)
+"""The start of a file of token records, and a file that ends within it."""
+_FOREIGN: Final = Hint(
+    "Pass the path of a file for wxasset alone, which it creates; if the content is not needed, delete the file.",
+    "请传入供 wxasset 专用的文件路径（文件由它自动创建）；如果现有内容不再需要，请先删除该文件。",
+)
 
 
-class _RefusedError(Exception):
-    """An unsafe file, with its remedy."""
-
-    def __init__(self, why: str, remedy: Hint) -> None:
-        super().__init__(why)
-        self.remedy = remedy
-
-
-def _check(descriptor: int, path: Path) -> None:
-    """Reject a file owned or readable by other users."""
-    found = os.fstat(descriptor)
-    name = shlex.quote(str(path))
-    if not stat.S_ISREG(found.st_mode):
-        raise _RefusedError("it is no regular file", Hint("Pass the path of a file.", "请传入普通文件的路径。"))
-    if _POSIX and found.st_uid != os.geteuid():
-        why = f"it belongs to user {found.st_uid}, not to {os.geteuid()}, who runs this"
-        cure = f"chown {os.geteuid()} {name} && chmod 600 {name}"
-        raise _RefusedError(why, Hint(f"If you trust what it holds: {cure}", f"如确认内容可信，请执行：{cure}"))
-    if _POSIX and found.st_mode & _OTHERS:
-        why = f"others have access to it (mode {stat.S_IMODE(found.st_mode):04o})"
-        raise _RefusedError(why, Hint(f"Run: chmod 600 {name}", f"请执行：chmod 600 {name}"))
-
-
-def _open(path: Path, flags: int) -> int:
-    """Open a file of this user alone; it is created with mode 0600."""
-    if path.is_symlink():
-        # O_NOFOLLOW holds as well where it is swapped in just now; this one has the better message.
-        name = shlex.quote(str(path))
-        cure = f"ls -l {name}; rm {name}"
-        raise _RefusedError(
-            "it is a symbolic link",
-            Hint(f"Pass the path of the file itself (chmod 600), or: {cure}", f"请传入文件本身的路径，或执行：{cure}"),
-        )
-    descriptor = os.open(path, flags | _OPEN, 0o600)
+def _read(path: Path) -> bytes:
+    """Return the content of the file; empty if it is missing."""
     try:
-        _check(descriptor, path)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-@define
-class _Lock:
-    """A lock between processes; its file stays. Its methods block for less than a millisecond."""
-
-    path: Path
-    _new: Callable[[Path], "BaseFileLock"]
-    _held: "BaseFileLock | None" = None
-
-    def take(self) -> bool:
-        """Take it if it is free."""
-        from filelock import Timeout  # noqa: PLC0415 - the extra is there: the store was built with it
-
-        os.close(_open(self.path, os.O_RDWR | os.O_CREAT))
-        lock = self._new(self.path)
-        try:
-            lock.acquire(blocking=False)
-        except (Timeout, FileNotFoundError):
-            return False
-        except NotImplementedError:
-            raise OSError("its file system has no locks") from None
-        self._held = lock
-        return True
-
-    def free(self) -> None:
-        """Release it, if held; after a failure the system does so."""
-        lock, self._held = self._held, None
-        if lock is not None:
-            with suppress(OSError):
-                lock.release()
-
-
-def _new_lock() -> Callable[[Path], "BaseFileLock"]:
-    try:
-        from filelock import FileLock  # noqa: PLC0415 - an extra, imported by those who use it
-    except ImportError:
-        raise UsageError("FileTokenStore needs filelock; run: pip install 'wxasset[file]'.") from None
-    # Any thread may give back what another one has taken.
-    return lambda path: FileLock(path, mode=0o600, thread_local=False)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        descriptor = _open(path, os.O_RDONLY)
+        descriptor = open_private(path, os.O_RDONLY)
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise
-        return None
+        return b""
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor is no path
-        return file.read()
+        return file.read(_MOST + 1)
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """Return the content of the file; an empty document if it is missing or unreadable."""
+    """Return the content of the file; an empty document if it is missing, or was cut off while it was written.
+
+    Raises:
+        UnsafeFileError: The file was not written by this package.
+    """
     data = _read(path)
-    if data is None:
+    if len(data) <= _MOST and not data.strip(_BLANK):
         return {}
     try:
-        found = json.loads(data)
+        found = json.loads(data) if len(data) <= _MOST else None
     except (ValueError, RecursionError):
+        if _OWN.match(data) or _CUT.fullmatch(data):
+            _log.warning("%s is damaged; the next token that is saved replaces it", path)
+            return {}
         found = None
-    if isinstance(found, dict):
+    if isinstance(found, dict) and (not found or any(map(TokenRecord.is_named, found.values()))):
         return found
-    _log.warning("%s holds no token records that can be read; the next one that is saved replaces it", path)
-    return {}
+    raise UnsafeFileError("it exists, but was not written by wxasset", _FOREIGN)
 
 
 def _record(document: dict[str, Any], key: str, path: Path) -> TokenRecord | None:
@@ -157,16 +88,11 @@ def _record(document: dict[str, Any], key: str, path: Path) -> TokenRecord | Non
         return None
 
 
-def _is_flat(entry: object) -> bool:
-    """Tell whether an entry may be a record, now or in a later version: an object of plain values."""
-    return isinstance(entry, dict) and not any(isinstance(value, dict | list) for value in entry.values())
-
-
 def _replace(path: Path, document: dict[str, Any]) -> None:
     """Put a document in the place of the old one, at once. The lock is held: the temporary name is ours alone."""
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.unlink(missing_ok=True)  # of a process that was killed
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
+    descriptor = open_private(temporary, CREATE)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
             file.write(json.dumps(document, separators=(",", ":")).encode())
@@ -184,15 +110,14 @@ class FileTokenStore:
     ``<path>.<key>.lease``: empty files that stay. All of them have to belong to the user who runs this, and to be
     closed to everybody else; symbolic links are refused. A process that dies loses its lease at once.
 
-    Meant for a local file system: the locks of network file systems are not to be trusted.
-    Needs the extra ``file``: ``pip install 'wxasset[file]'``.
+    A file written by another program is refused and stays as it is. Meant for a local file system: the locks of
+    network file systems are not to be trusted.
     """
 
     _path: Path
     _wait: float
     _now: Callable[[], float] = field(repr=False)
     _sleep: Callable[[float], Awaitable[object]] = field(repr=False)
-    _new: Callable[[Path], "BaseFileLock"] = field(repr=False)
 
     def __init__(
         self,
@@ -209,13 +134,9 @@ class FileTokenStore:
             wait: Maximum seconds to wait for a lease, or for the right to save.
             now: A clock in seconds, never set back.
             sleep: Waits for a number of seconds.
-
-        Raises:
-            UsageError: filelock is not installed.
         """
         self._path, self._wait = Path(path), wait
         self._now, self._sleep = now, sleep
-        self._new = _new_lock()
 
     async def load(self, key: str) -> TokenRecord | None:
         """Return the newest record, also an expired one; None if it is missing or unreadable.
@@ -231,10 +152,10 @@ class FileTokenStore:
         Raises:
             TokenStoreError: The file must not be used or cannot be written, or others kept it locked for too long.
         """
-        lock = self._lock("lock")
+        own = self._lock("lock")
         deadline = self._now() + self._wait
-        while (saved := await self._hop(lambda: self._save_if_free(lock, key, record))) is None:
-            await self._pause(_POLL_DOCUMENT, deadline, lock.path)
+        while (saved := await self._hop(lambda: self._save_if_free(own, key, record))) is None:
+            await self._pause(_POLL_DOCUMENT, deadline, own.path)
         return saved
 
     @asynccontextmanager
@@ -245,40 +166,39 @@ class FileTokenStore:
             TokenStoreError: It was not to be had within `wait` seconds, or its file must not be used.
         """
         name = key if _PLAIN.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
-        lock = self._lock(f"{name}.lease")
+        own = self._lock(f"{name}.lease")
         deadline = self._now() + self._wait
         try:
-            while not await self._hop(lock.take):
-                await self._pause(_POLL_LEASE, deadline, lock.path)
+            while not await self._hop(own.take):
+                await self._pause(_POLL_LEASE, deadline, own.path)
             yield
         finally:
-            await run_shielded(run_in_thread(lock.free))
+            await run_shielded(run_in_thread(own.free))
 
     async def aclose(self) -> None:
         """Close no file: none stays open."""
 
-    def _lock(self, suffix: str) -> _Lock:
-        return _Lock(self._path.with_name(f"{self._path.name}.{suffix}"), self._new)
+    def _lock(self, suffix: str) -> FileLock:
+        return FileLock(self._path.with_name(f"{self._path.name}.{suffix}"))
 
     async def _pause(self, seconds: float, deadline: float, path: Path) -> None:
         if self._now() >= deadline:
             raise TokenStoreError(f"Somebody has held {path} for {self._wait:g} s.")
         await self._sleep(seconds)
 
-    def _save_if_free(self, lock: _Lock, key: str, record: TokenRecord) -> bool | None:
+    def _save_if_free(self, own: FileLock, key: str, record: TokenRecord) -> bool | None:
         """Save in a single thread hop, so that cancellation cannot leave the lock held; None if not free."""
-        if not lock.take():
+        if not own.take():
             return None
         try:
             document = _document(self._path)
             kept = _record(document, key, self._path)
             if kept is not None and kept.version >= record.version:
                 return False
-            others = {name: entry for name, entry in document.items() if _is_flat(entry)}
-            _replace(self._path, {**others, key: json.loads(record.dump())})
+            _replace(self._path, {**document, key: json.loads(record.dump())})
             return True
         finally:
-            lock.free()
+            own.free()
 
     async def _hop(self, function: Callable[[], T]) -> T:
         """Run blocking work in a thread; its failures become a `TokenStoreError` without data."""
@@ -286,7 +206,7 @@ class FileTokenStore:
         def work() -> T | TokenStoreError:
             try:
                 return function()
-            except _RefusedError as error:
+            except UnsafeFileError as error:
                 return TokenStoreError(f"The token store {self._path} is not used: {error}.", error.remedy)
             except OSError as error:
                 what = error.filename if isinstance(error.filename, str) else str(self._path)

@@ -9,8 +9,8 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
-from wxasset.tokens.sources import is_token
 from wxasset.tokens.token import Exchange, Token
+from wxasset.tokens.validation import is_token
 from wxasset.transfer.threads import run_in_thread
 
 __all__ = ["CloudHostingToken"]

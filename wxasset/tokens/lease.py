@@ -73,8 +73,9 @@ class SharedToken:
             except TokenStoreError as error:
                 self._degrade(error)
                 last = None
+            asked_at = self.clock()
             token = await fetch(last)
-            return await self._keep(token, last)
+            return await self._keep(token, asked_at, last, usable)
 
     async def _look(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
         record = await self.store.load(self.key)
@@ -97,23 +98,35 @@ class SharedToken:
             except TokenStoreError as error:
                 self._report(error)
 
-    async def _keep(self, token: Token, last: TokenRecord | None) -> TokenRecord | Token:
-        """Save a token; a newer one of another process takes precedence."""
-        issued = self.clock()
+    async def _keep(
+        self, token: Token, asked_at: float, last: TokenRecord | None, usable: Callable[[TokenRecord], bool]
+    ) -> TokenRecord | Token:
+        """Save a token; a newer one of another process takes precedence.
+
+        That is a token requested later, or saved by the process that got the lease after it was lost here.
+        """
         try:
             for _ in range(_TRIES):
                 version = max(self._version, last.version if last is not None else 0) + 1
-                record = self._record(token, issued, version)
-                if await self.store.save(self.key, record):
+                if await self.store.save(self.key, self._record(token, asked_at, version)):
                     self._version = version
                     return token
                 last = await self.store.load(self.key)
-                if last is not None and self.supersedes and last.issued > issued and last.expires > issued:
+                lost = last is None or last.version < version  # refused, although the version is higher
+                newer = lost or (self.supersedes and last is not None and last.issued > asked_at)
+                if last is not None and newer and usable(last):
                     self._version = last.version
                     return last
+                if lost:
+                    return (await self._successor(usable) if self.supersedes else None) or token
         except TokenStoreError as error:
             self._report(error)
         return token
+
+    async def _successor(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
+        """Wait for the process that got the lost lease, and return its record: its token is the newer one."""
+        async with self._lease():
+            return await self._look(usable)
 
     def _record(self, token: Token, issued: float, version: int) -> TokenRecord:
         return TokenRecord(

@@ -9,8 +9,8 @@ from wxasset.calls.tokens import GetAuthorizerToken, GetComponentToken
 from wxasset.errors import APIError, Hint, TokenUnavailableError, UsageError
 from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.sources import ask, filled, is_async, is_token, issued
 from wxasset.tokens.token import Exchange, Token
+from wxasset.tokens.validation import ask, filled, is_async, is_token, issued
 
 __all__ = ["AuthorizerToken", "ComponentToken"]
 

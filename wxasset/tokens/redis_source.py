@@ -9,8 +9,8 @@ from attrs import Attribute, define, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
-from wxasset.tokens.sources import filled, is_async, is_token, positive
 from wxasset.tokens.token import Exchange, Token
+from wxasset.tokens.validation import filled, is_async, is_placeholder, is_token, positive
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -24,7 +24,6 @@ _MOST: Final = 16_384  # bytes; a token has up to 512 characters, and what is ar
 _NESTED: Final = 3  # texts inside of texts
 
 _NAMES: Final = ("access_token", "authorizer_access_token", "accessToken")
-_NO_TOKEN: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"b?(['\"])(.*)\1", re.DOTALL)  # with b: what Python shows of bytes
 _THINKPHP: Final = "think_serialize:"
 _PHP_TEXT: Final = re.compile(r's:(\d{1,5}):"')
@@ -195,7 +194,7 @@ def _find(text: str, depth: int) -> str | None:
     """Find the token in a string, possibly nested, as in PHP-serialized JSON."""
     text = text.strip().removeprefix(_THINKPHP)
     if is_token(text):
-        return None if _NO_TOKEN.fullmatch(text) else text
+        return None if is_placeholder(text) else text
     inner = _inner(text) if depth else None
     return None if inner is None else _find(inner, depth - 1)
 

@@ -2,20 +2,22 @@
 
 import asyncio
 import logging
-import math
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 from attrs import define, field
 
-from wxasset.errors import TokenStoreError, UsageError
+from wxasset.errors import Hint, TokenStoreError, UsageError
+from wxasset.tokens import redis_records
+from wxasset.tokens.breaker import Breaker
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
+from wxasset.tokens.redis_records import ForeignValueError
 from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
 
@@ -30,46 +32,10 @@ _log: Final = logging.getLogger("wxasset.tokens")
 
 _POLL: Final = 0.075  # seconds between two looks at a lease that somebody else holds
 _CONNECTIONS: Final = 16  # commands under way at once, and so connections; one command takes about 0.2 ms
-_AFTERLIFE: Final = 3600.0
-"""Seconds for which a record outlives its token, so that its version is still there to be counted on."""
-_LONG: Final = 10 * 365 * 86400.0  # seconds; Redis refuses a life that ends beyond its calendar
-
-_TAKE: Final = """
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  return redis.call('INCR', KEYS[2])
-end
-return 0
-"""
-_GIVE_BACK: Final = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('DEL', KEYS[1])
-end
-return 0
-"""
-# Answers 1 where the record was kept, 0 where a newer lease has been given, and else the kept value that forbids it.
-# Lua counts in doubles: that one is higher than another is always true, that it is not is looked at again in Python,
-# which also knows best what cannot be read. It then passes that very value as one that counts for nothing.
-_SAVE: Final = """
-local fence = tonumber(ARGV[3])
-if fence and fence < (tonumber(redis.call('GET', KEYS[2])) or 0) then
-  return 0
-end
-local kept = redis.call('GET', KEYS[1])
-if kept and kept ~= ARGV[5] then
-  local readable, record = pcall(cjson.decode, kept)
-  if readable and type(record) == 'table' and type(record.version) == 'number'
-      and not (tonumber(ARGV[2]) > record.version) then
-    return kept
-  end
-end
-if ARGV[4] == '' then
-  redis.call('SET', KEYS[1], ARGV[1])
-else
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
-end
-return 1
-"""
-
+_FOREIGN: Final = Hint(
+    "Pass another prefix= or database, for wxasset alone; if the value is not needed, delete the key.",
+    "请改用供 wxasset 专用的 prefix= 或库号；如果该值不再需要，请删除该 key。",
+)
 _TROUBLE: Final = {
     "AuthenticationError": "it refuses the password, or wants one",
     "ConnectionError": "no connection",
@@ -78,75 +44,6 @@ _TROUBLE: Final = {
 
 _fences: ContextVar[Mapping[tuple[int, str], int]] = ContextVar("_fences", default=MappingProxyType({}))
 """The fences of the leases that the running task holds, by store and key."""
-
-
-async def _run(client: Any, script: str, keys: list[str], *arguments: bytes | str | float) -> Any:
-    """Run a script; its answer is bytes also where a borrowed client decodes."""
-    return await client.execute_command("EVAL", script, len(keys), *keys, *arguments, NEVER_DECODE=True)
-
-
-async def _get(client: Any, name: str) -> TokenRecord | None:
-    data = await client.execute_command("GET", name, NEVER_DECODE=True)
-    if data is None:
-        return None
-    try:
-        return TokenRecord.parse(data)
-    except ValueError:
-        _log.warning("the record %s in Redis cannot be read; the next one that is saved replaces it", name)
-        return None
-
-
-async def _save(client: "Redis", names: list[str], record: TokenRecord, fence: int | None) -> bool:
-    limits = (record.version, "" if fence is None else fence, _life(record))
-    forbids: Any = b""
-    while True:
-        forbids = await _run(client, _SAVE, names, record.dump(), *limits, forbids)
-        if not isinstance(forbids, bytes):
-            return bool(forbids)
-        with suppress(ValueError):
-            if TokenRecord.parse(forbids).version >= record.version:
-                return False
-
-
-def _life(record: TokenRecord) -> int | str:
-    """Milliseconds until Redis expires a record; empty for a permanent one."""
-    left = record.expires - time.time()
-    if record.refresh_token is not None or not math.isfinite(left) or left > _LONG:
-        return ""
-    return int((max(left, 0.0) + _AFTERLIFE) * 1000)
-
-
-@define
-class _Breaker:
-    """Leaves Redis alone for a while after it has failed: 5 s, twice as long each time, at most 60 s."""
-
-    place: str
-    now: Callable[[], float]
-    _pause: float = 0.0
-    _until: float = 0.0
-    _failures: int = 0
-    _trying: bool = False
-
-    def enter(self) -> int:
-        """Begin an attempt; pass the returned number to `leave`."""
-        left = self._until - self.now()
-        if self._pause and (left > 0 or self._trying):
-            meanwhile = "while it is tried again" if self._trying else f"for {left:.1f} s"
-            raise TokenStoreError(f"Redis at {self.place} has failed and is left alone {meanwhile}.")
-        self._trying = self._pause > 0
-        return self._failures
-
-    def leave(self, entered: int, *, worked: bool | None) -> None:
-        """End an attempt. One begun before the last failure proves no recovery."""
-        if entered != self._failures:
-            return
-        self._trying = False
-        if worked:
-            self._pause = 0.0
-        elif worked is not None:
-            self._failures += 1
-            self._pause = min(max(2 * self._pause, 5.0), 60.0)
-            self._until = self.now() + self._pause
 
 
 @define(init=False, eq=False)
@@ -170,7 +67,7 @@ class RedisTokenStore:
     _wait: float
     _now: Callable[[], float] = field(repr=False)
     _sleep: Callable[[float], Awaitable[object]] = field(repr=False)
-    _breaker: _Breaker = field(repr=False)
+    _breaker: Breaker = field(repr=False)
     _client: RedisClient = field(repr=False)
 
     def __init__(
@@ -205,7 +102,7 @@ class RedisTokenStore:
         self._place, self._prefix = place or "no address", prefix
         self._timeout, self._lease_seconds, self._wait = timeout, lease_seconds, wait
         self._now, self._sleep = now, sleep
-        self._breaker = _Breaker(self._place, now)
+        self._breaker = Breaker(self._place, now)
         self._client = RedisClient(
             "RedisTokenStore", url=url or "", client=client, timeout=timeout, connections=_CONNECTIONS
         )
@@ -217,13 +114,14 @@ class RedisTokenStore:
             raise UsageError("timeout= and lease_seconds= are more than 0 seconds.")
 
     async def load(self, key: str) -> TokenRecord | None:
-        """Return the newest record, also an expired one; None if it is missing or unreadable.
+        """Return the newest record, also an expired one; None if it is missing or damaged.
 
         Raises:
-            TokenStoreError: Redis failed, did not answer within `timeout` seconds, or is left alone for a while.
+            TokenStoreError: Redis failed, did not answer within `timeout` seconds, or is left alone for a while; or the
+                value was not written by this package.
         """
         name = self._prefix + key
-        return await self._ask("load a token", lambda client: _get(client, name))
+        return await self._ask("load a token", lambda client: redis_records.load(client, name))
 
     async def save(self, key: str, record: TokenRecord) -> bool:
         """Save a record if its version is higher than the kept one (compare-and-set); return True if saved.
@@ -231,10 +129,10 @@ class RedisTokenStore:
         Within a lease that was lost, and has been given to somebody else since, it is not kept either.
 
         Raises:
-            TokenStoreError: Redis failed, did not answer within `timeout` seconds, or is left alone for a while.
+            TokenStoreError: As in `load`.
         """
         names, fence = [self._prefix + key, self._beside(key, "fence")], _fences.get().get((id(self), key))
-        return await self._ask("save a token", lambda client: _save(client, names, record, fence))
+        return await self._ask("save a token", lambda client: redis_records.save(client, names, record, fence))
 
     @asynccontextmanager
     async def lease(self, key: str) -> AsyncGenerator[None, None]:
@@ -274,20 +172,12 @@ class RedisTokenStore:
     async def _take(self, key: str, owner: str) -> int:
         """Take the lease if it is free, and return its fence; else 0."""
         names, life = [self._beside(key, "lease"), self._beside(key, "fence")], max(1, int(self._lease_seconds * 1000))
-
-        async def take(client: "Redis") -> int:
-            return int(await _run(client, _TAKE, names, owner, life))
-
-        return await self._ask("give a lease", take)
+        return await self._ask("give a lease", lambda client: redis_records.take(client, names, owner, life))
 
     async def _give_back(self, key: str, owner: str) -> None:
-        names = [self._beside(key, "lease")]
-
-        async def give_back(client: "Redis") -> None:
-            await _run(client, _GIVE_BACK, names, owner)
-
+        name = self._beside(key, "lease")
         try:
-            await self._ask("take a lease back", give_back)
+            await self._ask("take a lease back", lambda client: redis_records.give_back(client, name, owner))
         except TokenStoreError:
             _log.debug("a lease was not given back and ends by itself within %g s", self._lease_seconds)
 
@@ -308,15 +198,18 @@ class RedisTokenStore:
             self._breaker.leave(entered, worked=None)
             raise
         except Exception as error:  # noqa: BLE001 - redis-py lets some through that are none of its own
-            trouble = self._trouble(error)
+            message, foreign = self._describe(doing, error), isinstance(error, ForeignValueError)
         else:
             self._breaker.leave(entered, worked=True)
             return answer
-        self._breaker.leave(entered, worked=False)
+        self._breaker.leave(entered, worked=foreign)
         # Outside of the handler: chained to it, the error of redis-py would show what was sent.
-        raise TokenStoreError(f"Redis at {self._place} failed to {doing}: {trouble}.")
+        raise TokenStoreError(message, _FOREIGN if foreign else None)
 
-    def _trouble(self, error: Exception) -> str:
+    def _describe(self, doing: str, error: Exception) -> str:
         """Describe an error by its class alone; its text may repeat the request."""
+        if isinstance(error, ForeignValueError):
+            return f"Redis at {self._place} is not used: {error}."
         name = type(error).__name__
-        return f"no answer within {self._timeout:g} s" if name == "TimeoutError" else _TROUBLE.get(name, name)
+        trouble = f"no answer within {self._timeout:g} s" if name == "TimeoutError" else _TROUBLE.get(name, name)
+        return f"Redis at {self._place} failed to {doing}: {trouble}."

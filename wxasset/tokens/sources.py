@@ -1,8 +1,6 @@
 """Sources of access tokens of one account: one small class for each way."""
 
-import inspect
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
@@ -10,8 +8,9 @@ from typing import Any, Final, Literal
 from attrs import Attribute, define, field, frozen
 
 from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
-from wxasset.errors import DecodeError, Hint, TokenUnavailableError, UsageError, WxAssetError
+from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.tokens.token import Exchange, Token
+from wxasset.tokens.validation import ask, filled, is_async, is_life, is_token, issued, positive
 
 __all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"]
 
@@ -19,9 +18,6 @@ __all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticTok
 _FORCE_INTERVAL: Final = 30.0
 _FORCED_A_DAY: Final = 20
 _DAY: Final = 86_400.0
-
-_TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
-"""Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
 
 _CENTRAL: Final = Hint(
     "See why the function that you gave to CallableToken fails: it has to return the newest token of the account.",
@@ -33,69 +29,6 @@ _LISTED: Final = Hint(
     "请在云托管控制台开启「开放接口服务」，并在「云调用 - 微信令牌权限配置」中加入该接口路径；"
     "容器外请用 StableToken(appid, secret)。",
 )
-
-
-# What the sources share
-
-
-def filled(cure: str) -> Callable[[object, "Attribute[Any]", object], None]:
-    """Return a validator for non-empty strings; its error ends with the remedy."""
-
-    def check(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-        del instance
-        if not isinstance(value, str) or not value.strip():
-            raise UsageError(f"{attribute.name} is missing: {cure}")
-
-    return check
-
-
-def positive(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    """Validate a number of seconds."""
-    del instance
-    if not is_life(value):
-        raise UsageError(f"{attribute.name}= has to be a number of seconds above 0, not {value!r:.40}.")
-
-
-def is_life(value: object) -> bool:
-    """Return True for a valid token lifetime in seconds."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
-
-
-def is_token(text: str) -> bool:
-    """Tell whether this can be a token: a text of visible characters, and no page or document."""
-    return _TOKEN.fullmatch(text) is not None
-
-
-def is_async(function: object) -> bool:
-    """Return True for an async function, or an object called like one."""
-    called = type(function).__call__ if callable(function) else None
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
-
-
-async def ask(function: Callable[[], Awaitable[object]], name: str, remedy: Hint) -> Any:
-    """Await a function of the user's.
-
-    Raises:
-        TokenUnavailableError: It failed; its own error is the cause. One of this package passes unchanged.
-    """
-    try:
-        return await function()
-    except WxAssetError:
-        raise
-    except Exception as error:
-        # Not its text, which may hold a secret.
-        raise TokenUnavailableError(f"The {name} function failed with {type(error).__name__}.", remedy) from error
-
-
-def issued(token: Token, path: str) -> Token:
-    """Return a token issued by WeChat.
-
-    Raises:
-        DecodeError: It is empty or has no life.
-    """
-    if not token.value.strip() or token.expires_in <= 0:
-        raise DecodeError(f"{path} issued an empty token, or one without a life (expires_in {token.expires_in}).", path)
-    return token
 
 
 _credential: Final = filled(

@@ -1,7 +1,7 @@
 """Tokens, their records in stores, and the protocol of token sources. No I/O."""
 
 import json
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from attrs import asdict, field, frozen
 
@@ -10,6 +10,8 @@ from wxasset.calls.base import Call
 __all__ = ["Exchange", "Token", "TokenRecord", "TokenSource"]
 
 R = TypeVar("R")
+
+_NAMES: Final = frozenset({"token", "issued", "expires", "version", "mode"})
 
 
 class Exchange(Protocol):
@@ -100,6 +102,11 @@ class TokenRecord:
             # Without the cause: it would show the data, and with it the token.
             raise ValueError("not a token record")
         return record
+
+    @staticmethod
+    def is_named(entry: object) -> bool:
+        """Return True for a JSON object with the names of a record, of this or of a later version."""
+        return isinstance(entry, dict) and entry.keys() >= _NAMES
 
     def is_sound(self) -> bool:
         """Tell whether every value is of its kind."""

@@ -1,6 +1,7 @@
 """Check a file with shared tokens: it must be readable, replaceable and lockable."""
 
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,10 +13,12 @@ from wxasset.cli.doctor.findings import Finding, failed, ok, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.tokens.token import TokenRecord
+from wxasset.transfer.file_lock import lock
 
 __all__ = ["inspect_token_file"]
 
 _PATIENCE: Final = 1.0  # seconds; saving a token holds the lock for about 0.5 ms
+_POLL: Final = 0.02  # seconds
 _RECORD: Final = TokenRecord(token="doctor", issued=0.0, expires=0.0, version=1, mode="stable")  # noqa: S106 - not a token
 
 
@@ -83,21 +86,27 @@ def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
     )
 
 
-def _inspect_lock(lock: Path, path: Path) -> Finding:
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - an extra, installed if the store could be opened
-
+def _inspect_lock(held: Path, path: Path) -> Finding:
     try:
-        if lock.is_file() and not lock.is_symlink():
-            FileLock(
-                lock, mode=0o600, thread_local=False, timeout=_PATIENCE, poll_interval=0.02
-            ).acquire().lock.release()
-    except Timeout:
+        free = not held.is_file() or held.is_symlink() or _is_free(held)
+    except OSError as error:
+        return _unusable_directory(path, TokenStoreError(f"{held}: {(error.strerror or str(error)).lower()}."))
+    if not free:
         return warning(
             "store",
-            Hint(f"Another process held {lock} for at least {_PATIENCE:g} s.", f"{lock} 一直被其他进程占用。"),
-            Hint(f"Find the process: fuser -v {lock}", f"请查看占用者：fuser -v {lock}"),
+            Hint(f"Another process held {held} for at least {_PATIENCE:g} s.", f"{held} 一直被其他进程占用。"),
+            Hint(f"Find the process: fuser -v {held}", f"请查看占用者：fuser -v {held}"),
             path=str(path),
         )
-    except OSError as error:
-        return _unusable_directory(path, TokenStoreError(f"{lock}: {(error.strerror or str(error)).lower()}."))
     return ok("store", Hint(f"{path} can be read, written and locked.", f"{path} 可读、可写、可加锁。"), path=str(path))
+
+
+def _is_free(path: Path) -> bool:
+    """Return whether a lock file can be locked within a second."""
+    deadline = time.monotonic() + _PATIENCE
+    with path.open("r+b") as file:
+        while not lock(file.fileno()):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL)
+    return True

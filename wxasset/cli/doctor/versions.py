@@ -13,7 +13,7 @@ from wxasset.errors import Hint
 __all__ = ["inspect_versions", "outdated"]
 
 _REQUIRED: Final = ("aiohttp", "anyio", "attrs", "cattrs", "cyclopts", "rich")
-_OPTIONAL: Final = ("filelock", "redis", "uvloop")
+_OPTIONAL: Final = ("redis", "uvloop")
 
 
 def inspect_versions() -> Finding:

@@ -1,0 +1,151 @@
+"""Token records and leases as Redis keeps them: scripts that run as a whole, and the values of keys."""
+
+import json
+import logging
+import math
+import time
+from typing import Any, Final
+
+from wxasset.tokens.token import TokenRecord
+
+__all__ = ["ForeignValueError", "give_back", "load", "save", "take"]
+
+_log: Final = logging.getLogger("wxasset.tokens")
+
+_AFTERLIFE: Final = 3600.0
+"""Seconds for which a record outlives its token, so that its version is still there to be counted on."""
+_LONG: Final = 10 * 365 * 86400.0  # seconds; Redis refuses a life that ends beyond its calendar
+
+_TAKE: Final = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return redis.call('INCR', KEYS[2])
+end
+return 0
+"""
+_GIVE_BACK: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0
+"""
+# Returns 1 if the record was saved, 0 if the lease has another holder, and else the kept value that forbids it.
+# Lua counts in doubles: a comparison that is true is exact, one that is false is repeated in Python, which also decides
+# about all other values. It then passes a value that may be replaced.
+_SAVE: Final = """
+local fence = tonumber(ARGV[3])
+if fence and fence < (tonumber(redis.call('GET', KEYS[2])) or 0) then
+  return 0
+end
+local kept = redis.call('GET', KEYS[1])
+if kept and kept ~= ARGV[5] then
+  local readable, record = pcall(cjson.decode, kept)
+  if not (readable and type(record) == 'table' and type(record.version) == 'number'
+      and type(record.token) == 'string' and type(record.mode) == 'string' and type(record.expires) == 'number'
+      and tonumber(ARGV[2]) > record.version) then
+    return kept
+  end
+end
+if ARGV[4] == '' then
+  redis.call('SET', KEYS[1], ARGV[1])
+else
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+end
+return 1
+"""
+
+
+class ForeignValueError(Exception):
+    """A key with a value of another program."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the key {name} exists, but was not written by wxasset")
+
+
+async def load(client: Any, name: str) -> TokenRecord | None:
+    """Return the record of a key; None if it is missing or damaged.
+
+    Raises:
+        ForeignValueError: The value was not written by this package.
+    """
+    data = await _command(client, name, "GET", name)
+    return None if data is None else _parsed(data, name)
+
+
+async def save(client: Any, names: list[str], record: TokenRecord, fence: int | None) -> bool:
+    """Save a record unless its version is not the highest, or the lease has another holder.
+
+    Args:
+        client: The client.
+        names: The key of the record, and that of the fence.
+        record: The record.
+        fence: The fence of the lease that is held; None without a lease.
+
+    Raises:
+        ForeignValueError: The value was not written by this package.
+    """
+    limits = (record.version, "" if fence is None else fence, _life(record))
+    forbids: Any = b""
+    while True:
+        forbids = await _run(client, _SAVE, names, record.dump(), *limits, forbids)
+        if not isinstance(forbids, bytes):
+            return bool(forbids)
+        kept = _parsed(forbids, names[0])
+        if kept is not None and kept.version >= record.version:
+            return False
+
+
+async def take(client: Any, names: list[str], owner: str, milliseconds: int) -> int:
+    """Take a lease if it is free and return its fence; else 0.
+
+    Args:
+        client: The client.
+        names: The key of the lease, and that of the fence.
+        owner: A random name of the holder.
+        milliseconds: Lifetime of the lease.
+    """
+    return int(await _run(client, _TAKE, names, owner, milliseconds))
+
+
+async def give_back(client: Any, name: str, owner: str) -> None:
+    """Release a lease if it still has this owner."""
+    await _run(client, _GIVE_BACK, [name], owner)
+
+
+async def _run(client: Any, script: str, keys: list[str], *arguments: bytes | str | float) -> Any:
+    return await _command(client, keys[-1], "EVAL", script, len(keys), *keys, *arguments)
+
+
+async def _command(client: Any, name: str, *arguments: bytes | str | float) -> Any:
+    """Run a command; its response is bytes also where a borrowed client decodes."""
+    try:
+        return await client.execute_command(*arguments, NEVER_DECODE=True)
+    except Exception as error:
+        if "WRONGTYPE" in str(error):
+            raise ForeignValueError(name) from None
+        raise
+
+
+def _parsed(data: bytes, name: str) -> TokenRecord | None:
+    try:
+        return TokenRecord.parse(data)
+    except ValueError:
+        if not _is_own(data):
+            raise ForeignValueError(name) from None
+    _log.warning("the record %s in Redis cannot be read; the next one that is saved replaces it", name)
+    return None
+
+
+def _is_own(data: bytes) -> bool:
+    """Return True for an empty value, and for a damaged record or one of a later version."""
+    try:
+        return not data.strip() or TokenRecord.is_named(json.loads(data))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _life(record: TokenRecord) -> int | str:
+    """Return the milliseconds until Redis expires a record; an empty string for a permanent one."""
+    left = record.expires - time.time()
+    if record.refresh_token is not None or not math.isfinite(left) or left > _LONG:
+        return ""
+    return int((max(left, 0.0) + _AFTERLIFE) * 1000)

@@ -1,0 +1,93 @@
+"""Validate tokens, their lifetimes, and the arguments of token sources."""
+
+import inspect
+import math
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from wxasset.calls.tokens import no_token
+from wxasset.errors import Hint, TokenUnavailableError, UsageError, WxAssetError
+from wxasset.tokens.token import Token
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+__all__ = ["ask", "filled", "is_async", "is_life", "is_placeholder", "is_token", "issued", "positive"]
+
+_TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
+"""Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
+_PLACEHOLDER: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
+_LONGEST: Final = 30 * 86_400.0
+"""Longest lifetime accepted from WeChat in seconds: chosen; the documented one is 7200 (wire reference 1.1)."""
+
+
+def filled(cure: str) -> Callable[[object, "Attribute[Any]", object], None]:
+    """Return a validator for non-empty strings; its error ends with the remedy."""
+
+    def check(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+        del instance
+        if not isinstance(value, str) or not value.strip():
+            raise UsageError(f"{attribute.name} is missing: {cure}")
+
+    return check
+
+
+def positive(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    """Validate a number of seconds."""
+    del instance
+    if not is_life(value):
+        raise UsageError(f"{attribute.name}= has to be a number of seconds above 0, not {value!r:.40}.")
+
+
+def is_life(value: object) -> bool:
+    """Return True for a valid token lifetime in seconds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
+
+
+def is_token(text: str) -> bool:
+    """Tell whether this can be a token: a text of visible characters, and no page or document."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Return True for the text of a number, a flag or a missing value."""
+    return _PLACEHOLDER.fullmatch(text) is not None
+
+
+def is_async(function: object) -> bool:
+    """Return True for an async function, or an object called like one."""
+    called = type(function).__call__ if callable(function) else None
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+async def ask(function: Callable[[], Awaitable[object]], name: str, remedy: Hint) -> Any:
+    """Await a function of the user's.
+
+    Raises:
+        TokenUnavailableError: It failed; its own error is the cause. One of this package passes unchanged.
+    """
+    try:
+        return await function()
+    except WxAssetError:
+        raise
+    except Exception as error:
+        # Not its text, which may hold a secret.
+        raise TokenUnavailableError(f"The {name} function failed with {type(error).__name__}.", remedy) from error
+
+
+def issued(token: Token, path: str) -> Token:
+    """Return a token issued by WeChat.
+
+    Raises:
+        DecodeError: It cannot be a token, or its lifetime is not between 0 seconds and 30 days.
+    """
+    life = token.expires_in
+    if not is_token(token.value) or is_placeholder(token.value):
+        problem = "an empty access token" if not token.value.strip() else "a string that cannot be an access token"
+    elif not 0 < life <= _LONGEST:
+        problem = f"an access token with an invalid lifetime (expires_in {life})"
+    else:
+        return token
+    del token  # a crash reporter shows the variables of the frame that raises
+    raise no_token(f"{path} returned {problem}.", path)
