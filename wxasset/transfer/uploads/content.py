@@ -19,6 +19,7 @@ __all__ = [
     "MemoryContent",
     "in_thread",
     "read_up_to",
+    "single_bytes",
     "unreadable",
 ]
 
@@ -65,8 +66,8 @@ class Content(Protocol):
         """All bytes if they are few and in memory, so that `open` is not needed; else None."""
         ...
 
-    def close(self) -> None:
-        """Close the temporary file, if one was created."""
+    async def aclose(self) -> None:
+        """Close the temporary file or the stream, if there is one."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
@@ -104,16 +105,25 @@ def read_up_to(handle: Any, count: int) -> bytes:
     return first if len(parts) == 1 else b"".join(parts)
 
 
-def _single_bytes(data: Chunk) -> Chunk:
-    """Cast a memoryview to single bytes, so that its length is its number of bytes."""
-    return data.cast("B") if isinstance(data, memoryview) else data
+def single_bytes(data: Chunk) -> Chunk:
+    """Cast a memoryview to single bytes, so that its length is its number of bytes; one with gaps is copied.
+
+    Raises:
+        SourceError: The view was released.
+    """
+    if not isinstance(data, memoryview):
+        return data
+    try:
+        return data.cast("B") if data.c_contiguous else data.tobytes()
+    except ValueError as error:
+        raise SourceError(f"Cannot read the memoryview: {error}.") from error
 
 
 @frozen
 class MemoryContent:
     """Bytes in memory."""
 
-    data: Chunk = field(repr=False, converter=_single_bytes)
+    data: Chunk = field(repr=False, converter=single_bytes)
     replayable: bool = field(default=True, init=False)
 
     @property
@@ -131,7 +141,7 @@ class MemoryContent:
         """All bytes if they are few, else None."""
         return self.data if len(self.data) <= CHUNK else None
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Do nothing: memory needs no clean-up."""
 
     @asynccontextmanager

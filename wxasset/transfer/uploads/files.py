@@ -37,7 +37,7 @@ class FileContent:
         """Number of bytes at the time of the examination."""
         return self.identity.size
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Do nothing: the file is open during an attempt only."""
 
     @asynccontextmanager

@@ -48,7 +48,7 @@ class OpenedContent:
     replayable: bool = field(default=True, init=False)
     whole: None = field(default=None, init=False)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the handle if it is owned."""
         if self.owned:
             self.handle.close()

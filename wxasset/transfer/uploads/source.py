@@ -79,9 +79,9 @@ class Source:
         """All bytes if they are few and in memory, so that `open` is not needed; else None."""
         return self._content.whole
 
-    def close(self) -> None:
-        """Close the temporary file, if one was created."""
-        self._content.close()
+    async def aclose(self) -> None:
+        """Close the temporary file or the stream, if there is one."""
+        await self._content.aclose()
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Open the bytes for one attempt; yields exactly `size` bytes, or raises `SourceError`."""
@@ -119,7 +119,7 @@ async def open_source(
         form = sniff(content.head)
         _check(name, content.size, form, announced=size, limit=limit, limits=limits)
     except BaseException:
-        content.close()
+        await content.aclose()
         raise
     return Source(
         filename=upload_name(filename or name, form),
@@ -140,7 +140,7 @@ async def _content(media: Any, size: int | None, most: int) -> tuple[str, Conten
         name, content = await _from_handle(media.file, size, most)
         return media.filename or name, content
     if hasattr(media, "__aiter__"):
-        return _UNNAMED, await _from_chunks(aiter(media), size, most)
+        return _UNNAMED, await _from_chunks(media, size, most)
     if hasattr(media, "read"):
         return await _from_handle(media, size, most)
     raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", _KINDS)
@@ -156,7 +156,7 @@ async def _from_handle(handle: Any, size: int | None, most: int) -> tuple[str, C
     return name, content
 
 
-async def _from_chunks(chunks: AsyncIterator[Any], size: int | None, most: int) -> Content:
+async def _from_chunks(chunks: AsyncIterable[Any], size: int | None, most: int) -> Content:
     return await (spool(chunks, most) if size is None else examine_stream(chunks, size))
 
 
@@ -240,9 +240,9 @@ class _Announced:
         """True if `open` can be called again."""
         return self._content.replayable
 
-    def close(self) -> None:
-        """Close the temporary file, if one was created."""
-        self._content.close()
+    async def aclose(self) -> None:
+        """Close the temporary file or the stream, if there is one."""
+        await self._content.aclose()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
