@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 
@@ -12,12 +12,13 @@ from attrs import evolve, field, frozen
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
-from wxasset.transfer.uploads.files import examine_file
+from wxasset.transfer.uploads.files import DECODED, MANY, examine_file
 from wxasset.transfer.uploads.handles import examine_handle
 from wxasset.transfer.uploads.streams import examine_stream, handle_chunks, spool
 from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS, Format, sniff
 from wxasset.wire.limits import Limits, UploadLimit
+from wxasset.wire.media_text import describe_text, shortened
 
 __all__ = ["Media", "Source", "UploadFileLike", "open_source", "sha256_of"]
 
@@ -117,7 +118,7 @@ async def open_source(
     name, content = await _content(media, size, most)
     try:
         form = sniff(content.head)
-        _check(name, content.size, form, announced=size, limit=limit, limits=limits)
+        _check(filename or name, content, form, announced=size, limit=limit, limits=limits)
     except BaseException:
         await content.aclose()
         raise
@@ -143,7 +144,8 @@ async def _content(media: Any, size: int | None, most: int) -> tuple[str, Conten
         return _UNNAMED, await _from_chunks(media, size, most)
     if hasattr(media, "read"):
         return await _from_handle(media, size, most)
-    raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", _KINDS)
+    many = isinstance(media, Iterable)
+    raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", MANY if many else _KINDS)
 
 
 async def _from_handle(handle: Any, size: int | None, most: int) -> tuple[str, Content]:
@@ -161,7 +163,7 @@ async def _from_chunks(chunks: AsyncIterable[Any], size: int | None, most: int) 
 
 
 def _check_size(size: object) -> None:
-    if size is not None and (not isinstance(size, int) or size < 0):
+    if size is not None and (type(size) is not int or size < 0):
         raise SourceError(
             f"size= must be a number of bytes, not {size!r}.",
             Hint("Pass the exact number, or leave size= out.", "size= 应为准确的字节数，也可不传。"),
@@ -170,7 +172,7 @@ def _check_size(size: object) -> None:
 
 def _check(
     name: str,
-    size: int,
+    content: Content,
     form: Format | None,
     *,
     announced: int | None,
@@ -178,6 +180,7 @@ def _check(
     limits: Limits,
 ) -> None:
     """Raise `SourceError` for media to be rejected by WeChat, before sending."""
+    name, size = shortened(name), content.size
     if announced is not None and size != announced:
         raise SourceError(
             f"{name} has {size} bytes, not the {announced} of size=.",
@@ -193,6 +196,9 @@ def _check(
             Hint("Make it smaller, or pass Limits(check_size=False).", "请压缩文件，或传入 Limits(check_size=False)。"),
         )
     if limits.check_format and limit.formats and (form is None or form.name not in limit.formats):
+        text = describe_text(content.head.decode("latin-1")) if form is None else None
+        if text is not None:
+            raise SourceError(f"The bytes of {name} are {text}, not those of a file.", DECODED)
         taken = ", ".join(one for one in FORMATS if one in limit.formats)
         raise SourceError(
             f"The bytes of {name} are {form.name if form else 'of no known format'}; WeChat takes {taken} here"
