@@ -9,7 +9,7 @@ import os
 import threading
 import zlib
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import anyio
 import pytest
@@ -197,6 +197,110 @@ async def test_a_pipe_can_be_a_destination(raw: WxSession, server: RawServer) ->
         await raw.get_material("M", to=sink)
         sink.close()
         assert source.read() == PHOTO[:50_000]
+
+
+@pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="pipes always block there")
+@pytest.mark.parametrize("buffering", [0, -1], ids=["raw", "buffered"])
+async def test_a_non_blocking_file_gets_every_byte(raw: WxSession, server: RawServer, buffering: int) -> None:
+    """A pipe that does not block, and is full at the moment, is waited for."""
+    server.script = [FILE]
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+
+    def drain() -> bytes:
+        threading.Event().wait(0.05)
+        with open(read, "rb") as source:
+            return source.read()
+
+    draining = asyncio.create_task(asyncio.to_thread(drain))
+    with open(write, "wb", buffering=buffering) as sink:
+        await raw.get_material("M", to=sink)
+    assert await draining == PHOTO
+
+
+async def test_a_cancelled_download_leaves_a_full_pipe(raw: WxSession, server: RawServer) -> None:
+    """A write to a pipe that nobody reads does not hold a cancelled download."""
+    server.script = [FILE]
+    read, write = os.pipe()
+    with open(read, "rb") as source, open(write, "wb", buffering=0) as sink:
+        with anyio.move_on_after(0.2) as scope:
+            await raw.get_material("M", to=sink)
+        assert scope.cancelled_caught
+        assert source.read(1000) == PHOTO[:1000]
+
+
+async def test_a_compressed_file_can_be_a_destination(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
+    """What gzip.open returns is written, although it cannot seek to its end."""
+    server.script = [FILE]
+    with gzip.open(tmp_path / "a.gz", "wb") as sink:
+        await raw.get_material("M", to=cast("BinaryIO", sink))
+    assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == PHOTO
+
+
+@pytest.mark.parametrize("memory", [False, True], ids=["file", "memory"])
+async def test_a_cut_download_overwrites_nothing(
+    raw: WxSession, server: RawServer, tmp_path: Path, memory: bool
+) -> None:
+    """An open file with content is as it was after a download that broke off, and overwritten by a complete one."""
+    before = os.urandom(700_000)
+    (tmp_path / "a").write_bytes(before)
+    server.script = [cut, FILE]
+    with io.BytesIO(before) if memory else open(tmp_path / "a", "r+b") as sink:
+        with pytest.raises(TruncatedDownload):
+            await raw.with_options(retry=ONCE).get_material("M", to=sink)
+        assert sink.tell() == 0
+        assert sink.read() == before
+        sink.seek(0)
+        await raw.get_material("M", to=sink)
+        sink.seek(0)
+        assert sink.read() == PHOTO + before[len(PHOTO) :]
+
+
+async def test_a_file_that_cannot_be_restored_is_not_written_twice(raw: WxSession, server: RawServer) -> None:
+    """Where the bytes of a broken attempt cannot be removed, no other attempt writes after them."""
+    server.script = [cut, FILE]
+
+    class Untruncated(io.BytesIO):
+        def truncate(self, _: int | None = None, /) -> int:
+            raise io.UnsupportedOperation("truncate")
+
+    sink = Untruncated()
+    with pytest.raises(TruncatedDownload):
+        await raw.get_material("M", to=sink)
+    assert PHOTO.startswith(sink.getvalue())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are others there")
+async def test_a_partial_file_has_the_permissions_of_its_target(
+    raw: WxSession, server: RawServer, tmp_path: Path
+) -> None:
+    """The part of a private file is private from its first byte on, and setuid bits are not kept."""
+    target = tmp_path / "private"
+    seen: list[int] = []
+
+    async def slowly(_: RawRequest, connection: Connection) -> None:
+        await connection.send(FILE[:-1000])
+        while not seen:
+            seen.extend(one.stat().st_mode & 0o7777 for one in tmp_path.glob(".private.*.part"))
+            await asyncio.sleep(0.01)
+        await connection.send(FILE[-1000:])
+
+    for mode, expected in ((0o600, 0o600), (0o4755, 0o755), (0o2640, 0o640), (0o1666, 0o666)):
+        target.write_bytes(b"before")
+        target.chmod(mode)
+        seen.clear()
+        server.script = [slowly]
+        await raw.get_material("M", to=target)
+        assert seen == [expected]
+        assert target.stat().st_mode & 0o7777 == expected
+
+
+@pytest.mark.parametrize("name", ["😀" * 62 + ".jpg", "图" * 83 + ".jpg", "é" * 125 + ".jpg"])
+async def test_a_target_may_have_the_longest_name(raw: WxSession, server: RawServer, tmp_path: Path, name: str) -> None:
+    """A file name of 255 bytes is taken, of whatever characters."""
+    server.script = [FILE]
+    await raw.get_material("M", to=tmp_path / name)
+    assert (tmp_path / name).read_bytes() == PHOTO
 
 
 async def test_progress_is_told_in_bytes(raw: WxSession, server: RawServer, tmp_path: Path) -> None:

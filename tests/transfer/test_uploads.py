@@ -1,6 +1,7 @@
 """What goes over the socket when something is uploaded: recorded byte for byte by a server of plain sockets."""
 
 import asyncio
+import base64
 import io
 import os
 import re
@@ -386,10 +387,130 @@ async def refused(wx: WxSession, server: RawServer, media: Any, match: str, **op
     return caught.value
 
 
+BASE64 = base64.b64encode(jpeg(LARGE)).decode()
+TEXTS: dict[str, tuple[Any, str]] = {
+    "a URL": ("https://user:hidden@mmbiz.qpic.cn/x/640.jpg?sig=hidden", r"a URL \(https://mmbiz.qpic.cn\)"),
+    "a URL in a path": (Path("https://mmbiz.qpic.cn/x?sig=hidden"), r"a URL \(https://mmbiz.qpic.cn\)"),
+    "a URL without a scheme": ("//mmbiz.qpic.cn/x?sig=hidden", r"a URL \(https://mmbiz.qpic.cn\)"),
+    "a host with a query": ("mmbiz.qpic.cn/x?sig=hidden", r"Cannot read mmbiz.qpic.cn/x\?\.\.\.: there is no such"),
+    "a file URL": ("file:///hidden/a.jpg", r"a URL \(file://\).*url2pathname"),
+    "a data URI": (f"data:image/jpeg;base64,{BASE64}", r"a data URI \(image/jpeg\)"),
+    "base64": (BASE64, r"base64 text \(a jpeg\)"),
+    "base64 in lines": (base64.encodebytes(jpeg(500)).decode(), r"base64 text \(a jpeg\)"),
+    "base64 for URLs": (base64.urlsafe_b64encode(jpeg(500)).decode(), r"base64 text \(a jpeg\)"),
+    "base64 as bytes": (BASE64.encode(), r"The bytes of media are base64 text \(a jpeg\)"),
+    "a data URI as bytes": (f"data:image/jpeg;base64,{BASE64}".encode(), r"a data URI \(image/jpeg\)"),
+    "a home directory": ("~/hidden.jpg", "~ is not expanded"),
+    "a list": (["a.jpg"], "of type list.*add_materials"),
+    "an empty path": ("", "path is empty"),
+}
+
+
+@pytest.mark.parametrize(("media", "match"), TEXTS.values(), ids=TEXTS)
+async def test_what_is_no_path_is_recognized(raw: WxSession, server: RawServer, media: Any, match: str) -> None:
+    """A URL, a data URI, base64 and other strings are named for what they are, in a short error without a secret."""
+    error: BaseException | None = await refused(raw, server, media, match)
+    while error is not None:
+        assert media == "~/hidden.jpg" or "hidden" not in f"{error}{error!r}"
+        assert len(str(error)) < 800
+        error = error.__cause__ or error.__context__
+
+
+async def test_a_file_may_be_called_like_a_url(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that exists is a path, whatever it looks like."""
+    server.script = [ADDED]
+    monkeypatch.chdir(tmp_path)
+    Path("https:").mkdir()
+    Path("https:/a.example").write_bytes(jpeg(500))
+    await raw.add_material("image", "https://a.example")
+    assert b'filename="a.example.jpg"' in server.requests[0].body
+
+
+async def test_the_size_error_shows_the_given_name(raw: WxSession, server: RawServer) -> None:
+    """The error for media that are too large is about the file name that was given."""
+    await refused(raw, server, jpeg(11_000_000), r"poster\.jpg has 11000000 bytes", filename="poster.jpg")
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda data: memoryview(b"".join(bytes((byte, 0)) for byte in data))[::2],
+        lambda data: memoryview(data[::-1])[::-1],
+        lambda data: memoryview(data).cast("H"),
+        lambda data: memoryview(data).cast("B", shape=[2, len(data) // 2]),
+    ],
+    ids=["every second byte", "backwards", "of two bytes each", "of two dimensions"],
+)
+async def test_views_of_memory_are_sent_byte_for_byte(
+    raw: WxSession, server: RawServer, view: Callable[[bytes], memoryview]
+) -> None:
+    """A memoryview with steps, with larger items or with several dimensions is sent as the bytes that it shows."""
+    server.script = [ADDED]
+    data = jpeg(1000)
+
+    async def stream() -> AsyncIterator[Any]:
+        yield view(data)
+
+    await raw.add_material("image", view(data))
+    await raw.add_material("image", stream(), size=len(data))
+    assert [parts(request)[0][1] for request in server.requests] == [data, data]
+
+
+async def test_a_released_view_is_an_error(raw: WxSession, server: RawServer) -> None:
+    """A memoryview that was released cannot be read, and the error says so."""
+    view = memoryview(jpeg(1000))
+    view.release()
+    await refused(raw, server, view, "Cannot read the memoryview")
+
+
+@pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="pipes always block there")
+@pytest.mark.parametrize("buffering", [0, -1], ids=["raw", "buffered"])
+@pytest.mark.parametrize("size", [None, LARGE], ids=["spooled", "passed through"])
+async def test_a_non_blocking_file_is_waited_for(
+    raw: WxSession, server: RawServer, buffering: int, size: int | None
+) -> None:
+    """A pipe that does not block, and has nothing at the moment, is read to its end."""
+    server.script = [ADDED]
+    data = jpeg(LARGE)
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+
+    def fill() -> None:
+        with open(write, "wb", buffering=0) as end:
+            for start in range(0, LARGE, 100_000):
+                threading.Event().wait(0.01)
+                view = memoryview(data)[start : start + 100_000]
+                while view:
+                    view = view[end.write(view) :]
+
+    with open(read, "rb", buffering=buffering) as pipe:
+        filling = asyncio.create_task(asyncio.to_thread(fill))
+        await raw.add_material("image", pipe, filename="a.jpg", size=size)
+        await filling
+    assert parts(server.requests[0])[0][1] == data
+
+
+async def test_a_file_without_a_seek_to_its_end_is_read_like_a_pipe(raw: WxSession, server: RawServer) -> None:
+    """A file that can seek, but not to its end, is sent from where it stands."""
+    server.script = [ADDED]
+    data = jpeg(LARGE)
+
+    class Limited(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            if whence == os.SEEK_END:
+                raise io.UnsupportedOperation("seek from the end")
+            return super().seek(offset, whence)
+
+    await raw.add_material("image", Limited(data))
+    assert parts(server.requests[0])[0][1] == data
+
+
 async def test_a_path_that_cannot_be_read(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
     """A missing file, a directory, a pipe on disk and an impossible name are told apart, and nothing is sent."""
     await refused(raw, server, tmp_path / "no.jpg", r"Cannot read .*no\.jpg: No such file")
-    await refused(raw, server, tmp_path, "not a regular file")
+    await refused(raw, server, tmp_path, "is a directory.*add_materials")
     os.mkfifo(tmp_path / "pipe")
     await refused(raw, server, tmp_path / "pipe", "not a regular file")
     await refused(raw, server, "a\0b", "Cannot read .*null")

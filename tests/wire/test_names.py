@@ -337,3 +337,22 @@ def test_no_header_makes_the_reader_raise(raw: bytes) -> None:
     name = disposition_filename(header(raw))
     assert name is None or isinstance(name, str)
     assert is_plain(safe_name(name, "material"))
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "图", "😀"])
+@pytest.mark.parametrize("name", ["{}.jpg", "{}.png", "{}"])
+def test_names_to_upload_are_cut_between_characters(letter: str, name: str) -> None:
+    """At most 255 bytes are sent, of whole characters, with the extension, and with the mark of a unique name."""
+    for sent in (
+        upload_name(name.format(letter * 300), JPEG),
+        marked_name(upload_name(letter * 300, JPEG), "k7m2xq9d"),
+    ):
+        assert len(sent.encode()) <= 255
+        assert sent.endswith(".jpg")
+        assert set(sent.replace("-k7m2xq9d", "").removesuffix(".jpg")) == {letter}
+    assert "k7m2xq9d" in sent
+
+
+def test_the_query_of_a_url_is_not_part_of_a_name() -> None:
+    """A URL as file name gives the last part of its path: its query may be a signature."""
+    assert upload_name("https://cdn.example/a/b.jpg?sig=1&x=/y#z", JPEG) == "b.jpg"

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import anyio
 
+from wxasset.transfer.owned import OwnedIterator
 from wxasset.transfer.threads import run_in_thread
 
 __all__ = ["pulled"]
@@ -24,12 +25,11 @@ async def pulled(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[AsyncI
     """
     if isinstance(items, AsyncIterable):
         source = aiter(items)
-        try:
+        if not isinstance(source, AsyncGenerator):
             yield source
-        finally:
-            if isinstance(source, AsyncGenerator):
-                with anyio.CancelScope(shield=True):
-                    await source.aclose()
+            return
+        async with aclosing(OwnedIterator(source)) as owned:
+            yield owned
         return
     async with aclosing(_at_hand(items) if isinstance(items, Collection) else _in_thread(items)) as source:
         yield source

@@ -108,14 +108,14 @@ class EnsuredUpload:
                 await self.ledger.remember(path, identity, self.key.sha256)
             return await self._settle(source, verify=verify)
         finally:
-            source.close()
+            await source.aclose()
 
     async def _source(self, new: NewMaterial) -> Source:
         """Open the media so that it can be read twice; spool it if necessary."""
         limits = self.engine.limits
         source = await open_source(new.media, filename=new.filename, size=None, limit=self.call.limit, limits=limits)
         if new.size is not None and source.size != new.size:
-            source.close()
+            await source.aclose()
             raise SourceError(
                 f"{source.filename} has {source.size} bytes, not the {new.size} of size=.",
                 Hint("Correct the size, or leave it out.", "请更正声明的大小，或不填。"),

@@ -2,16 +2,17 @@
 
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from wxasset.calls.materials import AddedMaterial
-from wxasset.errors import UsageError
+from wxasset.errors import LedgerError, UsageError
 from wxasset.ledger.database import Claim, Database
 from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
-from wxasset.transfer.threads import in_background, run_in_thread
+from wxasset.transfer.threads import NoThreadError, in_background, run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
 
 __all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
@@ -165,10 +166,19 @@ class Ledger:
         await self._write(lambda database: database.remember(path, identity, sha256))
 
     async def _read(self, work: Callable[[Database], T]) -> T:
-        return await run_in_thread(self._opened().do, work)
+        with self._failures():
+            return await run_in_thread(self._opened().do, work)
 
     async def _write(self, work: Callable[[Database], T]) -> T:
-        return await _uncancellable(self._opened().do, work)
+        with self._failures():
+            return await _uncancellable(self._opened().do, work)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except NoThreadError as error:
+            raise LedgerError(f"The ledger {self.path} failed: {error}.") from error
 
 
 async def _uncancellable(function: Callable[..., T], *arguments: Any) -> T:

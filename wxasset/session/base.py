@@ -324,7 +324,7 @@ class Session:
             try:
                 return await self._engine.call(call, source=source, progress=progress)
             finally:
-                source.close()
+                await source.aclose()
         if isinstance(call, Download):
             return await self._download(call, None if to is None else await open_sink(to, fsync=fsync), progress)
         return await self._engine.call(call)

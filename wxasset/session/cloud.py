@@ -84,7 +84,7 @@ class CloudFiles(Session):
         try:
             return await self._put(start, source, progress)
         finally:
-            source.close()
+            await source.aclose()
 
     async def _put(self, start: StartUpload, source: Source, progress: Progress | None) -> str:
         """Upload with upload credentials; replace expired ones once."""

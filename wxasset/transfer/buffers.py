@@ -1,8 +1,9 @@
 """Memory budgets for transfers: the more transfers an event loop runs, the smaller the buffer of each."""
 
+import asyncio
 from typing import Final, Self
+from weakref import WeakKeyDictionary
 
-from wxasset.transfer.threads import PerLoop
 from wxasset.wire.limits import KIB
 
 __all__ = ["DOWNLOAD_BUFFERS", "UPLOAD_BUFFERS", "BufferBudget", "BufferLease"]
@@ -57,7 +58,7 @@ class BufferBudget:
         self._total = total
         self.minimum: int = minimum
         self.maximum: int = maximum
-        self._counts = PerLoop(_Count)
+        self._counts: WeakKeyDictionary[asyncio.AbstractEventLoop, _Count] = WeakKeyDictionary()
 
     def for_each_of(self, number: int) -> int:
         """Return the bytes for each of `number` transfers, in whole TLS records."""
@@ -65,7 +66,9 @@ class BufferBudget:
 
     def lease(self) -> BufferLease:
         """Return the lease of one more transfer; it counts while it is entered."""
-        return BufferLease(self, self._counts.get())
+        loop = asyncio.get_running_loop()
+        count = self._counts.get(loop)
+        return BufferLease(self, self._counts.setdefault(loop, _Count()) if count is None else count)
 
 
 UPLOAD_BUFFERS: Final = BufferBudget(total=4096 * KIB, minimum=32 * KIB, maximum=256 * KIB)

@@ -8,10 +8,11 @@ from urllib.parse import unquote
 
 from wxasset.wire.formats import Format, by_extension
 
-__all__ = ["disposition_filename", "marked_name", "safe_name", "upload_name"]
+__all__ = ["cut_bytes", "disposition_filename", "marked_name", "safe_name", "upload_name"]
 
 _NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the affixes of temporary and numbered names
 _EXTENSION_BYTES: Final = 20
+_SENT_BYTES: Final = 255  # of an upload; WeChat documents no limit, and file systems have this one
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)")
 _FORBIDDEN: Final = frozenset('<>:"|?*')
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -32,23 +33,37 @@ def upload_name(name: str, form: Format | None) -> str:
         name: A file name, or a path ending in one.
         form: The format of the bytes, or None if unknown.
     """
+    if "://" in name:
+        name = re.split("[?#]", name)[0]  # a query may be a signature
     name = re.split(r"[/\\]", name)[-1]
     if not name.strip("."):
         name = "media"
-    if form is None:
-        return name
     stem, extension = os.path.splitext(name)
-    if extension.lower() in form.extensions:
+    if form is not None and extension.lower() not in form.extensions:
+        # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG is misleading and replaced.
+        stem, extension = stem if by_extension(extension) else name, form.extensions[0]
+    return _joined(stem, extension)
+
+
+def _joined(stem: str, extension: str) -> str:
+    """Join the parts of a name to upload; the stem is cut to fit."""
+    name = stem + extension
+    if len(name.encode("utf-8", "replace")) <= _SENT_BYTES:
         return name
-    # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG is misleading and replaced.
-    return (stem if by_extension(extension) else name) + form.extensions[0]
+    room = _SENT_BYTES - len(extension.encode("utf-8", "replace"))
+    return cut_bytes(stem, room) + extension if room > 0 else cut_bytes(name, _SENT_BYTES)
+
+
+def cut_bytes(name: str, most: int) -> str:
+    """Cut a name to a number of bytes in UTF-8, between characters."""
+    return name.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore")
 
 
 def marked_name(name: str, mark: str) -> str:
     """Insert a mark before the extension of a file name: "poster.jpg" becomes "poster-MARK.jpg"."""
     # Not `splitext`, since it treats ".jpg" as a name without an extension; WeChat uses the part after the last dot.
     stem, dot, extension = name.rpartition(".")
-    return f"{stem}-{mark}.{extension}" if dot else f"{name}-{mark}"
+    return _joined(stem, f"-{mark}.{extension}") if dot else _joined(name, f"-{mark}")
 
 
 def disposition_filename(disposition: str) -> str | None:
@@ -97,7 +112,7 @@ def safe_name(name: str | None, fallback: str, form: Format | None = None) -> st
     if _RESERVED.match(stem + extension):
         stem = f"_{stem}"
     room = _NAME_BYTES - len(extension.encode())
-    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + extension
+    return cut_bytes(stem, room).rstrip(" .") + extension
 
 
 def _plain(name: str) -> str:

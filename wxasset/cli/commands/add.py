@@ -153,4 +153,4 @@ async def check_file(file: str, limit: UploadLimit | None, filename: str | None 
     try:
         return source.size
     finally:
-        source.close()
+        await source.aclose()

@@ -12,9 +12,8 @@ from typing import Final
 from attrs import define, field
 
 from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
-from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, shielded
-from wxasset.transfer.threads import in_background
-from wxasset.wire.filenames import safe_name
+from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, clean_up, shielded
+from wxasset.wire.filenames import cut_bytes, safe_name
 from wxasset.wire.formats import sniff
 
 __all__ = ["PathSink", "examine_path"]
@@ -42,7 +41,7 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     _check_writable(directory)
     if found is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return PathSink(directory, target, stat.S_IMODE(found.st_mode) if found else None, sync)
+    return PathSink(directory, target, found.st_mode & _PERMISSIONS if found else None, sync)
 
 
 def _lstat(target: str) -> os.stat_result | None:
@@ -60,6 +59,7 @@ def _check_writable(directory: str) -> None:
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
+_PERMISSIONS: Final = 0o777  # without setuid, setgid and sticky bits: a download is not a program of its owner
 _CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -76,7 +76,7 @@ class PathSink(Sink):
     @asynccontextmanager
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         """Enter the sink for one attempt."""
-        part = _PartialFile(self._directory, os.path.basename(self._target) if self._target else "wxasset")
+        part = _PartialFile(self._directory, os.path.basename(self._target or "wxasset"), self._mode)
         with DOWNLOAD_BUFFERS.lease() as lease:
             writing = ThreadedWriting(part.write, lease, self._target or self._directory)
             try:
@@ -85,11 +85,11 @@ class PathSink(Sink):
                 self.path = await writing.finish(self._finish, part, name)
             except BaseException:
                 # A cancelled download leaves no partial file behind either.
-                await shielded(writing.join, lambda: in_background(part.discard).join())
+                await shielded(writing.join, lambda: clean_up(part.discard))
                 raise
 
     def _finish(self, part: "_PartialFile", name: str | None) -> Path:
-        part.close(self._mode, sync=self._sync)
+        part.close(sync=self._sync)
         if self._target is None:
             path = _add(part.path, Path(self._directory), name or "")
         else:
@@ -107,9 +107,10 @@ class _PartialFile:
     than most of the calls.
     """
 
-    def __init__(self, directory: str, base: str) -> None:
+    def __init__(self, directory: str, base: str, mode: int | None) -> None:
         # Shortened, to stay within the file system's limit for names.
-        self.path = os.path.join(directory, f".{base[:60]}.{secrets.token_hex(6)}.part")
+        self.path = os.path.join(directory, f".{cut_bytes(base, 60)}.{secrets.token_hex(6)}.part")
+        self._mode = mode
         self._descriptor: int | None = None
 
     def write(self, data: bytes) -> None:
@@ -120,14 +121,15 @@ class _PartialFile:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._descriptor = os.open(self.path, _CREATE, 0o666)
+            # The permissions of the target from the first byte on, as others could read the partial file.
+            self._descriptor = os.open(self.path, _CREATE, 0o666 if self._mode is None else self._mode)
+            if self._mode is not None:
+                os.chmod(self.path, self._mode)  # regardless of the umask
         return self._descriptor
 
-    def close(self, mode: int | None, *, sync: bool) -> None:
-        """Close the complete file and set its permissions."""
+    def close(self, *, sync: bool) -> None:
+        """Close the complete file."""
         descriptor = self._open()
-        if mode is not None:
-            os.chmod(self.path, mode)
         if sync:
             os.fsync(descriptor)
         self._descriptor = None

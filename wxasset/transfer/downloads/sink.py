@@ -7,9 +7,11 @@ the file.
 import inspect
 import io
 import os
+import stat
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, Final, Protocol, TypeAlias
+from typing import IO, Any, BinaryIO, Final, Protocol, TypeAlias
 
 import anyio
 from attrs import define, field
@@ -23,15 +25,18 @@ from wxasset.transfer.downloads.writer import (
     ThreadedWriting,
     Writing,
     cannot_write,
+    clean_up,
+    flush,
     in_thread,
     shielded,
     write_all,
 )
-from wxasset.transfer.threads import in_background
+from wxasset.transfer.threads import abandonable, in_background
 
 __all__ = ["AsyncWriter", "Destination", "open_sink"]
 
 _OPEN_FILE: Final = "the open file"
+_COPIED: Final = 1024 * 1024  # bytes copied at once
 
 
 class AsyncWriter(Protocol):
@@ -64,6 +69,9 @@ class _HandleSink(Sink):
     _seekable: bool
     _sync: bool
     _written: bool = field(default=False, init=False)
+    _endless: bool = field(default=False, init=False)
+    _replaces: bool = field(default=False, init=False)
+    _kept: IO[bytes] | None = field(default=None, init=False)
 
     @property
     def replayable(self) -> bool:
@@ -73,42 +81,70 @@ class _HandleSink(Sink):
     @asynccontextmanager
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         del filename, fallback
-        start = await in_thread(self._begin, name=_OPEN_FILE)
+        place = await in_thread(self._begin, name=_OPEN_FILE)
         with DOWNLOAD_BUFFERS.lease() as lease:
-            writing = ThreadedWriting(self._write, lease, _OPEN_FILE)
+            # A write to a pipe may block forever; a cancelled download does not wait for it.
+            submit = abandonable if self._endless else in_background
+            writing = ThreadedWriting(self._write, lease, _OPEN_FILE, submit)
             try:
                 yield writing
                 await writing.finish(self._end)
             except BaseException:
-                await shielded(writing.join, lambda: in_background(self._restore, start).join())
+                await shielded(writing.join, lambda: clean_up(self._restore, place))
                 raise
 
     def _begin(self) -> tuple[int, int] | None:
+        self._endless = _may_block_forever(self._handle)
         if not self._seekable:
             return None
-        start = self._handle.tell()
-        self._handle.seek(0, os.SEEK_END)
-        end = self._handle.tell()
-        self._handle.seek(start)
+        try:
+            start = self._handle.tell()
+            self._handle.seek(0, os.SEEK_END)
+            end = self._handle.tell()
+            self._handle.seek(start)
+        except (OSError, ValueError):  # such as a GzipFile, which cannot seek to its end
+            self._seekable = False
+            return None
+        self._replaces = start < end
         return start, end
 
     def _write(self, data: bytes) -> None:
-        self._written = True
-        write_all(self._handle, data)
+        if not self._replaces:
+            self._written = True
+            write_all(self._handle, data)
+            return
+        # The bytes of the file could not be restored: the download has to be complete before they are overwritten.
+        if self._kept is None:
+            self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the attempt
+        self._kept.write(data)
 
     def _end(self) -> None:
-        if hasattr(self._handle, "flush"):
-            self._handle.flush()
+        self._replaces = False
+        if self._kept is not None:
+            self._kept.seek(0)
+            while data := self._kept.read(_COPIED):
+                self._write(data)
+            self._drop()
+        flush(self._handle)
         if self._sync:
             os.fsync(self._handle.fileno())
 
     def _restore(self, place: tuple[int, int] | None) -> None:
         """Restore the position of the file, and remove the bytes added by the download."""
+        self._drop()
         if place is not None:
             start, end = place
-            self._handle.seek(max(start, end))
-            self._handle.truncate()
-            self._handle.seek(start)
+            try:
+                self._handle.seek(max(start, end))
+                self._handle.truncate()
+                self._handle.seek(start)
+            except (OSError, ValueError):
+                self._seekable = False  # or the next attempt would write after the rest of this one
+
+    def _drop(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 @define
@@ -121,14 +157,17 @@ class _MemorySink(Sink):
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         del filename, fallback
         _examine_handle(self._memory)
-        start, end = self._memory.tell(), len(self._memory.getbuffer())
+        start = self._memory.tell()
+        before = self._memory.getvalue()[start:]
         writing = DirectWriting(self._write)
         try:
             yield writing
             await writing.finish()
         except BaseException:
             if not self._memory.closed:
-                self._memory.truncate(max(start, end))
+                self._memory.seek(start)
+                self._memory.write(before)
+                self._memory.truncate()
                 self._memory.seek(start)
             raise
 
@@ -186,7 +225,7 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
     handle: Any = to.wrapped if isinstance(to, anyio.AsyncFile) else to
     if not hasattr(handle, "write"):
         raise DestinationError(f"Cannot write to an object of type {type(to).__name__}.")
-    if fsync and not _has_descriptor(handle):
+    if fsync and _descriptor(handle) is None:
         raise UsageError("fsync= is for a path or an open file.")
     if inspect.iscoroutinefunction(handle.write):
         return _WriterSink(handle)
@@ -197,8 +236,18 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
     return _HandleSink(handle, seekable, fsync)
 
 
-def _has_descriptor(handle: Any) -> bool:
+def _descriptor(handle: Any) -> int | None:
     try:
-        return isinstance(handle.fileno(), int)
+        descriptor = handle.fileno()
     except (AttributeError, OSError, ValueError):
+        return None
+    return descriptor if isinstance(descriptor, int) else None
+
+
+def _may_block_forever(handle: Any) -> bool:
+    """Return whether a handle is a pipe, a socket or a terminal."""
+    descriptor = _descriptor(handle)
+    if descriptor is None:
         return False
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)

@@ -1,15 +1,17 @@
 """Write a download: collect the chunks, hash and count them, and pass them on in batches."""
 
 import hashlib
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from wxasset.errors import DestinationError
 from wxasset.transfer.buffers import BufferLease
-from wxasset.transfer.threads import Job, in_background
+from wxasset.transfer.readiness import wait_writable
+from wxasset.transfer.threads import Job, NoThreadError, in_background
 from wxasset.wire.formats import HEAD_SIZE
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "ThreadedWriting",
     "Writing",
     "cannot_write",
+    "clean_up",
+    "flush",
     "in_thread",
     "shielded",
     "write_all",
@@ -35,6 +39,17 @@ def cannot_write(name: object, error: Exception) -> DestinationError:
     return DestinationError(f"Cannot write to {name}: {why}.")
 
 
+Submit: TypeAlias = Callable[..., Job[Any]]
+"""A function to submit work to a thread: `in_background`, or `abandonable`."""
+
+
+def _submit(submit: Submit, name: object, function: Callable[..., T], *arguments: Any) -> Job[T]:
+    try:
+        return submit(_guarded, name, function, *arguments)
+    except NoThreadError as error:
+        raise cannot_write(name, error) from error
+
+
 def _guarded(name: object, function: Callable[..., T], *arguments: Any) -> T:
     try:
         return function(*arguments)
@@ -44,8 +59,18 @@ def _guarded(name: object, function: Callable[..., T], *arguments: Any) -> T:
 
 async def in_thread(function: Callable[..., T], *arguments: Any, name: object) -> T:
     """Run blocking file work in a thread; failures raise `DestinationError`."""
-    result: T = await in_background(_guarded, name, function, *arguments).result()
-    return result
+    return await _submit(in_background, name, function, *arguments).result()
+
+
+async def clean_up(function: Callable[..., object], *arguments: Any) -> None:
+    """Run clean-up in a thread, or without one if none can be started; its failure is discarded."""
+    try:
+        job = in_background(function, *arguments)
+    except NoThreadError:
+        with suppress(OSError, ValueError):
+            function(*arguments)
+    else:
+        await job.join()
 
 
 class Writing(ABC):
@@ -92,9 +117,12 @@ class Writing(ABC):
 class ThreadedWriting(Writing):
     """Write-behind: a thread hashes and writes one batch while the next one is collected."""
 
-    def __init__(self, write: Callable[[bytes], object], lease: BufferLease, name: object) -> None:
+    def __init__(
+        self, write: Callable[[bytes], object], lease: BufferLease, name: object, submit: Submit = in_background
+    ) -> None:
         """Write with a blocking function; it has to accept every batch completely."""
         super().__init__(lease.minimum)
+        self._submit = submit
         self._lease = lease
         self._write = write
         self._name = name
@@ -104,7 +132,7 @@ class ThreadedWriting(Writing):
         if self._job is not None:
             # At most one batch behind: the download waits here, and the server with it.
             await self._job.result()
-        self._job = in_background(_guarded, self._name, self._step, batch)
+        self._job = _submit(self._submit, self._name, self._step, batch)
         return self._lease.current
 
     def _step(self, batch: list[bytes]) -> None:
@@ -121,7 +149,7 @@ class ThreadedWriting(Writing):
             self._step(self._collected)
             return function(*arguments)
 
-        return await in_thread(last, name=self._name)
+        return await _submit(self._submit, self._name, last).result()
 
     async def join(self) -> None:
         """Wait until the thread has finished writing."""
@@ -170,13 +198,33 @@ class Sink(ABC):
 
 
 def write_all(handle: Any, batch: bytes) -> None:
-    """Write all of a batch, since a raw file may accept only a part of it."""
+    """Write all of a batch, since a raw file may accept a part of it, or nothing if it does not block."""
     view = memoryview(batch)
     while view:
-        taken = handle.write(view)
-        if taken is not None and not isinstance(taken, int):
+        try:
+            taken = handle.write(view)
+        except BlockingIOError as error:  # of a buffer around a non-blocking file
+            taken = error.characters_written
+        else:
+            if taken is None and not isinstance(handle, io.RawIOBase):
+                return  # a file-like object without a count has accepted everything
+        taken = 0 if taken is None else taken
+        if not isinstance(taken, int):
             raise TypeError(f"its write() returned {type(taken).__name__}, not a count")
-        view = view[len(view) if taken is None else taken :]
+        if not taken:
+            wait_writable(handle)
+        view = view[taken:]
+
+
+def flush(handle: Any) -> None:
+    """Flush a buffer, also if it is around a non-blocking file."""
+    while hasattr(handle, "flush"):
+        try:
+            handle.flush()
+        except BlockingIOError:
+            wait_writable(handle)
+        else:
+            return
 
 
 async def shielded(*steps: Callable[[], Awaitable[object]]) -> None:

@@ -7,8 +7,10 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError
+from wxasset.transfer.readiness import wait_readable
 from wxasset.transfer.threads import run_in_thread
 from wxasset.wire.formats import HEAD_SIZE
+from wxasset.wire.media_text import shortened
 
 __all__ = [
     "CHUNK",
@@ -19,6 +21,7 @@ __all__ = [
     "MemoryContent",
     "in_thread",
     "read_up_to",
+    "single_bytes",
     "unreadable",
 ]
 
@@ -65,8 +68,8 @@ class Content(Protocol):
         """All bytes if they are few and in memory, so that `open` is not needed; else None."""
         ...
 
-    def close(self) -> None:
-        """Close the temporary file, if one was created."""
+    async def aclose(self) -> None:
+        """Close the temporary file or the stream, if there is one."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
@@ -80,7 +83,7 @@ class Content(Protocol):
 def unreadable(name: str, error: Exception) -> SourceError:
     """Convert an error of the operating system to a `SourceError`."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return SourceError(f"Cannot read {name}: {why}.", _READABLE)
+    return SourceError(f"Cannot read {shortened(name)}: {why}.", _READABLE)
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any, name: str) -> T:
@@ -92,28 +95,46 @@ async def in_thread(function: Callable[..., T], *arguments: Any, name: str) -> T
 
 
 def read_up_to(handle: Any, count: int) -> bytes:
-    """Read `count` bytes, or fewer at the end of the file; a raw file may need several reads."""
-    first = handle.read(count)
-    if not isinstance(first, bytes):
-        kind = "text" if isinstance(first, str) else type(first).__name__
-        raise SourceError(f"The file handle returns {kind}, not bytes.", OPEN_BINARY)
-    parts, missing = [first], count - len(first)
-    while parts[-1] and missing:
-        parts.append(handle.read(missing) or b"")
-        missing -= len(parts[-1])
-    return first if len(parts) == 1 else b"".join(parts)
+    """Read `count` bytes, or fewer at the end of the file; a raw file may need several reads.
+
+    A non-blocking file without bytes at the moment returns None; it is waited for.
+    """
+    parts: list[bytes] = []
+    missing = count
+    while missing:
+        data = handle.read(missing)
+        if data is None:
+            wait_readable(handle)
+            continue
+        if not isinstance(data, bytes):
+            kind = "text" if isinstance(data, str) else type(data).__name__
+            raise SourceError(f"The file handle returns {kind}, not bytes.", OPEN_BINARY)
+        if not data:
+            break
+        parts.append(data)
+        missing -= len(data)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _single_bytes(data: Chunk) -> Chunk:
-    """Cast a memoryview to single bytes, so that its length is its number of bytes."""
-    return data.cast("B") if isinstance(data, memoryview) else data
+def single_bytes(data: Chunk) -> Chunk:
+    """Cast a memoryview to single bytes, so that its length is its number of bytes; one with gaps is copied.
+
+    Raises:
+        SourceError: The view was released.
+    """
+    if not isinstance(data, memoryview):
+        return data
+    try:
+        return data.cast("B") if data.c_contiguous else data.tobytes()
+    except ValueError as error:
+        raise SourceError(f"Cannot read the memoryview: {error}.") from error
 
 
 @frozen
 class MemoryContent:
     """Bytes in memory."""
 
-    data: Chunk = field(repr=False, converter=_single_bytes)
+    data: Chunk = field(repr=False, converter=single_bytes)
     replayable: bool = field(default=True, init=False)
 
     @property
@@ -131,7 +152,7 @@ class MemoryContent:
         """All bytes if they are few, else None."""
         return self.data if len(self.data) <= CHUNK else None
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Do nothing: memory needs no clean-up."""
 
     @asynccontextmanager

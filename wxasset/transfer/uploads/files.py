@@ -10,12 +10,30 @@ from typing import Final
 
 from attrs import field, frozen
 
-from wxasset.errors import SourceError
+from wxasset.errors import Hint, SourceError
 from wxasset.transfer.uploads.content import OPEN_BINARY, SMALL, Chunk, Content, MemoryContent, in_thread
 from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_file
 from wxasset.wire.formats import HEAD_SIZE
+from wxasset.wire.media_text import describe_text, shortened
 
-__all__ = ["FileContent", "examine_file"]
+__all__ = ["DECODED", "MANY", "FileContent", "examine_file"]
+
+MANY: Final = Hint(
+    "Upload many files with add_materials(type, Path(directory).iterdir()).",
+    "上传多个文件请使用 add_materials(type, Path(directory).iterdir())。",
+)
+DECODED: Final = Hint(
+    "Download it or decode it first, and pass the bytes.",
+    "请先下载或解码，再传入 bytes。",
+)
+_FILE_URL: Final = Hint(
+    "Pass the path, such as urllib.request.url2pathname(urlsplit(url).path).",
+    "请传入路径，例如 urllib.request.url2pathname(urlsplit(url).path)。",
+)
+_HOME: Final = Hint(
+    "Pass Path(path).expanduser().",
+    "请传入 Path(path).expanduser()。",
+)
 
 # Without these, a pipe would wait for its writer, a terminal could become the controlling one, and Windows would
 # convert line ends.
@@ -37,7 +55,7 @@ class FileContent:
         """Number of bytes at the time of the examination."""
         return self.identity.size
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Do nothing: the file is open during an attempt only."""
 
     @asynccontextmanager
@@ -63,14 +81,44 @@ async def examine_file(path: str) -> Content:
     Raises:
         SourceError: The file cannot be opened or read, or is not a regular file.
     """
-    return await in_thread(_examine_file, path, name=path)
+    try:
+        return await in_thread(_examine_file, path, name=path)
+    except SourceError as error:
+        failure = error
+    if failure.__cause__ is not None:
+        # Afterwards, as a file may be called so; and without the first error, as it holds what may be a signed URL.
+        failure = _explained(path) or failure
+    try:
+        raise failure
+    finally:
+        del failure  # or error and frame would hold each other
+
+
+def _explained(path: str) -> SourceError | None:
+    """Return the error for a string that is not meant as a path, or for another common mistake."""
+    kind = describe_text(path)
+    if kind is not None:
+        hint = _FILE_URL if path.lstrip().lower().startswith("file:") else DECODED
+        return SourceError(f"The media is {kind}, not a path.", hint)
+    if not path:
+        return SourceError("The path is empty.")
+    if path.startswith("~"):
+        return SourceError(f"There is no file {shortened(path)}: ~ is not expanded in a path.", _HOME)
+    return None if shortened(path) == path else SourceError(f"Cannot read {shortened(path)}: there is no such file.")
 
 
 def _examine_file(path: str) -> Content:
     """Examine a file in few system calls: each call releases and reacquires the GIL."""
-    descriptor = os.open(path, _READ)
+    try:
+        descriptor = os.open(path, _READ)
+    except PermissionError:
+        if os.path.isdir(path):  # Windows does not open directories
+            raise SourceError(f"{path} is a directory.", MANY) from None
+        raise
     try:
         found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise SourceError(f"{path} is a directory.", MANY)
         if not stat.S_ISREG(found.st_mode):
             raise SourceError(f"{path} is not a regular file.", OPEN_BINARY)
         if found.st_size > SMALL:

@@ -48,7 +48,7 @@ class OpenedContent:
     replayable: bool = field(default=True, init=False)
     whole: None = field(default=None, init=False)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the handle if it is owned."""
         if self.owned:
             self.handle.close()
@@ -196,7 +196,13 @@ def _examine_handle(handle: Any, name: str) -> Content | None:
         hasattr(handle, "seekable") and not handle.seekable()
     ):
         return None
-    return examine_seekable(handle, name)
+    start = handle.tell()
+    try:
+        return examine_seekable(handle, name)
+    except (io.UnsupportedOperation, NotImplementedError):
+        if handle.tell() != start:
+            raise
+        return None  # it cannot seek to its end, so it is read like a pipe
 
 
 def examine_seekable(handle: Any, name: str, *, owned: bool = False) -> Content:

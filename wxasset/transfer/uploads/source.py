@@ -1,9 +1,10 @@
 """Media to upload, and their conversion to a `Source`."""
 
 import hashlib
+import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 
 import anyio
@@ -12,12 +13,13 @@ from attrs import evolve, field, frozen
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
-from wxasset.transfer.uploads.files import examine_file
+from wxasset.transfer.uploads.files import DECODED, MANY, examine_file
 from wxasset.transfer.uploads.handles import examine_handle
 from wxasset.transfer.uploads.streams import examine_stream, handle_chunks, spool
 from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS, Format, sniff
 from wxasset.wire.limits import Limits, UploadLimit
+from wxasset.wire.media_text import describe_text, shortened
 
 __all__ = ["Media", "Source", "UploadFileLike", "open_source", "sha256_of"]
 
@@ -42,6 +44,8 @@ Media: TypeAlias = (
 )
 """Media to upload: a path, bytes, an open binary file, an anyio file, a Starlette or FastAPI ``UploadFile``, or an
 async iterable of bytes."""
+_log: Final = logging.getLogger("wxasset.engine")
+
 _KINDS: Final = Hint(
     "Use a path; programs may also pass bytes, a binary file, an UploadFile, or an async iterable of bytes.",
     "请使用文件路径；程序还可传入 bytes、以二进制方式打开的文件、UploadFile 或产生 bytes 的异步迭代器。",
@@ -81,10 +85,12 @@ class Source:
         """All bytes if they are few and in memory, so that `open` is not needed; else None."""
         return self._content.whole
 
-    def close(self) -> None:
-        """Close the temporary file, if one was created; its errors do not matter any more."""
-        with suppress(OSError):
-            self._content.close()
+    async def aclose(self) -> None:
+        """Close the temporary file or the stream, if there is one; a failure of that is logged."""
+        try:
+            await self._content.aclose()
+        except Exception:  # noqa: BLE001 - of the media itself; raised, it would replace the result of an upload
+            _log.exception("the media %s could not be closed", self.filename)
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Open the bytes for one attempt; yields exactly `size` bytes, or raises `SourceError`."""
@@ -120,9 +126,9 @@ async def open_source(
     name, content = await _content(media, size, most)
     try:
         form = sniff(content.head)
-        _check(name, content.size, form, announced=size, limit=limit, limits=limits)
+        _check(filename or name, content, form, announced=size, limit=limit, limits=limits)
     except BaseException:
-        content.close()
+        await content.aclose()
         raise
     return Source(
         filename=upload_name(filename or name, form),
@@ -144,10 +150,11 @@ async def _content(media: Any, size: int | None, most: int) -> tuple[str, Conten
         name, content = await _from_handle(media.file, size, most)
         return media.filename or name, content
     if hasattr(media, "__aiter__"):
-        return _UNNAMED, await _from_chunks(aiter(media), size, most)
+        return _UNNAMED, await _from_chunks(media, size, most)
     if hasattr(media, "read"):
         return await _from_handle(media, size, most)
-    raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", _KINDS)
+    many = isinstance(media, Iterable)
+    raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", MANY if many else _KINDS)
 
 
 async def _from_handle(handle: Any, size: int | None, most: int) -> tuple[str, Content]:
@@ -160,12 +167,12 @@ async def _from_handle(handle: Any, size: int | None, most: int) -> tuple[str, C
     return name, content
 
 
-async def _from_chunks(chunks: AsyncIterator[Any], size: int | None, most: int) -> Content:
+async def _from_chunks(chunks: AsyncIterable[Any], size: int | None, most: int) -> Content:
     return await (spool(chunks, most) if size is None else examine_stream(chunks, size))
 
 
 def _check_size(size: object) -> None:
-    if size is not None and (not isinstance(size, int) or size < 0):
+    if size is not None and (type(size) is not int or size < 0):
         raise SourceError(
             f"size= must be a number of bytes, not {size!r}.",
             Hint(
@@ -176,7 +183,7 @@ def _check_size(size: object) -> None:
 
 def _check(
     name: str,
-    size: int,
+    content: Content,
     form: Format | None,
     *,
     announced: int | None,
@@ -184,6 +191,7 @@ def _check(
     limits: Limits,
 ) -> None:
     """Raise `SourceError` for media to be rejected by WeChat, before sending."""
+    name, size = shortened(name), content.size
     if announced is not None and size != announced:
         raise SourceError(
             f"{name} has {size} bytes, not the {announced} of size=.",
@@ -199,6 +207,9 @@ def _check(
             Hint("Make it smaller; a program can switch this check off.", "请压缩文件；程序可关闭此检查。"),
         )
     if limits.check_format and limit.formats and (form is None or form.name not in limit.formats):
+        text = describe_text(content.head.decode("latin-1")) if form is None else None
+        if text is not None:
+            raise SourceError(f"The bytes of {name} are {text}, not those of a file.", DECODED)
         taken = ", ".join(one for one in FORMATS if one in limit.formats)
         raise SourceError(
             f"The bytes of {name} are {form.name if form else 'of no known format'}; WeChat takes {taken} here"
@@ -246,9 +257,9 @@ class _Announced:
         """True if `open` can be called again."""
         return self._content.replayable
 
-    def close(self) -> None:
-        """Close the temporary file, if one was created."""
-        self._content.close()
+    async def aclose(self) -> None:
+        """Close the temporary file or the stream, if there is one."""
+        await self._content.aclose()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:

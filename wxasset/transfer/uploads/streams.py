@@ -1,15 +1,25 @@
 """Uploads from streams: streams with an announced size are passed through, others are spooled to determine it."""
 
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import anyio.to_thread
 from attrs import define, field
 
 from wxasset.errors import Hint, SourceError
-from wxasset.transfer.uploads.content import CHUNK, Chunk, Content, MemoryContent, in_thread, read_up_to, unreadable
+from wxasset.transfer.owned import OwnedIterator
+from wxasset.transfer.threads import abandonable
+from wxasset.transfer.uploads.content import (
+    CHUNK,
+    Chunk,
+    Content,
+    MemoryContent,
+    in_thread,
+    read_up_to,
+    single_bytes,
+    unreadable,
+)
 from wxasset.transfer.uploads.handles import examine_seekable
 from wxasset.wire.formats import HEAD_SIZE
 
@@ -28,7 +38,7 @@ _EXACT: Final = Hint(
 )
 
 
-async def handle_chunks(handle: Any, name: str) -> AsyncIterator[Chunk]:
+async def handle_chunks(handle: Any, name: str) -> AsyncGenerator[Chunk, None]:
     """Read an unseekable file, such as a pipe, chunk by chunk."""
 
     def step() -> bytes:
@@ -37,7 +47,7 @@ async def handle_chunks(handle: Any, name: str) -> AsyncIterator[Chunk]:
     while True:
         try:
             # A read from a pipe may block forever; a cancelled upload does not wait for it.
-            data = await anyio.to_thread.run_sync(step, abandon_on_cancel=True)
+            data = await abandonable(step).result()
         except (OSError, ValueError) as error:
             raise unreadable(name, error) from error
         if not data:
@@ -45,22 +55,37 @@ async def handle_chunks(handle: Any, name: str) -> AsyncIterator[Chunk]:
         yield data
 
 
-async def _checked(chunks: AsyncIterator[Any]) -> AsyncIterator[Chunk]:
-    """Yield the non-empty chunks, and check their type."""
-    while True:
+async def _next(chunks: AsyncIterator[Any]) -> Chunk | None:
+    """Return the next non-empty chunk, after a check of its type; None at the end."""
+    async for chunk in chunks:
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise SourceError(f"The stream to upload yielded {type(chunk).__name__}, not bytes.")
+        if len(chunk):
+            # A copy of what is not immutable: the stream may use its buffer for the next chunk.
+            return chunk if isinstance(chunk, bytes) else bytes(single_bytes(chunk))
+    return None
+
+
+class _Chunks:
+    """The non-empty chunks of a stream, read in one task."""
+
+    def __init__(self, stream: AsyncIterable[Any]) -> None:
+        """Start to read; the caller must await `aclose`."""
+        self._items = OwnedIterator(stream)
+        self.aclose = self._items.aclose
+
+    async def next(self) -> Chunk | None:
+        """Return the next chunk; None at the end.
+
+        Raises:
+            SourceError: The stream failed.
+        """
         try:
-            chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
+            return await _next(self._items)
         except SourceError:
             raise
         except Exception as error:
             raise SourceError(f"The stream to upload failed: {type(error).__name__}: {error}.", _FRESH) from error
-        if not isinstance(chunk, bytes | bytearray | memoryview):
-            raise SourceError(f"The stream to upload yielded {type(chunk).__name__}, not bytes.")
-        if len(chunk):
-            # Cast to single bytes, so that its length is its number of bytes.
-            yield chunk.cast("B") if isinstance(chunk, memoryview) else chunk
 
 
 @define
@@ -70,12 +95,13 @@ class StreamContent:
     size: int
     head: bytes = field(repr=False)
     _first: list[Chunk] = field(repr=False)
-    _rest: AsyncIterator[Chunk] = field(repr=False)
+    _rest: _Chunks = field(repr=False)
     _opened: bool = field(default=False, init=False)
     whole: None = field(default=None, init=False)
 
-    def close(self) -> None:
-        """Do nothing: the stream belongs to the caller."""
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._rest.aclose()
 
     @property
     def replayable(self) -> bool:
@@ -91,7 +117,7 @@ class StreamContent:
     async def _exactly(self) -> AsyncIterator[Chunk]:
         """Yield each chunk after the next one has arrived, so that the total is checked before the last one is sent."""
         total, held = 0, _NOTHING
-        async for chunk in self._all():
+        while (chunk := self._first.pop(0) if self._first else await self._rest.next()) is not None:
             total += len(chunk)
             if total > self.size:
                 raise SourceError(f"The stream yielded more than the {self.size} bytes of size=.", _EXACT)
@@ -102,31 +128,26 @@ class StreamContent:
             raise SourceError(f"The stream yielded {total} bytes, not the {self.size} of size=.", _EXACT)
         yield held
 
-    async def _all(self) -> AsyncIterator[Chunk]:
-        while self._first:
-            yield self._first.pop(0)
-        async for chunk in self._rest:
-            yield chunk
 
-
-async def examine_stream(chunks: AsyncIterator[Any], size: int) -> StreamContent:
+async def examine_stream(stream: AsyncIterable[Any], size: int) -> StreamContent:
     """Read the start of a stream with an announced size."""
-    rest, first, seen = _checked(chunks), [], 0
-    while seen < min(HEAD_SIZE, size):
-        chunk = await anext(rest, None)
-        if chunk is None:
-            break
-        first.append(chunk)
-        seen += len(chunk)
+    rest, first, seen = _Chunks(stream), [], 0
+    try:
+        while seen < min(HEAD_SIZE, size) and (chunk := await rest.next()) is not None:
+            first.append(chunk)
+            seen += len(chunk)
+    except BaseException:
+        await rest.aclose()
+        raise
     head = b"".join(bytes(memoryview(chunk)[:HEAD_SIZE]) for chunk in first)[:HEAD_SIZE]
     return StreamContent(size, head, first, rest)
 
 
-async def spool(chunks: AsyncIterator[Any], most: int) -> Content:
+async def spool(stream: AsyncIterable[Any], most: int) -> Content:
     """Spool a stream of unknown size: in memory up to 1 MiB, then in an unnamed temporary file until it is closed.
 
     Args:
-        chunks: The stream.
+        stream: The stream.
         most: Maximum number of bytes.
 
     Raises:
@@ -135,12 +156,7 @@ async def spool(chunks: AsyncIterator[Any], most: int) -> Content:
     memory = bytearray()
     files: list[Any] = []  # filled by the thread: a return value is lost if the caller is cancelled
     try:
-        async with aclosing(_bounded(_checked(chunks), most)) as bounded:
-            async for chunk in bounded:
-                memory += chunk
-                if len(memory) >= _SPOOL_MEMORY:
-                    await in_thread(_spool, files, bytes(memory), name="a temporary file")
-                    memory.clear()
+        await _spool(stream, most, memory, files)
         if not files:
             return MemoryContent(bytes(memory))
         return await in_thread(_finish_spool, files[0], bytes(memory), name="a temporary file")
@@ -150,7 +166,22 @@ async def spool(chunks: AsyncIterator[Any], most: int) -> Content:
         raise
 
 
-def _spool(files: list[Any], data: bytes) -> None:
+async def _spool(stream: AsyncIterable[Any], most: int, memory: bytearray, files: list[Any]) -> None:
+    owned, total = _Chunks(stream), 0
+    try:
+        while (chunk := await owned.next()) is not None:
+            total += len(chunk)
+            if total > most:
+                raise SourceError(f"The stream to upload has more than {most} bytes.")
+            memory += chunk
+            if len(memory) >= _SPOOL_MEMORY:
+                await in_thread(_spill, files, bytes(memory), name="a temporary file")
+                memory.clear()
+    finally:
+        await owned.aclose()
+
+
+def _spill(files: list[Any], data: bytes) -> None:
     if not files:
         files.append(tempfile.TemporaryFile())  # noqa: SIM115 - closed with its content
     files[0].write(data)
@@ -160,12 +191,3 @@ def _finish_spool(file: Any, rest: bytes) -> Content:
     file.write(rest)
     file.seek(0)
     return examine_seekable(file, "the spooled stream", owned=True)
-
-
-async def _bounded(chunks: AsyncIterator[Chunk], most: int) -> AsyncGenerator[Chunk, None]:
-    total = 0
-    async for chunk in chunks:
-        total += len(chunk)
-        if total > most:
-            raise SourceError(f"The stream to upload has more than {most} bytes.")
-        yield chunk
