@@ -13,6 +13,7 @@ from yarl import URL
 
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.transfer.event_loop import LoopGuard, LoopResource
+from wxasset.transfer.http.compatibility import check_aiohttp
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
 from wxasset.transfer.http.payload import Payload, RequestObserver
@@ -99,10 +100,12 @@ class Transport:
             return None
         self._guard.require_same()
         if self._lent is None:
+            check_aiohttp()
             self._lent = Pool.of(self._borrowed, _connections_of(self._borrowed))
         return self._lent
 
     def _open_pool(self) -> Pool:
+        check_aiohttp()
         # No limit of aiohttp's own: its wait for a connection would count as connecting.
         connector = aiohttp.TCPConnector(limit=0)
         return Pool.of(aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()), CONNECTIONS)

@@ -75,4 +75,5 @@ class Exchange(AbstractAsyncContextManager[Reply]):
 
 def middlewares_of(session: aiohttp.ClientSession, *more: Any) -> tuple[Any, ...]:
     """Return the middlewares of a session and more of them; those of a request replace those of its session."""
-    return (*getattr(session, "_middlewares", ()), *more)
+    own = session._middlewares  # noqa: SLF001 - there is no public attribute; `check_aiohttp` looks for it
+    return (*own, *more)

@@ -99,6 +99,9 @@ class RequestObserver:
             response: aiohttp.ClientResponse = await handler(request)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             raise BrokenConnection(error) from error
+        if self.waiting:
+            response.close()
+            raise RuntimeError("aiohttp sends requests in another way; this version of wxasset does not work with it.")
         return response
 
     def complete(self, request: aiohttp.ClientRequest) -> None:

@@ -13,6 +13,7 @@ from aiohttp.abc import ResolveResult
 
 from wxasset.errors import UnsafeURLError
 from wxasset.transfer.event_loop import LoopResource
+from wxasset.transfer.http.compatibility import check_aiohttp
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
 from wxasset.transfer.http.payload import ForbiddenAddressError, LinkObserver, Payload
@@ -143,6 +144,7 @@ class LinkClient:
         pools = self._pools.get()
         pool = pools.get((policy, proxied))
         if pool is None:
+            check_aiohttp()
             # Behind a proxy only the name of the proxy itself is resolved here.
             resolver = aiohttp.ThreadedResolver() if proxied else _Resolver(policy)
             connector = aiohttp.TCPConnector(resolver=resolver, limit=0)

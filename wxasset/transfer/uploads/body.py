@@ -134,6 +134,8 @@ class Sending:
                 raise PeerError from error
             except OSError as error:
                 raise PeerError from error
+        else:
+            await asyncio.sleep(0)  # or a broken connection is only noticed, and logged by asyncio, after many writes
 
     async def _put(self, writer: Writer, data: Chunk) -> None:
         try:
