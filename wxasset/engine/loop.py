@@ -410,7 +410,7 @@ class Engine:
         """Add the facts for a search in another process."""
         sha256 = lost.sha256
         if sha256 is None and not upload.marked and lost.source.replayable:
-            with suppress(WxAssetError):  # changed or gone: then no match is certain
+            with suppress(Exception):  # it has changed or is gone: then no match is certain
                 sha256 = await sha256_of(lost.source)
         owned, ahead = self.register.owned_since(upload.begun), self.register.clock.ahead()
         return evolve(lost, sha256=sha256, owned=owned, ahead=ahead)
