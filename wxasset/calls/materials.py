@@ -66,7 +66,7 @@ class AddedMaterial:
     Attributes:
         media_id: Id in the library.
         url: URL, usable inside Tencent's domains; None if WeChat sends none (voice, video).
-        reconciled: Whether the response was lost and the material was found in the library by its name and time.
+        reconciled: Whether the response was lost and the material was found in the library.
     """
 
     media_id: str = field(validator=min_len(1))

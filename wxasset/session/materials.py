@@ -248,16 +248,17 @@ class Materials(Session):
     async def resolve_upload(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
         """Find out later whether an upload happened whose outcome was unknown; `error.resolve(wx)` is the same.
 
-        The newest materials are searched for its name in the time of the attempt, back to when it was made.
+        The newest materials are searched for its mark, else for its name, time and bytes.
 
         Args:
             error: What was raised, also in another process: it pickles.
 
         Returns:
-            The material, or None where the library does not have it.
+            The material, or None if the list proves that the library does not have it.
 
         Raises:
-            UploadOutcomeUnknown: It cannot be told: several materials may be it, or too many have been added since.
+            UploadOutcomeUnknown: Still unknown: several materials may be it, too many have been added since, the list
+                does not prove that it is absent, or `RetryPolicy.timeout` has passed.
             UsageError: WeChat has no list of such uploads.
             WxAssetError: The library could not be listed.
         """
