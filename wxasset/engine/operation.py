@@ -11,7 +11,7 @@ from wxasset.tokens.token import Token
 from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Request, Timeouts
-from wxasset.transfer.progress import Progress
+from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.source import Source
 
@@ -41,6 +41,10 @@ class Operation:
     sink: Sink | None = None
     partial: Partial | None = None
     pending: Pending | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Check the callback before anything is sent."""
+        check_progress(self.progress)
 
     def reporting(self, progress: Progress | None) -> "Operation":
         """Return this operation with another progress callback."""

@@ -8,9 +8,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from attrs import define, field, frozen, validators
+from attrs import define, field, frozen
 
 from wxasset.calls.materials import MaterialItem
+from wxasset.wire.checks import choice, flag, number
 
 __all__ = ["MARK_LENGTH", "MARK_LETTERS", "Pending", "UploadPolicy", "UploadRegister", "Window", "candidates", "polls"]
 
@@ -46,11 +47,11 @@ class UploadPolicy:
             second copy does no harm.
     """
 
-    reconcile: Literal["search", "raise"] = field(default="search", validator=validators.in_(("search", "raise")))
-    visibility: float = field(default=3.0, validator=[validators.ge(0), validators.le(600)])
-    settle: float = field(default=30.0, validator=[validators.ge(0), validators.le(600)])
-    unique_names: bool = False
-    unlisted: Literal["raise", "resend"] = field(default="raise", validator=validators.in_(("raise", "resend")))
+    reconcile: Literal["search", "raise"] = field(default="search", validator=choice("search", "raise"))
+    visibility: float = field(default=3.0, validator=number(at_least=0, at_most=600))
+    settle: float = field(default=30.0, validator=number(at_least=0, at_most=600))
+    unique_names: bool = field(default=False, validator=flag)
+    unlisted: Literal["raise", "resend"] = field(default="raise", validator=choice("raise", "resend"))
 
 
 @frozen(kw_only=True)

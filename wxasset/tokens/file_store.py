@@ -20,6 +20,7 @@ from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.tokens.store import to_the_end
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.threads import run_in_thread
+from wxasset.wire.checks import check_number
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -213,6 +214,9 @@ class FileTokenStore:
         Raises:
             UsageError: filelock is not installed.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(f"path= must be the path of a file, not {type(path).__name__}.")
+        check_number("wait", wait, at_least=0)
         self._path, self._wait = Path(path), wait
         self._now, self._sleep = now, sleep
         self._new = _new_lock()

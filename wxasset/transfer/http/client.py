@@ -184,7 +184,7 @@ class _Exchange(AbstractAsyncContextManager[Reply]):
 def _checked(base_url: str, *, bare: bool) -> URL:
     try:
         url = URL(base_url)
-    except ValueError:
+    except (ValueError, TypeError):
         raise UsageError("base_url= is no URL.") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
         raise UsageError("base_url= is not of the form https://host[:port][/prefix].")
