@@ -48,10 +48,10 @@ def _or_none(url: str | None) -> str | None:
     return url or None
 
 
-def known_type(instance: Upload[object], attribute: "Attribute[str]", value: str) -> None:
+def known_type(instance: Upload[object], attribute: "Attribute[str]", value: object) -> None:
     """Raise `SourceError` for a media type not supported by the endpoint."""
     del attribute
-    if value not in instance.limits:
+    if not isinstance(value, str) or value not in instance.limits:
         types = ", ".join(instance.limits)
         raise SourceError(
             f"There is no media type {value!r}.",

@@ -9,7 +9,7 @@ from wxasset.errors import UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
-from wxasset.transfer.progress import Progress
+from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.source import Media
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Ensuring(Materials):
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent."""
+        check_progress(progress)
         upload = EnsuredUpload.of(
             new,
             kind,
