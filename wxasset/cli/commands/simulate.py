@@ -1,6 +1,7 @@
 """`wxasset demo` and `wxasset simulate`, as they are registered: the simulator is imported when they are run."""
 
 import os
+import secrets
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -113,6 +114,7 @@ def simulate_command(
     host: str = "127.0.0.1",
     appid: str | None = None,
     secret_file: Path | None = None,
+    seed: int | None = None,
     description_in_query: Annotated[bool, FLAG] = False,
     json: Annotated[bool, FLAG] = False,
 ) -> int:
@@ -124,7 +126,9 @@ def simulate_command(
         port: The port; 0 takes a free one.
         host: The address to listen on. Whoever can reach it can use the simulator.
         appid: The appid it knows; its own by default.
-        secret_file: A file with the secret that goes with the appid; its own, which is no secret, by default.
+        secret_file: A file with the secret that goes with the appid; its own by default.
+        seed: A number that makes credentials, tokens and ids the same in each run; random by default, so that no page
+            in a browser and no other user can guess them.
         description_in_query: Take the description of a video from the query, where wechatpy sends it.
         json: Say where it is in one JSON object, once it listens.
     """
@@ -133,7 +137,8 @@ def simulate_command(
 
     secret = simulate.read_secret(secret_file) if secret_file else None
     options = SimulatorOptions(description_in_query=description_in_query)
-    sim = Simulator(host=host, port=port, appid=appid, secret=secret, options=options)
+    drawn = secrets.randbits(64) if seed is None else seed
+    sim = Simulator(host=host, port=port, appid=appid, secret=secret, seed=drawn, options=options)
 
     def ready() -> None:
         if json:

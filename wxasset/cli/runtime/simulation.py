@@ -31,7 +31,7 @@ def read_secret(path: Path) -> str:
 
 def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
     """Say where the simulator is and how to point a client at it, in lines that a shell takes."""
-    # The simulator's own secret is a constant of this package and protects nothing.
+    # Its own secret is drawn for each run; the client needs it, so it is shown.
     secret = shlex.quote(sim.secret) if secret_file is None else f'"$(cat {shlex.quote(str(secret_file))})"'
     return [
         f"# The simulator listens on {sim.url} until Ctrl-C. Point a client at it with:",
