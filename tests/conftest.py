@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio  # noqa: F401 - older versions read their metadata when imported, which blocks a running loop
 from blockbuster import BlockBuster
 
 from blocking import unblocked
