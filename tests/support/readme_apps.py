@@ -101,3 +101,6 @@ async def use_the_app(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
         assert (missing.status_code, [*missing.json()]) == (404, ["error", "hint", "hint_zh"])
         text = await client.post("/posters", files={"file": ("notes.txt", b"no image", "text/plain")})
         assert text.status_code == 422
+        for form in ({"file": "poster.png"}, {}):  # a path on the server, and nothing
+            refused = await client.post("/posters", data=form)
+            assert (refused.status_code, len(sim.materials)) == (422, 1)
