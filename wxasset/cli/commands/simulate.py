@@ -1,6 +1,7 @@
 """Commands `wxasset demo` and `wxasset simulate`; the simulator is imported when they run."""
 
 import os
+import secrets
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -114,6 +115,7 @@ def simulate_command(
     host: str = "127.0.0.1",
     appid: str | None = None,
     secret_file: Path | None = None,
+    seed: int | None = None,
     description_in_query: Annotated[bool, FLAG] = False,
     json: Annotated[bool, FLAG] = False,
 ) -> int:
@@ -124,8 +126,10 @@ def simulate_command(
     Args:
         port: The port; 0 chooses a free port.
         host: The address to listen on. Every client with access to it can use the simulator.
-        appid: The accepted appid; a fixed test appid by default.
-        secret_file: A file with the accepted secret; a fixed, public test secret by default.
+        appid: The accepted appid; drawn for each run by default.
+        secret_file: A file with the accepted secret; drawn for each run by default.
+        seed: A number that makes credentials, tokens and ids the same in each run; random by default, so that no page
+            in a browser and no other user can guess them.
         description_in_query: Read the description of a video from the query, as sent by wechatpy.
         json: Print the address as a JSON object as soon as the simulator listens.
     """
@@ -134,7 +138,8 @@ def simulate_command(
 
     secret = simulation.read_secret(secret_file) if secret_file else None
     options = SimulatorOptions(description_in_query=description_in_query)
-    sim = Simulator(host=host, port=port, appid=appid, secret=secret, options=options)
+    drawn = secrets.randbits(64) if seed is None else seed
+    sim = Simulator(host=host, port=port, appid=appid, secret=secret, seed=drawn, options=options)
 
     def ready() -> None:
         if json:

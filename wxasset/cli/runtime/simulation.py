@@ -31,7 +31,7 @@ def read_secret(path: Path) -> str:
 
 def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
     """Return shell commands with the address of the simulator, to configure a client."""
-    # The default secret of the simulator is a public constant of this package.
+    # Its own secret is drawn for each run; the client needs it, so it is shown.
     secret = shlex.quote(sim.secret) if secret_file is None else f'"$(cat {shlex.quote(str(secret_file))})"'
     return [
         f"# The simulator listens on {sim.url} until Ctrl-C. Point a client at it with:",
