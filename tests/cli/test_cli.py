@@ -206,9 +206,9 @@ def test_demo_refuses_a_directory(tmp_path: Path) -> None:
     [
         (["demo", "--colour"], ["Unknown option", "--colour"]),
         (["demon"], ["demon", "See: wxasset COMMAND --help"]),
-        (["demo", "--yes"], ["belong to --live"]),
-        (["demo", "--env", "e"], ["belong to --live"]),
-        (["demo", "--fileid", "cloud://e.b/f"], ["belong to --live"]),
+        (["demo", "--yes"], ["require --live"]),
+        (["demo", "--env", "e"], ["require --live"]),
+        (["demo", "--fileid", "cloud://e.b/f"], ["require --live"]),
         (["demo", "--live", "--fileid", "cloud://e.b/f"], ["--fileid needs --env"]),
         (["simulate", "--port", "70000"], ["--port"]),
         (["simulate", "--port", "http"], ["--port"]),
@@ -428,7 +428,7 @@ def test_simulate_says_that_a_port_is_taken() -> None:
         done = wxasset_run("simulate", "--port", port)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert_one_line(done.stderr, f"127.0.0.1:{port} is in use already", "--port")
+    assert_one_line(done.stderr, f"127.0.0.1:{port} is already in use", "--port")
     assert "disk" not in done.stderr
 
 
