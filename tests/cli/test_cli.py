@@ -209,7 +209,7 @@ def test_demo_refuses_a_directory(tmp_path: Path) -> None:
         (["demo", "--yes"], ["require --live"]),
         (["demo", "--env", "e"], ["require --live"]),
         (["demo", "--fileid", "cloud://e.b/f"], ["require --live"]),
-        (["demo", "--live", "--fileid", "cloud://e.b/f"], ["--fileid needs --env"]),
+        (["demo", "--live", "--fileid", "cloud://e.b/f"], ["--fileid requires --env"]),
         (["simulate", "--port", "70000"], ["--port"]),
         (["simulate", "--port", "http"], ["--port"]),
     ],

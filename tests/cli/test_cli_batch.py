@@ -232,7 +232,7 @@ def test_a_directory_gives_what_fits(tmp_path: Path) -> None:
     assert names("image", recursive=False) == ["a.png", "b.JPG"]
     assert names("image", recursive=True) == ["a.png", "b.JPG", str(Path("sub", "e.gif"))]
     assert names("voice", recursive=True) == ["c.mp3"]
-    with pytest.raises(UsageError, match="no file for the type video"):
+    with pytest.raises(UsageError, match="No file of the type video"):
         names("video", recursive=True)
 
 

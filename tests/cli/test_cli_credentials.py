@@ -131,7 +131,7 @@ def test_a_file_that_is_no_file(tmp_path: Path) -> None:
         find_credentials({"WXASSET_CREDENTIALS": str(tmp_path / "none.toml")})
     assert "WXASSET_APPID" in caught.value.hint.english
     assert "WXASSET_APPID" in caught.value.hint.chinese
-    with pytest.raises(TokenUnavailableError, match=r"cannot be read|no regular file"):
+    with pytest.raises(TokenUnavailableError, match=r"cannot be read|not a regular file"):
         find_credentials({"WXASSET_CREDENTIALS": str(tmp_path)})
 
 
