@@ -179,9 +179,9 @@ def test_demo_gets_by_with_ascii() -> None:
     ("name", "content", "words"),
     [
         ("gone.jpg", None, ["gone.jpg cannot be read", "No such file"]),
-        ("notes.txt", b"plain text, and not a little of it", ["notes.txt is of a format that is not known"]),
-        ("empty.jpg", b"", ["empty.jpg is of a format that is not known"]),
-        ("image.jpg", b"RIFF\x24\x00\x00\x00WEBPVP8 ", ["image.jpg is webp, which WeChat does not take", "jpeg, mp3"]),
+        ("notes.txt", b"plain text, and not a little of it", ["notes.txt is of an unknown format"]),
+        ("empty.jpg", b"", ["empty.jpg is of an unknown format"]),
+        ("image.jpg", b"RIFF\x24\x00\x00\x00WEBPVP8 ", ["image.jpg is webp, a format not accepted", "jpeg, mp3"]),
     ],
 )
 def test_demo_refuses_a_file(tmp_path: Path, name: str, content: bytes | None, words: list[str]) -> None:
@@ -206,10 +206,10 @@ def test_demo_refuses_a_directory(tmp_path: Path) -> None:
     [
         (["demo", "--colour"], ["Unknown option", "--colour"]),
         (["demon"], ["demon", "See: wxasset COMMAND --help"]),
-        (["demo", "--yes"], ["belong to --live"]),
-        (["demo", "--env", "e"], ["belong to --live"]),
-        (["demo", "--fileid", "cloud://e.b/f"], ["belong to --live"]),
-        (["demo", "--live", "--fileid", "cloud://e.b/f"], ["--fileid needs --env"]),
+        (["demo", "--yes"], ["require --live"]),
+        (["demo", "--env", "e"], ["require --live"]),
+        (["demo", "--fileid", "cloud://e.b/f"], ["require --live"]),
+        (["demo", "--live", "--fileid", "cloud://e.b/f"], ["--fileid requires --env"]),
         (["simulate", "--port", "70000"], ["--port"]),
         (["simulate", "--port", "http"], ["--port"]),
     ],
@@ -267,7 +267,7 @@ async def test_live_touches_only_its_own(service: Hooked) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert rows(done.stdout, "clip.mp4")[0].split()[-1] == "accepted"
     assert [rows(done.stdout, piece.name)[0].split()[-1] for piece in SAMPLES].count("identical") == 5
-    assert "skipped: no --env and --fileid were given" in done.stdout
+    assert "skipped: --env and --fileid were not given" in done.stdout
     assert list(service.materials) == [kept]
     assert list(service.cloud_files) == [fileid]
     assert service.secret not in done.stdout
@@ -439,7 +439,7 @@ def test_simulate_says_that_a_port_is_taken() -> None:
         done = wxasset_run("simulate", "--port", port)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert_one_line(done.stderr, f"127.0.0.1:{port} is in use already", "--port")
+    assert_one_line(done.stderr, f"127.0.0.1:{port} is already in use", "--port")
     assert "disk" not in done.stderr
 
 

@@ -147,9 +147,9 @@ def test_a_signal_leaves_nothing_half_done(service: Simulator, photos: Path, num
     assert {line.split("\t")[0] for line in done} == {"added"}
     assert sorted(line.split("\t")[1] for line in done) == sorted(service.materials)
     assert 2 < len(done) < 12
-    assert f"Stopped by {number.name}. {len(done)} done, {12 - len(done)} not. To go on: " in err
+    assert f"Stopped by {number.name}. {len(done)} done, {12 - len(done)} not done. To continue: " in err
     service.clear_faults()
-    resume = err.rstrip("\n").rpartition("To go on: ")[2]
+    resume = err.rstrip("\n").rpartition("To continue: ")[2]
     assert resume.startswith("wxasset batch ")
     program = shlex.join([sys.executable, "-m", "wxasset"])
     again = subprocess.run(  # noqa: S602 - what is printed is for a shell
@@ -232,7 +232,7 @@ def test_a_directory_gives_what_fits(tmp_path: Path) -> None:
     assert names("image", recursive=False) == ["a.png", "b.JPG"]
     assert names("image", recursive=True) == ["a.png", "b.JPG", str(Path("sub", "e.gif"))]
     assert names("voice", recursive=True) == ["c.mp3"]
-    with pytest.raises(UsageError, match="no file for the type video"):
+    with pytest.raises(UsageError, match="No file of the type video"):
         names("video", recursive=True)
 
 

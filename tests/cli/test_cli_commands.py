@@ -663,7 +663,7 @@ def test_completion_is_installed(wxasset: Command, tmp_path: Path, monkeypatch: 
     path = Path(ended.out.strip())
     assert path.is_relative_to(tmp_path)
     assert path.read_text("utf-8").strip() == wxasset("completion", shell).out.strip()
-    assert ended.err == "Start a new shell, and it completes.\n"
+    assert ended.err == "Completion works in new shells.\n"
 
 
 def test_a_shell_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:

@@ -83,11 +83,11 @@ def test_one_account_needs_no_name(tmp_path: Path, text: str, appid: str) -> Non
 @pytest.mark.parametrize(
     ("text", "name", "words"),
     [
-        (TWO, None, "pass --account.*shop, club"),
+        (TWO, None, "shop, club.*pass --account"),
         (TWO, "pub", "no account pub.*shop, club"),
         (f'default = "pub"\n{TWO}', None, "no account pub"),
-        ("", None, "it has: none"),
-        (ONE.replace("wx1", "wx1").replace("[shop]", '[shop]\nbase_url = "nowhere"'), None, "is no address"),
+        ("", None, "its accounts .none."),
+        (ONE.replace("wx1", "wx1").replace("[shop]", '[shop]\nbase_url = "nowhere"'), None, "is not a URL"),
     ],
 )
 def test_an_account_that_is_not_there(tmp_path: Path, text: str, name: str | None, words: str) -> None:
@@ -109,13 +109,13 @@ def test_a_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> N
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f"[shop]\nsecret = {SECRET}", "is no TOML: see at line 2"),
-        ("\ufffe", "is no TOML"),
+        (f"[shop]\nsecret = {SECRET}", "is not valid TOML: see at line 2"),
+        ("\ufffe", "is not valid TOML"),
         ('[shop]\nappid = "wx1"', r"\[shop\] has no secret"),
         (f'[shop]\nsecret = "{SECRET}"', r"\[shop\] has no appid"),
-        (f'{ONE}\npassword = "{SECRET}"', r"\[shop\] has password, which is none of"),
-        (f"{ONE}\nbase_url = 5", r"\[shop\] has base_url, which is no text"),
-        (f'appid = "wx1"\nsecret = "{SECRET}"', "appid is no table"),
+        (f'{ONE}\npassword = "{SECRET}"', r"\[shop\] has the unknown key password"),
+        (f"{ONE}\nbase_url = 5", r"\[shop\] has a value of base_url that is not a string"),
+        (f'appid = "wx1"\nsecret = "{SECRET}"', "appid is not a table"),
     ],
 )
 def test_a_file_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
@@ -127,11 +127,11 @@ def test_a_file_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
 
 def test_a_file_that_is_no_file(tmp_path: Path) -> None:
     """A file that is not there, and a directory in its place, are told with what to do."""
-    with pytest.raises(TokenUnavailableError, match="no file") as caught:
+    with pytest.raises(TokenUnavailableError, match="does not exist") as caught:
         find_credentials({"WXASSET_CREDENTIALS": str(tmp_path / "none.toml")})
     assert "WXASSET_APPID" in caught.value.hint.english
     assert "WXASSET_APPID" in caught.value.hint.chinese
-    with pytest.raises(TokenUnavailableError, match=r"cannot be read|no regular file"):
+    with pytest.raises(TokenUnavailableError, match=r"cannot be read|not a regular file"):
         find_credentials({"WXASSET_CREDENTIALS": str(tmp_path)})
 
 

@@ -115,7 +115,7 @@ async def test_a_terminal_of_80_columns(sim: Simulator) -> None:
     for path in ENDPOINTS:
         assert re.search(rf"^ ?{re.escape(path)} ", plain, re.MULTILINE), path
     assert "░░░░░░░░   0%" in plain
-    assert "剩余" in plain
+    assert "left" in plain
 
 
 async def test_a_mini_program(sim: Simulator) -> None:

@@ -27,7 +27,7 @@ def ended(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("redirected", "arguments", "status", "words"),
     [
-        ("<&-", ("get", "-"), 2, "There is no media_id to fetch."),
+        ("<&-", ("get", "-"), 2, "No media_id was given."),
         (">&-", ("rm", "--dry-run", "x" * 20), 1, "wxasset: Bad file descriptor. "),
         (">&-", ("get", "--output", "-", "x" * 20), 5, "There are no credentials"),
         ("2>&-", ("nosuch",), 2, ""),

@@ -169,7 +169,7 @@ def rm_command(
         return run_report(options, ("would", "fileid"), lambda report: report.each(ids, _would))
     account = find_credentials(os.environ, options.account)
     question = Hint(
-        f"This permanently deletes {counted(len(ids), 'file')} from {env} of {account.appid} at {account.host}:"
+        f"This permanently deletes {counted(len(ids), 'file')} of {env} of {account.appid} at {account.host}:"
         f" {listing(ids)}. Continue? [y/N]",
         f"将永久删除 {account.appid}（{account.host}）环境 {env} 中的 {len(ids):,} 个文件：{listing(ids)}。"
         "继续吗？[y/N]",

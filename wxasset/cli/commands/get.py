@@ -58,7 +58,7 @@ def get_command(
         if record["size"] is None and output == STDIO:
             kind = record["type"]
             text = Hint(
-                f"{media_id} has type {kind}; there is no file to write.",
+                f"{media_id} is of the type {kind}; there is no file to write.",
                 f"{media_id} 的类型是 {kind}，没有文件可写出。",
             )
             report.note(text, item=media_id)

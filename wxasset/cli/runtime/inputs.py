@@ -67,10 +67,10 @@ def material_type(name: str, form: Format | None) -> Kind:
     for kind in _KINDS:
         if form is not None and form.name in ADD_MATERIAL[kind].formats:
             return kind
-    what = "has an unknown format" if form is None else f"is {form.name}, a format not accepted by WeChat"
+    what = "of an unknown format" if form is None else f"{form.name}, a format not accepted by WeChat"
     formats = ", ".join(sorted({one for limit in ADD_MATERIAL.values() for one in limit.formats}))
     raise SourceError(
-        f"{name} {what}.",
+        f"{name} is {what}.",
         Hint(f"Accepted formats: {formats}.", f"可上传的格式有：{formats}。"),
     )
 
