@@ -23,6 +23,12 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
+def asked() -> list[str]:
+    """The packages that the wheel depends on, with those of its extras."""
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    return [*PROJECT["project"]["dependencies"], *(one for extra in extras for one in extra)]
+
+
 def wheel(session: nox.Session) -> str:
     """Build the wheel, so that tests run on what users install."""
     directory = Path(session.create_tmp()) / "dist"
@@ -85,15 +91,25 @@ def interpreters(session: nox.Session) -> None:
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """Run the tests with the lowest versions of the direct dependencies."""
+    """Run the tests with the lowest versions of the direct dependencies.
+
+    uv takes what it is asked for itself as direct, and not what a wheel asks for: so it is asked for both.
+    """
     if sys.version_info >= (3, 13):
         session.error("the lowest versions have no wheels for this interpreter; run with Python 3.11")
     session.install("uv")
     session.run(
         *("uv", "pip", "install", "--quiet", f"--python={session.virtualenv.location}"),
-        *("--resolution=lowest-direct", f"{wheel(session)}[{EXTRAS}]", *group("test")),
+        *("--resolution=lowest-direct", "--reinstall-package=wxasset", wheel(session), *asked(), *group("test")),
     )
     session.run("pytest", *WORKERS, *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Compare the lowest versions that the package accepts with published advisories."""
+    session.install(*group("audit"))
+    session.run("python", "tests/support/audit.py")
 
 
 @nox.session

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio  # noqa: F401 - older versions read their metadata when imported, which blocks a running loop
 from blockbuster import BlockBuster
 
 from blocking import unblocked
 from command_line import Command, serving
 from counting import Points
 from policies import PATIENT
+from proofs import Outcomes, rows
 from raw_server import RawServer
 from wxasset import DownloadPolicy, WxSession, cli
 from wxasset.simulator import Simulator
@@ -18,19 +20,29 @@ from wxasset.simulator import Simulator
 SAMPLES = Path(cli.__file__).parent / "samples"
 
 FIGURES = pytest.StashKey[list[str]]()
+OUTCOMES = Outcomes()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember which tests ran, for SECURITY.md; pytest-xdist hands reports to the process that reports."""
+    OUTCOMES.add(report)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the tests have counted and measured."""
+    """Say what the tests have counted and measured, and which claims of SECURITY.md they have not proved."""
     for line in terminalreporter.config.stash.get(FIGURES, []):
         terminalreporter.write_line(line)
+    for line in OUTCOMES.unproved(rows()):
+        terminalreporter.write_line(f"NOT PROVED {line}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the figures of a worker of pytest-xdist to the process that reports."""
+    """Hand the figures of a worker of pytest-xdist to the process that reports, which judges the proofs."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["figures"] = session.config.stash.get(FIGURES, [])
+    elif OUTCOMES.unproved(rows()) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)

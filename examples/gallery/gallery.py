@@ -1,5 +1,8 @@
 """Web page for the pictures of a WeChat account: upload, view and delete them.
 
+The program prints a token at its start, and the page asks for it: other users of the machine, and pages of other sites,
+get nothing.
+
 Without credentials it uses a simulator in the same process; its content is lost at exit. With WXASSET_APPID and
 WXASSET_SECRET set it uses the real library: deleted pictures cannot be restored.
 """
@@ -16,6 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from door import Door, Keys
 from guard import Guard
 from wxasset import WxAssetError, WxSession
 from wxasset.simulator import Simulator
@@ -26,6 +30,7 @@ _HOSTS: Final = os.environ.get("GALLERY_HOSTS", "127.0.0.1,localhost").split(","
 _A_DAY: Final = {
     "Cache-Control": "private, max-age=86400, immutable"
 }  # each download from WeChat counts against a quota
+KEYS: Final = Keys()
 
 
 @asynccontextmanager
@@ -39,13 +44,18 @@ async def account(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         else:
             wx = WxSession.from_env()
         state = await stack.enter_async_context(lifespan(session=lambda: wx)(app))
+        KEYS.renew()
         yield {**state, "simulated": simulated, "uploads": {}}
 
 
 app = FastAPI(
     lifespan=account,
     exception_handlers={WxAssetError: answer_error},
-    middleware=[Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS, www_redirect=False)],
+    middleware=[
+        Middleware(Guard),
+        Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS, www_redirect=False),
+        Middleware(Door, keys=KEYS),
+    ],
     openapi_url=None,  # its pages load scripts from a CDN; the policy of this page forbids that
 )
 

@@ -11,9 +11,10 @@ __all__ = ["MOST_BYTES", "Guard"]
 MOST_BYTES: Final = 11 * 1024 * 1024  # WeChat accepts pictures of 10 MiB; the rest is for the form
 
 _READING: Final = frozenset({"GET", "HEAD"})
+_OWN_PAGES: Final = frozenset({"same-origin", "none"})  # none: an address typed by the user
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -21,9 +22,11 @@ _HEADERS: Final = {
 
 
 class Guard:
-    """Middleware to reject changes by pages of other sites, and large bodies, before they are read.
+    """Middleware to reject requests by pages of other sites, and large bodies, before they are read.
 
-    A page of another site cannot send the header: its browser needs a CORS preflight, and the preflight fails here.
+    A browser says with Sec-Fetch-Site which page asks: a picture that another site embeds would cost the account a
+    download. Changes need a header as well. A page of another site cannot send it: its browser needs a CORS preflight,
+    and the preflight fails here.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -43,11 +46,18 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        refused = None if scope["method"] in _READING else _why_not(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refused = _foreign(headers) or (None if scope["method"] in _READING else _unfit(headers))
         await (refused or self._app)(scope, receive, dressed)
 
 
-def _why_not(headers: Headers) -> JSONResponse | None:
+def _foreign(headers: Headers) -> JSONResponse | None:
+    if headers.get("Sec-Fetch-Site", "none") in _OWN_PAGES:
+        return None
+    return JSONResponse({"error": "A page of another site led here. Copy the address into the address bar."}, 403)
+
+
+def _unfit(headers: Headers) -> JSONResponse | None:
     origin, length = headers.get("Origin"), headers.get("Content-Length", "0")
     if headers.get("X-Gallery") != "1" or (origin is not None and origin.partition("://")[2] != headers.get("Host")):
         return JSONResponse({"error": "The request came from a page of another site."}, 403)

@@ -1,6 +1,7 @@
 """What the tests in a browser share with the program that makes the README's picture: the gallery, and Chromium."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -27,7 +28,7 @@ LOADED: Final = """count => {
 
 @contextmanager
 def gallery(environment: Mapping[str, str]) -> Iterator[str]:
-    """Start the example as a user does, on a free port; gives its address.
+    """Start the example as a user does, on a free port; gives the address that it prints, with its one-time token.
 
     Raises:
         RuntimeError: It does not start; with what it said.
@@ -43,11 +44,23 @@ def gallery(environment: Mapping[str, str]) -> Iterator[str]:
         text=True,
     )
     try:
+        entry = _entry(process)
         _wait(process, port)
-        yield f"http://127.0.0.1:{port}"
+        yield entry
     finally:
         process.terminate()
         process.communicate()
+
+
+def _entry(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        found = re.search(r"http://\S+/\?token=\S+", line)
+        if found is not None:
+            return found[0]
+    raise RuntimeError(f"the gallery did not start:\n{said}")
 
 
 def _wait(process: "subprocess.Popen[str]", port: int) -> None:

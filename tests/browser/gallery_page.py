@@ -11,7 +11,7 @@ from attrs import define, field
 from playwright.async_api import Browser, Page, expect
 
 from browsing import LOADED, chromium, gallery
-from raw_server import RawServer, reset
+from raw_server import RawServer, reply, reset
 from wxasset.simulator import Simulator
 
 SHOTS = os.environ.get("WXASSET_SCREENSHOTS")
@@ -69,22 +69,31 @@ def sim(wx_simulator: Simulator) -> Simulator:
 
 
 @pytest.fixture
-def url(sim: Simulator) -> Iterator[str]:
-    """The gallery, started as a user starts it."""
+def entry(sim: Simulator) -> Iterator[str]:
+    """The gallery, started as a user starts it: the address that it prints."""
     account = {"WXASSET_APPID": sim.appid, "WXASSET_SECRET": sim.secret, "WXASSET_BASE_URL": sim.url}
     with gallery(account) as address:
         yield address
 
 
 @pytest.fixture
-async def page(browser: Browser, url: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Page]:
+def url(entry: str) -> str:
+    """The address of the gallery without the token."""
+    return entry.partition("/?")[0]
+
+
+@pytest.fixture
+async def page(
+    browser: Browser, entry: str, url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Page]:
     """The page in English, opened and watched; a screenshot of how the test left it is kept."""
     watch = Watch(url)
     context = await browser.new_context(locale="en-GB", viewport={"width": 1120, "height": 800})
     one = await context.new_page()
     one.set_default_timeout(_PATIENCE)
     watch.on(one)
-    await one.goto(url)
+    await one.goto(entry)
+    await expect(one).to_have_url(url + "/")  # the token does not stay in the address
     await expect(one.locator("#account")).to_be_visible()
     yield one
     directory = Path(SHOTS) if SHOTS else tmp_path
@@ -235,7 +244,8 @@ async def test_a_lost_answer_is_no_failure(page: Page, samples: Path) -> None:
 
 async def test_it_begins_in_the_language_of_the_browser(page: Page, browser: Browser, url: str) -> None:
     """Who has a Chinese browser need not switch, and the other way round the choice is kept."""
-    context = await browser.new_context(locale="zh-CN")
+    state = await page.context.storage_state()
+    context = await browser.new_context(locale="zh-CN", storage_state={"cookies": state.get("cookies", [])})
     chinese = await context.new_page()
     await chinese.goto(url)
     await expect(chinese.locator("#empty")).to_have_text("这里还没有图片。")
@@ -255,6 +265,38 @@ async def test_what_is_gone_already_leaves_the_page(page: Page, sim: Simulator, 
     await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     await expect(page.locator("#problems")).to_contain_text("no longer in the library")
     await expect(page.locator(".picture")).to_have_count(0)
+
+
+async def test_a_browser_without_the_token_is_asked_for_it(browser: Browser, page: Page, url: str) -> None:
+    """Another browser is asked for a token; a wrong one does not open the gallery."""
+    await page.goto(url)
+    context = await browser.new_context()
+    other = await context.new_page()
+    for _ in range(2):
+        answer = await other.goto(url)
+        assert answer is not None
+        assert answer.status == 401
+        await other.locator("#token").fill("guessed")
+        await other.keyboard.press("Enter")
+        await expect(other).to_have_url(url + "/?token=guessed")
+        await expect(other.locator("#token")).to_be_visible()
+    await context.close()
+
+
+async def test_a_page_of_another_server_gets_no_picture(page: Page, sim: Simulator, url: str, samples: Path) -> None:
+    """A picture that a page of another port embeds is refused before WeChat is asked, although the cookie comes."""
+    await page.locator("#files").set_input_files(samples / "photo.jpg")
+    await shown(page, 1)
+    (media_id,) = sim.materials
+    before = len(sim.journal)
+    embedding = f"<img src='{url}/images/{media_id}?uncached'>".encode()
+    other = await page.context.new_page()
+    async with (
+        RawServer(script=[reply(embedding, "text/html")]) as server,
+        other.expect_event("requestfailed", lambda one: "/images/" in one.url),
+    ):
+        await other.goto(server.url)
+    assert len(sim.journal) == before
 
 
 async def test_names_are_text(page: Page, sim: Simulator, tmp_path: Path, photo: bytes) -> None:

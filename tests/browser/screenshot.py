@@ -85,8 +85,8 @@ async def _shoot(url: str) -> int:
 
 def main() -> None:
     """Start the gallery on its own simulator, fill it, and take the picture."""
-    with gallery({}) as url:
-        size = asyncio.run(_shoot(url))
+    with gallery({}) as entry:
+        size = asyncio.run(_shoot(entry))
     print(f"{_TO}: {math.ceil(size / 1000)} KB")  # noqa: T201 - a program
     if size > _MOST_BYTES:
         sys.exit(f"it has more than {_MOST_BYTES} bytes")

@@ -407,6 +407,17 @@ async def test_simulate_takes_an_appid_and_a_secret(tmp_path: Path) -> None:
             assert (await wx.count_materials()).image == 0
 
 
+@pytest.mark.parametrize(("arguments", "same"), [((), False), (("--seed", "7"), True)])
+def test_simulate_draws_other_credentials_each_time(arguments: tuple[str, ...], *, same: bool) -> None:
+    """Nobody can guess appid and secret of a simulator whose seed was not given."""
+    told = []
+    for _ in range(2):
+        with simulating(*arguments) as (_, variables):
+            told.append((variables["WXASSET_APPID"], variables["WXASSET_SECRET"]))
+    assert (told[0] == told[1]) is same
+    assert (told[0] == (Simulator().appid, Simulator().secret)) is False
+
+
 @pytest.mark.parametrize(("arguments", "errcode"), [((), 41005), (("--description-in-query",), None)])
 async def test_simulate_takes_a_description_from_the_query(arguments: tuple[str, ...], errcode: int | None) -> None:
     """The description of a video counts where wechatpy puts it, in the query, only with the option for it."""

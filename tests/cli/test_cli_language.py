@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Final
 
 import pytest
@@ -37,7 +36,7 @@ def plain(screen: Screen) -> str:
         ({"LC_ALL": "zh_CN.UTF-8", "WXASSET_LANG": ""}, True),
     ],
 )
-def test_a_hint_is_in_one_language(environ: Mapping[str, str], chinese: bool) -> None:
+def test_a_hint_is_in_one_language(environ: dict[str, str], chinese: bool) -> None:
     """An error has its hint in the language of the locale, or of WXASSET_LANG, and not in the other."""
     done = piped("count", env={**NO_LOCALE, "WXASSET_CREDENTIALS": "none.toml", **environ})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1)

@@ -248,8 +248,8 @@ def test_output_that_is_no_file_is_left_alone() -> None:
 
 def test_a_question_names_what_will_be_deleted() -> None:
     """Cloud files that are going to be deleted are in the question."""
-    assert "deletes 2 cloud files for good" in prompts.question("host as wx1", 6, 2)
-    assert "cloud" not in prompts.question("host as wx1", 6, 0)
+    assert "permanently deletes 2 cloud files" in prompts.question("host as wx1", 6, 2).english
+    assert "cloud" not in prompts.question("host as wx1", 6, 0).english
 
 
 def test_the_host_is_told_without_credentials() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gallery import app
+from door import Keys
+from gallery import KEYS, app
 from guard import MOST_BYTES
 from wxasset.simulator import Simulator
 
@@ -18,8 +19,8 @@ UPLOAD = {"upload": "0123456789abcdef" * 2}
 
 
 @pytest.fixture
-async def client(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the started gallery, which works on the simulator of the test."""
+async def stranger(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the started gallery, which works on the simulator of the test; it has entered no token."""
     monkeypatch.setenv("WXASSET_APPID", sim.appid)
     monkeypatch.setenv("WXASSET_SECRET", sim.secret)
     monkeypatch.setenv("WXASSET_BASE_URL", sim.url)
@@ -31,6 +32,13 @@ async def client(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         transport = httpx.ASGITransport(started)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as one:
             yield one
+
+
+@pytest.fixture
+async def client(stranger: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client that has entered the printed token."""
+    assert (await stranger.get("/", params={"token": KEYS.token})).status_code == 303
+    return stranger
 
 
 async def add(client: httpx.AsyncClient, name: str, content: bytes, **more: Any) -> httpx.Response:
@@ -82,6 +90,7 @@ async def test_names_of_others_are_data(client: httpx.AsyncClient, photo: bytes,
         ({}, 403),
         (MARK | {"Origin": "https://evil.example"}, 403),
         (MARK | {"Origin": "null"}, 403),
+        (MARK | {"Sec-Fetch-Site": "cross-site"}, 403),
         (MARK | {"Host": "evil.example"}, 400),
         (MARK | {"Content-Length": str(MOST_BYTES + 1)}, 413),
         (MARK | {"Content-Length": "-1"}, 413),
@@ -95,6 +104,65 @@ async def test_what_other_sites_ask_for_is_refused(
     """A change is made for the page itself alone, and no body is read that is too large or of unknown size."""
     assert (await add(client, "a.jpg", photo, headers=headers)).status_code == status
     assert len(sim.materials) == (status == 201)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "of a browser to come"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/", "/gallery.js", "/api/about", "/api/images", "/images/{}"])
+async def test_a_page_of_another_site_spends_no_quota(
+    client: httpx.AsyncClient, sim: Simulator, photo: bytes, path: str, method: str, site: str
+) -> None:
+    """What another site embeds or fetches is refused before WeChat is asked; the page and its user are served."""
+    path = path.format((await add(client, "a.jpg", photo)).json()["media_id"])
+    before = len(sim.journal)
+    assert (await client.request(method, path, headers={"Sec-Fetch-Site": site})).status_code == 403
+    assert len(sim.journal) == before
+    for own in ("same-origin", "none"):
+        assert (await client.get(path, headers={"Sec-Fetch-Site": own})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/gallery.js", "/api/about", "/api/images", "/images/x", "/api/passage", "/x"])
+async def test_without_the_token_nothing_is_shown(stranger: httpx.AsyncClient, sim: Simulator, path: str) -> None:
+    """A browser that has entered no token, or a wrong or a used one, is asked for it, and WeChat is not."""
+    used = KEYS.token
+    KEYS.renew()
+    for token in ("", "guessed", "\u00e9", used):
+        got = await stranger.get(path, params={**UPLOAD, "token": token})
+        assert (got.status_code, got.headers.get("Set-Cookie")) == (401, None)
+    assert (await stranger.delete("/api/images/x", headers=MARK)).status_code == 401
+    assert 'name="token"' in (await stranger.get("/")).text
+    assert (await stranger.get("/style.css")).status_code == 200
+    assert sim.journal == []
+
+
+async def test_a_token_opens_one_browser(stranger: httpx.AsyncClient) -> None:
+    """It is exchanged for a cookie that scripts and other sites do not get, and the next one is printed."""
+    token = KEYS.token
+    got = await stranger.get("/", params={"token": token})
+    cookie = got.headers["Set-Cookie"]
+    assert (got.status_code, got.headers["Location"]) == (303, "/")
+    assert re.match(r"gallery-8000=[\w-]{43}; HttpOnly; Path=/; SameSite=strict$", cookie)
+    assert token not in cookie
+    assert KEYS.token != token
+    assert (await stranger.get("/api/about")).status_code == 200
+    assert (await stranger.get("/", params={"token": token})).headers["Location"] == "/"
+    stranger.cookies.clear()
+    assert (await stranger.get("/", params={"token": token})).status_code == 401
+    assert (await stranger.get("/", params={"token": KEYS.token})).status_code == 303
+
+
+def test_each_token_is_printed_with_the_address() -> None:
+    """The line can be opened as it is; without a start there is no token that could be guessed."""
+    lines: list[str] = []
+    keys = Keys(address="http://127.0.0.1:1", tell=lines.append)
+    assert keys.enter("") is None
+    keys.renew()
+    assert keys.enter(keys.token) is not None
+    assert [line.rpartition("=")[0] for line in lines] == [
+        "Open the gallery in one browser: http://127.0.0.1:1/?token"
+    ] * 2
+    assert lines[1].endswith(f"={keys.token}")
+    assert lines[0] != lines[1]
 
 
 @pytest.mark.parametrize("path", ["/", "/gallery.js", "/api/images", "/images/missing", "/missing"])
@@ -137,6 +205,7 @@ def test_the_page_says_the_same_in_both_languages() -> None:
 def test_the_page_holds_nothing_that_its_policy_forbids() -> None:
     """No styles or scripts in place, no handlers, no other host; and no text is ever made into markup."""
     page = (PAGE / "index.html").read_text("utf-8")
+    page += (PAGE.parent / "enter.html").read_text("utf-8")
     assert not re.findall(r"\son\w+=|\sstyle=|<style|<script(?! type=\"module\" src=)|https?://", page)
     for script in PAGE.glob("*.js"):
         assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(|https?://", script.read_text("utf-8"))

@@ -305,8 +305,11 @@ async def test_the_gallery_command_serves_its_page_in_a_fresh_checkout(tmp_path:
                 line = await process.stderr.readline()
                 assert line, said.decode()
                 said += line
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            assert "<title>" in (await client.get("/")).text
+        entry = re.search(rf"http://127\.0\.0\.1:{port}/\?token=\S+", said.decode())
+        assert entry is not None, "it prints the address with its token"
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", follow_redirects=True) as client:
+            assert (await client.get("/")).status_code == 401
+            assert "<title>" in (await client.get(entry[0])).text
             assert (await client.get("/api/about", headers={"X-Gallery": "1"})).json() == {
                 "simulated": True,
                 "total": 0,

@@ -2,26 +2,16 @@
 
 import ast
 import re
-import tomllib
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import pytest
+from packaging.version import Version
+
+from audit import ADVISORIES, floors, holes
+from proofs import TEXT, Outcomes, rows
 
 ROOT: Final = Path(__file__).parents[2]
-TEXT: Final = (ROOT / ".github" / "SECURITY.md").read_text(encoding="utf-8")
-HOLES: Final = {"aiohttp": (3, 14, 3)}
-"""The first versions without holes that matter here; pyproject.toml says which."""
-
-
-def rows() -> list[list[str]]:
-    """The cells of the table of threats."""
-    table = TEXT.partition("\n## Threats\n")[2].partition("\n## ")[0]
-    lines = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in cells] for cells in lines[2:]]
-
-
 ROWS: Final = rows()
 
 
@@ -57,24 +47,41 @@ def test_a_vulnerability_is_reported_in_private() -> None:
     assert "不要公开提 issue" in TEXT
 
 
+def test_a_claim_whose_test_was_skipped_is_not_proved() -> None:
+    """A test of which no case ran proves nothing, and fails the run; one that ran in part proves its claim."""
+    report = pytest.TestReport(
+        "tests/a/test_a.py::test_b[1]", ("", 1, ""), {}, "skipped", ("", 1, "Skipped: no redis-server"), "setup"
+    )
+    outcomes = Outcomes()
+    claims = [["A threat", "", "", "`test_a.py::test_b`, `test_a.py::test_c`"], ["Another", "", "", "`test_z.py`"]]
+    assert outcomes.unproved(claims) == []
+    outcomes.add(report)
+    assert outcomes.unproved(claims) == ["A threat: test_a.py::test_b was skipped: no redis-server"]
+    assert outcomes.unproved([["A threat", "", "", "`test_a.py`"]]) == outcomes.unproved(claims)
+    outcomes.add(pytest.TestReport("tests/a/test_a.py::test_b[2]", ("", 1, ""), {}, "passed", None, "call"))
+    assert outcomes.unproved(claims) == []
+
+
 def test_the_floors_leave_out_known_holes() -> None:
-    """No version with a hole that matters here satisfies what the package asks for."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
-    floors = dict(re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join(asked), re.MULTILINE))
-    for name, fixed in HOLES.items():
-        assert tuple(map(int, floors[name].split("."))) >= fixed
+    """No version with a published hole satisfies what the package asks for; a floor before the fix is told."""
+    assert holes(floors(), ADVISORIES["advisory"]) == []
+    for one in ADVISORIES["advisory"]:
+        before = {one["package"]: Version(f"{one['fixed']}.dev0")}
+        assert any(one["id"] in hole for hole in holes(before, ADVISORIES["advisory"]))
+        assert one["published"] <= str(ADVISORIES["checked"])
+
+
+def complaints(workflow: str) -> list[str]:
+    """What is wrong with a workflow: actions that are not pinned to a commit, or rights that are set elsewhere."""
+    used = re.findall(r"^\s*(?:- )?uses:\s*(\S+)", workflow, re.MULTILINE)
+    loose = [one for one in used if not (one.startswith("./") or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one))]
+    return loose + ([] if re.search(r"^permissions:", workflow, re.MULTILINE) else ["permissions"])
 
 
 def test_workflows_run_pinned_actions_with_few_rights() -> None:
-    """Each action is pinned to a commit, and each workflow says which rights it has."""
-    workflows = [*(ROOT / ".github" / "workflows").glob("*.y*ml")]
-    if not workflows:
-        pytest.skip("there are no workflows yet")
-    for file in workflows:
-        text = file.read_text(encoding="utf-8")
-        used = re.findall(r"^\s*(?:- )?uses:\s*(\S+)", text, re.MULTILINE)
-        assert used
-        for action in used:
-            assert action.startswith("./") or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), f"{file.name}: {action}"
-        assert re.search(r"^permissions:", text, re.MULTILINE), f"{file.name} has the rights that are set elsewhere"
+    """Each action is pinned to a commit, and each workflow says which rights it has; a sample that does not is told."""
+    pinned = f"permissions:\n  contents: read\njobs:\n  - uses: actions/checkout@{'0a' * 20}\n  - uses: ./local\n"
+    assert complaints(pinned) == []
+    assert complaints("jobs:\n  - uses: actions/checkout@v4\n") == ["actions/checkout@v4", "permissions"]
+    for file in (ROOT / ".github" / "workflows").glob("*.y*ml"):
+        assert complaints(file.read_text(encoding="utf-8")) == [], file.name

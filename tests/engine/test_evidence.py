@@ -206,6 +206,17 @@ async def test_a_mark_is_found_in_any_order_and_name(lost: WxSession, shelf: She
     assert shelf.adds == 2
 
 
+async def test_a_long_list_in_another_order_is_read_to_its_end(lost: WxSession, shelf: Shelf) -> None:
+    """Where the list is not sorted, age is no reason to stop."""
+    shelf.items += [item | {"media_id": f"{item['media_id']}-{n}"} for n in range(4) for item in shelf.items]
+    shelf.shape = SHOWS_IT["oldest first"]
+    with pytest.raises(UploadOutcomeUnknown) as caught:
+        await lost.add_material("image", PHOTO)
+    found = await caught.value.resolve(lost)
+    assert found is not None
+    assert found.media_id == "NEW1"
+
+
 async def test_what_a_sound_list_does_not_have_is_absent(lost: WxSession, shelf: Shelf, tmp_path: Path) -> None:
     """A list that contradicts nothing proves absence: `resolve` returns None, and a ledger sends again."""
     shelf.commits = False
@@ -279,7 +290,13 @@ async def test_a_clock_that_is_set_makes_nothing_older(
         monkeypatch.setattr(time, "time", lambda: own() + jump)
         found = await caught.value.resolve(wx)
         assert found is not None
-        shelf.between = lambda shelf: shelf.items.insert(0, late) if late not in shelf.items else None
+        shelf.pages = 0
+
+        def show(shelf: Shelf) -> None:
+            if shelf.pages == 3:  # the first looks do not show it yet
+                shelf.items.insert(0, late)
+
+        shelf.between = show
         assert (await wx.ensure_material("image", PHOTO, filename="e.jpg", ledger=ledger)).reconciled
     assert shelf.adds == 2
 

@@ -7,6 +7,7 @@ import pickle
 import random
 import re
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -122,6 +123,25 @@ async def test_an_upload_can_be_resolved_twice(server: RawServer) -> None:
         assert await other.value.resolve(wx) != found[0]
     assert found[0] is not None
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("ahead", [7200.0, -7200.0])
+async def test_a_machine_with_another_clock_can_resolve(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    """Times in the error are of WeChat's clock: the clocks of the two machines may differ by hours."""
+    library, own = Library(answers=[True, False]), time.time
+    server.script = [library]
+    async with session(server, uploads=UploadPolicy(reconcile="raise")) as wx:
+        await wx.add_material("image", PHOTO)  # tells WeChat's time
+        with pytest.raises(UploadOutcomeUnknown) as caught:
+            await wx.add_material("image", PHOTO, filename="poster.jpg")
+    library.ahead = -ahead
+    monkeypatch.setattr(time, "time", lambda: own() + ahead)
+    async with session(server, "wx2") as elsewhere:
+        found = await caught.value.resolve(elsewhere)
+    assert found is not None
+    assert found.media_id == "MEDIA1"
 
 
 def test_sessions_of_all_threads_and_loops_share_a_register_while_one_lives() -> None:

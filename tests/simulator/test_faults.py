@@ -68,7 +68,7 @@ async def exchange(sim: Simulator, head: str, body: bytes = b"", *, wait: float 
     reader, writer = await asyncio.open_connection(host, int(port))
     started = time.monotonic()
     pieces, times, end = [], [], "FIN"
-    head += f"\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    head += f"\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
         async with asyncio.timeout(wait):
             writer.write(head.encode() + body)
@@ -342,7 +342,7 @@ async def test_a_connection_ends_without_an_answer(
 async def test_an_upload_ends_half_way(sim: Simulator, fault: str, end: str, status: int | None) -> None:
     """So much of the body is read, the rest stays with the client, and nothing is made."""
     sim.fail("add_material", fault)
-    head = f"POST {ADD}?access_token=x HTTP/1.1\r\nHost: x\r\nContent-Length: 30000000\r\n\r\n"
+    head = f"POST {ADD}?access_token=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n"
     host, _, port = sim.url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head.encode() + bytes(30_000_000))
@@ -417,7 +417,9 @@ async def test_a_large_answer_goes_no_faster_than_it_is_taken(sim: Simulator, ph
     size = 64 << 20
     sim.materials[media_id] = evolve(material, content=bytes(size))
     body = json.dumps({"media_id": media_id}).encode()
-    head = f"POST {GET}?access_token={await token(sim)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST {GET}?access_token={await token(sim)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     host, _, port = sim.url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head.encode() + body)

@@ -183,7 +183,7 @@ async def test_uses_the_system_clock_unless_given_one() -> None:
 @pytest.mark.parametrize("path", ["/cgi-bin/material/add_material", "/cgi-bin/stable_token", "/nowhere"])
 async def test_a_chunked_body_is_answered_with_412(simulator: Simulator, path: str) -> None:
     """A body without a length gets 412 and an empty body, before anything else is looked at."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     reply = await raw_request(simulator, head.encode() + b"2\r\n{}\r\n0\r\n\r\n")
     assert reply.startswith(b"HTTP/1.1 412 Precondition Failed\r\n")
     assert b"Content-Length: 0\r\n" in reply
@@ -192,7 +192,7 @@ async def test_a_chunked_body_is_answered_with_412(simulator: Simulator, path: s
 
 async def test_a_body_cut_short_is_never_answered(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """A body shorter than its Content-Length leaves the connection waiting; the journal says so, the log nothing."""
-    head = b"POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    head = b"POST /cgi-bin/stable_token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
     with pytest.raises(TimeoutError):
         await raw_request(simulator, head + b"{}", wait=0.3)
     await simulator.close()
@@ -202,7 +202,7 @@ async def test_a_body_cut_short_is_never_answered(simulator: Simulator, caplog: 
 
 async def test_closing_drops_a_request_that_waits(simulator: Simulator) -> None:
     """A request whose body never comes does not hold up the end."""
-    head = b"POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    head = b"POST /cgi-bin/stable_token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
     waiting = asyncio.create_task(raw_request(simulator, head, wait=30))
     await asyncio.sleep(0.1)
     async with asyncio.timeout(5):
@@ -212,7 +212,7 @@ async def test_closing_drops_a_request_that_waits(simulator: Simulator) -> None:
 
 async def test_a_body_over_the_cap_is_refused_unread(simulator: Simulator) -> None:
     """More than 32 MiB gets 413 from its announced length alone; exactly 32 MiB is still read."""
-    path = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+    path = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: "
     body = bytes(32 * 1024 * 1024)
     assert (await raw_request(simulator, path + b"33554432\r\n\r\n" + body)).startswith(b"HTTP/1.1 200 ")
     assert (await raw_request(simulator, path + b"33554433\r\n\r\n" + body + b"0")).startswith(b"HTTP/1.1 413 ")
@@ -328,7 +328,8 @@ async def test_json_bodies_are_read_strictly(
 async def test_a_json_body_needs_no_label(simulator: Simulator) -> None:
     """A POST without a Content-Type is taken as JSON."""
     body = json.dumps(credentials(simulator)).encode()
-    head = f"POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = "POST /cgi-bin/stable_token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     assert b'"access_token":' in await raw_request(simulator, head.encode() + body)
 
 

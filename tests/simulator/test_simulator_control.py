@@ -179,3 +179,59 @@ async def test_control_beyond_loopback_has_to_be_asked_for(host: str, control: b
         assert (await ask(sim, "GET", "/_sim/state", headers=headers))[0] == status
         said = "\n".join(introduction(sim, None))
         assert (f"{sim.url}/_sim/faults" in said) is sim.controllable
+
+
+FOREIGN = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": ""},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+TOKEN_PATH = "/cgi-bin/token?grant_type=client_credential&appid={}&secret={}"
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+@pytest.mark.parametrize("path", [TOKEN_PATH, "/cgi-bin/material/get_materialcount", "/_sim/state", "/nowhere"])
+async def test_a_page_of_another_site_asks_nothing(sim: Simulator, headers: dict[str, str], path: str) -> None:
+    """Cross-site browser requests to the API are rejected like those to control: no token, no fault, no record."""
+    sim.fail("*", "html", times=None)
+    status, document = await ask(sim, "GET", path.format(sim.appid, sim.secret), headers=headers)
+    assert (status, set(document)) == (403, {"error"})
+    assert (sim.token_calls, sim.journal, sim.faults[0].used) == (0, [], 0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "localhost"},
+        {"Host": "[::1]:80"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+    ids=str,
+)
+async def test_a_client_of_this_machine_asks_what_it_likes(sim: Simulator, headers: dict[str, str]) -> None:
+    """A client that is no browser, and an address that a user types, get their token."""
+    status, document = await ask(sim, "GET", TOKEN_PATH.format(sim.appid, sim.secret), headers=headers)
+    assert (status, set(document)) == (200, {"access_token", "expires_in"})
+
+
+@pytest.mark.parametrize(
+    ("host", "control", "headers", "status"),
+    [
+        ("0.0.0.0", None, {"Host": "simulator:8080"}, 200),  # noqa: S104 - the point of the test
+        ("0.0.0.0", None, {"Sec-Fetch-Site": "cross-site"}, 403),  # noqa: S104 - the same
+        ("127.0.0.1", True, {"Host": "simulator:8080"}, 200),
+        ("127.0.0.1", False, {"Host": "simulator:8080"}, 403),
+    ],
+)
+async def test_beyond_loopback_any_host_name_may_lead_to_the_api(
+    host: str, control: bool | None, headers: dict[str, str], status: int
+) -> None:
+    """Containers call a simulator by names of their own, where it listens for them; pages of other sites stay out."""
+    async with Simulator(host=host, control=control) as sim:
+        assert (await ask(sim, "GET", TOKEN_PATH.format(sim.appid, sim.secret), headers=headers))[0] == status

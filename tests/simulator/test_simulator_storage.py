@@ -151,7 +151,7 @@ async def test_storage_judges_the_length_unread(sim: Simulator, header: str, ref
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         path = (await grant(sim, "p"))["url"].removeprefix(sim.url)
-        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
         async with asyncio.timeout(5):
             answer = await reader.readuntil(b"</Error>")
     finally:

@@ -1,6 +1,7 @@
 """How the applications of the README are used by others: what WeChat sends them, and what strangers do."""
 
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,17 @@ MEDIA = "/cgi-bin/media/get"
 NUMBER = "23456789012345678"
 
 
-def signature(token: str = TOKEN) -> dict[str, str]:
-    """The query of a message that WeChat signed."""
-    timestamp, nonce = "1700000000", "1234567"
+def signature(token: str = TOKEN, timestamp: str | None = None) -> dict[str, str]:
+    """The query of a message that WeChat signed, just now or at another time."""
+    timestamp, nonce = str(int(time.time())) if timestamp is None else timestamp, "1234567"
     digest = hashlib.sha1("".join(sorted((token, timestamp, nonce))).encode()).hexdigest()  # noqa: S324 - WeChat's own
     return {"signature": digest, "timestamp": timestamp, "nonce": nonce}
 
 
-def message(media_id: str, number: str = NUMBER) -> bytes:
+def message(media_id: str, number: str = NUMBER, encoding: str = "utf-8") -> bytes:
     """A voice as WeChat sends it."""
     return (
+        f"<?xml version='1.0' encoding='{encoding}'?>"
         "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o1]]></FromUserName>"
         "<CreateTime>1700000000</CreateTime><MsgType><![CDATA[voice]]></MsgType>"
         f"<MediaId><![CDATA[{media_id}]]></MediaId><Format><![CDATA[amr]]></Format><MsgId>{number}</MsgId></xml>"
@@ -52,7 +54,8 @@ async def use_the_bot(app: web.Application, sim: Simulator, wx: WxSession, voice
         assert all(entry.path != MEDIA for entry in sim.journal)
         sim.fail(MEDIA, "delay-200ms")
         deliveries = [message(media_id)] * 3 + [message("gone", "1"), message(other_id, "2")]
-        others = [message(media_id, "../4"), b"<xml><MsgType>text</MsgType><MsgId>3</MsgId></xml>"]
+        others = [message(media_id, number) for number in ("../4", "9" * 300, "")]
+        others.append(b"<xml><MsgType>text</MsgType><MsgId>3</MsgId></xml>")
         for body in deliveries + others:
             assert await _post(client, body, signature()) == (200, "success")
     downloads = [entry.query["media_id"] for entry in sim.journal if entry.path == MEDIA]
@@ -63,18 +66,27 @@ async def use_the_bot(app: web.Application, sim: Simulator, wx: WxSession, voice
 
 async def _be_a_stranger(client: TestClient[Any, Any]) -> None:
     """Who does not know the token gets nothing; who repeats a signature gets no further with what he writes."""
+    now = int(time.time())
+    never = ("", "soon", "9" * 5000, f"{now}.5", f"-{now}")
     bomb = b'<!DOCTYPE xml [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]><xml><MsgType>&b;</MsgType></xml>'
     for query, status, text in (
         ({}, 403, "403: Forbidden"),
         (signature("guessed"), 403, "403: Forbidden"),
         ({**signature(), "signature": "\u00e9"}, 403, "403: Forbidden"),
-        (signature(), 200, "7412"),
+        *((signature(timestamp=str(now + away)), 403, "403: Forbidden") for away in (-400, 400, -(10**9))),
+        *((signature(timestamp=wrong), 403, "403: Forbidden") for wrong in never),
+        *((signature(timestamp=str(now + away)), 200, "7412") for away in (-200, 0, 200)),
     ):
         async with client.get("/wechat", params={**query, "echostr": "7412"}) as reply:
             assert (reply.status, await reply.text()) == (status, text)
     assert (await _post(client, message("any"), signature("guessed")))[0] == 403
+    assert (await _post(client, message("any"), signature(timestamp=str(now - 400))))[0] == 403
     for body, status in ((bomb, 400), (b"<xml>", 400), (b"", 400), (b"x" * 70_000, 413)):
         assert (await _post(client, body, signature()))[0] == status
+    for encoding in ("x-nothing", "gbk", "zlib", "idna", "utf-16", ""):
+        assert (await _post(client, message("any", encoding=encoding), signature()))[0] == 400
+    for body in (message(""), message("any").replace(b"MediaId", b"OtherId")):
+        assert (await _post(client, body, signature()))[0] == 400
 
 
 async def use_the_app(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
@@ -89,3 +101,6 @@ async def use_the_app(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
         assert (missing.status_code, [*missing.json()]) == (404, ["error", "hint", "hint_zh"])
         text = await client.post("/posters", files={"file": ("notes.txt", b"no image", "text/plain")})
         assert text.status_code == 422
+        for form in ({"file": "poster.png"}, {}):  # a path on the server, and nothing
+            refused = await client.post("/posters", data=form)
+            assert (refused.status_code, len(sim.materials)) == (422, 1)

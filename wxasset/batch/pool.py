@@ -4,7 +4,7 @@ import asyncio
 import reprlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,7 +16,7 @@ from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAsset
 from wxasset.errors.classify import is_throttled, stops_everything
 from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
 from wxasset.transfer.event_loop import LoopGuard, is_cancellation
-from wxasset.transfer.progress import Throttle
+from wxasset.transfer.progress import Throttle, check_progress
 
 __all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]
 
@@ -24,6 +24,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final[Any] = object()
+_ENTER: Final = "A batch is used as `async with batch as outcomes:`, with `async for outcome in outcomes:` inside."
 
 
 @frozen
@@ -163,6 +164,7 @@ class Batch(Generic[T, R]):
         *,
         concurrency: int,
         progress: Progress | None = None,
+        before: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """Prepare a batch; no item is read before the block is entered.
 
@@ -172,6 +174,7 @@ class Batch(Generic[T, R]):
             do: The function for one item; its `WxAssetError` becomes a `Failed`.
             concurrency: The most items under way at once.
             progress: Told how far it has come.
+            before: A check made when the block is entered, before any item is read.
         """
         if isinstance(items, str | bytes | bytearray | memoryview):
             raise UsageError("A batch is made of many items, not of a single text.")
@@ -179,8 +182,10 @@ class Batch(Generic[T, R]):
             raise UsageError(f"A batch is made of an iterable or an async iterable; not of {type(items).__name__}.")
         if type(concurrency) is not int or concurrency < 1:
             raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
+        check_progress(progress)
         self._items = items
         self._do = do
+        self._before = before
         self._limiter = ConcurrencyLimiter(concurrency)
         self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
         self._under_way = 0
@@ -194,6 +199,8 @@ class Batch(Generic[T, R]):
     async def __aenter__(self) -> AsyncIterator[R | Failed[T] | NotTried[T]]:
         if self._group is not None:
             raise UsageError("A batch is run once; call again for another one.")
+        if self._before is not None:
+            await self._before()
         # What is done waits here for whoever iterates, and nothing is begun while it is full.
         self._give, self._take = anyio.create_memory_object_stream[R | Failed[T] | NotTried[T]](self._concurrency)
         self._guard.require_same()
@@ -217,6 +224,16 @@ class Batch(Generic[T, R]):
         finally:
             self._give.close()
             self._take.close()
+
+    def __aiter__(self) -> NoReturn:
+        """Raise `UsageError`: items in progress are cancelled where the block is left, so there has to be one."""
+        raise UsageError(_ENTER)
+
+    def __await__(self) -> NoReturn:
+        """Raise `UsageError`, as for iteration."""
+        raise UsageError(_ENTER)
+
+    __iter__ = __aiter__
 
     async def _next(self) -> R | Failed[T] | NotTried[T]:
         self._guard.require_same()

@@ -48,10 +48,10 @@ def _or_none(url: str | None) -> str | None:
     return url or None
 
 
-def known_type(instance: Upload[object], attribute: "Attribute[str]", value: str) -> None:
+def known_type(instance: Upload[object], attribute: "Attribute[str]", value: object) -> None:
     """Raise `SourceError` for a media type not supported by the endpoint."""
     del attribute
-    if value not in instance.limits:
+    if not isinstance(value, str) or value not in instance.limits:
         types = ", ".join(instance.limits)
         raise SourceError(
             f"There is no media type {value!r}.",
@@ -66,7 +66,7 @@ class AddedMaterial:
     Attributes:
         media_id: Id in the library.
         url: URL, usable inside Tencent's domains; None if WeChat sends none (voice, video).
-        reconciled: Whether the response was lost and the material was found in the library by its name and time.
+        reconciled: Whether the response was lost and the material was found in the library.
     """
 
     media_id: str = field(validator=min_len(1))

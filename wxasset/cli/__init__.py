@@ -1,12 +1,13 @@
-"""The command line: `wxasset COMMAND`. Built on the public face; nothing imports it.
+"""The command line: `wxasset COMMAND`. Built on the public API; no other package imports it.
 
-A command is a function in a module of its kind, which returns its exit status (`exits`), works through `work.perform`
-or `work.run_report`, and is registered here.
+A command is a function in `commands`. It returns its exit status (`runtime.exit_codes`), works through
+`runtime.runner`, and is registered here.
 """
 
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from cyclopts import App, CycloptsError
 
@@ -27,15 +28,18 @@ from wxasset.cli.runtime.exit_codes import CLOSED_PIPE, EXIT_CODES, Exit, exit_o
 from wxasset.cli.runtime.help import helped
 from wxasset.cli.runtime.language import check_language
 from wxasset.cli.runtime.output import drop_stdout, drop_unwritable, open_closed
-from wxasset.errors import WxAssetError
+from wxasset.errors import Hint, WxAssetError
 
 __all__ = ["app", "run"]
 
+_ENVIRONMENT: Final = """Environment:
+  WXASSET_LANG  language of hints, notes, questions and findings: en or zh; by default that of the locale
+"""
 
 app: App = App(
     name="wxasset",
     help="Tools of the wxasset SDK for WeChat media assets. Try: wxasset demo",
-    help_epilogue=EXIT_CODES,
+    help_epilogue=f"{EXIT_CODES}\n{_ENVIRONMENT}",
     help_format="plaintext",
     console=output_console(),
     version=__version__,
@@ -59,7 +63,7 @@ app.command(helped(demo_command), name="demo", usage="Usage: wxasset demo [OPTIO
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit status; every expected failure is told on stderr."""
+    """Run a command and return its exit status; every expected failure is reported on stderr."""
     open_closed()
     prepare_output()
     as_json = "--json" in arguments
@@ -67,13 +71,13 @@ def run(arguments: Sequence[str]) -> int:
         check_language()
         status: int | None = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
-    except BrokenPipeError:  # of stdout; those of the network have become errors of this package
+    except BrokenPipeError:  # of stdout; network failures are errors of this package
         drop_stdout()
         return CLOSED_PIPE
-    except KeyboardInterrupt:  # at a question, say; what is under way in an event loop ends in order
-        note("Stopped by SIGINT.", as_json=as_json)
+    except KeyboardInterrupt:  # at a question, for example; an event loop handles its own signals
+        note(Hint("Stopped by SIGINT.", "已被 SIGINT 中止。"), as_json=as_json)
         return 128 + signal.SIGINT
-    except (CycloptsError, WxAssetError, OSError) as error:  # the last: a file that vanished on the way, a full disk
+    except (CycloptsError, WxAssetError, OSError) as error:  # the last: a vanished file, a full disk
         drop_unwritable()
         tell(error, as_json=as_json)
         return Exit.USAGE if isinstance(error, CycloptsError) else exit_of(error)

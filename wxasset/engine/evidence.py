@@ -74,8 +74,8 @@ class Evidence:
 
     @property
     def thorough(self) -> bool:
-        """True if it was read far enough to conclude absence."""
-        return self.pager.ended or self._older > _BEYOND
+        """True if it was read far enough to conclude absence; in another order it may be listed anywhere."""
+        return self.pager.ended or (self._older > _BEYOND and self.flaw is None)
 
     @property
     def whole(self) -> bool:

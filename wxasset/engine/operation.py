@@ -12,7 +12,7 @@ from wxasset.tokens.token import Token
 from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Delivery, Request, Timeouts
-from wxasset.transfer.progress import Progress
+from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.source import Source
 
@@ -49,6 +49,10 @@ class Operation:
     def marked(self) -> bool:
         """True if no other upload has the name of this one."""
         return self.pending is not None and self.pending.marked
+
+    def __attrs_post_init__(self) -> None:
+        """Check the callback before anything is sent."""
+        check_progress(self.progress)
 
     def reporting(self, progress: Progress | None) -> "Operation":
         """Return this operation with another progress callback."""

@@ -56,8 +56,10 @@ class ServerClock:
 
     def tell(self, date: float | None) -> None:
         """Take in a Date header; one that agrees to a second changes nothing, so that ages stay exact."""
+        if date is None:
+            return
         self._asked, now = time.monotonic(), self.now()
-        if date is not None and (now is None or abs(date - now) > _SECOND):
+        if now is None or abs(date - now) > _SECOND:
             self._told = date, time.monotonic()
 
     def now(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from attrs import define, evolve, field, frozen, validators
+from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import Effect, Route
 from wxasset.errors import (
@@ -19,6 +19,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.classify import is_turned_away, never_reached_server
+from wxasset.wire.checks import number
 
 __all__ = [
     "Action",
@@ -58,11 +59,11 @@ class RetryPolicy:
         wait_jitter: The random share of each wait, from 0 to 1.
     """
 
-    attempts: int = field(default=3, validator=validators.ge(1))
-    timeout: float = field(default=120.0, validator=validators.gt(0))
-    wait_initial: float = field(default=0.5, validator=validators.ge(0))
-    wait_max: float = field(default=8.0, validator=validators.ge(0))
-    wait_jitter: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
+    attempts: int = field(default=3, validator=number(at_least=1, whole=True))
+    timeout: float = field(default=120.0, validator=number(above=0))
+    wait_initial: float = field(default=0.5, validator=number(at_least=0))
+    wait_max: float = field(default=8.0, validator=number(at_least=0))
+    wait_jitter: float = field(default=1.0, validator=number(at_least=0, at_most=1))
 
     def wait(self, number: int, chance: float) -> float:
         """Return the seconds to wait after attempt `number`, counted from 1.

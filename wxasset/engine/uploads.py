@@ -7,9 +7,10 @@ the mark in its name; without a mark by its name, its time and its bytes, if no 
 import re
 from typing import Final, Literal
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from wxasset.calls.materials import MaterialItem
+from wxasset.wire.checks import choice, flag, number
 
 __all__ = ["MARK_LETTERS", "UploadPolicy", "Window", "mark_in", "polls"]
 
@@ -45,11 +46,11 @@ class UploadPolicy:
             second copy does no harm.
     """
 
-    reconcile: Literal["search", "raise"] = field(default="search", validator=validators.in_(("search", "raise")))
-    visibility: float = field(default=3.0, validator=[validators.ge(0), validators.le(600)])
-    settle: float = field(default=30.0, validator=[validators.ge(0), validators.le(600)])
-    unique_names: bool = False
-    unlisted: Literal["raise", "resend"] = field(default="raise", validator=validators.in_(("raise", "resend")))
+    reconcile: Literal["search", "raise"] = field(default="search", validator=choice("search", "raise"))
+    visibility: float = field(default=3.0, validator=number(at_least=0, at_most=600))
+    settle: float = field(default=30.0, validator=number(at_least=0, at_most=600))
+    unique_names: bool = field(default=False, validator=flag)
+    unlisted: Literal["raise", "resend"] = field(default="raise", validator=choice("raise", "resend"))
 
 
 @frozen(kw_only=True)

@@ -32,7 +32,7 @@ in English and Chinese.
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
-from attrs import define, field, fields
+from attrs import define, field
 
 from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
@@ -121,8 +121,11 @@ class UndeletedFile(Protocol):
         ...
 
 
-def _rebuild(cls: "type[WxAssetError]", values: dict[str, Any]) -> "WxAssetError":
-    return cls(**values)
+def _rebuild(cls: "type[WxAssetError]", values: dict[str, Any], args: tuple[Any, ...] = ()) -> "WxAssetError":
+    """Restore an error without `__init__`, as a subclass outside of this package may have its own."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(values)
+    return error
 
 
 @define(eq=False, slots=False)
@@ -148,9 +151,8 @@ class WxAssetError(Exception):
         return f"{self.message} {self.hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by name: the default rebuilds from positions, which keyword-only fields refuse."""
-        values = {field.alias: getattr(self, field.name) for field in fields(type(self)) if field.init}
-        return _rebuild, (type(self), values)
+        """Pickle by name, with the notes: the default rebuilds from positions, which keyword-only fields refuse."""
+        return _rebuild, (type(self), dict(self.__dict__), self.args)
 
 
 class UsageError(WxAssetError, ValueError):

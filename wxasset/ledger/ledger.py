@@ -44,6 +44,8 @@ class Ledger:
         Args:
             path: Where it is; its directory has to exist.
         """
+        if not isinstance(path, str | bytes | os.PathLike):
+            raise UsageError(f"path= must be the path of a file, not {type(path).__name__}.")
         self.path: str = os.fsdecode(path)
         self._database: Database | None = None
         self._busy: set[UploadKey] = set()

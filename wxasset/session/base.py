@@ -17,7 +17,7 @@ from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
-from wxasset.session.options import Options
+from wxasset.session.options import Options, check_call, check_http
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore, run_shielded
@@ -119,6 +119,7 @@ class Session:
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
         check_ledger(ledger)
+        check_http(http)
         self._ledger = ledger
         if isinstance(tokens, TokenCache) and store is not None:
             raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
@@ -315,6 +316,7 @@ class Session:
             UsageError: The arguments do not fit the kind of call.
             WxAssetError: Anything that went wrong.
         """
+        check_call(call)
         if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
             raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
         if media is not None and isinstance(call, Upload):

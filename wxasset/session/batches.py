@@ -2,8 +2,9 @@
 
 import os
 import reprlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
@@ -11,7 +12,7 @@ from attrs import evolve, field, frozen
 from wxasset.batch.pool import Batch, Failed, NotTried, Progress, Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, News, Video
-from wxasset.errors import DestinationError
+from wxasset.errors import DestinationError, UsageError
 from wxasset.ledger.ensure import NewMaterial
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Added", "Bulk", "Deleted", "Fetched"]
 
 
-R = TypeVar("R")
 T = TypeVar("T", bound=Media | NewMaterial)
 
 
@@ -176,7 +176,10 @@ class Bulk(Ensuring):
             session = self._observed(work)
             return Fetched(media_id, await session.get_material(media_id, to, progress=work.received, fsync=fsync))
 
-        return _into(to, Batch(media_ids, get, concurrency=concurrency, progress=progress))
+        if not isinstance(to, str | os.PathLike):
+            raise UsageError(f"to= must be a directory for many materials, not {type(to).__name__}.")
+        check = partial(_check_directory, to)
+        return Batch(media_ids, get, concurrency=concurrency, progress=progress, before=check)
 
     def del_materials(
         self,
@@ -223,12 +226,7 @@ def _described(item: Media | NewMaterial, title: str | None, introduction: str |
     )
 
 
-@asynccontextmanager
-async def _into(
-    directory: str | os.PathLike[str], batch: Batch[str, R]
-) -> AsyncGenerator[AsyncIterator[R | Failed[str] | NotTried[str]], None]:
+async def _check_directory(directory: str | os.PathLike[str]) -> None:
     """Look for the directory first: to a path, one material after the other would replace its predecessor."""
     if not await run_in_thread(os.path.isdir, directory):
         raise DestinationError(f"{os.fspath(directory)} is no directory.")
-    async with batch as outcomes:
-        yield outcomes

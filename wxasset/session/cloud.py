@@ -31,7 +31,7 @@ from wxasset.errors import StorageError, UsageError
 from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
-from wxasset.transfer.progress import Progress
+from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
 
@@ -79,6 +79,7 @@ class CloudFiles(Session):
             RequestError: The network failed, on each attempt. The file may be there nevertheless: uploading it again
                 is harmless.
         """
+        check_progress(progress)
         start = StartUpload(env=env, path=path)
         source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._engine.limits)
         try:
@@ -119,7 +120,7 @@ class CloudFiles(Session):
         Raises:
             WxAssetError: Not one request was answered; the error is that of the first.
         """
-        if max_age < 1:
+        if type(max_age) is not int or max_age < 1:
             raise UsageError(f"max_age= is a number of seconds from 1; not {max_age!r}.")
         asking = Asking(
             lambda batch: BatchDownloadFile(
@@ -161,6 +162,7 @@ class CloudFiles(Session):
             StorageError: Object storage refused it.
             WxAssetError: Anything else that went wrong.
         """
+        check_progress(progress)
         call = BatchDownloadFile(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
 
         async def link() -> FetchFile:

@@ -9,7 +9,7 @@ from wxasset.errors import UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
-from wxasset.transfer.progress import Progress
+from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.source import Media
 
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ class Ensuring(Materials):
 
         It is sent under a name with a mark that is made of its bytes ("poster-k7m2xq9dh3wa.png"). Where an answer was
         lost, or a process died while it sent, the library is searched for that name before anything is sent again;
-        what is found was made of the same bytes, whoever sent them. What is not listed `UploadPolicy.settle` seconds
-        after it began, and `UploadPolicy.visibility` seconds after it was given up (or after this call found that its
-        process had died), counts as never added: a material that WeChat makes later than that is there twice in the
-        end. Choose up to 600 seconds where that matters more than the wait.
+        what is found was made of the same bytes, whoever sent them. What a list proves to be absent
+        `UploadPolicy.settle` seconds after it began, and `UploadPolicy.visibility` seconds after it was given up (or
+        after this call found that its process had died), counts as never added: a material that WeChat makes later
+        than that is there twice in the end. Choose up to 600 seconds where that matters more than the wait. A list
+        proves absence if it is sorted and complete, and has no other material of unknown origin of that time.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html
 
@@ -99,6 +100,7 @@ class Ensuring(Materials):
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent."""
+        check_progress(progress)
         upload = EnsuredUpload.of(
             new,
             kind,

@@ -1,7 +1,7 @@
 """The verbs of permanent materials and of images for articles."""
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from wxasset.calls.base import ListedType, MediaType
 from wxasset.calls.materials import (
@@ -21,8 +21,9 @@ from wxasset.calls.materials import (
 )
 from wxasset.calls.object_storage import FetchLink
 from wxasset.engine.pager import Pager
-from wxasset.errors import UploadOutcomeUnknown, UsageError
+from wxasset.errors import UploadOutcomeUnknown, UsageError, WxAssetError
 from wxasset.session.base import Session
+from wxasset.session.opening import OpenMaterial
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
@@ -110,8 +111,7 @@ class Materials(Session):
         async with self._noting(media_id):
             return await self._engine.download(call, sink, progress)
 
-    @asynccontextmanager
-    async def open_material(self, media_id: str) -> AsyncGenerator[News | Video | MaterialStream, None]:
+    def open_material(self, media_id: str) -> AbstractAsyncContextManager[News | Video | MaterialStream]:
         """Fetch a permanent material and keep its bytes in your hands, inside an ``async with``.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
@@ -126,6 +126,10 @@ class Materials(Session):
             MediaNotFoundError: There is no such material.
             WxAssetError: Any other failure.
         """
+        return OpenMaterial(lambda: self._opened(media_id))
+
+    @asynccontextmanager
+    async def _opened(self, media_id: str) -> AsyncGenerator[News | Video | MaterialStream, None]:
         async with AsyncExitStack() as stack:
             async with self._noting(media_id):
                 material = await stack.enter_async_context(self._engine.open(GetMaterial(media_id=media_id)))
@@ -204,6 +208,8 @@ class Materials(Session):
     async def iter_materials(
         self,
         type: ListedType,  # noqa: A002 - WeChat's own name for it
+        *,
+        offset: int = 0,
     ) -> AsyncGenerator[MaterialItem, None]:
         """Iterate over all materials of a type, the newest first, 20 to a request.
 
@@ -211,11 +217,23 @@ class Materials(Session):
 
         Args:
             type: As in `list_materials`.
+            offset: How many to pass over, such as the number in the error of an iteration that broke off.
+
+        Raises:
+            WxAssetError: A page could not be listed. The message says how many materials came before, and with which
+                `offset` to continue.
         """
-        pager = Pager()
+        pager, given = Pager(offset=offset), 0
         while not pager.ended:
-            page = await self.list_materials(type, offset=pager.offset)
+            try:
+                page = await self.list_materials(type, offset=pager.offset)
+            except UsageError:
+                raise
+            except WxAssetError as error:
+                error.message += f" {given} materials came before; continue with offset={pager.offset}."
+                raise
             for item in pager.take(page):
+                given += 1
                 yield item
 
     async def upload_image(
@@ -248,16 +266,17 @@ class Materials(Session):
     async def resolve_upload(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
         """Find out later whether an upload happened whose outcome was unknown; `error.resolve(wx)` is the same.
 
-        The newest materials are searched for its name in the time of the attempt, back to when it was made.
+        The newest materials are searched for its mark, else for its name, time and bytes.
 
         Args:
             error: What was raised, also in another process: it pickles.
 
         Returns:
-            The material, or None where the library does not have it.
+            The material, or None if the list proves that the library does not have it.
 
         Raises:
-            UploadOutcomeUnknown: It cannot be told: several materials may be it, or too many have been added since.
+            UploadOutcomeUnknown: Still unknown: several materials may be it, too many have been added since, the list
+                does not prove that it is absent, or `RetryPolicy.timeout` has passed.
             UsageError: WeChat has no list of such uploads.
             WxAssetError: The library could not be listed.
         """

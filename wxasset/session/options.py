@@ -4,15 +4,31 @@ from typing import Any
 
 from attrs import asdict, fields, frozen
 
+from wxasset.calls.base import Call
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import UsageError
 from wxasset.instrumentation.hooks import Hooks
-from wxasset.transfer.http import Timeouts
+from wxasset.transfer.http import ClientSession, Timeouts
 from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
 
-__all__ = ["Options"]
+__all__ = ["Options", "check_call", "check_http"]
+
+
+def check_http(http: object) -> None:
+    """Raise `UsageError` unless it is a session of aiohttp or None."""
+    if http is not None and not isinstance(http, ClientSession):
+        what = f"the class {http.__name__}" if isinstance(http, type) else type(http).__name__
+        raise UsageError(f"http= must be an aiohttp.ClientSession, not {what}.")
+
+
+def check_call(call: object) -> None:
+    """Raise `UsageError` unless it is an instance of a declared call."""
+    if isinstance(call, type):
+        raise UsageError(f"{call.__name__} is a class: pass an instance, {call.__name__}(...).")
+    if not isinstance(call, Call):
+        raise UsageError(f"The call must be an instance of a Call class, not {type(call).__name__}.")
 
 
 @frozen

@@ -8,7 +8,7 @@ from typing import Self
 
 from aiohttp import web
 
-from wxasset.simulator.control_api import PREFIX, ControlApi, is_loopback
+from wxasset.simulator.control_api import PREFIX, ControlApi
 from wxasset.simulator.controls import Controls
 from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
@@ -17,6 +17,7 @@ from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.senders import is_loopback, reason_to_reject
 from wxasset.simulator.state.account import Account, Article, JournalEntry, Material, TemporaryMedia
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import LinkTable
@@ -46,7 +47,9 @@ class Simulator(Controls):
         expires_in: Lifetime of a token in seconds (wire reference 1.1).
         clock: Returns the time in unix seconds; None is the system's clock.
         options: Switches of the service's behaviour; None takes every default. Can be replaced at any time.
-        control: Allow control over HTTP below `/_sim/`; None allows it on loopback only.
+        control: Allow control over HTTP below `/_sim/`; None allows it on loopback only. True also accepts any Host
+            header; otherwise, on loopback, requests for other host names are rejected with 403. Requests sent by a
+            browser for a page of another site are always rejected.
     """
 
     def __init__(
@@ -81,7 +84,8 @@ class Simulator(Controls):
         schedule = FaultSchedule(ENDPOINTS, self._is_link)
         self._shared = SharedState(account=account, schedule=schedule)
         self._controllable = is_loopback(host) if control is None else control
-        self._control = ControlApi(self, self._shared, allowed=self._controllable, any_host=control is True)
+        self._any_host = control is True or not is_loopback(host)
+        self._control = ControlApi(self, self._shared, allowed=self._controllable)
 
     def __enter__(self) -> Self:
         background = BackgroundLoop()
@@ -306,6 +310,9 @@ class Simulator(Controls):
         return self._account.links.owns(path) or object_storage.owns(path)
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
+        reason = reason_to_reject(http, any_host=self._any_host)
+        if reason is not None:
+            return web.json_response({"error": reason}, status=403)
         if http.path.startswith(PREFIX):
             return await self._control.serve(http)
         task: asyncio.Task[object] | None = asyncio.current_task()

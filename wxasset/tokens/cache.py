@@ -56,6 +56,13 @@ class _Flight:
     error: Exception | None = None
 
 
+def _check(name: str, value: object, method: str, kind: str) -> None:
+    """Raise `UsageError` for an object of another kind; without its value, which may be a token."""
+    if isinstance(value, type) or not callable(getattr(value, method, None)):
+        what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise UsageError(f"{name}= must be {kind}, not {what}.")
+
+
 class TokenCache:
     """An access token shared by the tasks of a session, by sessions, and through a store by processes and hosts.
 
@@ -79,6 +86,9 @@ class TokenCache:
             now: A monotonic clock in seconds, for the lifetime of tokens.
             clock: Unix time in seconds, for the records in a store.
         """
+        _check("tokens", source, "fetch", 'a token source, such as StaticToken("...")')
+        if store is not None:
+            _check("store", store, "load", 'a TokenStore, such as FileTokenStore("tokens.json")')
         self.source = source
         self._now = now
         self._clock = clock

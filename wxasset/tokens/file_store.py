@@ -14,12 +14,13 @@ from typing import Any, Final, TypeVar
 import anyio
 from attrs import define, field
 
-from wxasset.errors import Hint, TokenStoreError
+from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import FileLock
 from wxasset.transfer.private_files import CREATE, UnsafeFileError, open_private
 from wxasset.transfer.threads import run_in_thread
+from wxasset.wire.checks import check_number
 from wxasset.wire.limits import MIB
 
 __all__ = ["FileTokenStore"]
@@ -135,6 +136,9 @@ class FileTokenStore:
             now: A clock in seconds, never set back.
             sleep: Waits for a number of seconds.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(f"path= must be the path of a file, not {type(path).__name__}.")
+        check_number("wait", wait, at_least=0)
         self._path, self._wait = Path(path), wait
         self._now, self._sleep = now, sleep
 

@@ -20,6 +20,7 @@ from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
 from wxasset.tokens.redis_records import ForeignValueError
 from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
+from wxasset.wire.checks import check_number
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -109,9 +110,10 @@ class RedisTokenStore:
         if place is None:
             del url  # a crash reporter would show it, and the password in it
             raise UsageError("RedisTokenStore needs a URL such as redis://:password@host:6379/0, or client=.")
-        if timeout <= 0 or lease_seconds <= 0:
-            del url
-            raise UsageError("timeout= and lease_seconds= are more than 0 seconds.")
+        del url
+        check_number("timeout", timeout, above=0)
+        check_number("lease_seconds", lease_seconds, above=0)
+        check_number("wait", wait, at_least=0)
 
     async def load(self, key: str) -> TokenRecord | None:
         """Return the newest record, also an expired one; None if it is missing or damaged.

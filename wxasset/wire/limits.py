@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
+
+from wxasset.wire.checks import flag, number
 
 __all__ = ["ADD_MATERIAL", "CLOUD_FILE", "KIB", "MIB", "UPLOAD_IMAGE", "UPLOAD_MEDIA", "Limits", "UploadLimit"]
 
@@ -90,8 +92,8 @@ class Limits:
             videos and cloud files are larger.
     """
 
-    check_size: bool = True
-    check_format: bool = True
-    max_spool: int = 1024 * MIB
-    max_reply: int = 32 * MIB
-    max_download: int = 1024 * MIB
+    check_size: bool = field(default=True, validator=flag)
+    check_format: bool = field(default=True, validator=flag)
+    max_spool: int = field(default=1024 * MIB, validator=number(at_least=0, whole=True))
+    max_reply: int = field(default=32 * MIB, validator=number(at_least=0, whole=True))
+    max_download: int = field(default=1024 * MIB, validator=number(at_least=0, whole=True))

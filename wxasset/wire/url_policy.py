@@ -6,12 +6,14 @@ network.
 
 import ipaddress
 import re
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 from yarl import URL
 
-from wxasset.errors import UnsafeURLError
+from wxasset.errors import UnsafeURLError, UsageError
+from wxasset.wire.checks import flag, number
 
 __all__ = ["DownloadPolicy", "check_link", "check_redirect", "may_connect"]
 
@@ -28,12 +30,23 @@ MEDIA_HOSTS: Final = (
 )
 _NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
 """Host names treated as IPv4 addresses by some resolvers: 127.1, 0x7f.1, 0177.0.0.1."""
+_PATTERN: Final = re.compile(r"(\*\.)?[\w.-]+|[0-9A-Fa-f:.]+")
 _PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _FAKE: Final = ipaddress.ip_network("198.18.0.0/15")
 """Addresses by which Clash and Surge (fake-ip) stand for any host name; the real ones are known to them alone."""
 _TUNNELS: Final = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
 """6to4, Teredo, local NAT64 and IPv4-compatible addresses: each contains an IPv4 address reachable through a relay."""
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise UsageError(f"hosts= must be a tuple of host names, such as {MEDIA_HOSTS[:1]}, not {value!r}.")
+    hosts = tuple(value)
+    for host in hosts:
+        if not isinstance(host, str) or not _PATTERN.fullmatch(host):
+            raise UsageError(f"hosts= must have host names such as '*.qq.com' without scheme and port, not {host!r}.")
+    return hosts
 
 
 @frozen(kw_only=True)
@@ -48,9 +61,9 @@ class DownloadPolicy:
         max_redirects: Maximum number of redirects; each one is checked.
     """
 
-    hosts: tuple[str, ...] = field(default=MEDIA_HOSTS)
-    allow_private_hosts: bool = False
-    max_redirects: int = field(default=3, validator=validators.ge(0))
+    hosts: tuple[str, ...] = field(default=MEDIA_HOSTS, converter=_hosts)
+    allow_private_hosts: bool = field(default=False, validator=flag)
+    max_redirects: int = field(default=3, validator=number(at_least=0, whole=True))
 
     def is_media_host(self, host: str) -> bool:
         """Return whether a host is one of `hosts`."""

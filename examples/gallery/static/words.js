@@ -19,6 +19,7 @@ const WORDS = {
       unsure: "WeChat did not respond in time. Check whether the picture is in the library before you upload it again.",
       wechat: "WeChat could not be reached, or refused this server. Try again; if the error remains, tell the operator.",
       network: "The server could not be reached. Check your connection and try again.",
+      closed: "Open the gallery with the address that it printed last.",
       other: "Something went wrong. Reload the page and try again.",
     },
   },
@@ -38,12 +39,13 @@ const WORDS = {
       unsure: "微信未及时响应。再次上传前，请先查看素材库中是否已有这张图片。",
       wechat: "无法连接微信，或微信拒绝了本服务器的请求。请重试；若仍然失败，请联系管理员。",
       network: "无法连接服务器，请检查网络后重试。",
+      closed: "请用图库最近打印的地址打开。",
       other: "出错了，请刷新页面后重试。",
     },
   },
 };
 
-const KINDS = { 0: "network", 404: "gone", 413: "large", 422: "file", 429: "later", 502: "wechat", 503: "later", 504: "unsure" };
+const KINDS = { 0: "network", 401: "closed", 404: "gone", 413: "large", 422: "file", 429: "later", 502: "wechat", 503: "later", 504: "unsure" };
 
 export let language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 if (!Object.hasOwn(WORDS, language)) language = "en";

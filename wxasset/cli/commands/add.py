@@ -1,4 +1,4 @@
-"""`wxasset add` and `wxasset image`: files go up."""
+"""Commands `wxasset add` and `wxasset image`: upload files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ _FILES: Final = Parameter(negative="", show_default=False)
 
 @frozen(kw_only=True)
 class _Words:
-    """Options given along with files."""
+    """Options describing the files."""
 
     type: Kind | None
     title: str | None
@@ -34,7 +34,7 @@ class _Words:
     filename: str | None
 
     async def material_of(self, file: str) -> AddMaterial:
-        """The call that adds a file; a video without a title gets the name of its file."""
+        """Return the call to add a file; the title of a video defaults to the name of its file."""
         kind = self.type or await kind_of(Path(file))
         described = kind == "video" or self.title is not None or self.introduction is not None
         title = self.title or Path(file).stem
@@ -53,19 +53,19 @@ def add_command(
 ) -> int:
     """Add permanent materials to the library.
 
-    The type (image, voice, video, thumb) is told from the bytes of each file where it is not given; write ./image for
-    a file of that name.
+    The type (image, voice, video, thumb) is detected from the bytes of each file by default; write ./image for a file
+    named image.
 
     JSON keys: file, type, media_id, url, size, reconciled; with --dry-run: would, file, type, size.
 
     Args:
-        files: Perhaps a type, then files.
+        files: Files, optionally preceded by a type.
         type: The type of all files.
         title: The title of a video; the name of its file by default.
         introduction: The introduction of a video.
         filename: The name of a single file in the library; its own by default.
-        dry_run: Say what would be done, and do nothing.
-        options: What every command takes.
+        dry_run: Check the files and show the planned uploads; send nothing.
+        options: Options of every command.
     """
     if type is None and files and files[0] in _KINDS:
         type, files = next(kind for kind in _KINDS if kind == files[0]), files[1:]  # noqa: A001 - the same
@@ -87,7 +87,7 @@ def add_command(
         }
 
     async def work(wx: WxSession, report: Report) -> None:
-        # An upload that is broken off may leave a material whose id nobody knows.
+        # An interrupted upload may leave a material with an unknown id.
         await report.each(files, lambda file: add(wx, file, quiet=report.as_json), whole=True)
 
     async def would(file: str) -> Record:
@@ -107,14 +107,14 @@ def image_command(
 ) -> int:
     """Upload images for the bodies of articles, and print their URLs.
 
-    JPEG or PNG of less than 1 MiB; they do not count against the library, and nothing lists them. JSON keys: file,
-    url, size; with --dry-run: would, file, type, size.
+    They must be JPEG or PNG of less than 1 MiB. They do not count against the library, and WeChat does not list them.
+    JSON keys: file, url, size; with --dry-run: would, file, type, size.
 
     Args:
         files: Images.
         filename: The name to send a single file under; its own by default.
-        dry_run: Say what would be done, and do nothing.
-        options: What every command takes.
+        dry_run: Check the files and show the planned uploads; send nothing.
+        options: Options of every command.
     """
     _check_files(files, filename)
     call = UploadImage()
@@ -138,16 +138,16 @@ def image_command(
 
 def _check_files(files: Sequence[str], filename: str | None) -> None:
     if not files:
-        raise UsageError("There is no file to upload.")
+        raise UsageError("No file to upload was given.")
     if filename is not None and len(files) > 1:
-        raise UsageError("--filename is the name of a single file.")
+        raise UsageError(f"--filename names a single file, but {len(files)} files were given.")
 
 
 async def check_file(file: str, limit: UploadLimit | None, filename: str | None = None) -> int:
-    """Check a file as an upload does before it sends anything, and return its size in bytes.
+    """Check a file the way an upload does before sending, and return its size in bytes.
 
     Raises:
-        SourceError: It cannot be read, or is not what WeChat takes.
+        SourceError: The file cannot be read, or WeChat does not accept its format or size.
     """
     source = await open_source(file, filename=filename, size=None, limit=limit, limits=Limits())
     try:

@@ -1,4 +1,4 @@
-"""`wxasset batch`: many files go up, with a ledger, so that it can be run again until all are there."""
+"""Command `wxasset batch`: upload many files with a ledger; running it again completes the rest."""
 
 import shlex
 from collections import Counter
@@ -18,7 +18,7 @@ from wxasset.cli.runtime.inputs import DASHED, STDIO, Kind, files_of
 from wxasset.cli.runtime.progress import counting
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
-from wxasset.errors import QuotaExceededError
+from wxasset.errors import Hint, QuotaExceededError
 
 if TYPE_CHECKING:
     from wxasset import Ledger
@@ -30,16 +30,16 @@ __all__ = ["LEDGER", "OUTCOMES", "Outcome", "batch_command", "file_of", "outcome
 
 Outcome: TypeAlias = Added[NewMaterial] | Failed[NewMaterial] | NotTried[NewMaterial]
 OUTCOMES: Final = ("added", "skipped", "failed", "unknown", "not_tried")
-"""Every word for what became of a file; they stay."""
+"""Outcomes of a file; the words are a stable interface."""
 
 
 def file_of(outcome: Outcome) -> str:
-    """The file that it is about."""
+    """Return the file of an outcome."""
     return str(outcome.item.media)
 
 
 def outcome_of(outcome: Outcome) -> str:
-    """The word for it."""
+    """Return the word of `OUTCOMES` for an outcome."""
     if isinstance(outcome, Added):
         return "skipped" if outcome.skipped else "added"
     if isinstance(outcome, NotTried):
@@ -48,7 +48,7 @@ def outcome_of(outcome: Outcome) -> str:
 
 
 def record_of(outcome: Outcome) -> dict[str, Any]:
-    """Describe it by keys that stay."""
+    """Describe an outcome by stable keys."""
     added = outcome.material if isinstance(outcome, Added) else None
     error = None if isinstance(outcome, Added) else outcome.error
     return {
@@ -62,14 +62,19 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
 
 
 def summary(counts: Counter[str]) -> str:
-    """Say in one line what became of all of them."""
+    """Count the outcomes in one line."""
     return ", ".join(f"{counts[word]} {word.replace('_', ' ')}" for word in OUTCOMES if counts[word]) or "nothing to do"
 
 
+def _summary_zh(counts: Counter[str]) -> str:
+    return "，".join(f"{_OUTCOMES_ZH[word]} {counts[word]}" for word in OUTCOMES if counts[word]) or "无需处理"
+
+
+_OUTCOMES_ZH: Final = dict(zip(OUTCOMES, ("新增", "跳过", "失败", "未知", "未尝试"), strict=True))
 LEDGER: Final = "wxasset-ledger.db"
 _COLUMNS: Final = ("outcome", "media_id", "file")
 _PATIENCE: Final = 30.0
-"""Seconds for which uploads that were begun are waited for after a signal; a healthy one of 10 MiB takes a few."""
+"""Seconds to wait after a signal for uploads in progress; a healthy one of 10 MiB takes a few."""
 
 
 @frozen(kw_only=True)
@@ -86,13 +91,13 @@ class _Batch:
     account: str | None
 
     def material_of(self, file: str) -> NewMaterial:
-        """One of its files; a video is called by the name of its file."""
+        """Return the material of a file; the title of a video is the name of its file."""
         if self.type != "video":
             return NewMaterial(media=file)
         return NewMaterial(media=file, title=Path(file).stem, introduction=self.introduction)
 
     def again(self) -> str:
-        """The command that goes on where this one stopped."""
+        """Return the command to continue this batch."""
         words = ["wxasset", "batch", self.source, "--type", self.type, "--ledger", str(self.ledger.absolute())]
         words += ["--concurrency", str(self.concurrency)]
         words += ["--recursive"] if self.recursive else []
@@ -113,26 +118,26 @@ def batch_command(
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Add many permanent materials, and go on where that was interrupted.
+    """Add many permanent materials, and continue an interrupted batch.
 
-    What the ledger says is in the library is skipped, so that the same command goes on after Ctrl-C, a spent quota or
-    a crash, and adds nothing twice. The status is 3 where some files failed or were not tried.
+    Files in the library according to the ledger are skipped: after Ctrl-C, a spent quota or a crash the same command
+    continues, and adds no file twice. The exit status is 3 if some files failed or were not tried.
 
     JSON keys: outcome (added, skipped, failed, unknown, not_tried), file, media_id, url, kind, message; the last note
     has counts, ledger and resume. With --dry-run: would, file, type, size.
 
     Args:
-        source: A directory, of which the files that fit the type are taken; a file with a path on each line; or - for
-            such lines on stdin.
+        source: A directory (its files of the type are uploaded), a file with a path on each line, or - for such lines
+            on stdin.
         type: The type of all files.
-        ledger: The ledger; it is made if there is none.
-        concurrency: The most uploads under way at once.
-        recursive: Take the directories in the directory as well.
+        ledger: The ledger file; created if missing.
+        concurrency: The maximum number of concurrent uploads.
+        recursive: Include subdirectories.
         introduction: The introduction of videos; their title is the name of their file.
-        dry_run: Say what would be done, and do nothing; what the ledger has is not looked at.
-        options: What every command takes.
+        dry_run: Check the files and show the planned uploads; the ledger is not read, and no request is sent.
+        options: Options of every command.
     """
-    from wxasset import Ledger  # noqa: PLC0415 - with it comes SQLite, which other commands do without
+    from wxasset import Ledger  # noqa: PLC0415 - it imports SQLite, unused by other commands
 
     batch = _Batch(
         source=source,
@@ -163,7 +168,7 @@ def batch_command(
 
 @define
 class _Feed:
-    """Gives the materials of a batch one by one, until it is told to end."""
+    """Iterator over the materials of a batch; `ending` stops it."""
 
     batch: _Batch
     given: int = 0
@@ -178,7 +183,7 @@ class _Feed:
 
 
 async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report) -> None:
-    """Upload the files, and show what becomes of each; after a signal those that were begun come to their end."""
+    """Upload the files and show each outcome; after a signal only uploads in progress are completed."""
     feed, counts = _Feed(batch), Counter[str]()
     with anyio.CancelScope() as scope, counting(len(batch.files), quiet=report.as_json) as progress:
 
@@ -208,14 +213,16 @@ def _tell(outcome: Outcome, report: Report) -> None:
 
 
 def _sum_up(batch: _Batch, counts: Counter[str], report: Report, *, ending: bool) -> None:
-    text = f"{summary(counts)}; ledger: {batch.ledger}."
+    text, text_zh = f"{summary(counts)}; ledger: {batch.ledger}.", f"{_summary_zh(counts)}；台账：{batch.ledger}。"
     if any(isinstance(error, QuotaExceededError) for error in report.errors):
         text += f" The quota is spent: {len(report.left)} files are left."
+        text_zh += f"额度已用完，还有 {len(report.left)} 个文件。"
     unfinished = bool(report.left or report.errors)
-    if unfinished and not ending:  # after a signal that is said anyhow
-        text += f" To go on: {report.resume}"
+    if unfinished and not ending:  # after a signal the report names the command
+        text += f" To continue: {report.resume}"
+        text_zh += f"继续请执行：{report.resume}"
     report.note(
-        text,
+        Hint(text, text_zh),
         counts={word: counts[word] for word in OUTCOMES},
         ledger=str(batch.ledger),
         resume=report.resume if unfinished else None,

@@ -1,4 +1,4 @@
-"""`wxasset cloud put | get | rm | url`: files in the cloud storage of a Mini Program."""
+"""Commands `wxasset cloud put | get | rm | url`: files in the cloud storage of a Mini Program."""
 
 import os
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.help import helped
 from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, ids_of
 from wxasset.cli.runtime.progress import transfer
-from wxasset.cli.runtime.prompts import agreed, counted, listing
+from wxasset.cli.runtime.prompts import NOT_DELETED, agreed, counted, listing
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
-from wxasset.errors import DecodeError, UsageError, WxAssetError
+from wxasset.errors import DecodeError, Hint, UsageError, WxAssetError
 from wxasset.wire.error_replies import api_error
 from wxasset.wire.limits import CLOUD_FILE
 
@@ -31,7 +31,7 @@ __all__ = ["cloud"]
 
 cloud: App = App(name="cloud", help="Files in the cloud storage of a Mini Program.")
 
-_CHUNK: Final = 200  # ids that are deleted between two looks for a signal: four requests of 50, made at once
+_CHUNK: Final = 200  # ids deleted between two checks for a signal: four concurrent requests of 50
 
 
 @cloud.command(name="put", usage="Usage: wxasset cloud put ENV FILE... PATH [OPTIONS]")
@@ -43,21 +43,21 @@ def put_command(
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Upload files; what is at the path already is replaced.
+    """Upload files; an existing file at the path is replaced.
 
     JSON keys: file, path, fileid, size; with --dry-run: would, file, path, size.
 
     Args:
         env: The id of the cloud environment.
-        files_and_path: Files, and where they go: a path, or one that ends with / for a directory.
-        dry_run: Say what would be done, and do nothing.
-        options: What every command takes.
+        files_and_path: Files, then their path in the storage; a path ending with / is a directory.
+        dry_run: Check the files and show the planned uploads; send nothing.
+        options: Options of every command.
     """
     *files, to = files_and_path or ("",)
     if not files:
-        raise UsageError("There is no file to upload: wxasset cloud put ENV FILE... PATH.")
+        raise UsageError("No file to upload was given. Usage: wxasset cloud put ENV FILE... PATH.")
     if len(files) > 1 and not to.endswith("/"):
-        raise UsageError("Several files go to a directory: a PATH that ends with /.")
+        raise UsageError(f"Several files need a directory: end PATH with /, not {to}.")
 
     def path_of(file: str) -> str:
         return to + Path(file).name if to.endswith("/") else to
@@ -88,15 +88,15 @@ def get_command(
     output: Annotated[str, DASHED, Parameter(name=["--output", "-o"])] = ".",
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Download files; after a cut a download goes on with what is missing.
+    """Download files; an interrupted download is resumed.
 
     JSON keys: fileid, file, size, sha256, content_type.
 
     Args:
         env: The id of the cloud environment.
-        fileids: Their ids, such as cloud://env.bucket/path, or - for ids from stdin.
+        fileids: Ids of files, such as cloud://env.bucket/path, or - to read ids from stdin.
         output: A directory, a file (for a single id), or - for stdout.
-        options: What every command takes.
+        options: Options of every command.
     """
     ids = _given(fileids)
     to = check_output(output, several=len(ids) > 1)
@@ -121,15 +121,15 @@ def url_command(
     max_age: Annotated[int, Parameter(validator=Number(gte=1))] = 7200,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Print links by which anybody can download files, for a while.
+    """Print temporary public download links.
 
     JSON keys: fileid, url, max_age.
 
     Args:
         env: The id of the cloud environment.
-        fileids: Their ids, or - for ids from stdin.
-        max_age: Seconds that the links live.
-        options: What every command takes.
+        fileids: Ids of files, or - to read ids from stdin.
+        max_age: Seconds until the links expire.
+        options: Options of every command.
     """
     ids = _given(fileids)
 
@@ -153,25 +153,29 @@ def rm_command(
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Delete files for good.
+    """Delete files permanently.
 
     JSON keys: fileid, deleted; with --dry-run: would, fileid.
 
     Args:
         env: The id of the cloud environment.
-        fileids: Their ids, or - for ids from stdin; a repeated one is sent once.
-        yes: Do not ask.
-        dry_run: Say what would be done, and do nothing.
-        options: What every command takes.
+        fileids: Ids of files, or - to read ids from stdin; repeated ids are sent once.
+        yes: Do not ask for confirmation.
+        dry_run: Show the files to delete; delete nothing.
+        options: Options of every command.
     """
     ids = _given(fileids)
     if dry_run:
         return run_report(options, ("would", "fileid"), lambda report: report.each(ids, _would))
     account = find_credentials(os.environ, options.account)
-    number = counted(len(ids), "file")
-    what = f"This deletes {number} of {env} of {account.appid} at {account.host} for good: {listing(ids)}."
-    if not yes and not agreed(f"{what} Go on? [y/N]", "wxasset cloud rm"):
-        note("Nothing was deleted.", as_json=options.json)
+    question = Hint(
+        f"This permanently deletes {counted(len(ids), 'file')} from {env} of {account.appid} at {account.host}:"
+        f" {listing(ids)}. Continue? [y/N]",
+        f"将永久删除 {account.appid}（{account.host}）环境 {env} 中的 {len(ids):,} 个文件：{listing(ids)}。"
+        "继续吗？[y/N]",
+    )
+    if not yes and not agreed(question, "wxasset cloud rm"):
+        note(NOT_DELETED, as_json=options.json)
         return Exit.FAILED
     return perform(options, ("fileid",), lambda wx, report: _delete(wx, env, ids, report))
 
@@ -181,7 +185,7 @@ async def _would(fileid: str) -> Record:
 
 
 async def _delete(wx: WxSession, env: str, ids: Sequence[str], report: Report) -> None:
-    """Delete some at a time; those that were begun are seen through after a signal."""
+    """Delete in chunks; a chunk in progress is completed after a signal."""
     for start in range(0, len(ids), _CHUNK):
         report.left = list(ids[start:])
         with anyio.CancelScope(shield=True):
@@ -199,17 +203,17 @@ def _error_of(failed: FailedDelete) -> WxAssetError:
     if failed.error is not None:
         return failed.error
     if failed.status is None:
-        return DecodeError(f"{path} said nothing of it: {failed.errmsg}.", path)
+        return DecodeError(f"{path} returned no status for the file: {failed.errmsg}.", path)
     return api_error(failed.status, failed.errmsg, path)
 
 
 def _given(fileids: Sequence[str]) -> list[str]:
-    """Give each id once.
+    """Return each id once.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No id was given.
     """
     ids = list(dict.fromkeys(ids_of(fileids)))
     if not ids:
-        raise UsageError("There is no fileid.")
+        raise UsageError("No fileid was given.")
     return ids

@@ -1,4 +1,4 @@
-"""`wxasset completion SHELL` and `wxasset --install-completion`: commands and options that a shell completes."""
+"""Commands `wxasset completion SHELL` and `wxasset --install-completion`: shell completion."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ from cyclopts.completion.detect import ShellDetectionError
 
 from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.output import Output
-from wxasset.errors import UsageError
+from wxasset.errors import Hint, UsageError
 
 __all__ = ["Shell", "completion_command", "install_command"]
 
@@ -16,10 +16,10 @@ Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 
 
 def completion_command(generate: Callable[[Shell], str]) -> Callable[[Shell], int]:
-    """Make the command of what generates a script."""
+    """Create the command around a script generator."""
 
     def completion(shell: Shell, /) -> int:
-        """Print the completion script of a shell; wxasset --install-completion puts it in its place.
+        """Print the completion script of a shell; wxasset --install-completion installs it.
 
         For one session: source <(wxasset completion bash).
 
@@ -33,22 +33,22 @@ def completion_command(generate: Callable[[Shell], str]) -> Callable[[Shell], in
 
 
 def install_command(install: Callable[[Shell | None], Path]) -> Callable[..., int]:
-    """Make the command of what puts a script in its place, and tells where that is."""
+    """Create the command around an installer; the installer returns the path of the script."""
 
     def install_completion(*, shell: Shell | None = None) -> int:
-        """Install completion for a shell, and print where the script is.
+        """Install completion for a shell, and print the path of the script.
 
-        The start-up file of bash or zsh gets a line that loads it.
+        A line loading the script is added to the start-up file of bash or zsh.
 
         Args:
-            shell: The shell; the one that this runs in by default.
+            shell: The shell; the current shell by default.
         """
         try:
             path = install(shell)
         except ShellDetectionError:
-            raise UsageError("It cannot be told which shell this runs in: pass --shell bash, zsh or fish.") from None
+            raise UsageError("The current shell could not be detected: pass --shell bash, zsh or fish.") from None
         Output.line(str(path))
-        note("Start a new shell, and it completes.", as_json=False)
+        note(Hint("Completion works in new shells.", "补全在新开的 shell 中生效。"), as_json=False)
         return 0
 
     return install_completion

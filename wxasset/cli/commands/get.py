@@ -1,4 +1,4 @@
-"""`wxasset get`: materials come down."""
+"""Command `wxasset get`: download materials."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, ids_of
 from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform
-from wxasset.errors import UsageError
+from wxasset.errors import Hint, UsageError
 
 __all__ = ["check_output", "get_command", "saved_record"]
 
@@ -30,23 +30,23 @@ def get_command(
     film: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Fetch permanent materials.
+    """Download permanent materials.
 
-    A directory gets files under the names that WeChat gives, and none is replaced; a file is replaced at once when all
-    is there; - is stdout, and nothing else is written there. Of a video there is a description, and the film itself
-    with --film; articles leave no file.
+    In a directory, files get the names given by WeChat, and no file is replaced. A file given by name is replaced
+    atomically after the download is complete. With -, only the bytes are written to stdout. Of a video, the description
+    is shown; --film downloads the video file itself. Articles are shown, and not saved as files.
 
     JSON keys: media_id, type (file, video, news), file, size, sha256, content_type, title, introduction, articles.
 
     Args:
-        media_ids: Their ids, or - for ids from stdin.
+        media_ids: Ids of materials, or - to read ids from stdin.
         output: A directory, a file (for a single id), or - for stdout.
-        film: Fetch the film of a video.
-        options: What every command takes.
+        film: Download the video file of a video.
+        options: Options of every command.
     """
     ids = list(ids_of(media_ids))
     if not ids:
-        raise UsageError("There is no media_id to fetch.")
+        raise UsageError("No media_id was given.")
     to = check_output(output, several=len(ids) > 1)
 
     async def get(wx: WxSession, media_id: str, report: Report) -> Record:
@@ -56,7 +56,12 @@ def get_command(
             if isinstance(material, Video) and film:
                 record |= saved_record(await wx.download_video(material, to, progress=progress))
         if record["size"] is None and output == STDIO:
-            report.note(f"{media_id} is of the type {record['type']}, which is no file.", item=media_id)
+            kind = record["type"]
+            text = Hint(
+                f"{media_id} has type {kind}; there is no file to write.",
+                f"{media_id} 的类型是 {kind}，没有文件可写出。",
+            )
+            report.note(text, item=media_id)
         return record
 
     async def work(wx: WxSession, report: Report) -> None:
@@ -66,24 +71,24 @@ def get_command(
 
 
 def check_output(output: str, *, several: bool) -> Path | BinaryIO:
-    """Say where downloads go.
+    """Return the destination of downloads.
 
     Raises:
-        UsageError: They cannot all go there.
+        UsageError: The destination is unsuitable.
     """
     if not output:
         raise UsageError("-o is empty: give a directory, a file, or - for stdout.")
     if output != STDIO:
         if several and not os.path.isdir(output):  # noqa: PTH112 - a text
-            raise UsageError("Several downloads go to a directory that exists; -o is none.")
+            raise UsageError(f"-o must be an existing directory for several downloads; {output} is not a directory.")
         return Path(output)
     if several or sys.stdout.isatty():
-        raise UsageError("-o - writes a single file to stdout, which is no terminal.")
+        raise UsageError("-o - writes a single file to stdout: give one id, and redirect stdout to a file or pipe.")
     return sys.stdout.buffer
 
 
 def _described(media_id: str, material: News | Video | SavedMaterial) -> dict[str, object]:
-    """Describe what WeChat answered; the link of a video is signed, and not shown."""
+    """Describe a material; the signed link of a video is not shown."""
     record: dict[str, object] = dict.fromkeys(_KEYS) | {"media_id": media_id}
     if isinstance(material, SavedMaterial):
         return record | {"type": "file"} | saved_record(material)
@@ -94,7 +99,7 @@ def _described(media_id: str, material: News | Video | SavedMaterial) -> dict[st
 
 
 def saved_record(saved: SavedMaterial) -> dict[str, object]:
-    """Describe a file that was downloaded."""
+    """Describe a downloaded file."""
     return {
         "file": None if saved.path is None else str(saved.path),
         "size": saved.size,

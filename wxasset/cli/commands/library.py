@@ -1,4 +1,4 @@
-"""`wxasset count | ls | rm`: what is in the library, and what goes out of it."""
+"""Commands `wxasset count | ls | rm`: count, list and delete materials of the library."""
 
 import os
 from collections.abc import AsyncGenerator
@@ -15,10 +15,10 @@ from wxasset.cli.runtime.credentials import find_credentials
 from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.inputs import IDS, ids_of
-from wxasset.cli.runtime.prompts import agreed, counted, listing
+from wxasset.cli.runtime.prompts import NOT_DELETED, agreed, counted, listing
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
-from wxasset.errors import UsageError
+from wxasset.errors import Hint, UsageError
 
 __all__ = ["count_command", "ls_command", "rm_command"]
 
@@ -49,19 +49,19 @@ def ls_command(
     all: Annotated[bool, FLAG] = False,  # noqa: A002 - the usual name of this option
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """List materials of a type, the newest first.
+    """List materials of a type, newest first.
 
     Columns: media_id, time, name. JSON keys: media_id, type, name, update_time (unix seconds), time (ISO 8601), url.
 
     Args:
         type: The type; thumbs are listed as images.
-        limit: The most to list.
-        offset: How many to pass over.
-        all: List all of them, each once also while others are added or deleted.
-        options: What every command takes.
+        limit: The maximum number to list.
+        offset: The number to skip.
+        all: List every material, each exactly once, also during concurrent additions and deletions.
+        options: Options of every command.
     """
     if all and (offset or limit != PAGE):
-        raise UsageError("--all lists everything; leave --limit and --offset out.")
+        raise UsageError("--all lists every material; leave --limit and --offset out.")
 
     async def work(wx: WxSession, report: Report) -> None:
         async with aclosing(wx.iter_materials(type) if all else _some(wx, type, offset, limit, report)) as items:
@@ -74,7 +74,7 @@ def ls_command(
 async def _some(
     wx: WxSession, kind: ListedType, offset: int, limit: int, report: Report
 ) -> AsyncGenerator[MaterialItem, None]:
-    """Give materials from `offset` on, and say where there are more than `limit`."""
+    """Yield materials from `offset` on, and note the number of materials beyond `limit`."""
     end, total = offset + limit, None
     while offset < end and (total is None or offset < total):
         page = await wx.list_materials(kind, offset=offset, count=min(PAGE, end - offset))
@@ -84,7 +84,11 @@ async def _some(
         if not page.items:
             return
     if total is not None and offset < total:
-        report.note(f"{total} in all; see the rest with --all, or from --offset {offset} on.", total=total, next=offset)
+        text = Hint(
+            f"{total} in total; list the rest with --all, or continue with --offset {offset}.",
+            f"共 {total} 个；可用 --all 全部列出，或用 --offset {offset} 继续。",
+        )
+        report.note(text, total=total, next=offset)
 
 
 def _listed(kind: ListedType, item: MaterialItem) -> Record:
@@ -105,28 +109,31 @@ def rm_command(
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Delete permanent materials for good.
+    """Delete permanent materials; this cannot be undone.
 
-    Of each line of stdin the first column counts, so that the lines of wxasset ls can be piped here.
+    With -, the first column of each line of stdin is an id: the output of wxasset ls can be piped to this command.
 
     JSON keys: media_id, deleted; with --dry-run: would, media_id.
 
     Args:
-        media_ids: Their ids, or - for ids from stdin; a repeated one is sent once.
-        yes: Do not ask.
-        dry_run: Say what would be done, and do nothing.
-        options: What every command takes.
+        media_ids: Ids of materials, or - to read ids from stdin; repeated ids are sent once.
+        yes: Do not ask for confirmation.
+        dry_run: Show the materials to delete; delete nothing.
+        options: Options of every command.
     """
     ids = list(dict.fromkeys(ids_of(media_ids)))
     if not ids:
-        raise UsageError("There is no media_id to delete.")
+        raise UsageError("No media_id was given.")
     if dry_run:
         return run_report(options, ("would", "media_id"), lambda report: report.each(ids, _would))
     account = find_credentials(os.environ, options.account)
-    number = counted(len(ids), "permanent material")
-    what = f"This deletes {number} of {account.appid} at {account.host} for good: {listing(ids)}."
-    if not yes and not agreed(f"{what} Go on? [y/N]", "wxasset rm"):
-        note("Nothing was deleted.", as_json=options.json)
+    question = Hint(
+        f"This deletes {counted(len(ids), 'permanent material')} of {account.appid} at {account.host}: {listing(ids)}."
+        " Continue? [y/N]",
+        f"将删除 {account.appid}（{account.host}）的 {len(ids):,} 个永久素材：{listing(ids)}。继续吗？[y/N]",
+    )
+    if not yes and not agreed(question, "wxasset rm"):
+        note(NOT_DELETED, as_json=options.json)
         return Exit.FAILED
 
     async def work(wx: WxSession, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""`wxasset quota`: how full the library is, and how many calls are left today."""
+"""Command `wxasset quota`: usage of the library and of the daily API quotas."""
 
 import sys
 from typing import Final
@@ -10,34 +10,35 @@ from rich.text import Text
 from wxasset import WxSession
 from wxasset.cli.doctor.queries import query_quotas
 from wxasset.cli.runtime.console import output_console
+from wxasset.cli.runtime.language import localized
 from wxasset.cli.runtime.output import is_terminal
 from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.runner import Options, perform
 from wxasset.cli.runtime.usage import ENDPOINTS, Usage, bar, library_usage
-from wxasset.errors import APIError
+from wxasset.errors import APIError, Hint
 
 __all__ = ["quota_command"]
 
 _COLUMNS: Final = ("kind", "name", "used", "limit", "left")
 _NEAR: Final = 0.9  # of a limit: shown while there is time to act
-_UNTOLD: Final = frozenset({76021, 76022})  # WeChat tells no quota of such a path (wire reference 1.4)
+_UNTOLD: Final = frozenset({76021, 76022})  # WeChat reports no quota for such a path (wire reference 1.4)
 
 
 def quota_command(*, options: Options = Options()) -> int:  # noqa: B008 - frozen
-    """Show how full the library is, and how many calls of each API are left today.
+    """Show the usage of the library, and the remaining calls of each API for today.
 
-    Days end at midnight in Beijing. One call is made for the library and one for each API. JSON keys: kind (library,
-    calls), name, used, limit, left; the last two are null where WeChat names no limit.
+    Quotas are reset at midnight in Beijing. One call is made for the library and one for each API. JSON keys: kind
+    (library, calls), name, used, limit, left; the last two are null if WeChat reports no limit.
 
     Args:
-        options: What every command takes.
+        options: Options of every command.
     """
 
     async def work(wx: WxSession, report: Report) -> None:
         show = _Show(report, as_table=not options.json and is_terminal(sys.stdout))
         try:
             count = await wx.count_materials()
-        except APIError as error:  # a mini program has quotas, and no library
+        except APIError as error:  # a mini program has quotas but no library
             report.failed(error, "library")
         else:
             for usage in library_usage(count):
@@ -54,7 +55,7 @@ def quota_command(*, options: Options = Options()) -> int:  # noqa: B008 - froze
 
 
 class _Show:
-    """Shows usages: as a table with bars, or one by one."""
+    """Display of usages: a table with bars, or one record each."""
 
     def __init__(self, report: Report, *, as_table: bool) -> None:
         self._report = report
@@ -83,16 +84,22 @@ class _Show:
 
 def _table() -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("name\n名称", overflow="fold")
-    for heading in ("used\n已用", "limit\n上限", "left\n剩余"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(localized(Hint("name", "名称")), overflow="fold")
+    for heading in (Hint("used", "已用"), Hint("limit", "上限"), Hint("left", "剩余")):
+        table.add_column(localized(heading), justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     return table
 
 
 def _cells(usage: Usage) -> tuple[Text, ...]:
     if usage.share is None:
-        return Text(usage.name), Text(f"{usage.used:,}"), Text("-"), Text("-"), Text("无上限", style="dim")
+        return (
+            Text(usage.name),
+            Text(f"{usage.used:,}"),
+            Text("-"),
+            Text("-"),
+            Text(localized(Hint("no limit", "无上限")), style="dim"),
+        )
     style = "bold red" if usage.left <= 0 else "yellow" if usage.share >= _NEAR else "green"
     plain = (sys.stdout.encoding or "").lower().replace("-", "") not in {"utf8", "gb18030", "gbk"}
     return (

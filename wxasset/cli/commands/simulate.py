@@ -1,6 +1,7 @@
-"""`wxasset demo` and `wxasset simulate`, as they are registered: the simulator is imported when they are run."""
+"""Commands `wxasset demo` and `wxasset simulate`; the simulator is imported when they run."""
 
 import os
+import secrets
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,6 +23,7 @@ from wxasset.cli.runtime.output import Output, json_line
 from wxasset.cli.runtime.report import Record
 from wxasset.cli.runtime.runner import FLAG
 from wxasset.cli.runtime.signals import run_in_event_loop
+from wxasset.errors import Hint
 
 if TYPE_CHECKING:
     from wxasset.cli.demo.run import DemoContext
@@ -39,18 +41,18 @@ def demo_command(
 ) -> int:
     """Upload files, list, download and compare them, and delete them again.
 
-    By default this happens on a simulator of its own, without any account or network. JSON keys of a file: file, type,
-    size, media_id, up_ms, down_ms, check; of a check: check, text, passed (null: not judged).
+    By default this runs on a built-in simulator, without an account or network. JSON keys of a file: file, type, size,
+    media_id, up_ms, down_ms, check; of a check: check, text, passed (null: not judged).
 
     Args:
-        files: Images, voices or videos; without any, the samples that come with the package.
+        files: Images, voices or videos; the samples of the package by default.
         live: Use the real service, with WXASSET_APPID and WXASSET_SECRET from the environment.
-        yes: With --live, do not ask before starting.
-        env: With --live, the cloud environment that the files of --fileid are in.
-        fileid: With --live, a cloud file to delete for good; can be given several times.
+        yes: With --live, do not ask for confirmation.
+        env: With --live, the cloud environment of the files of --fileid.
+        fileid: With --live, a cloud file to delete permanently; can be given several times.
         json: Write JSON: one object a line, errors and notes too.
     """
-    from wxasset.cli.demo import run  # noqa: PLC0415 - with it comes the simulator, which other commands do without
+    from wxasset.cli.demo import run  # noqa: PLC0415 - it imports the simulator, unused by other commands
 
     prompts.check_options(live=live, yes=yes, env=env, fileids=fileid)
     if not live:
@@ -59,14 +61,14 @@ def demo_command(
     host = prompts.host(os.environ)
     where = f"{host} as {os.environ['WXASSET_APPID']}"
     if not yes and not prompts.agreed(prompts.question(where, len(files) or len(SAMPLES), len(fileid))):
-        note("Nothing was sent.", as_json=json)
+        note(Hint("Nothing was sent.", "未发送任何请求。"), as_json=json)
         return 1
     work = partial(run.live, files, host=host, env=env, fileids=fileid)
     return _finish(_go(work, as_json=json), as_json=json)
 
 
 def _go(work: Callable[["DemoContext"], Awaitable[Outcome]], *, as_json: bool) -> Outcome | signal.Signals:
-    """Go the round; what it says on the way is gone from the terminal afterwards."""
+    """Run the demonstration; its progress is removed from the terminal afterwards."""
     from wxasset.cli.demo.run import DemoContext  # noqa: PLC0415 - the same
 
     errors = error_console()
@@ -82,7 +84,7 @@ def _go(work: Callable[["DemoContext"], Awaitable[Outcome]], *, as_json: bool) -
 
 def _finish(result: Outcome | signal.Signals, *, as_json: bool) -> int:
     if isinstance(result, signal.Signals):
-        note(f"Stopped by {result.name}.", as_json=as_json)
+        note(Hint(f"Stopped by {result.name}.", f"已被 {result.name} 中止。"), as_json=as_json)
         return 128 + result
     if as_json:
         for record in _records(result):
@@ -113,27 +115,31 @@ def simulate_command(
     host: str = "127.0.0.1",
     appid: str | None = None,
     secret_file: Path | None = None,
+    seed: int | None = None,
     description_in_query: Annotated[bool, FLAG] = False,
     json: Annotated[bool, FLAG] = False,
 ) -> int:
-    """Serve the simulator until Ctrl-C or SIGTERM. It keeps everything in memory.
+    """Serve the simulator until Ctrl-C or SIGTERM. It stores all data in memory.
 
     JSON keys: base_url, appid, secret (null with --secret-file), controllable.
 
     Args:
-        port: The port; 0 takes a free one.
-        host: The address to listen on. Whoever can reach it can use the simulator.
-        appid: The appid it knows; its own by default.
-        secret_file: A file with the secret that goes with the appid; its own, which is no secret, by default.
-        description_in_query: Take the description of a video from the query, where wechatpy sends it.
-        json: Say where it is in one JSON object, once it listens.
+        port: The port; 0 chooses a free port.
+        host: The address to listen on. Every client with access to it can use the simulator.
+        appid: The accepted appid; drawn for each run by default.
+        secret_file: A file with the accepted secret; drawn for each run by default.
+        seed: A number that makes credentials, tokens and ids the same in each run; random by default, so that no page
+            in a browser and no other user can guess them.
+        description_in_query: Read the description of a video from the query, as sent by wechatpy.
+        json: Print the address as a JSON object as soon as the simulator listens.
     """
     from wxasset.cli.runtime import simulation  # noqa: PLC0415 - the same
     from wxasset.simulator import Simulator, SimulatorOptions  # noqa: PLC0415 - the same
 
     secret = simulation.read_secret(secret_file) if secret_file else None
     options = SimulatorOptions(description_in_query=description_in_query)
-    sim = Simulator(host=host, port=port, appid=appid, secret=secret, options=options)
+    drawn = secrets.randbits(64) if seed is None else seed
+    sim = Simulator(host=host, port=port, appid=appid, secret=secret, seed=drawn, options=options)
 
     def ready() -> None:
         if json:

@@ -1,4 +1,4 @@
-"""`wxasset token`: the access token that the other commands use."""
+"""Command `wxasset token`: origin and lifetime of the access token."""
 
 import os
 import time
@@ -9,12 +9,13 @@ from wxasset import StableToken, TokenCache, TokenStore
 from wxasset.cli.runtime.credentials import Credentials, find_credentials, open_session, open_store
 from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.runner import FLAG, Options, run_report
+from wxasset.errors import Hint
 from wxasset.tokens.lease import SharedToken
 
 __all__ = ["token_command"]
 
 _COLUMNS: Final = ("appid", "from", "expires_in", "expires_at", "host", "credentials")
-_LEAST: Final = 60.0  # seconds of life below which a call would not be made with it either
+_LEAST: Final = 60.0  # seconds; sessions do not use a token with less left either
 
 
 def token_command(
@@ -22,15 +23,15 @@ def token_command(
     show: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Tell where the access token comes from and how long it lives.
+    """Show the origin and the lifetime of the access token.
 
-    It is looked up in the token store, if there is one, and otherwise asked for: WeChat gives everybody who asks the
-    same stable token. JSON keys: appid, from, expires_in (seconds), expires_at (ISO 8601), host, credentials; with
-    --show: token.
+    The token is read from the token store if one is set, and fetched from WeChat otherwise; a stable token is the same
+    for every program fetching it. JSON keys: appid, from, expires_in (seconds), expires_at (ISO 8601), host,
+    credentials; with --show: token.
 
     Args:
-        show: Print the token itself. Whoever has it can do all that the account can: keep it out of logs.
-        options: What every command takes.
+        show: Print the token itself. It gives full access to the account: keep it out of logs.
+        options: Options of every command.
     """
     credentials = find_credentials(os.environ, options.account)
 
@@ -42,7 +43,12 @@ def token_command(
             if store is not None:
                 await store.aclose()
         if show:
-            report.note("This is a secret: whoever has it can do all that the account can until it ends.")
+            report.note(
+                Hint(
+                    "The token is a secret: it gives full access to the account until it expires.",
+                    "token 是机密信息：在过期之前，持有者可以完全操作该账号。",
+                )
+            )
             record |= {"token": token}
         report.did(record)
 
@@ -50,7 +56,7 @@ def token_command(
 
 
 async def _state(credentials: Credentials, store: TokenStore | None) -> tuple[dict[str, object], str]:
-    """Describe the token, and give it."""
+    """Return the description of the token, and the token."""
     source = StableToken(credentials.appid, credentials.secret)
     kept = None if store is None else await store.load(SharedToken(store, source.account, supersedes=False).key)
     if kept is not None and kept.expires - time.time() > _LEAST:

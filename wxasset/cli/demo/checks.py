@@ -35,7 +35,7 @@ Listed = Literal["image", "voice", "video"]
 
 @frozen(kw_only=True)
 class Upload:
-    """A file that is in the library."""
+    """An uploaded file."""
 
     piece: SampleFile
     size: int
@@ -53,7 +53,7 @@ class Verdict(Enum):
 
 @frozen(kw_only=True)
 class Row:
-    """A file that has been up and down."""
+    """Result of one uploaded and downloaded file."""
 
     upload: Upload
     milliseconds: float
@@ -62,7 +62,7 @@ class Row:
 
 @frozen(kw_only=True)
 class Check:
-    """A statement about the whole round; `passed` is None where there was nothing to judge."""
+    """Check of the whole demonstration; `passed` is None for information only."""
 
     label: str
     text: str
@@ -71,12 +71,12 @@ class Check:
 
 @frozen(kw_only=True)
 class Outcome:
-    """Everything that the demonstration has found out.
+    """Results of the demonstration.
 
     Attributes:
-        rows: The files.
-        checks: What was judged besides.
-        host: The service that was called, or None for a simulator of the demonstration's own.
+        rows: Results of the files.
+        checks: Checks of the whole demonstration.
+        host: The host of the service, or None for the built-in simulator.
     """
 
     rows: tuple[Row, ...]
@@ -92,7 +92,7 @@ class Outcome:
 
 
 def same_words(piece: SampleFile, video: Video) -> bool:
-    """Tell whether a video's title and introduction are those that were sent."""
+    """Return whether a video has the uploaded title and introduction."""
     return (video.title, video.description) == (piece.title, piece.introduction)
 
 
@@ -103,7 +103,7 @@ def short_id(media_id: str) -> str:
 
 
 def listed_types(uploads: Iterable[Upload]) -> list[Listed]:
-    """The types under which the uploads are counted and listed: a thumb is an image there."""
+    """Return the types of the uploads in counts and lists; thumbs are listed as images."""
     return list(dict.fromkeys(_listed_as(upload.piece.type) for upload in uploads))
 
 
@@ -112,7 +112,7 @@ def _listed_as(kind: Kind) -> Listed:
 
 
 def expected_count(before: MaterialCount, uploads: Iterable[Upload]) -> MaterialCount:
-    """The count that the library has after these uploads."""
+    """Return the expected count of the library after these uploads."""
     more = Counter[str](_listed_as(upload.piece.type) for upload in uploads)
     return MaterialCount(
         voice=before.voice + more["voice"],
@@ -127,7 +127,7 @@ def _say_count(count: MaterialCount) -> str:
 
 
 def count_check(counted: MaterialCount, expected: MaterialCount, *, ours: bool) -> Check:
-    """Judge a count of the library; one that others use as well (`ours` false) is only told."""
+    """Check a count of the library; without exclusive use (`ours` false) the count is information only."""
     if not ours:
         return Check(label="count", text=f"{_say_count(counted)} (others may use the account)", passed=None)
     right = counted == expected
@@ -136,14 +136,14 @@ def count_check(counted: MaterialCount, expected: MaterialCount, *, ours: bool) 
 
 
 def list_check(uploads: Sequence[Upload], found: Mapping[str, str]) -> Check:
-    """Judge what the library lists: every upload, under the name that it was given.
+    """Check for every upload in the list of the library, under its name.
 
     Args:
-        uploads: What was uploaded.
+        uploads: The uploads.
         found: The listed names of the uploads, by media id.
     """
     missing = [upload.piece.name for upload in uploads if upload.media_id not in found]
-    # A file's own name may get the extension that its bytes call for; only a name that was chosen has to stay.
+    # The extension of a file's own name may be corrected; only a chosen name must be unchanged.
     renamed = [
         f"{upload.piece.filename} as {found[upload.media_id]}"
         for upload in uploads
@@ -156,12 +156,12 @@ def list_check(uploads: Sequence[Upload], found: Mapping[str, str]) -> Check:
 
 
 def deleted_check(deleted: int, still_listed: Iterable[str], left: MaterialCount | None) -> Check:
-    """Judge the deletion of every upload.
+    """Check the deletion of every upload.
 
     Args:
-        deleted: How many deletions were confirmed.
-        still_listed: Media ids of uploads that are listed nevertheless.
-        left: The count of a library that must be empty now, or None for one that others use as well.
+        deleted: The number of confirmed deletions.
+        still_listed: Media ids of deleted uploads in the list.
+        left: The final count of a library in exclusive use, or None for a shared account.
     """
     listed = ", ".join(short_id(one) for one in still_listed)
     empty = left is None or left == MaterialCount(voice=0, video=0, image=0, news=0)
@@ -169,33 +169,33 @@ def deleted_check(deleted: int, still_listed: Iterable[str], left: MaterialCount
     if listed:
         text += f"; still listed: {listed}"
     elif left is None:
-        text += ", none of them is listed any more"
+        text += ", none is listed any more"
     else:
         text += ", the library is empty again" if empty else f"; still there: {_say_count(left)}"
     return Check(label="delete", text=text, passed=empty and not listed)
 
 
 def cloud_check(report: DeleteReport, expected: Iterable[str], refused: Iterable[str] = ()) -> Check:
-    """Judge the deletion of cloud files.
+    """Check the deletion of cloud files.
 
     Args:
-        report: What became of each id.
-        expected: The ids that must be deleted now.
-        refused: The ids that must be reported as failed, because no such file exists.
+        report: Outcomes of the ids.
+        expected: Ids of existing files, expected to be deleted.
+        refused: Ids of missing files, expected to fail.
     """
     text = f"{len(report.deleted)} deleted"
     for one in report.failed:
         status = "" if one.status is None else f"{one.status} "
         text += f"; not deleted: {one.fileid} ({status}{one.errmsg})"
-    # In an answer for each file, one that fails leaves the others done.
+    # Each file has its own status: a failure does not affect the others.
     right = set(report.deleted) == set(expected) and {one.fileid for one in report.failed} == set(refused)
     if right and report.failed:
-        text += ", as it should be: there is no such file"
+        text += ", as expected: the file does not exist"
     return Check(label="cloud files", text=text, passed=right)
 
 
 def summary(outcome: Outcome) -> str:
-    """Say in one line what the round has shown."""
+    """Summarize the demonstration in one line."""
     sizes = sum(row.upload.size for row in outcome.rows)
     counts = Counter(row.verdict for row in outcome.rows)
     verdicts = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])

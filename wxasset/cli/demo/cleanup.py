@@ -19,11 +19,11 @@ _RESCUE_SECONDS: Final = 20.0  # for one deletion after an interruption; a healt
 
 
 class Cleanup:
-    """The materials that this run has uploaded and not deleted yet; leaving its block deletes them.
+    """Uploaded materials of a demonstration; leaving the block deletes the remaining ones.
 
     Args:
         wx: The session.
-        warn: Told of what could not be deleted.
+        warn: Function to report failed deletions to.
     """
 
     def __init__(self, wx: WxSession, warn: Callable[[str], None]) -> None:
@@ -41,19 +41,19 @@ class Cleanup:
             with anyio.move_on_after(_RESCUE_SECONDS, shield=True) as scope:
                 await self._rescue(upload.media_id)
             if scope.cancelled_caught:
-                self._warn(f"Left in the library: {upload.media_id}; its deletion was not answered in time.")
+                self._warn(f"Left in the library: {upload.media_id}; the deletion timed out.")
         self._held.clear()
 
     async def put(self, piece: SampleFile) -> Upload:
-        """Upload a file, and time it."""
-        # An upload is seen through: one that is broken off may leave a material whose id nobody knows.
+        """Upload a file, and measure the time."""
+        # An interrupted upload may leave a material with an unknown id.
         with anyio.CancelScope(shield=True):
             self._held.append(await self._send(piece))
         await checkpoint()
         return self._held[-1]
 
     async def clear(self) -> int:
-        """Delete everything, the newest first, and return how many deletions were confirmed."""
+        """Delete the uploads, newest first, and return the number of confirmed deletions."""
         deleted = 0
         while self._held:
             await self._wx.del_material(self._held[-1].media_id)
@@ -78,6 +78,6 @@ class Cleanup:
         try:
             await self._wx.del_material(media_id)
         except MediaNotFoundError:
-            pass  # an interrupted deletion had been carried out
+            pass  # the interrupted deletion was completed
         except WxAssetError as error:
             self._warn(f"Left in the library: {media_id}; {error}")

@@ -19,9 +19,9 @@ class SampleFile:
     """One file of the demonstration.
 
     Attributes:
-        path: Where it is.
+        path: The path of the file.
         type: WeChat's type of material.
-        filename: The name to upload it under, or None for its own.
+        filename: The name in the library, or None for the file's own name.
         title: The title of a video, else None.
         introduction: The introduction of a video, else None.
     """
@@ -34,12 +34,12 @@ class SampleFile:
 
     @property
     def name(self) -> str:
-        """The name to show."""
+        """Return the name to show."""
         return self.filename or self.path.name
 
 
 SAMPLES: Final = (
-    # The service keeps names as they are sent; this one has Chinese and a blank in it to show that they arrive.
+    # The service keeps names unchanged; this name has Chinese characters and a blank.
     SampleFile(path=_SAMPLES / "photo.jpg", type="image", filename="海报 photo.jpg"),
     SampleFile(path=_SAMPLES / "drawing.png", type="image", filename="drawing.png"),
     SampleFile(path=_SAMPLES / "voice.mp3", type="voice", filename="voice.mp3"),
@@ -53,14 +53,14 @@ SAMPLES: Final = (
     ),
     SampleFile(path=_SAMPLES / "thumb.jpg", type="thumb", filename="thumb.jpg"),
 )
-"""The files that the package carries."""
+"""Sample files of the package."""
 
 
 def piece_of(path: Path, form: Format | None) -> SampleFile:
-    """Plan the upload of a file whose first bytes are in that format.
+    """Plan the upload of a file of the detected format.
 
     Raises:
-        SourceError: WeChat has no material for it.
+        SourceError: WeChat does not accept the format.
     """
     kind = material_type(path.name, form)
     if kind != "video":

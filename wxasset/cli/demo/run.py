@@ -1,4 +1,4 @@
-"""`wxasset demo`: every sort of material there and back, on the simulator or on the real service."""
+"""Run the demonstration: upload and download each type of material, on the simulator or the real service."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -36,17 +36,17 @@ __all__ = ["DemoContext", "live", "plan", "simulated"]
 Film: TypeAlias = Callable[[Video], Awaitable[bytes]]
 
 _ENV: Final = "demo-env"
-_LOOK: Final = 100  # how many materials of others may be newer than ours before the search for ours is given up
+_LOOK: Final = 100  # newer materials of other programs to skip before the search is abandoned
 
 
 @frozen(kw_only=True)
 class DemoContext:
-    """Context of a round besides the session.
+    """Context of a demonstration besides the session.
 
     Attributes:
         scratch: A directory for downloads.
-        announce: Told what is being done.
-        warn: Told what went wrong without ending the round.
+        announce: Function to show the current step.
+        warn: Function to show failures without effect on the demonstration.
     """
 
     scratch: Path
@@ -58,7 +58,7 @@ async def plan(files: Sequence[Path]) -> tuple[SampleFile, ...]:
     """Plan the upload of these files, or of the samples.
 
     Raises:
-        SourceError: A file cannot be read, or WeChat has no material for it.
+        SourceError: A file cannot be read, or WeChat does not accept its format.
     """
     if not files:
         return SAMPLES
@@ -66,7 +66,7 @@ async def plan(files: Sequence[Path]) -> tuple[SampleFile, ...]:
 
 
 async def simulated(files: Sequence[Path], desk: DemoContext) -> Outcome:
-    """Go the whole round on a simulator of its own."""
+    """Run the demonstration on a built-in simulator."""
     pieces = await plan(files)
     async with (
         Simulator() as sim,
@@ -75,7 +75,7 @@ async def simulated(files: Sequence[Path], desk: DemoContext) -> Outcome:
     ):
 
         async def film(video: Video) -> bytes:
-            # The link leads to the simulator on this machine; on the service it may lead anywhere.
+            # The link leads to the simulator on this machine; on the service it may lead to any host.
             async with http.get(video.down_url, raise_for_status=True) as reply:
                 return await reply.read()
 
@@ -86,7 +86,7 @@ async def simulated(files: Sequence[Path], desk: DemoContext) -> Outcome:
 
 
 async def _simulated_cloud(wx: WxSession, sim: Simulator) -> Check:
-    """Delete three files that exist and one that does not."""
+    """Delete three existing files and a missing one."""
     there = [sim.add_cloud_file(_ENV, f"demo/{number}.txt", b"demo") for number in (1, 2, 3)]
     gone = there[0].replace("1.txt", "missing.txt")
     report = await wx.batch_delete_file(_ENV, [*there, gone])
@@ -97,12 +97,12 @@ async def _simulated_cloud(wx: WxSession, sim: Simulator) -> Check:
 async def live(
     files: Sequence[Path], desk: DemoContext, *, host: str, env: str | None, fileids: Sequence[str]
 ) -> Outcome:
-    """Go the round on the service that the environment variables name, touching only what it uploads itself.
+    """Run the demonstration on the account of the environment; only its own uploads are changed.
 
     Args:
-        files: What to upload; none for the samples.
-        desk: Where to put downloads, and whom to tell.
-        host: The name of the service, for the summary.
+        files: Files to upload; empty for the samples.
+        desk: The context.
+        host: The host of the service, for the summary.
         env: The environment of the cloud files.
         fileids: The cloud files to delete.
     """
@@ -115,9 +115,9 @@ async def live(
 
 
 async def _live_cloud(wx: WxSession, env: str | None, fileids: Sequence[str]) -> Check:
-    """Delete the files that were named; not every account has a cloud, which must not hide how the rest went."""
+    """Delete the given files; an account without cloud storage fails only this check."""
     if env is None or not fileids:
-        return Check(label="cloud files", text="skipped: no --env and --fileid were given", passed=None)
+        return Check(label="cloud files", text="skipped: --env and --fileid were not given", passed=None)
     try:
         return cloud_check(await wx.batch_delete_file(env, fileids), fileids)
     except WxAssetError as error:
@@ -129,9 +129,9 @@ async def _round(wx: WxSession, pieces: Sequence[SampleFile], desk: DemoContext,
 
     Args:
         wx: The session.
-        pieces: What to upload.
-        desk: Where to put downloads, and whom to tell.
-        film: Fetches the bytes behind a video's link; None on the service, which others use as well.
+        pieces: Files to upload.
+        desk: The context.
+        film: Function to download a video file; None on the real service.
     """
     async with Cleanup(wx, desk.warn) as cleanup:
         before = await wx.count_materials()
@@ -146,7 +146,7 @@ async def _round(wx: WxSession, pieces: Sequence[SampleFile], desk: DemoContext,
             desk.announce(f"downloading {upload.piece.name}")
             target = desk.scratch / f"{number}{upload.piece.path.suffix}"
             rows.append(await _fetch(wx, upload, target, film))
-        desk.announce("deleting what was uploaded")
+        desk.announce("deleting the uploads")
         deleted = await cleanup.clear()
         left = None if film is None else await wx.count_materials()
         gone = deleted_check(deleted, await _find(wx, uploads), left)
@@ -154,7 +154,7 @@ async def _round(wx: WxSession, pieces: Sequence[SampleFile], desk: DemoContext,
 
 
 async def _find(wx: WxSession, uploads: Sequence[Upload]) -> dict[str, str]:
-    """The listed names of the uploads, by media id; the list is newest first, so they are near its start."""
+    """Return the listed names of the uploads by media id; the list begins with the newest."""
     ours = {upload.media_id for upload in uploads}
     found: dict[str, str] = {}
     for kind in listed_types(uploads):
@@ -170,13 +170,13 @@ async def _find(wx: WxSession, uploads: Sequence[Upload]) -> dict[str, str]:
 
 
 async def _fetch(wx: WxSession, upload: Upload, target: Path, film: Film | None) -> Row:
-    """Fetch one material and compare it with its file."""
+    """Download one material and compare it with its file."""
     started = perf_counter()
     got = await wx.get_material(upload.media_id, to=target)
     fetched = await film(got) if isinstance(got, Video) and film is not None else None
     elapsed = (perf_counter() - started) * 1000
     piece = upload.piece
-    # Whole files: the largest that WeChat takes has 10 MiB.
+    # Files have at most 10 MiB, WeChat's limit.
     sent = await anyio.Path(piece.path).read_bytes()
     if isinstance(got, SavedMaterial):
         right, good = await anyio.Path(target).read_bytes() == sent, Verdict.IDENTICAL

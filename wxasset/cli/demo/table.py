@@ -14,12 +14,12 @@ __all__ = ["show"]
 
 _STYLES: Final = {Verdict.IDENTICAL: "green", Verdict.ACCEPTED: "green", Verdict.DIFFERENT: "bold red"}
 _SIMULATED_NOTE: Final = (
-    "A video comes back as a description: its title and introduction were compared with what was sent, and so were the"
-    " bytes behind its link."
+    "A video is downloaded as a description with a link: title, introduction and the linked bytes were compared with"
+    " the upload."
 )
 _LIVE_NOTE: Final = (
-    "A video comes back as a description: accepted means that its title and introduction are as they were sent; its"
-    " bytes were not compared."
+    "A video is downloaded as a description: accepted means unchanged title and introduction; its bytes were not"
+    " compared."
 )
 
 

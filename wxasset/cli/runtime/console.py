@@ -9,27 +9,27 @@ from rich.text import Text
 
 __all__ = ["error_console", "one_line", "output_console", "prepare_output", "printable", "say"]
 
-_PIPE_WIDTH: Final = 100  # the widest table of a demonstration has fewer columns than that
+_PIPE_WIDTH: Final = 100  # wider than the widest table of a demonstration
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave the error to `wxasset.cli.run`, which ends quietly; rich would end the process here."""
+        """Raise the error for `wxasset.cli.run`; rich would end the process here."""
         raise  # noqa: PLE0704 - called while it is handled
 
 
 def output_console() -> Console:
-    """The console for results."""
+    """Return the console for results."""
     return _console(stderr=False)
 
 
 def error_console() -> Console:
-    """The console for errors, questions and progress."""
+    """Return the console for errors, questions and progress."""
     return _console(stderr=True)
 
 
 def _console(*, stderr: bool) -> Console:
-    # Names come from files and from the service: nothing in them is markup.
+    # Names come from files and from the service and may look like markup.
     console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(_PIPE_WIDTH, console.width)
@@ -37,7 +37,7 @@ def _console(*, stderr: bool) -> Console:
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal would obey, or could not show, by a question mark."""
+    """Replace control characters and unprintable characters by question marks."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
@@ -52,6 +52,6 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 
 def prepare_output() -> None:
-    """Let no character stop the output: one that its encoding lacks is shown as an escape."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what stands in for it may have no encoding
+    """Escape characters missing in the encoding of stdout instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a replaced stdout may have no encoding
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Find the account of a command and open its session; credentials are never arguments."""
+"""Find the account of a command and open its session; credentials are never passed as arguments."""
 
 import os
 import re
@@ -31,7 +31,7 @@ __all__ = [
 SERVICE: Final = "https://api.weixin.qq.com"
 _LIMIT: Final = 1 << 20  # bytes; thousands of accounts
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_POSIX: Final = os.name == "posix"  # elsewhere modes do not say who may read
+_POSIX: Final = os.name == "posix"  # file modes are not meaningful elsewhere
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _KEYS: Final = ("appid", "secret", "base_url", "token_store")
 
@@ -44,9 +44,9 @@ class Credentials:
         appid: Its appid.
         secret: Its AppSecret.
         base_url: The API host.
-        token_store: Where tokens are shared: the path of a file, or a redis:// address, which may hold a password.
-        origin: Where all this is from, for messages.
-        name: The account's name in the file; None where it is from the environment.
+        token_store: The shared token store: a file path or a redis:// address (possibly with a password).
+        origin: The origin of these credentials, for messages.
+        name: The account's name in the file; None for the environment.
     """
 
     appid: str
@@ -58,10 +58,10 @@ class Credentials:
 
     @property
     def host(self) -> str:
-        """The name of the API host, without anything that may be secret in its address.
+        """Return the name of the API host, without user and password.
 
         Raises:
-            UsageError: The address names none.
+            UsageError: The address has no host.
         """
         return prompts.host({"WXASSET_BASE_URL": self.base_url})
 
@@ -75,17 +75,17 @@ class Accounts:
     default: str | None
 
     def choose(self, name: str | None) -> Credentials:
-        """Return the account of this name; without one the default, or the only one.
+        """Return the account of this name, by default the default account or the only one.
 
         Raises:
-            UsageError: There is no such account, or nothing says which.
+            UsageError: The account does not exist, or the choice is ambiguous.
         """
         names = ", ".join(self.by_name) or "none"
         wanted = name or self.default or (names if len(self.by_name) == 1 else None)
         if wanted is None:
             raise UsageError(
-                f'{self.path} has no account that is the only one: pass --account, or write default = "NAME" at its'
-                f" top; it has: {names}."
+                f'{self.path} has no default among its accounts ({names}): pass --account, or write default = "NAME" at'
+                " its top."
             )
         if wanted not in self.by_name:
             raise UsageError(f"{self.path} has no account {wanted}; it has: {names}.")
@@ -96,14 +96,14 @@ def read_accounts(path: Path) -> Accounts:
     """Read a credentials file.
 
     Raises:
-        TokenUnavailableError: It is missing, others can read it, or it is not as it should be. The error repeats
-            nothing of the file but names.
+        TokenUnavailableError: The file is missing, accessible to others, or malformed. The error contains only names
+            from the file.
     """
     try:
         document = tomllib.loads(_read(path).decode("utf-8"))
     except ValueError as error:  # of the encoding, or of TOML
-        where = re.search(r"at line \d+", str(error))  # the rest may repeat what stands there
-        problem = f"{path} is no TOML" + (f": see {where.group()}." if where else ".")
+        where = re.search(r"at line \d+", str(error))  # the rest may repeat content of the file
+        problem = f"{path} is not valid TOML" + (f": see {where.group()}." if where else ".")
     else:
         default = document.pop("default") if isinstance(document.get("default"), str) else None
         return Accounts(path, {name: _account(name, table, path) for name, table in document.items()}, default)
@@ -111,13 +111,13 @@ def read_accounts(path: Path) -> Accounts:
 
 
 def _read(path: Path) -> bytes:
-    """Read the file, if it is closed to others."""
+    """Read the file unless other users have access to it."""
     try:
         with open(os.open(path, _OPEN), "rb") as file:  # noqa: PTH123 - a descriptor is no path
             _check(os.fstat(file.fileno()).st_mode, path)
             return file.read(_LIMIT)
     except FileNotFoundError:
-        problem = f"There are no credentials: no WXASSET_APPID in the environment, and no file {path}."
+        problem = f"No credentials were found: WXASSET_APPID is not set, and {path} does not exist."
     except OSError as error:
         problem = f"{path} cannot be read: {error.strerror or error}."
     raise TokenUnavailableError(problem, prompts.HOW)
@@ -125,13 +125,13 @@ def _read(path: Path) -> bytes:
 
 def _check(mode: int, path: Path) -> None:
     if not stat.S_ISREG(mode):
-        raise TokenUnavailableError(f"{path} is no regular file.", prompts.HOW)
+        raise TokenUnavailableError(f"{path} is not a regular file.", prompts.HOW)
     if _POSIX and mode & _OTHERS:
         cure = f"chmod 600 {shlex.quote(str(path))}"
         raise TokenUnavailableError(
-            f"{path} is not used: others have access to it (mode {stat.S_IMODE(mode):04o}).",
+            f"{path} was not read: other users have access to it (mode {stat.S_IMODE(mode):04o}).",
             Hint(
-                f"Run: {cure}. Where others may have read the secret, reset it on the console as well.",
+                f"Run: {cure}. If others may have read the secret, reset it in the console as well.",
                 f"请执行：{cure}。如密钥可能已泄露，请同时在公众平台重置 AppSecret。",
             ),
         )
@@ -140,14 +140,14 @@ def _check(mode: int, path: Path) -> None:
 def _account(name: str, table: Any, path: Path) -> Credentials:
     """Check one table of the file."""
     if not isinstance(table, dict):
-        raise TokenUnavailableError(f"{path}: {name} is no table [{name}].", prompts.HOW)
+        raise TokenUnavailableError(f"{path}: {name} is not a table [{name}].", prompts.HOW)
     problem = None
     if unknown := [key for key in table if key not in _KEYS]:
-        problem = f"has {unknown[0]}, which is none of: {', '.join(_KEYS)}"
+        problem = f"has the unknown key {unknown[0]}; known keys: {', '.join(_KEYS)}"
     elif missing := [key for key in ("appid", "secret") if not table.get(key)]:
         problem = f"has no {missing[0]}"
     elif odd := [key for key, value in table.items() if not isinstance(value, str)]:
-        problem = f"has {odd[0]}, which is no text in quotes"
+        problem = f"has a value of {odd[0]} that is not a string in quotes"
     if problem:
         raise TokenUnavailableError(f"{path}: [{name}] {problem}.", prompts.HOW)
     return Credentials(**table, origin=f"[{name}] of {path}", name=name)
@@ -167,20 +167,20 @@ def credentials_path(environ: Mapping[str, str]) -> Path:
 def find_credentials(environ: Mapping[str, str], account: str | None = None) -> Credentials:
     """Find the account to work for.
 
-    The environment comes first, unless an account of the file is asked for by name. What is in the file is taken
-    from there as a whole: a secret in it goes to no other host than it says.
+    The environment takes precedence, unless an account of the file is given by name. An account of the file is used as
+    a whole: its secret is sent only to its own host.
 
     Args:
         environ: The environment variables.
         account: The name of an account in the file.
 
     Raises:
-        UsageError: The file has no such account, or an address is none.
-        TokenUnavailableError: There are no credentials, or not all of them, or their file must not be used.
+        UsageError: The file has no such account, or an address is invalid.
+        TokenUnavailableError: Credentials are missing or incomplete, or their file is unsafe.
     """
     appid, secret = environ.get("WXASSET_APPID"), environ.get("WXASSET_SECRET")
     if account is None and (appid or secret):
-        prompts.check_variables(environ, "An account of the environment", prompts.HOW)
+        prompts.check_variables(environ, "An account from the environment", prompts.HOW)
         found = Credentials(
             appid=appid or "",
             secret=secret or "",
@@ -195,10 +195,10 @@ def find_credentials(environ: Mapping[str, str], account: str | None = None) -> 
 
 
 def open_store(credentials: Credentials) -> TokenStore | None:
-    """Make the token store that these credentials name; None where they name none. Close it with `aclose`.
+    """Create the token store of these credentials, or return None. Close it with `aclose`.
 
     Raises:
-        UsageError: It is of no kind that is known, or its extra is not installed.
+        UsageError: The kind of store is unknown, or its extra is not installed.
     """
     place = credentials.token_store
     if place is None:
@@ -206,20 +206,20 @@ def open_store(credentials: Credentials) -> TokenStore | None:
     if place.startswith(("redis://", "rediss://", "unix://")):
         return RedisTokenStore(place)
     if "://" in place:
-        raise UsageError("The token store is the path of a file, or an address that begins with redis://.")
+        raise UsageError("The token store must be a file path or a redis://, rediss:// or unix:// address.")
     return FileTokenStore(Path(place).expanduser())
 
 
 @asynccontextmanager
 async def open_session(credentials: Credentials, store: TokenStore | None = None) -> AsyncGenerator[WxSession, None]:
-    """Open a session for this account, on the store that is given or, without one, on that of the credentials.
+    """Open a session for this account, with the given store or the store of the credentials.
 
     Raises:
-        UsageError: The address or the token store is not usable.
+        UsageError: The address or the token store is invalid.
     """
     own = None if store is not None else open_store(credentials)
     try:
-        # The links of a simulator on this machine lead to itself.
+        # Links of a simulator on this machine lead to this machine.
         local = urlsplit(credentials.base_url).hostname in _LOOPBACK
         policy = DownloadPolicy(allow_private_hosts=local)
         async with WxSession(

@@ -1,4 +1,4 @@
-"""The exit statuses of the command line: few, and they stay what they are. Pure."""
+"""Exit statuses of the command line, a stable interface. Pure."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -30,24 +30,24 @@ class Exit(IntEnum):
 
 
 EXIT_CODES: Final = """Exit status:
-  0    everything was done
-  1    nothing was done, or a check failed; the error says why
-  2    the command itself is wrong; nothing was sent
-  3    some items were done and some were not; each error names its item
-  4    an upload may or may not have happened; look before it is sent again
-  5    credentials, address list or permissions are not right
-  130  stopped by Ctrl-C (143: by SIGTERM); the message says how to go on
+  0    success
+  1    failure, or a check failed; the error gives the reason
+  2    wrong usage; nothing was sent
+  3    partial success: some items failed; each error names its item
+  4    the outcome of an upload is unknown; check before sending it again
+  5    credentials, IP allow-list or permissions are not right
+  130  stopped by Ctrl-C (143: by SIGTERM); the message names the command to continue
 """
-"""As `wxasset --help` shows them."""
+"""Text of `wxasset --help`."""
 
 CLOSED_PIPE: Final = 128 + 13
-"""Nobody reads the output any more (`| head`): what a program that SIGPIPE (13) ended is known by."""
+"""Status after the reader of the output has exited (`| head`), as for a program ended by SIGPIPE (13)."""
 
 _DENIED: Final = (CredentialError, IPNotAllowedError, PermissionDeniedError, TokenRejectedError, TokenUnavailableError)
 
 
 def exit_of(error: BaseException) -> Exit:
-    """The status of a command that ended with this error alone."""
+    """Return the status of a command with a single error."""
     if isinstance(error, UploadOutcomeUnknown):
         return Exit.UNKNOWN
     if isinstance(error, _DENIED):
@@ -56,20 +56,20 @@ def exit_of(error: BaseException) -> Exit:
 
 
 def exit_of_all(done: int, errors: Sequence[BaseException]) -> Exit:
-    """The status of a command over several items.
+    """Return the status of a command with several items.
 
     Args:
-        done: How many items were done.
-        errors: What went wrong with others.
+        done: The number of completed items.
+        errors: The errors of the other items.
     """
     statuses = [exit_of(error) for error in errors]
     if not statuses:
         return Exit.OK
     if Exit.UNKNOWN in statuses:
-        return Exit.UNKNOWN  # the one that must be looked at before anything is repeated
+        return Exit.UNKNOWN  # to be checked before any repetition
     return Exit.PARTLY if done else statuses[0]
 
 
 def stops_command(error: BaseException) -> bool:
-    """Tell whether the items after this one would meet the same error."""
+    """Return whether all remaining items would fail with the same error."""
     return stops_everything(error) or isinstance(error, TokenUnavailableError | UsageError)

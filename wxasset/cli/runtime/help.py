@@ -1,4 +1,4 @@
-"""Help texts fit the terminal, however wide their lines are in the source."""
+"""Reflow help texts to the width of the terminal."""
 
 from collections.abc import Callable
 from inspect import cleandoc
@@ -10,7 +10,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 def helped(command: C) -> C:
-    """Let the help of a command flow; its docstring is its help."""
+    """Reflow the docstring of a command, its help text."""
     if command.__doc__:  # `python -OO` has none
         command.__doc__ = flowing(command.__doc__)
     return command

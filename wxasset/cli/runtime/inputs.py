@@ -1,4 +1,4 @@
-"""Ids and files on the command line, or on stdin where "-" stands for them."""
+"""Read ids and files from the command line, or from stdin for "-"."""
 
 import os
 import sys
@@ -28,17 +28,17 @@ __all__ = [
 
 STDIO: Final = "-"
 DASHED: Final = Parameter(allow_leading_hyphen=True)
-"""For what may be "-"."""
+"""Parameter of arguments with a possible value "-"."""
 IDS: Final = Parameter(negative="", show_default=False, allow_leading_hyphen=True)
-"""For ids: in WeChat's alphabet is a dash."""
+"""Parameter of ids: they may begin with a dash."""
 _OPTION: Final = 20  # characters; ids of WeChat have 43 and more, options fewer
 
 
 def ids_of(items: Sequence[str]) -> Iterator[str]:
-    """Give the ids; in the place of "-", the first column of each line of stdin.
+    """Yield the ids; "-" is replaced by the first column of each line of stdin.
 
     Raises:
-        UsageError: One is rather an option that is mistyped.
+        UsageError: An item looks like a mistyped option.
     """
     for item in items:
         if item == STDIO:
@@ -50,7 +50,7 @@ def ids_of(items: Sequence[str]) -> Iterator[str]:
 
 
 def stdin_lines() -> Iterable[str]:
-    """Give the lines of stdin that are not blank, without their ends."""
+    """Yield the non-blank lines of stdin without line ends."""
     return (line for line in (line.rstrip("\r\n") for line in sys.stdin) if line.strip())
 
 
@@ -62,32 +62,32 @@ def material_type(name: str, form: Format | None) -> Kind:
     """Choose the type of material for a format; a JPEG becomes an image, not a thumb.
 
     Raises:
-        SourceError: WeChat has no material for it.
+        SourceError: WeChat does not accept the format.
     """
     for kind in _KINDS:
         if form is not None and form.name in ADD_MATERIAL[kind].formats:
             return kind
-    what = "of a format that is not known" if form is None else f"{form.name}, which WeChat does not take"
+    what = "has an unknown format" if form is None else f"is {form.name}, a format not accepted by WeChat"
     formats = ", ".join(sorted({one for limit in ADD_MATERIAL.values() for one in limit.formats}))
     raise SourceError(
-        f"{name} is {what}.",
-        Hint(f"The formats are: {formats}.", f"可上传的格式有：{formats}。"),
+        f"{name} {what}.",
+        Hint(f"Accepted formats: {formats}.", f"可上传的格式有：{formats}。"),
     )
 
 
-_LIST_LIMIT: Final = 64 << 20  # bytes; more paths than a library has room for
+_LIST_LIMIT: Final = 64 << 20  # bytes; more paths than a library can hold
 
 
 def files_of(source: str, kind: Kind, *, recursive: bool) -> list[str]:
-    """Say which files are meant, each once: of a directory those whose names fit the type, in their order.
+    """Return the files of a source, each once; of a directory, sorted files with an extension of the type.
 
     Args:
-        source: A directory, a file that lists paths, or "-".
+        source: A directory, a file with a list of paths, or "-".
         kind: The type of material.
-        recursive: Whether directories in a directory count as well.
+        recursive: Whether to include subdirectories.
 
     Raises:
-        UsageError: There is no such directory or list, or it has no file.
+        UsageError: The source does not exist, or contains no file of the type.
     """
     path = Path(source)
     if source == STDIO:
@@ -97,18 +97,18 @@ def files_of(source: str, kind: Kind, *, recursive: bool) -> list[str]:
     else:
         files = _listed(path)
     if not files:
-        raise UsageError(f"There is no file for the type {kind} in {'stdin' if source == STDIO else source}.")
+        raise UsageError(f"No file of the type {kind} was found in {'stdin' if source == STDIO else source}.")
     return list(dict.fromkeys(files))
 
 
 def _fitting(directory: Path, kind: Kind, *, recursive: bool) -> Iterator[str]:
-    """Find the files that fit; what begins with a dot is hidden."""
+    """Find files of a type; hidden files and directories are skipped."""
     wanted = tuple(one for name in ADD_MATERIAL[kind].formats for one in FORMATS[name].extensions)
     for where, directories, names in os.walk(directory):
         directories[:] = [name for name in directories if recursive and not name.startswith(".")]
         for name in names:
             if name.lower().endswith(wanted) and not name.startswith("."):
-                yield os.path.join(where, name)  # noqa: PTH118 - texts
+                yield os.path.join(where, name)  # noqa: PTH118 - strings
 
 
 def _listed(path: Path) -> list[str]:
@@ -119,17 +119,17 @@ def _listed(path: Path) -> list[str]:
             return [line for line in lines if line.strip()]
         problem = "is too large for a list"
     except UnicodeDecodeError:
-        problem = "is no list of paths; wxasset add takes files themselves"
+        problem = "is not a list of paths; use wxasset add to upload the file itself"
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
     raise UsageError(f"{path} {problem}.")
 
 
 async def format_of(path: Path) -> Format | None:
-    """Tell a file's format by its first bytes; None where it is not known.
+    """Detect a file's format from its first bytes; None if unknown.
 
     Raises:
-        SourceError: It cannot be read.
+        SourceError: The file cannot be read.
     """
     return sniff(await to_thread.run_sync(_head, path))
 
@@ -138,7 +138,7 @@ async def kind_of(path: Path) -> Kind:
     """Choose the type of material for a file; a JPEG becomes an image, not a thumb.
 
     Raises:
-        SourceError: It cannot be read, or WeChat has no material for it.
+        SourceError: The file cannot be read, or WeChat does not accept its format.
     """
     head = await to_thread.run_sync(_head, path)
     if not head:

@@ -16,26 +16,26 @@ from wxasset.cli.runtime.console import output_console, printable
 __all__ = ["Output", "drop_stdout", "drop_unwritable", "is_terminal", "json_line", "open_closed"]
 
 _ID = 64  # characters of a media_id (wire reference 2.1)
-_REST = 16  # characters that the other columns need to be read at all
+_REST = 16  # minimum width of the other columns
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Tell whether a person reads this on a terminal that can do more than print lines."""
+    """Return whether a stream is a terminal with support for colours and cursor movement."""
     return stream.isatty() and os.environ.get("TERM", "") not in {"dumb", "unknown"}
 
 
 def json_line(record: Mapping[str, object]) -> str:
-    """Encode a record on one line; what a terminal would obey, or an encoding could lack, is escaped."""
+    """Encode a record on one line; control characters, and characters missing in the encoding, are escaped."""
     text = json.dumps(record, ensure_ascii=(sys.stdout.encoding or "").lower() not in {"utf-8", "utf8"})
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 class Output:
-    """Takes results one by one; a single column is no table.
+    """Output of results, one by one; only several columns make a table.
 
     Args:
-        columns: The keys of a record that are shown where it is not JSON, in their order; None shows no record.
-        as_json: Whether each record is a JSON object on a line of its own.
+        columns: Keys of records to show as columns, in order; None shows no record.
+        as_json: Whether to write each record as a JSON object on a line of its own.
     """
 
     def __init__(self, columns: Sequence[str] | None, *, as_json: bool) -> None:
@@ -50,15 +50,15 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Show the table, if it is one, whatever has happened."""
+        """Show the table, also after an error."""
         if self._table is not None and self._table.row_count:
             output_console().print(self._table)
 
     def add(self, record: Mapping[str, object]) -> None:
-        """Take one result.
+        """Add one result.
 
         Raises:
-            BrokenPipeError: Nobody reads any more.
+            BrokenPipeError: The reader of the output has exited.
         """
         if self._columns is None:
             return
@@ -71,7 +71,7 @@ class Output:
 
     @staticmethod
     def line(text: str) -> None:
-        """Write a line at once."""
+        """Write a line immediately."""
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
@@ -79,34 +79,34 @@ class Output:
 def _table(columns: Sequence[str], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for column in columns:
-        # An id on one line can be copied; on a narrow terminal one that is folded is better than one that is cut.
+        # An id on one line can be copied; on a narrow terminal it is folded, not truncated.
         whole = column == "media_id" and width >= _ID + _REST
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
     return table
 
 
 def _cell(value: object) -> str:
-    """Show a value: nothing in it can break a line or a column."""
+    """Format a value without line breaks or tabs."""
     if value is None:
         return ""
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def drop_stdout() -> None:
-    """Let what is still to be written go nowhere: an interpreter may complain of it at its end.
+    """Discard further output: the interpreter may report an error for it at exit.
 
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
     try:
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, sys.stdout.fileno())
-    except (OSError, ValueError):  # what stands in for it has no descriptor
+    except (OSError, ValueError):  # a replaced stdout has no descriptor
         return
     os.close(descriptor)
 
 
 def drop_unwritable() -> None:
-    """Let what a full disk does not take go nowhere; what can be written still is."""
+    """Flush stdout; discard the output if this fails, as on a full disk."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -114,11 +114,11 @@ def drop_unwritable() -> None:
 
 
 _STREAMS: Final = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
-"""Nothing is read from stdin. Results that have nowhere to go are an error at the first: stdout cannot be written."""
+"""Replacements of closed streams: stdin is empty; stdout is not writable, so the first result is an error."""
 
 
 def open_closed() -> None:
-    """Open the closed ones; without it their descriptors would be those of the next files that are opened."""
+    """Open closed standard streams; otherwise their descriptors would be reused by the next opened files."""
     for name, mode, flags in _STREAMS:
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, flags)

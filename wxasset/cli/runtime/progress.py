@@ -1,4 +1,4 @@
-"""Progress bars, on a terminal alone."""
+"""Progress bars, on a terminal only."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -25,14 +25,14 @@ __all__ = ["counting", "transfer"]
 
 @contextmanager
 def transfer(name: str, *, quiet: bool = False) -> Iterator[progress.Progress | None]:
-    """Show how far a transfer is, and nothing of it afterwards.
+    """Show the progress of a transfer; the bar is removed afterwards.
 
     Args:
-        name: What is transferred.
-        quiet: Whether nothing is shown, whatever stderr is.
+        name: The name to show.
+        quiet: Whether to show no progress, also on a terminal.
 
     Yields:
-        What to tell of it; None where nothing is shown.
+        Function to report progress to; None if no progress is shown.
     """
     if quiet or not is_terminal(sys.stderr):
         yield None
@@ -49,14 +49,14 @@ def transfer(name: str, *, quiet: bool = False) -> Iterator[progress.Progress | 
 
 @contextmanager
 def counting(total: int, *, quiet: bool = False) -> Iterator[Callable[[BatchProgress], None] | None]:
-    """Show how many items are done, and what was sent for them; nothing of it afterwards.
+    """Show the number of completed items and sent bytes; the bar is removed afterwards.
 
     Args:
-        total: How many there are.
-        quiet: Whether nothing is shown, whatever stderr is.
+        total: The number of items.
+        quiet: Whether to show no progress, also on a terminal.
 
     Yields:
-        What to tell of it; None where nothing is shown.
+        Function to report progress to; None if no progress is shown.
     """
     if quiet or not is_terminal(sys.stderr):
         yield None

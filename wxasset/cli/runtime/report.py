@@ -1,4 +1,4 @@
-"""Report the results of a command on stdout, everything else on stderr, and its exit status."""
+"""Report results on stdout, errors and notes on stderr, and compute the exit status."""
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,13 +11,13 @@ from attrs import define, field
 from wxasset.cli.runtime import errors
 from wxasset.cli.runtime.exit_codes import exit_of_all, stops_command
 from wxasset.cli.runtime.output import Output
-from wxasset.errors import DestinationError, WxAssetError
+from wxasset.errors import DestinationError, Hint, WxAssetError
 
 __all__ = ["Record", "Report"]
 
 T = TypeVar("T")
 Record: TypeAlias = Mapping[str, object]
-"""A result: its keys stay, its values are what JSON has."""
+"""A result: stable keys, and JSON values."""
 
 
 @define(kw_only=True)
@@ -25,13 +25,13 @@ class Report:
     """Results of a command so far.
 
     Attributes:
-        out: Where results go.
-        as_json: Whether all that is written is JSON.
-        done: How many items are done.
-        errors: What went wrong.
-        left: What was not tried yet, in its order.
-        resume: The command that goes on after a signal; None where it is to be run again for what is left.
-        ask_to_end: Lets the work come to its end by itself after a signal; without it the work is cancelled.
+        out: Output of results.
+        as_json: Whether results, errors and notes are JSON.
+        done: The number of completed items.
+        errors: Errors so far.
+        left: Items not tried yet, in order.
+        resume: The command to continue after a signal; None to run the same command for the remaining items.
+        ask_to_end: Function to end the work early after a signal; without it the work is cancelled.
     """
 
     out: Output
@@ -43,32 +43,32 @@ class Report:
     ask_to_end: Callable[[], None] | None = None
 
     def asked(self) -> bool:
-        """Ask the work to come to its end, and tell whether it can be asked."""
+        """Ask the work to end early, and return whether it supports this."""
         if self.ask_to_end is not None:
             self.ask_to_end()
         return self.ask_to_end is not None
 
     def did(self, record: Record) -> None:
-        """Count an item that is done, and show its result."""
+        """Count a completed item, and show its result."""
         self.done += 1
         self.out.add(record)
 
     def failed(self, error: BaseException, item: str | None = None) -> None:
-        """Count an item that is not done, and tell of its error."""
+        """Record an error, and show it."""
         self.errors.append(error)
         errors.tell(error, as_json=self.as_json, item=item)
 
-    def note(self, text: str, **more: object) -> None:
-        """Say something that is no result and no error; `more` are keys that it has where it is JSON."""
+    def note(self, text: Hint | str, **more: object) -> None:
+        """Show a note; `more` are further keys of the JSON object."""
         errors.note(text, as_json=self.as_json, **more)
 
     async def each(self, items: Iterable[T], act: Callable[[T], Awaitable[Record]], *, whole: bool = False) -> None:
-        """Do something to item after item; one that fails leaves the others, unless they would fail like it.
+        """Process items one by one; an error ends the loop only if it would affect all remaining items.
 
         Args:
-            items: What to do it to.
-            act: Does it, and returns the result.
-            whole: Whether an item that was begun is seen through after a signal, as its outcome would be unknown.
+            items: The items.
+            act: Function to process an item and return its result.
+            whole: Whether an item in progress is completed after a signal, because its outcome would be unknown.
         """
         waiting = list(items)
         self.left = [str(item) for item in waiting]
@@ -79,26 +79,33 @@ class Report:
                     self.did(await act(item))
             except WxAssetError as error:
                 if isinstance(error, DestinationError) and isinstance(error.__cause__, BrokenPipeError):
-                    raise error.__cause__ from None  # stdout was the destination, and nobody reads it any more
+                    raise error.__cause__ from None  # stdout was the destination, and its reader has exited
                 self.failed(error, str(item))
             self.left.pop(0)
             if len(self.errors) > before and stops_command(self.errors[-1]):
                 break
             await checkpoint()
         if self.left:
-            self.note(f"{len(self.left)} more were not tried, from {self.left[0]} on.", not_tried=self.left)
+            number, first = len(self.left), self.left[0]
+            text = Hint(
+                f"{number} more were not tried, starting with {first}.", f"从 {first} 起还有 {number} 项未尝试。"
+            )
+            self.note(text, not_tried=self.left)
 
     def status(self) -> int:
-        """The exit status of a command that has come to its end."""
+        """Return the exit status of a completed command."""
         return exit_of_all(self.done, self.errors)
 
     def stopped(self, number: signal.Signals) -> int:
-        """Say what a signal has left undone and how to go on, and return the exit status."""
-        text = f"Stopped by {number.name}."
+        """Report the items left by a signal and the command to continue, and return the exit status."""
+        text, text_zh = f"Stopped by {number.name}.", f"已被 {number.name} 中止。"
         if self.left:
-            text += f" {self.done} done, {len(self.left)} not"
-            text += "." if self.resume else f": run it again for those from {self.left[0]} on."
+            text += f" {self.done} done, {len(self.left)} not done."
+            text_zh += f"已完成 {self.done} 项，未完成 {len(self.left)} 项。"
+        if self.left and not self.resume:
+            text += f" Run the command again for the items from {self.left[0]} on."
+            text_zh += f"请从 {self.left[0]} 起重新执行。"
         if self.resume:
-            text += f" To go on: {self.resume}"
-        self.note(text, signal=number.name, done=self.done, not_tried=self.left, resume=self.resume)
+            text, text_zh = f"{text} To continue: {self.resume}", f"{text_zh}继续请执行：{self.resume}"
+        self.note(Hint(text, text_zh), signal=number.name, done=self.done, not_tried=self.left, resume=self.resume)
         return 128 + number

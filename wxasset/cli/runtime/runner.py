@@ -22,7 +22,7 @@ __all__ = ["FLAG", "Options", "Work", "perform", "run_report"]
 
 Work: TypeAlias = Callable[[WxSession, Report], Awaitable[None]]
 FLAG = Parameter(negative="", show_default=False)
-"""For an option that is there or is not."""
+"""Parameter of options without a value."""
 
 
 @Parameter(name="*")
@@ -30,14 +30,15 @@ FLAG = Parameter(negative="", show_default=False)
 class Options:
     """Options of every command."""
 
-    account: Annotated[str | None, Parameter(help="An account of the credentials file, by its name there.")] = None
+    account: Annotated[str | None, Parameter(help="Name of an account in the credentials file.")] = None
     json: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Write JSON: one object a line, errors and notes too.")
+        bool,
+        Parameter(negative="", show_default=False, help="Write JSON, one object a line, also for errors and notes."),
     ] = False
 
 
 class _Notes(logging.Handler):
-    """Passes the library's warnings on: as they are, they would be lines among JSON."""
+    """Log handler showing the library's warnings as notes, in JSON if requested."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__(logging.WARNING)
@@ -59,13 +60,12 @@ def _noted(*, as_json: bool) -> Iterator[None]:
 
 
 def run_report(options: Options, columns: Sequence[str] | None, work: Callable[[Report], Awaitable[None]]) -> int:
-    """Do work that tells what it does, and return the exit status.
+    """Run work with a report, and return the exit status.
 
     Args:
-        options: What the command was given.
-        columns: The keys of its results that are shown where they are no JSON; None where stdout is for something
-            else, and no result is shown.
-        work: Does it; an error that it raises is told as one of the whole command.
+        options: Options of the command.
+        columns: Keys of results to show as columns; None to show no results.
+        work: The work; its exceptions are reported as errors of the whole command.
     """
     with _noted(as_json=options.json), Output(columns, as_json=options.json) as out:
         report = Report(out=out, as_json=options.json)
@@ -85,10 +85,10 @@ def run_report(options: Options, columns: Sequence[str] | None, work: Callable[[
 
 
 def perform(options: Options, columns: Sequence[str] | None, work: Work) -> int:
-    """Do the work of a command in a session of its account, and return the exit status.
+    """Run work in a session of the selected account, and return the exit status.
 
     Raises:
-        WxAssetError: There are no credentials to begin with; nothing was sent.
+        WxAssetError: No usable credentials were found; nothing was sent.
     """
     credentials = find_credentials(os.environ, options.account)
 

@@ -1,6 +1,6 @@
-"""Run a command on uvloop where it is installed, until it is done or a signal ends it.
+"""Run a command until completion or a signal, on uvloop if installed.
 
-Ctrl-C and SIGTERM end it in order: what is under way is cancelled, and what it holds is given back.
+Ctrl-C and SIGTERM cancel the work in progress and release its resources.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_in_event_loop(work: Callable[[], Awaitable[T]], asked: Callable[[], bool] | None = None) -> T | signal.Signals:
-    """Do what `run_until_signal` does, in an event loop of its own: uvloop's where that is installed."""
+    """Run `run_until_signal` in a new event loop, of uvloop if installed."""
     return anyio.run(run_until_signal, work, asked, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 async def run_until_signal(
     work: Callable[[], Awaitable[T]], asked: Callable[[], bool] | None = None
 ) -> T | signal.Signals:
-    """Run `work` to its end, or cancel it at the first SIGINT or SIGTERM.
+    """Run `work`, and cancel it at the first SIGINT or SIGTERM.
 
-    A second signal is not caught any more, so that a clean-up that hangs can be ended as well.
+    A second signal is not caught; it ends a hanging clean-up.
 
     Args:
         work: The work.
-        asked: Asks it to come to an end by itself, and tells whether it will; it is not cancelled then.
+        asked: Function to ask the work to end early; it returns whether the work will. It is not cancelled then.
 
     Returns:
         The result of `work`, or the signal.
@@ -58,7 +58,7 @@ async def run_until_signal(
 
 @contextmanager
 def _caught(stop: Callable[[int], None]) -> Iterator[None]:
-    """Call `stop` on the loop when a signal comes; works on Windows too, where loops have no `add_signal_handler`."""
+    """Call `stop` on the loop at a signal; also on Windows, where loops have no `add_signal_handler`."""
     loop = asyncio.get_running_loop()
     previous = {number: signal.getsignal(number) for number in _STOPPING}
 

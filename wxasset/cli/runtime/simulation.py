@@ -1,4 +1,4 @@
-"""`wxasset simulate`: the simulator as a server, for programs in any language."""
+"""Run the simulator as a server, for programs in any language."""
 
 import errno
 import shlex
@@ -14,24 +14,24 @@ __all__ = ["CannotListenError", "introduction", "read_secret", "serve"]
 
 
 def read_secret(path: Path) -> str:
-    """Read a secret from a file, so that it is on no command line.
+    """Read a secret from a file; secrets are never passed as arguments.
 
     Raises:
-        UsageError: The file cannot be read, or holds no secret.
+        UsageError: The file cannot be read, or contains no secret.
     """
     try:
         secret = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "it is not a text"
+        reason = (isinstance(error, OSError) and error.strerror) or "it is not UTF-8 text"
         raise UsageError(f"The secret in {path} cannot be read: {reason}.") from None
     if not secret or not secret.isprintable():
-        raise UsageError(f"{path} must hold the secret on one line, and nothing else.")
+        raise UsageError(f"{path} must contain only the secret, on one line.")
     return secret
 
 
 def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
-    """Say where the simulator is and how to point a client at it, in lines that a shell takes."""
-    # The simulator's own secret is a constant of this package and protects nothing.
+    """Return shell commands with the address of the simulator, to configure a client."""
+    # Its own secret is drawn for each run; the client needs it, so it is shown.
     secret = shlex.quote(sim.secret) if secret_file is None else f'"$(cat {shlex.quote(str(secret_file))})"'
     return [
         f"# The simulator listens on {sim.url} until Ctrl-C. Point a client at it with:",
@@ -48,17 +48,17 @@ def _about_faults(sim: Simulator) -> list[str]:
         return []
     fault = """'{"endpoint": "add_material", "fault": "reset-after-commit"}'"""
     return [
-        "# Let calls fail, and see what happened (all words: python -c 'help(\"wxasset.simulator.faults\")'):",
+        "# Make calls fail, and show the calls (all faults: python -c 'help(\"wxasset.simulator.faults\")'):",
         f"# curl -H 'Content-Type: application/json' -d {fault} {sim.url}/_sim/faults",
         f"# curl {sim.url}/_sim/journal",
     ]
 
 
 class CannotListenError(WxAssetError):
-    """The simulator cannot listen where it was told to."""
+    """The simulator cannot listen on its address."""
 
     _hint = Hint(
-        "Choose a --port that is free (0 takes any) and a --host that is an address of this machine.",
+        "Choose a free --port (0 for any) and, as --host, an address of this machine.",
         "请用 --port 选择空闲端口（0 表示任意），--host 须为本机地址。",
     )
 
@@ -69,11 +69,11 @@ async def serve(sim: Simulator, where: str, ready: Callable[[], None]) -> None:
     Args:
         sim: The simulator.
         where: Its host and port, for the message.
-        ready: Called when it listens.
+        ready: Function to call as soon as the simulator listens.
 
     Raises:
-        CannotListenError: It cannot listen there.
-        OSError: What `ready` says cannot be written.
+        CannotListenError: The simulator cannot listen on this address.
+        OSError: The output of `ready` cannot be written.
     """
     try:
         await sim.start()
@@ -89,5 +89,5 @@ async def serve(sim: Simulator, where: str, ready: Callable[[], None]) -> None:
 
 def _cannot_listen(error: OSError, where: str) -> CannotListenError:
     if error.errno == errno.EADDRINUSE:
-        return CannotListenError(f"{where} is in use already.")
+        return CannotListenError(f"{where} is already in use.")
     return CannotListenError(f"Cannot listen on {where}: {error.strerror or error}.")

@@ -1,4 +1,4 @@
-"""Compute the usage of WeChat's limits: the library's places, and the day's calls of each API. Pure."""
+"""Compute the usage of WeChat's limits: materials of the library and daily calls of each API. Pure."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ __all__ = ["CAPS", "ENDPOINTS", "Usage", "bar", "call_usage", "library_usage"]
 _BAR: Final = 8  # characters: a table with the longest path fits into 80
 
 CAPS: Final = {"image + news": 100_000, "voice": 1_000, "video": 1_000}
-"""Capacity of the library; thumbs are counted among the images.
+"""Capacity of the library; thumbs count as images.
 
 https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html
 """
@@ -28,7 +28,7 @@ ENDPOINTS: Final = tuple(
         *(GetStableAccessToken, GetAccessToken),
     )
 )
-"""The APIs that the package calls for an account."""
+"""Paths of the APIs called by this package."""
 
 
 @frozen(kw_only=True)
@@ -36,10 +36,10 @@ class Usage:
     """Usage of one limit.
 
     Attributes:
-        name: What it is of: a kind of material, or the path of an API.
-        used: How much is used.
-        limit: How much there is in all; 0 where WeChat names no limit.
-        left: How much is left; 0 where there is no limit.
+        name: A kind of material, or the path of an API.
+        used: The used amount.
+        limit: The limit; 0 if WeChat reports none.
+        left: The remaining amount; 0 without a limit.
     """
 
     name: str
@@ -53,28 +53,28 @@ class Usage:
 
     @property
     def share(self) -> float | None:
-        """The used part, from 0 to 1; None where there is no limit."""
+        """Return the used part, from 0 to 1; None without a limit."""
         return min(1.0, max(0.0, self.used / self.limit)) if self.limit > 0 else None
 
 
 def library_usage(count: MaterialCount) -> tuple[Usage, ...]:
-    """Set a count of the library against its caps."""
+    """Compare a count of the library with its capacity."""
     used = {"image + news": count.image + count.news, "voice": count.voice, "video": count.video}
     return tuple(Usage(name=name, used=used[name], limit=cap) for name, cap in CAPS.items())
 
 
 def call_usage(path: str, found: CallQuota) -> Usage:
-    """Say how much of the day's calls of an API is used, in WeChat's own numbers."""
+    """Convert WeChat's report on the daily calls of an API."""
     quota = found.quota
     return Usage(name=path, used=quota.used, limit=quota.daily_limit, left=quota.remain)
 
 
 def bar(share: float, *, plain: bool = False) -> str:
-    """Draw a part of a whole, from 0 to 1; what is used at all shows, and so does what is left at all.
+    """Draw a share as a bar; a used or remaining part, however small, is visible.
 
     Args:
-        share: The part.
-        plain: Whether to draw with ASCII alone.
+        share: The used part, from 0 to 1.
+        plain: Whether to use ASCII only.
     """
     full, empty = ("#", ".") if plain else ("█", "░")
     filled = round(share * _BAR)

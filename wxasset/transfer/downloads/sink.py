@@ -217,6 +217,8 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
         DestinationError: The destination cannot be written.
         UsageError: `fsync` is set, but the destination is not a file on a disk.
     """
+    if not isinstance(fsync, bool):
+        raise UsageError(f"fsync= must be True or False, not {fsync!r}.")
     if isinstance(to, str | os.PathLike):
         path = os.fsdecode(to)
         if not path:

@@ -175,7 +175,7 @@ def _connections_of(session: ClientSession) -> int:
 def _checked(base_url: str, *, bare: bool) -> URL:
     try:
         url = URL(base_url)
-    except ValueError:
+    except (ValueError, TypeError):
         raise UsageError("The base URL is not a valid URL.") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
         raise UsageError("The base URL is not of the form https://host[:port][/prefix].")

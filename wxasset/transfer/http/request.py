@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping
 
 import aiohttp
-from attrs import define, field, frozen, validators
+from attrs import define, field, frozen
 
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.content import CHUNK
+from wxasset.wire.checks import number
 from wxasset.wire.limits import KIB
 
 __all__ = ["Delivery", "Request", "Timeouts"]
@@ -32,11 +33,11 @@ class Timeouts:
         min_rate: Minimum rate, in bytes per second.
     """
 
-    connect: float = field(default=10.0, validator=validators.gt(0))
-    pool: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
-    stall: float = field(default=30.0, validator=validators.gt(0))
-    total: float = field(default=60.0, validator=validators.gt(0))
-    min_rate: int = field(default=8 * KIB, validator=validators.gt(0))
+    connect: float = field(default=10.0, validator=number(above=0))
+    pool: float | None = field(default=None, validator=number(above=0, optional=True))
+    stall: float = field(default=30.0, validator=number(above=0))
+    total: float = field(default=60.0, validator=number(above=0))
+    min_rate: int = field(default=8 * KIB, validator=number(above=0))
     _client: aiohttp.ClientTimeout = field(init=False, eq=False, repr=False)
 
     @_client.default

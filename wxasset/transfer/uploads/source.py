@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 import anyio
 from attrs import evolve, field, frozen
 
-from wxasset.errors import Hint, SourceError
+from wxasset.errors import Hint, SourceError, UsageError
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
 from wxasset.transfer.uploads.files import DECODED, MANY, examine_file
@@ -122,6 +122,8 @@ async def open_source(
         SourceError: The media cannot be read, is empty, or violates the documented limits of the endpoint.
     """
     _check_size(size)
+    if filename is not None and not isinstance(filename, str):
+        raise UsageError(f"filename= must be a string, not {filename!r}.")
     most = min(limit.max_bytes, limits.max_spool) if limit is not None and limits.check_size else limits.max_spool
     name, content = await _content(media, size, most)
     try:
