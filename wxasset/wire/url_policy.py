@@ -143,7 +143,10 @@ def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, pa
         UnsafeURLError: The target is not allowed.
     """
     try:
-        target = before.join(URL(location or "", encoded=(location or "").isascii()))
+        path_alone = location is not None and location.startswith("/") and not location.startswith("//")
+        # `join` would resolve the dots of a path, which the signature may cover.
+        place = f"{before.origin()}{location}" if path_alone else location or ""
+        target = before.join(URL(place, encoded=place.isascii()))
     except ValueError:
         raise UnsafeURLError("A redirect leads to an address that is no URL.", path) from None
     url = check_link(str(target) if location else "", policy, path)
@@ -155,7 +158,8 @@ def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, pa
 def may_connect(address: str, policy: DownloadPolicy, host: str) -> bool:
     """Return whether connecting to a resolved address of a host is allowed."""
     known = _literal(address)
-    if known is not None and known.version == _FAKE.version and known in _FAKE and not policy.allow_private_hosts:
+    plain = getattr(known, "ipv4_mapped", None) or known
+    if plain is not None and plain.version == _FAKE.version and plain in _FAKE and not policy.allow_private_hosts:
         return policy.is_media_host(host.rstrip(".").lower())
     return policy.allow_private_hosts or (known is not None and "%" not in address and _is_public(known))
 

@@ -102,4 +102,9 @@ def reason(error: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror and cause.errno:
         # asyncio puts addresses where the reason should be; the numbers of name resolution are below 0.
         return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror).lower()
-    return _WORDS.get(type(error).__name__, "the exchange failed")
+    words = "the exchange failed"
+    link: BaseException | None = error
+    while link is not None:  # the first cause says what is malformed
+        words = _WORDS.get(type(link).__name__, words)
+        link = link.__cause__
+    return words

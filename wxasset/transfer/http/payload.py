@@ -16,6 +16,7 @@ from wxasset.wire.url_policy import DownloadPolicy, may_connect
 __all__ = ["BrokenConnection", "ForbiddenAddressError", "LinkObserver", "Payload", "RequestObserver"]
 
 _KEPT: Final = "_wxasset_kept"
+_PROXY_REFUSES: Final = 407  # "Proxy Authentication Required"; no origin server sends it
 _LINK_HEADERS: Final = frozenset(
     {"Host", "Accept", "Accept-Encoding", "User-Agent", "Content-Length", "Content-Type", "Connection"}
 )
@@ -65,7 +66,7 @@ class RequestObserver:
     """Middleware to complete the URL, and to observe the connection of a request.
 
     Attributes:
-        waiting: Whether the request has no connection yet.
+        waiting: Whether the request has no connection yet, or the proxy did not pass it on.
         on_kept_connection: Whether the connection was used before, as far as known here.
         proxy: The proxy of the request; None without one.
     """
@@ -102,6 +103,12 @@ class RequestObserver:
         if self.waiting:
             response.close()
             raise RuntimeError("aiohttp sends requests in another way; this version of wxasset does not work with it.")
+        if response.status == _PROXY_REFUSES and self.proxy is not None:
+            # Over plain http the proxy answers in the place of the server.
+            response.close()
+            self.waiting = True
+            self._request.delivery.whole = False
+            raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
         return response
 
     def complete(self, request: aiohttp.ClientRequest) -> None:

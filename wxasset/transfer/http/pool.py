@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -9,6 +10,7 @@ import aiohttp
 from attrs import frozen
 
 from wxasset.errors import ConnectError
+from wxasset.transfer.http.reply import at_most
 from wxasset.transfer.http.request import Request
 
 __all__ = ["CONNECTIONS", "Pool", "close_pool"]
@@ -26,7 +28,7 @@ class Pool:
     """
 
     session: aiohttp.ClientSession
-    slots: asyncio.Semaphore
+    slots: "_Slots"
 
     @classmethod
     def of(cls, session: aiohttp.ClientSession, connections: int) -> "Pool":
@@ -36,7 +38,14 @@ class Pool:
             session: The session.
             connections: The number of its connections; 0 for no limit.
         """
-        return cls(session, asyncio.Semaphore(connections or _NO_LIMIT))
+        # Sessions that borrow the same connections share their slots too.
+        connector = session.connector
+        slots = None if connector is None else _SLOTS.get(connector)
+        if slots is None:
+            slots = _Slots(connections or _NO_LIMIT)
+            if connector is not None:
+                _SLOTS[connector] = slots
+        return cls(session, slots)
 
     def slot(self, request: Request) -> "_Slot":
         """Return the slot of a request; it is taken inside the block."""
@@ -48,10 +57,28 @@ async def close_pool(pool: Pool) -> None:
     await pool.session.close()
 
 
-class _Slot(AbstractAsyncContextManager[None]):
-    """A slot for one request; the time of waiting for it counts against `Timeouts.pool` alone."""
+class _Slots(asyncio.Semaphore):
+    """Slots of a pool, and the number of those that were given back."""
 
-    def __init__(self, slots: asyncio.Semaphore, request: Request) -> None:
+    returned = 0
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self.returned += 1
+        super().release()
+
+
+_SLOTS: "weakref.WeakKeyDictionary[aiohttp.BaseConnector, _Slots]" = weakref.WeakKeyDictionary()
+
+
+class _Slot(AbstractAsyncContextManager[None]):
+    """A slot for one request; the time of waiting for it counts against `Timeouts.pool` alone.
+
+    Without that limit, the wait ends if no other request gives a slot back in the time of the whole call: the caller
+    may hold all connections itself, and would wait forever.
+    """
+
+    def __init__(self, slots: _Slots, request: Request) -> None:
         self._slots = slots
         self._request = request
 
@@ -60,15 +87,25 @@ class _Slot(AbstractAsyncContextManager[None]):
             await self._slots.acquire()  # without waiting
             return
         request, begun = self._request, time.monotonic()
+        patience = request.deadline - begun if request.timeouts.pool is None else request.timeouts.pool
+        while not await self._acquire(patience):
+            pass
+        request.postpone(time.monotonic() - begun)
+
+    async def _acquire(self, patience: float) -> bool:
+        """Wait for a slot; return False if only others got one in the meantime."""
+        returned = self._slots.returned
         try:
-            async with asyncio.timeout(request.timeouts.pool):
+            async with at_most(patience):
                 await self._slots.acquire()
         except TimeoutError:
-            wait = f"{request.timeouts.pool:g}"
+            path = self._request.path
+            if self._request.timeouts.pool is None and self._slots.returned != returned:
+                return False
             raise ConnectError(
-                f"No connection of the session became free for {request.path} in {wait} seconds.", request.path
+                f"No connection of the session became free for {path} in {patience:.3g} seconds.", path, permanent=True
             ) from None
-        request.postpone(time.monotonic() - begun)
+        return True
 
     async def __aexit__(self, *_: object) -> None:
         self._slots.release()

@@ -1,5 +1,7 @@
 """Choose the proxy of a URL: a given one, none, or that of the environment."""
 
+import ipaddress
+from contextlib import suppress
 from typing import Final
 from urllib.request import getproxies, proxy_bypass
 
@@ -59,7 +61,7 @@ class Proxies:
 
 def place_of_proxy(proxy: URL | None) -> str | None:
     """Return host and port of a proxy, without its password."""
-    return None if proxy is None else f"{proxy.host}:{proxy.port}"
+    return None if proxy is None else f"{proxy.host_subcomponent}:{proxy.port}"
 
 
 def _from_environment(url: URL) -> URL | None:
@@ -68,7 +70,7 @@ def _from_environment(url: URL) -> URL | None:
     found = getproxies()
     name = url.scheme if url.scheme in found else "all"
     value = found.get(name)
-    if not value or proxy_bypass(f"{url.host}:{url.port}"):
+    if not value or proxy_bypass(f"{url.host}:{url.port}") or _in_network(url.host, found.get("no", "")):
         return None
     proxy = _parsed(value)
     del value, found  # a crash reporter would show them, and the password in them
@@ -78,6 +80,19 @@ def _from_environment(url: URL) -> URL | None:
             " proxy=None for no proxy. For SOCKS pass http= with a connector of aiohttp-socks."
         )
     return proxy
+
+
+def _in_network(host: str | None, exceptions: str) -> bool:
+    """Return whether NO_PROXY holds a network with this address, such as 10.0.0.0/8; requests reads these too."""
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    for part in exceptions.split(","):
+        with suppress(ValueError):
+            if address in ipaddress.ip_network(part.strip(), strict=False):
+                return True
+    return False
 
 
 def _parsed(value: object) -> URL | None:
