@@ -347,7 +347,7 @@ async def test_retry_after(server: RawServer, value: str | None, seconds: float 
 @pytest.mark.parametrize("make", [lambda n: Timeouts(total=n), lambda n: Timeouts(min_rate=n)])
 def test_timeouts_are_positive(make: Callable[[int], Timeouts]) -> None:
     """No time, or no rate, is a mistake."""
-    with pytest.raises(ValueError, match="must be > 0"):
+    with pytest.raises(ValueError, match="must be a number above 0"):
         make(0)
 
 

@@ -7,7 +7,6 @@ the file.
 import inspect
 import io
 import os
-import stat
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -31,6 +30,7 @@ from wxasset.transfer.downloads.writer import (
     shielded,
     write_all,
 )
+from wxasset.transfer.readiness import descriptor_of, may_block_forever
 from wxasset.transfer.threads import abandonable, in_background
 
 __all__ = ["AsyncWriter", "Destination", "open_sink"]
@@ -94,7 +94,9 @@ class _HandleSink(Sink):
                 raise
 
     def _begin(self) -> tuple[int, int] | None:
-        self._endless = _may_block_forever(self._handle)
+        self._endless = may_block_forever(self._handle)
+        if self._endless:
+            flush(self._handle)  # the bytes of the caller come first
         if not self._seekable:
             return None
         try:
@@ -227,7 +229,7 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
     handle: Any = to.wrapped if isinstance(to, anyio.AsyncFile) else to
     if not hasattr(handle, "write"):
         raise DestinationError(f"Cannot write to an object of type {type(to).__name__}.")
-    if fsync and _descriptor(handle) is None:
+    if fsync and descriptor_of(handle) is None:
         raise UsageError("fsync= is for a path or an open file.")
     if inspect.iscoroutinefunction(handle.write):
         return _WriterSink(handle)
@@ -236,20 +238,3 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
         return _MemorySink(handle)
     seekable = bool(getattr(handle, "seekable", bool)()) and hasattr(handle, "truncate")
     return _HandleSink(handle, seekable, fsync)
-
-
-def _descriptor(handle: Any) -> int | None:
-    try:
-        descriptor = handle.fileno()
-    except (AttributeError, OSError, ValueError):
-        return None
-    return descriptor if isinstance(descriptor, int) else None
-
-
-def _may_block_forever(handle: Any) -> bool:
-    """Return whether a handle is a pipe, a socket or a terminal."""
-    descriptor = _descriptor(handle)
-    if descriptor is None:
-        return False
-    mode = os.fstat(descriptor).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from wxasset.errors import DestinationError
 from wxasset.transfer.buffers import BufferLease
-from wxasset.transfer.readiness import wait_writable
+from wxasset.transfer.readiness import wait_writable, write_ready
 from wxasset.transfer.threads import Job, NoThreadError, in_background
 from wxasset.wire.formats import HEAD_SIZE
 
@@ -202,7 +202,7 @@ def write_all(handle: Any, batch: bytes) -> None:
     view = memoryview(batch)
     while view:
         try:
-            taken = handle.write(view)
+            taken = write_ready(handle, view)
         except BlockingIOError as error:  # of a buffer around a non-blocking file
             taken = error.characters_written
         else:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError
-from wxasset.transfer.readiness import wait_readable
+from wxasset.transfer.readiness import read_ready, wait_readable
 from wxasset.transfer.threads import run_in_thread
 from wxasset.wire.formats import HEAD_SIZE
 from wxasset.wire.media_text import shortened
@@ -102,7 +102,7 @@ def read_up_to(handle: Any, count: int) -> bytes:
     parts: list[bytes] = []
     missing = count
     while missing:
-        data = handle.read(missing)
+        data = read_ready(handle, missing)
         if data is None:
             wait_readable(handle)
             continue
