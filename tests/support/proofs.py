@@ -44,11 +44,15 @@ class Outcomes:
             self.skipped[key] = reason.removeprefix("Skipped: ")
 
     def unproved(self, claims: Iterable[list[str]]) -> list[str]:
-        """Return the named tests that were to run, and of which no case did."""
+        """Return the named tests, and files of tests, that were to run, and of which no case did."""
         return [
-            f"{claim[0]}: {file}::{function} was skipped: {reason}"
+            f"{claim[0]}: {name[0].strip('`')} was skipped: {reasons[0]}"
             for claim in claims
             for name in _PROOF.finditer(claim[3])
-            for (file, function), reason in self.skipped.items()
-            if name[1] == file and name[2] in (None, function) and (file, function) not in self.passed
+            if (reasons := [why for key, why in self.skipped.items() if _is(name, key)])
+            and not any(_is(name, key) for key in self.passed)
         ]
+
+
+def _is(name: re.Match[str], key: tuple[str, str]) -> bool:
+    return name[1] == key[0] and name[2] in (None, key[1])
