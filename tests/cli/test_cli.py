@@ -452,7 +452,7 @@ def test_simulate_says_that_it_cannot_listen() -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "No such file"), (b"", "one line"), (b"two\nlines", "one line"), (b"\xff\xfe", "not a text")],
+    [(None, "No such file"), (b"", "one line"), (b"two\nlines", "one line"), (b"\xff\xfe", "not UTF-8 text")],
 )
 def test_simulate_refuses_a_secret_file(tmp_path: Path, content: bytes | None, words: str) -> None:
     """A file without a secret on its one line is told in one line, with status 2."""

@@ -142,7 +142,7 @@ async def test_the_round_only_reads(sim: Simulator, wx: WxSession) -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "words"),
     [
-        ({"WXASSET_APPID": "", "WXASSET_SECRET": ""}, Status.FAILED, "no WXASSET_APPID in the environment"),
+        ({"WXASSET_APPID": "", "WXASSET_SECRET": ""}, Status.FAILED, "WXASSET_APPID is not set"),
         ({"WXASSET_SECRET": ""}, Status.FAILED, "missing: WXASSET_SECRET"),
         ({"WXASSET_APPID": "gh_0123456789ab"}, Status.FAILED, "original id"),
         ({"WXASSET_APPID": "1" * 32, "WXASSET_SECRET": "wx" + "1" * 16}, Status.FAILED, "are swapped"),

@@ -29,7 +29,7 @@ def ended(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         ("<&-", ("get", "-"), 2, "No media_id was given."),
         (">&-", ("rm", "--dry-run", "x" * 20), 1, "wxasset: Bad file descriptor. "),
-        (">&-", ("get", "--output", "-", "x" * 20), 5, "There are no credentials"),
+        (">&-", ("get", "--output", "-", "x" * 20), 5, "No credentials were found"),
         ("2>&-", ("nosuch",), 2, ""),
         ("<&- >&- 2>&-", ("nosuch",), 2, ""),
     ],

@@ -393,7 +393,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "a URL in a path": (Path("https://mmbiz.qpic.cn/x?sig=hidden"), r"a URL \(https://mmbiz.qpic.cn\)"),
     "a URL without a scheme": ("//mmbiz.qpic.cn/x?sig=hidden", r"a URL \(https://mmbiz.qpic.cn\)"),
     "a host with a query": ("mmbiz.qpic.cn/x?sig=hidden", r"Cannot read mmbiz.qpic.cn/x\?\.\.\.: there is no such"),
-    "a file URL": ("file:///hidden/a.jpg", r"a URL \(file://\).*url2pathname"),
+    "a file URL": ("file:///hidden/a.jpg", r"a URL \(file://\).*Use the path of the file"),
     "a data URI": (f"data:image/jpeg;base64,{BASE64}", r"a data URI \(image/jpeg\)"),
     "base64": (BASE64, r"base64 text \(a jpeg\)"),
     "base64 in lines": (base64.encodebytes(jpeg(500)).decode(), r"base64 text \(a jpeg\)"),

@@ -24,9 +24,9 @@ R_co = TypeVar("R_co", covariant=True)
 
 _NO_TOKEN: Final = Hint(
     "Wrong credentials are a possible cause: check appid and AppSecret, on a third-party platform also ticket and"
-    " refresh token. If they are right, check proxies and `base_url`.",
+    " refresh token. If they are right, check proxies and the base URL.",
     "可能是凭据有误：请先检查 appid 和 AppSecret（第三方平台还包括 ticket 和 refresh token）；"
-    "若均无误，再检查代理和 `base_url`。",
+    "若均无误，再检查代理和基础地址（base URL）。",
 )
 
 

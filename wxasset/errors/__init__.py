@@ -194,9 +194,9 @@ class ConnectError(RequestError):
         "请求尚未发出。请检查 DNS、代理、防火墙和基础地址（base URL）后重试。",
     )
     _refused: ClassVar[Hint] = Hint(
-        "Nothing was sent. Check address, user and password of the proxy (HTTPS_PROXY, `proxy=`), and whether it may"
-        " connect to this host.",
-        "请求尚未发出。请检查代理的地址、用户名和密码（HTTPS_PROXY 或 `proxy=`），以及代理是否允许连接该主机。",
+        "Nothing was sent. Check address, user and password of the proxy (HTTPS_PROXY), and whether it may connect to"
+        " this host.",
+        "请求尚未发出。请检查代理的地址、用户名和密码（HTTPS_PROXY），以及代理是否允许连接该主机。",
     )
 
     @property

@@ -19,20 +19,20 @@ from wxasset.wire.media_text import describe_text, shortened
 __all__ = ["DECODED", "MANY", "FileContent", "examine_file"]
 
 MANY: Final = Hint(
-    "Upload many files with add_materials(type, Path(directory).iterdir()).",
-    "上传多个文件请使用 add_materials(type, Path(directory).iterdir())。",
+    "Many files are uploaded as a batch.",
+    "多个文件请批量上传。",
 )
 DECODED: Final = Hint(
     "Download it or decode it first, and pass the bytes.",
     "请先下载或解码，再传入 bytes。",
 )
 _FILE_URL: Final = Hint(
-    "Pass the path, such as urllib.request.url2pathname(urlsplit(url).path).",
-    "请传入路径，例如 urllib.request.url2pathname(urlsplit(url).path)。",
+    "Use the path of the file instead.",
+    "请改用文件路径。",
 )
 _HOME: Final = Hint(
-    "Pass Path(path).expanduser().",
-    "请传入 Path(path).expanduser()。",
+    "Replace ~ by the path of the home directory (in Python: Path.expanduser).",
+    "请将 ~ 替换为主目录的路径（Python 中可用 Path.expanduser）。",
 )
 
 # Without these, a pipe would wait for its writer, a terminal could become the controlling one, and Windows would
@@ -113,12 +113,12 @@ def _examine_file(path: str) -> Content:
         descriptor = os.open(path, _READ)
     except PermissionError:
         if os.path.isdir(path):  # Windows does not open directories
-            raise SourceError(f"{path} is a directory.", MANY) from None
+            raise SourceError(f"{path} is a directory, and add_materials uploads many files.", MANY) from None
         raise
     try:
         found = os.fstat(descriptor)
         if stat.S_ISDIR(found.st_mode):
-            raise SourceError(f"{path} is a directory.", MANY)
+            raise SourceError(f"{path} is a directory, and add_materials uploads many files.", MANY)
         if not stat.S_ISREG(found.st_mode):
             raise SourceError(f"{path} is not a regular file.", OPEN_BINARY)
         if found.st_size > SMALL:

@@ -155,8 +155,10 @@ async def _content(media: Any, size: int | None, most: int) -> tuple[str, Conten
         return _UNNAMED, await _from_chunks(media, size, most)
     if hasattr(media, "read"):
         return await _from_handle(media, size, most)
-    many = isinstance(media, Iterable)
-    raise SourceError(f"Cannot upload an object of type {type(media).__name__}.", MANY if many else _KINDS)
+    kind = type(media).__name__
+    if isinstance(media, Iterable):
+        raise SourceError(f"Cannot upload an object of type {kind}: add_materials uploads many files.", MANY)
+    raise SourceError(f"Cannot upload an object of type {kind}.", _KINDS)
 
 
 async def _from_handle(handle: Any, size: int | None, most: int) -> tuple[str, Content]:
