@@ -109,7 +109,7 @@ async def test_a_slow_line_that_moves_is_not_cut(server: RawServer, tmp_path: Pa
     async def slowly(_: RawRequest, connection: Connection) -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n")
         for _part in range(10):
-            await connection.send(b"\xff" * 200)
+            await connection.send(PHOTO[:200])
             await anyio.sleep(0.06)
 
     server.script = [slowly]
@@ -126,7 +126,7 @@ async def test_a_reader_may_take_its_time(server: RawServer) -> None:
     more = anyio.Event()
 
     async def in_two_parts(_: RawRequest, connection: Connection) -> None:
-        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"\xff" * 1000)
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + PHOTO[:1000])
         await more.wait()
         await connection.send(b"\xff" * 1000)
 
