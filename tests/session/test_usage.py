@@ -90,7 +90,7 @@ SESSIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a timeout": ({"timeouts": 3.0}, "timeouts= is a Timeouts; not float"),
     "None as an option": ({"downloads": None}, "downloads= is a DownloadPolicy; not NoneType"),
     "another HTTP client": ({"http": object()}, "http= must be an aiohttp.ClientSession, not object"),
-    "no URL": ({"base_url": None}, "base_url="),
+    "no URL": ({"base_url": None}, "base_url"),
     "a number as appid": ({"appid": 5}, "appid"),
     "a ledger by its path": ({"ledger": "ledger.db"}, "ledger= is a Ledger"),
     "a function as hooks": ({"hooks": print}, "hooks= is a Hooks"),

@@ -176,11 +176,11 @@ def _checked(base_url: str, *, bare: bool) -> URL:
     try:
         url = URL(base_url)
     except (ValueError, TypeError):
-        raise UsageError("The base URL (base_url=) is not a valid URL.") from None
+        raise UsageError("The base URL (base_url) is not a valid URL.") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
-        raise UsageError("The base URL (base_url=) is not of the form https://host[:port][/prefix].")
+        raise UsageError("The base URL (base_url) is not of the form https://host[:port][/prefix].")
     if url.scheme == "http" and not _is_near(url.host) and not (bare and url.host == _API_HOST):
-        raise UsageError(f"The base URL (base_url=) would send the secret to {url.host} in the clear: use https.")
+        raise UsageError(f"The base URL (base_url) would send the secret to {url.host} in the clear: use https.")
     return url
 
 
