@@ -598,13 +598,25 @@ class TokenStoreError(TokenUnavailableError):
     )
 
 
+@define(eq=False, slots=False)
 class LedgerError(WxAssetError):
-    """The ledger of uploads cannot be read or written. Its records stay valid."""
+    """The ledger of uploads cannot be read or written. Its records stay valid.
+
+    Attributes:
+        remedy: What to do about it; shown as the hint.
+    """
+
+    remedy: Hint | None = None
 
     _hint = Hint(
         "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",
         "请检查台账文件是否位于本地磁盘、可写且空间充足，并确认它是 wxasset 的台账。",
     )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this ledger."""
+        return self.remedy or self._hint
 
 
 class StreamConsumedError(WxAssetError):

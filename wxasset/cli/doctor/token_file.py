@@ -1,5 +1,6 @@
 """Check a file with shared tokens: it must be readable, replaceable and lockable."""
 
+import os
 import secrets
 import time
 from contextlib import suppress
@@ -14,6 +15,7 @@ from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import lock
+from wxasset.transfer.private_files import UnsafeFileError, open_private
 
 __all__ = ["inspect_token_file"]
 
@@ -88,7 +90,9 @@ def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
 
 def _inspect_lock(held: Path, path: Path) -> Finding:
     try:
-        free = not held.is_file() or held.is_symlink() or _is_free(held)
+        free = not os.path.lexists(held) or _is_free(held)
+    except UnsafeFileError as error:
+        return _refused(str(path), TokenStoreError(f"The token store {path} is not used: {error}.", error.remedy))
     except OSError as error:
         return _unusable_directory(path, TokenStoreError(f"{held}: {(error.strerror or str(error)).lower()}."))
     if not free:
@@ -104,7 +108,7 @@ def _inspect_lock(held: Path, path: Path) -> Finding:
 def _is_free(path: Path) -> bool:
     """Return whether a lock file can be locked within a second."""
     deadline = time.monotonic() + _PATIENCE
-    with path.open("r+b") as file:
+    with open(open_private(path, os.O_RDWR), "r+b") as file:  # noqa: PTH123 - a descriptor is no path
         while not lock(file.fileno()):
             if time.monotonic() >= deadline:
                 return False
