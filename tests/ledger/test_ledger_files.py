@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,9 +111,9 @@ async def test_a_file_that_is_swapped_in_while_a_ledger_is_opened_is_not_read(
     shutil.copy(path, other)
     other.chmod(0o600)
 
-    def swap(*arguments: object, **options: object) -> sqlite3.Connection:
+    def swap(*arguments: Any, **options: Any) -> sqlite3.Connection:
         other.replace(path)
-        return connect(*arguments, **options)  # type: ignore[call-overload,no-any-return] - passed on
+        return connect(*arguments, **options)
 
     monkeypatch.setattr(sqlite3, "connect", swap)
     with pytest.raises(LedgerError, match="replaced"):
