@@ -711,6 +711,12 @@ def private_text(path: Path) -> None:
     path.write_text('{"a": 1}\n')
 
 
+def link_beside(path: Path) -> None:
+    """Create a file, and a link in the place of SQLite's log."""
+    path.touch(0o600)
+    Path(f"{path}-wal").symlink_to("elsewhere")
+
+
 def sound_database(path: Path) -> None:
     """Create a database of another application, for this user alone."""
     path.touch(0o600)
@@ -738,10 +744,7 @@ def broken_database(path: Path) -> None:
         (lambda path: path.mkdir(), "is not a regular file"),
         (lambda path: path.touch(0o640), "chmod 600"),
         (lambda path: path.symlink_to("elsewhere"), "is a symbolic link"),
-        (
-            lambda path: (path.touch(0o600), Path(f"{path}-wal").symlink_to("elsewhere")),
-            "-wal is a symbolic link",
-        ),
+        (link_beside, "-wal is a symbolic link"),
     ],
     ids=["text", "broken", "of another", "missing", "directory", "open to others", "link", "link beside it"],
 )

@@ -113,7 +113,8 @@ async def test_a_file_that_is_swapped_in_while_a_ledger_is_opened_is_not_read(
 
     def swap(*arguments: Any, **options: Any) -> sqlite3.Connection:
         other.replace(path)
-        return connect(*arguments, **options)
+        opened: sqlite3.Connection = connect(*arguments, **options)
+        return opened
 
     monkeypatch.setattr(sqlite3, "connect", swap)
     with pytest.raises(LedgerError, match="replaced"):

@@ -565,9 +565,9 @@ class DestinationError(WxAssetError):
     """The place to download to cannot be written. Nothing incomplete was left there."""
 
     _hint = Hint(
-        "Check that the destination is a regular file or a directory, and that the directory exists, is writable and"
-        " has room.",
-        "请检查目标是否为普通文件或目录，以及目录是否存在、可写且空间充足。",
+        "Check that the destination is a regular file or a directory, that the directory exists, is writable and has"
+        " room, and that no link on the way and no file in it belongs to other users.",
+        "请检查目标是否为普通文件或目录，目录是否存在、可写且空间充足，以及路径中没有其他用户的链接或文件。",
     )
 
 
