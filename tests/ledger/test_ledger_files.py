@@ -82,6 +82,18 @@ async def test_a_link_is_not_a_ledger(path: Path, kind: str) -> None:
     assert link.is_symlink()
 
 
+async def test_the_command_in_a_hint_takes_a_path_for_a_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger whose name begins with "-" or holds a ";" is one argument, and no option."""
+    monkeypatch.chdir(path.parent)
+    for name, shown in (("-R", "./-R"), ("a; b", "'a; b'")):
+        path.with_name(name).touch(0o644)
+        with pytest.raises(LedgerError) as caught:
+            async with Ledger(name):
+                raise AssertionError
+        assert f"chmod 600 {shown}" in caught.value.hint.english
+        assert f"chmod 600 {shown}" in caught.value.hint.chinese
+
+
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("kind", ["of another user", "open to others", "link", "directory"])
 async def test_what_lies_beside_a_ledger_is_not_believed(

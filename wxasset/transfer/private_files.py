@@ -9,7 +9,7 @@ from typing import Final
 
 from wxasset.errors import Hint
 
-__all__ = ["CREATE", "UnsafeFileError", "check_private", "open_private"]
+__all__ = ["CREATE", "UnsafeFileError", "check_private", "open_private", "shell_path"]
 
 _SAFE: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -58,9 +58,14 @@ def check_private(path: Path) -> os.stat_result:
     return found
 
 
+def shell_path(path: Path) -> str:
+    """Quote a path for a command in a hint; no path becomes an option of that command."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
+
+
 def _check(found: os.stat_result, path: Path) -> None:
     """Reject links, special files, and files owned by or open to other users."""
-    name = shlex.quote(str(path))
+    name = shell_path(path)
     if stat.S_ISLNK(found.st_mode):
         cure = f"ls -l {name}; rm {name}"
         raise UnsafeFileError(

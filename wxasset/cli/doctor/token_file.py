@@ -15,7 +15,7 @@ from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import lock
-from wxasset.transfer.private_files import UnsafeFileError, open_private
+from wxasset.transfer.private_files import UnsafeFileError, open_private, shell_path
 
 __all__ = ["inspect_token_file"]
 
@@ -34,7 +34,10 @@ async def inspect_token_file(place: str) -> Finding:
         return failed(
             "store",
             Hint(f"The directory {path.parent} does not exist.", f"目录 {path.parent} 不存在。"),
-            Hint(f"Create it: mkdir -p -m 700 {path.parent}", f"请创建：mkdir -p -m 700 {path.parent}"),
+            Hint(
+                f"Create it: mkdir -p -m 700 {shell_path(path.parent)}",
+                f"请创建：mkdir -p -m 700 {shell_path(path.parent)}",
+            ),
             path=str(path),
         )
     try:
@@ -99,7 +102,7 @@ def _inspect_lock(held: Path, path: Path) -> Finding:
         return warning(
             "store",
             Hint(f"Another process held {held} for at least {_PATIENCE:g} s.", f"{held} 一直被其他进程占用。"),
-            Hint(f"Find the process: fuser -v {held}", f"请查看占用者：fuser -v {held}"),
+            Hint(f"Find the process: fuser -v {shell_path(held)}", f"请查看占用者：fuser -v {shell_path(held)}"),
             path=str(path),
         )
     return ok("store", Hint(f"{path} can be read, written and locked.", f"{path} 可读、可写、可加锁。"), path=str(path))
