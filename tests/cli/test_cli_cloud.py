@@ -65,6 +65,17 @@ def test_put_says_where_files_go(service: Simulator, wxasset: Command) -> None:
     assert len(service.cloud_files) == 3
 
 
+def test_a_derived_path_is_not_an_option(service: Simulator, wxasset: Command, tmp_path: Path) -> None:
+    """The name of a file that begins with "-" or "~" gets a "_" before it; a path that was given stays."""
+    files = [tmp_path / name for name in ("-rf.jpg", "~root.jpg")]
+    for file in files:
+        file.write_bytes(Path(PHOTO).read_bytes())
+    two = wxasset("cloud", "put", ENV, *files, "a/", "--json").records
+    assert [record["path"] for record in two] == ["a/_-rf.jpg", "a/_~root.jpg"]
+    assert all(any(fileid.endswith(record["path"]) for fileid in service.cloud_files) for record in two)
+    assert wxasset("cloud", "put", ENV, files[0], "a/-x.jpg", "--json").records[0]["path"] == "a/-x.jpg"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["put", ENV], ["put", ENV, PHOTO], ["put", ENV, PHOTO, DRAWING, "a"], ["get", ENV], ["rm", ENV], ["url", ENV], []],

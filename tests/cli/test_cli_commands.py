@@ -179,6 +179,21 @@ def test_add_takes_a_type_and_a_name(service: Simulator, wxasset: Command) -> No
     assert service.materials[named.rows[0][0]].filename == "海报.jpg"
 
 
+@pytest.mark.parametrize("command", [["add", "video"], ["batch", "--type", "video"]])
+def test_a_derived_name_is_not_an_option(
+    service: Simulator, wxasset: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """The name and the title of a file that begins with "-" or "~" get a "_" before them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films").mkdir()
+    for name in ("-rf.mp4", "~root.mp4"):
+        (tmp_path / "films" / name).write_bytes(Path(CLIP).read_bytes() + name.encode())
+    files = ["films"] if command[0] == "batch" else sorted(str(file) for file in (tmp_path / "films").iterdir())
+    assert wxasset(*command, *files).status == 0
+    assert {one.filename[0] for one in service.materials.values()} == {"_"}
+    assert sorted(one.title for one in service.materials.values()) == ["_-rf", "_~root"]
+
+
 def test_add_goes_on_after_a_file_that_fails(service: Simulator, wxasset: Command, tmp_path: Path) -> None:
     """A file that WeChat does not take is told by its name; the others are added, and the status is 3."""
     bad = tmp_path / "notes.txt"

@@ -1,5 +1,6 @@
 """Where the command line has its credentials from, and what it says when they are not there."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -104,6 +105,33 @@ def test_a_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> N
         find_credentials(written(tmp_path, ONE, mode))
     assert "chmod 600" in caught.value.hint.english
     assert "chmod 600" in caught.value.hint.chinese
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such owners")
+def test_a_file_of_another_user_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user would choose the account and the host: the owner is told, and what to do."""
+    environ = written(tmp_path, ONE)
+    if os.geteuid() == 0:
+        os.chown(environ["WXASSET_CREDENTIALS"], 12345, 12345)
+    else:
+        uid = os.geteuid() + 1
+        monkeypatch.setattr(os, "geteuid", lambda: uid)
+    with pytest.raises(TokenUnavailableError, match="belongs to user") as caught:
+        find_credentials(environ)
+    assert "chown" in caught.value.hint.english
+    assert "chown" in caught.value.hint.chinese
+
+
+def test_a_link_is_not_followed_to_credentials(tmp_path: Path) -> None:
+    """A symbolic link is refused, also one to a file of this user, or to none."""
+    target, link = written(tmp_path, ONE)["WXASSET_CREDENTIALS"], tmp_path / "link.toml"
+    for end in (target, tmp_path / "nowhere"):
+        link.symlink_to(end)
+        with pytest.raises(TokenUnavailableError, match="is a symbolic link") as caught:
+            find_credentials({"WXASSET_CREDENTIALS": str(link)})
+        assert str(link) in caught.value.hint.english
+        assert str(link) in caught.value.hint.chinese
+        link.unlink()
 
 
 @pytest.mark.parametrize(

@@ -576,7 +576,8 @@ async def test_a_token_file_that_must_not_be_used(sim: Simulator, tmp_path: Path
 async def test_a_lock_that_is_held(sim: Simulator, tmp_path: Path) -> None:
     """A lock held by another process is a warning with its path."""
     file = tmp_path / "token.json"
-    with (tmp_path / "token.json.lock").open("wb") as held:
+    (tmp_path / "token.json.lock").touch(0o600)
+    with (tmp_path / "token.json.lock").open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert found["store"].status is Status.WARNING
@@ -704,8 +705,21 @@ async def test_an_upload_whose_outcome_is_not_known(sim: Simulator, tmp_path: Pa
     assert "outcome of 1 uploads" in advice(found, "ledger")
 
 
+def private_text(path: Path) -> None:
+    """Write a text for this user alone."""
+    path.touch(0o600)
+    path.write_text('{"a": 1}\n')
+
+
+def link_beside(path: Path) -> None:
+    """Create a file, and a link in the place of SQLite's log."""
+    path.touch(0o600)
+    Path(f"{path}-wal").symlink_to("elsewhere")
+
+
 def sound_database(path: Path) -> None:
-    """Create a database of another application."""
+    """Create a database of another application, for this user alone."""
+    path.touch(0o600)
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE done (name TEXT)")
         database.executemany("INSERT INTO done VALUES (?)", [("x" * 500,)] * 50)
@@ -723,13 +737,16 @@ def broken_database(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda path: path.write_text('{"a": 1}\n'), "is damaged: file is not a database"),
+        (private_text, "is damaged: file is not a database"),
         (broken_database, "is damaged"),
         (sound_database, "is a database of something else"),
         (lambda _: None, "no such file"),
-        (lambda path: path.mkdir(), "is a directory"),
+        (lambda path: path.mkdir(), "is not a regular file"),
+        (lambda path: path.touch(0o640), "chmod 600"),
+        (lambda path: path.symlink_to("elsewhere"), "is a symbolic link"),
+        (link_beside, "-wal is a symbolic link"),
     ],
-    ids=["text", "broken", "of another", "missing", "directory"],
+    ids=["text", "broken", "of another", "missing", "directory", "open to others", "link", "link beside it"],
 )
 async def test_what_is_no_ledger(sim: Simulator, tmp_path: Path, write: Callable[[Path], object], words: str) -> None:
     """A damaged, foreign or missing ledger fails; it is not changed, and none is created."""

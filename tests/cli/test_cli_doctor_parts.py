@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import ssl
 import sys
 from collections.abc import Mapping
@@ -344,19 +345,32 @@ def test_a_redis_that_cannot_be_used(name: str, words: str) -> None:
 
 
 async def test_a_lock_file_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A lock file of another user fails with the system's reason."""
-    lock, opened = tmp_path / "token.json.lock", Path.open
+    """A lock file that the system does not open fails with the system's reason."""
+    lock, opened = tmp_path / "token.json.lock", os.open
     lock.touch(0o600)
 
-    def refuse(path: Path, *arguments: Any, **options: Any) -> Any:
+    def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
         if path == lock:
             raise PermissionError(errno.EACCES, "Permission denied")
         return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     found = await inspect_token_file(str(tmp_path / "token.json"))
     assert found.status is Status.FAILED
     assert f"{lock}: permission denied" in found.message.english
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files say nothing elsewhere")
+async def test_a_lock_file_that_is_open_to_others(tmp_path: Path) -> None:
+    """Anybody who can open a lock file can hold it: it fails with the command that closes it."""
+    lock = tmp_path / "token.json.lock"
+    lock.touch()
+    lock.chmod(0o644)
+    found = await inspect_token_file(str(tmp_path / "token.json"))
+    assert found.status is Status.FAILED
+    assert found.remedy is not None
+    assert f"chmod 600 {lock}" in found.remedy.english
+    assert f"chmod 600 {lock}" in found.remedy.chinese
 
 
 async def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

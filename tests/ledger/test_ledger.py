@@ -479,7 +479,7 @@ async def test_what_a_dead_process_had_planned_is_sent_without_a_search(
 def test_what_a_dead_process_left_beside_a_name_with_brackets_is_cleared_away(tmp_path: Path) -> None:
     """The name of a ledger is no pattern."""
     left = tmp_path / "uploads[1].db-holder-0"
-    left.touch()
+    left.touch(0o600)
     ProcessLock.take(str(tmp_path / "uploads[1].db")).end()
     assert not left.exists()
 
@@ -493,7 +493,7 @@ def test_a_holding_is_alive_until_it_ends(tmp_path: Path) -> None:
     assert one.is_alive(one.id)
     assert not one.is_alive("0" * 32)
     left = tmp_path / "ledger.db-holder-left"
-    left.touch()
+    left.touch(0o600)
     assert not one.is_alive("left")
     third = ProcessLock.take(base)
     assert not left.exists()
@@ -730,6 +730,8 @@ async def test_a_batch_stops_where_its_ledger_fails(
 async def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, kind: str) -> None:
     """Nothing is written to what is something else, or was made by a later version."""
     path = tmp_path / "file.db"
+    if kind in {"text", "other"}:
+        path.touch(0o600)
     if kind == "text":
         path.write_text("not a database, and long enough to be looked at" * 10)
     elif kind == "directory":

@@ -23,6 +23,7 @@ FORM: Final = st.none() | st.sampled_from(sorted(FORMATS.values(), key=lambda fo
 PIECES: Final = st.sampled_from(
     (
         *("..", ".", "/", "\\", "C:", "con", "NUL", "com1", " ", "\x00", "\n", "\u202e", "\u200b", "\ud800", "\udc80"),
+        *("-", "~", "-" * 300, "\u3000", "\xa0"),
         *("图片", "a" * 120, "图" * 70, ".jpg", ".PNG", ".tar.gz", "*", "?", '"', "\u2028", "\ue000", "é", "😀"),
     )
 )
@@ -40,7 +41,7 @@ def is_plain(name: str) -> bool:
     stem = name.partition(".")[0].rstrip(" ").lower()
     return (
         0 < len(name.encode()) <= 200
-        and not name.startswith((".", " "))
+        and not name.startswith((".", " ", "-", "~"))
         and not name.endswith((".", " "))
         and not set(name) & set('/\\<>:"|?*')
         and not {unicodedata.category(char) for char in name} & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -59,6 +60,8 @@ def is_plain(name: str) -> bool:
 @example("图" * 300, JPEG)
 @example("...", JPEG)
 @example("CON ." + "0" * 40, None)
+@example("-" * 300, JPEG)
+@example("\u202e.-\x00-x", None)
 def test_a_safe_name_is_plain_whatever_came_in(name: str, form: Format | None) -> None:
     """No path, no hidden dot, no invisible character, no device, at most 200 bytes."""
     assert is_plain(safe_name(name, "material", form))
@@ -131,6 +134,13 @@ def test_a_safe_name_has_a_known_extension_where_the_format_is_known(name: str, 
         ("a" * 195 + " b.jpg", None, "a" * 195 + ".jpg"),
         ("a." + "b" * 300, None, "a." + "b" * 198),
         ("😀.png", None, "😀.png"),
+        ("--checkpoint-action=exec=sh x.jpg", JPEG, "_--checkpoint-action=exec=sh x.jpg"),
+        ("~root", JPEG, "_~root.jpg"),
+        ("a/ .\x00\u202e-rf", None, "_-rf"),
+        ("\u3000-rf", None, "_\u3000-rf"),
+        ("-", None, "_-"),
+        ("-" * 300 + ".jpg", None, "_" + "-" * 195 + ".jpg"),
+        ("a-~.jpg", None, "a-~.jpg"),
     ],
 )
 def test_safe_names_by_example(name: str, form: Format | None, expected: str) -> None:
@@ -145,6 +155,7 @@ def test_where_nothing_is_left_the_fallback_names_the_file(name: str | None) -> 
     """A name of nothing but dots, blanks and invisible characters is replaced."""
     assert safe_name(name, "material") == "material"
     assert safe_name(name, "a/MEDIA-ID", JPEG) == "MEDIA-ID.jpg"
+    assert safe_name(name, "-MEDIA_ID", JPEG) == "_-MEDIA_ID.jpg"
 
 
 def test_where_the_fallback_is_empty_as_well_the_file_is_called_download() -> None:
@@ -177,6 +188,22 @@ def test_an_upload_name_is_never_empty_and_never_a_path(name: str, form: Format 
     assert not set(given_to_wechat) & set("/\\")
 
 
+@given(ANYTHING | HOSTILE, FORM)
+@example("-" * 300, None)
+@example("\ud800" * 200 + "-" + "a" * 300, JPEG)
+@example(" .\u202e\x00~", None)
+@example(".png", None)
+@example("a/-x.png", JPEG)
+@example("https://cdn.example/-x.jpg?a", JPEG)
+def test_no_name_is_an_option_or_a_home_directory(name: str, form: Format | None) -> None:
+    """Sent, marked, cut or stripped of blanks, dots and invisible characters: no name begins with "-" or "~"."""
+    sent = upload_name(name, form)
+    for one in (sent, marked_name(sent, "MARK"), safe_name(sent, "material"), safe_name(None, name, form)):
+        assert not one.startswith(("-", "~"))
+        seen = [char for char in one if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"}]
+        assert not "".join(seen).lstrip(".").startswith(("-", "~"))
+
+
 @pytest.mark.parametrize(
     ("name", "form", "expected"),
     [
@@ -195,6 +222,10 @@ def test_an_upload_name_is_never_empty_and_never_a_path(name: str, form: Format 
         ("photos/", JPEG, "media.jpg"),
         ("", None, "media"),
         ("a/b.xyz", None, "b.xyz"),
+        ("--use-compress-program=sh.jpg", JPEG, "_--use-compress-program=sh.jpg"),
+        ("~/photo.jpg", JPEG, "photo.jpg"),
+        ("~photo.jpg", JPEG, "_~photo.jpg"),
+        (" -x", None, "_ -x"),
     ],
 )
 def test_upload_names_by_example(name: str, form: Format | None, expected: str) -> None:
@@ -207,12 +238,12 @@ def test_upload_names_by_example(name: str, form: Format | None, expected: str) 
     [
         ("poster.jpg", "poster-MARK.jpg"),
         ("a.tar.gz", "a.tar-MARK.gz"),
-        (".png", "-MARK.png"),
-        ("..png", ".-MARK.png"),
+        (".png", "_-MARK.png"),
+        ("..png", "_.-MARK.png"),
         ("/.png", "/-MARK.png"),
         ("media", "media-MARK"),
         ("海报.PNG", "海报-MARK.PNG"),
-        ("", "-MARK"),
+        ("", "_-MARK"),
     ],
 )
 def test_a_mark_goes_before_the_extension(name: str, expected: str) -> None:

@@ -565,9 +565,9 @@ class DestinationError(WxAssetError):
     """The place to download to cannot be written. Nothing incomplete was left there."""
 
     _hint = Hint(
-        "Check that the destination is a regular file or a directory, and that the directory exists, is writable and"
-        " has room.",
-        "请检查目标是否为普通文件或目录，以及目录是否存在、可写且空间充足。",
+        "Check that the destination is a regular file or a directory, that the directory exists, is writable and has"
+        " room, and that no link on the way and no file in it belongs to other users.",
+        "请检查目标是否为普通文件或目录，目录是否存在、可写且空间充足，以及路径中没有其他用户的链接或文件。",
     )
 
 
@@ -598,13 +598,25 @@ class TokenStoreError(TokenUnavailableError):
     )
 
 
+@define(eq=False, slots=False)
 class LedgerError(WxAssetError):
-    """The ledger of uploads cannot be read or written. Its records stay valid."""
+    """The ledger of uploads cannot be read or written. Its records stay valid.
+
+    Attributes:
+        remedy: What to do about it; shown as the hint.
+    """
+
+    remedy: Hint | None = None
 
     _hint = Hint(
         "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",
         "请检查台账文件是否位于本地磁盘、可写且空间充足，并确认它是 wxasset 的台账。",
     )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this ledger."""
+        return self.remedy or self._hint
 
 
 class StreamConsumedError(WxAssetError):

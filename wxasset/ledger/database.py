@@ -5,14 +5,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from attrs import asdict, frozen
 
 from wxasset.errors import LedgerError
+from wxasset.ledger.files import connect
 from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import LedgerRow, LedgerState, Step, UploadKey, next_step
+from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.uploads.file_reader import Identity
 
 __all__ = ["Claim", "Database"]
@@ -81,8 +83,7 @@ class Database:
         self.path = path
         self._lock = threading.Lock()
         with self._failures():
-            _create(path)
-            self._base = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+            self._base = connect(path, _BUSY)
             try:
                 self._prepare()
                 self._process_lock = ProcessLock.take(os.path.abspath(path))
@@ -137,6 +138,8 @@ class Database:
     def _failures(self) -> Iterator[None]:
         try:
             yield
+        except UnsafeFileError as error:
+            raise LedgerError(f"The ledger {self.path} is not used: {error}.", error.remedy) from error
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"The ledger {self.path} failed: {error}.") from error
 
@@ -305,15 +308,6 @@ class Database:
             (after, state, state),
         )
         return [(number, _row(values)) for number, *values in found.fetchall()]
-
-
-def _create(path: str) -> None:
-    """Create the file with mode 0600; SQLite gives its companion files the same mode.
-
-    An existing file is not opened: closing it would release the SQLite locks of another ledger in this process.
-    """
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _text(said: str) -> str:

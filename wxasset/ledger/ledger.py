@@ -23,7 +23,7 @@ _STATES: Final = frozenset({"planned", "in flight", "done", "failed", "unknown"}
 
 
 class Ledger:
-    """A ledger in a file, for any number of sessions, tasks and processes of one host.
+    """A ledger in a file, for any number of sessions, tasks and processes of one user on one host.
 
     ::
 
@@ -31,11 +31,13 @@ class Ledger:
             added = await wx.ensure_material("image", "poster.png", ledger=ledger)
 
     An upload is known by the account, the API's host, the type, and the sha256 of the media; of a video also by its
-    title and introduction. It is an SQLite database in WAL mode, which needs a local disk. Its own file is made with
-    mode 0600. What is committed survives the death of the process; that an upload was begun survives a loss of power
-    as well, as it is on the disk before the first byte is sent. Whether another process is alive is told by a locked
-    file beside it, which the system unlocks as soon as that process ends; one that is alive is waited for, also where
-    it is merely stopped. One that is open belongs to one event loop: another loop, or thread, opens its own.
+    title and introduction. It is an SQLite database in WAL mode, which needs a local disk. Its file is created with
+    mode 0600; a ledger, or a file of SQLite beside it, is refused if it is a link, if another user owns it, or if
+    other users have access to it. What is committed survives the death of the process; that an upload was begun
+    survives a loss of power as well, as it is on the disk before the first byte is sent. Whether another process is
+    alive is told by a locked file beside it, which the system unlocks as soon as that process ends; one that is alive
+    is waited for, also where it is merely stopped. One that is open belongs to one event loop: another loop, or
+    thread, opens its own.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -5,15 +5,14 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from attrs import define, field
 
 from wxasset.transfer.file_lock import lock
+from wxasset.transfer.private_files import CREATE, UnsafeFileError, open_private
 
 __all__ = ["ProcessLock"]
-
-_FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 @define(eq=False)
@@ -21,7 +20,8 @@ class ProcessLock:
     """Mark this process as alive with a locked file. All methods block.
 
     The operating system releases the lock when the process exits, also after SIGKILL; a stopped process keeps it. It
-    works between the processes of one host. A forked child keeps the lock until it executes another program.
+    works between the processes of one user on one host. A forked child keeps the lock until it executes another
+    program. Lock files of other users are not believed.
 
     Attributes:
         id: The unique id of the lock.
@@ -35,12 +35,12 @@ class ProcessLock:
     def take(cls, base: str) -> Self:
         """Create a lock file beside the file `base`, and remove the lock files of exited processes."""
         for path in Path(base).parent.glob(f"{glob.escape(Path(base).name)}-holder-*"):
-            with suppress(OSError):
+            with suppress(OSError, UnsafeFileError):
                 _clear(path)
         while True:
             made = cls(secrets.token_hex(16), base)
             path = made._path(made.id)
-            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = open_private(path, CREATE)
             # Another process may have removed the file before it was locked.
             if lock(descriptor) and path.exists():
                 made._descriptor = descriptor
@@ -51,11 +51,16 @@ class ProcessLock:
         return Path(f"{self._base}-holder-{holder}")
 
     def is_alive(self, holder: str) -> bool:
-        """Return whether the process with another lock is alive."""
+        """Return whether the process with another lock is alive.
+
+        Raises:
+            UnsafeFileError: The lock file belongs to another user, is open to others, or is a link.
+            OSError: It cannot be opened or locked.
+        """
         if holder == self.id:
             return True
         try:
-            descriptor = os.open(self._path(holder), _FLAGS)
+            descriptor = open_private(self._path(holder), os.O_RDWR)
         except FileNotFoundError:
             return False
         try:
@@ -73,7 +78,7 @@ class ProcessLock:
 
 
 def _clear(path: Path) -> None:
-    descriptor = os.open(path, _FLAGS)
+    descriptor = open_private(path, os.O_RDWR)
     try:
         if lock(descriptor):
             path.unlink(missing_ok=True)

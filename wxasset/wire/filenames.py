@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from wxasset.wire.formats import Format, by_extension
 
-__all__ = ["cut_bytes", "disposition_filename", "marked_name", "safe_name", "upload_name"]
+__all__ = ["cut_bytes", "disposition_filename", "guarded_name", "marked_name", "safe_name", "upload_name"]
 
 _NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the affixes of temporary and numbered names
 _EXTENSION_BYTES: Final = 20
@@ -27,7 +27,8 @@ _BARE: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*([^";]+)')
 def upload_name(name: str, form: Format | None) -> str:
     """Return a file name with the extension of the actual format.
 
-    WeChat rejects names without a known extension (40113, wire reference 4.2). The rest of the name is kept.
+    WeChat rejects names without a known extension (40113, wire reference 4.2). The rest of the name is kept, after "_"
+    where it could be read as an option.
 
     Args:
         name: A file name, or a path ending in one.
@@ -36,13 +37,25 @@ def upload_name(name: str, form: Format | None) -> str:
     if "://" in name:
         name = re.split("[?#]", name)[0]  # a query may be a signature
     name = re.split(r"[/\\]", name)[-1]
-    if not name.strip("."):
-        name = "media"
+    name = guarded_name(name) if name.strip(".") else "media"
     stem, extension = os.path.splitext(name)
     if form is not None and extension.lower() not in form.extensions:
         # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG is misleading and replaced.
         stem, extension = stem if by_extension(extension) else name, form.extensions[0]
     return _joined(stem, extension)
+
+
+def guarded_name(name: str) -> str:
+    """Put "_" before a name that a command could read as an option ("-") or a shell as a home directory ("~").
+
+    Blanks, dots and invisible characters before these do not count: other programs strip them from a name.
+    """
+    for char in name:
+        if char in "-~":
+            return f"_{name}"
+        if not (char == "." or char.isspace() or unicodedata.category(char) in _INVISIBLE):
+            break
+    return name
 
 
 def _joined(stem: str, extension: str) -> str:
@@ -63,7 +76,8 @@ def marked_name(name: str, mark: str) -> str:
     """Insert a mark before the extension of a file name: "poster.jpg" becomes "poster-MARK.jpg"."""
     # Not `splitext`, since it treats ".jpg" as a name without an extension; WeChat uses the part after the last dot.
     stem, dot, extension = name.rpartition(".")
-    return _joined(stem, f"-{mark}.{extension}") if dot else _joined(name, f"-{mark}")
+    stem, end = (stem, f"-{mark}.{extension}") if dot else (name, f"-{mark}")
+    return _joined(guarded_name(f"{stem}-")[:-1], end)  # an empty stem leaves the "-" of the mark in front
 
 
 def disposition_filename(disposition: str) -> str | None:
@@ -94,8 +108,8 @@ def _repair(header: str) -> str:
 def safe_name(name: str | None, fallback: str, form: Format | None = None) -> str:
     r"""Sanitize an untrusted file name.
 
-    The result has no path, no leading dot, no control, direction or other invisible characters, no characters or
-    device names forbidden by any system, and at most 200 bytes of UTF-8.
+    The result has no path, no leading dot, hyphen or tilde, no control, direction or other invisible characters, no
+    characters or device names forbidden by any system, and at most 200 bytes of UTF-8.
 
     Args:
         name: The name sent by a server, or None.
@@ -109,8 +123,7 @@ def safe_name(name: str | None, fallback: str, form: Format | None = None) -> st
     if len(extension.encode()) > _EXTENSION_BYTES:  # a sentence after a full stop
         stem, extension = plain, ""
     stem = stem.rstrip(" .")
-    if _RESERVED.match(stem + extension):
-        stem = f"_{stem}"
+    stem = f"_{stem}" if _RESERVED.match(stem + extension) else guarded_name(stem)
     room = _NAME_BYTES - len(extension.encode())
     return cut_bytes(stem, room).rstrip(" .") + extension
 

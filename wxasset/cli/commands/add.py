@@ -15,6 +15,7 @@ from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import UsageError
 from wxasset.transfer.uploads.source import open_source
+from wxasset.wire.filenames import guarded_name
 from wxasset.wire.limits import UploadLimit
 
 __all__ = ["add_command", "check_file", "image_command"]
@@ -37,7 +38,7 @@ class _Words:
         """Return the call to add a file; the title of a video defaults to the name of its file."""
         kind = self.type or await kind_of(Path(file))
         described = kind == "video" or self.title is not None or self.introduction is not None
-        title = self.title or Path(file).stem
+        title = self.title or guarded_name(Path(file).stem)
         description = Description(title=title, introduction=self.introduction or "") if described else None
         return AddMaterial(type=kind, description=description)
 

@@ -19,6 +19,7 @@ from wxasset.cli.runtime.progress import counting
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import Hint, QuotaExceededError
+from wxasset.wire.filenames import guarded_name
 
 if TYPE_CHECKING:
     from wxasset import Ledger
@@ -94,7 +95,7 @@ class _Batch:
         """Return the material of a file; the title of a video is the name of its file."""
         if self.type != "video":
             return NewMaterial(media=file)
-        return NewMaterial(media=file, title=Path(file).stem, introduction=self.introduction)
+        return NewMaterial(media=file, title=guarded_name(Path(file).stem), introduction=self.introduction)
 
     def again(self) -> str:
         """Return the command to continue this batch."""
@@ -151,7 +152,8 @@ def batch_command(
     )
 
     async def would(file: str) -> Record:
-        call = AddMaterial(type=type, description=Description(title=Path(file).stem) if type == "video" else None)
+        title = batch.material_of(file).title
+        call = AddMaterial(type=type, description=None if title is None else Description(title=title))
         return {"would": "add", "file": file, "type": type, "size": await check_file(file, call.limit)}
 
     again = batch.again()

@@ -25,6 +25,7 @@ from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import DecodeError, Hint, UsageError, WxAssetError
 from wxasset.wire.error_replies import api_error
+from wxasset.wire.filenames import guarded_name
 from wxasset.wire.limits import CLOUD_FILE
 
 __all__ = ["cloud"]
@@ -60,7 +61,7 @@ def put_command(
         raise UsageError(f"Several files need a directory: end PATH with /, not {to}.")
 
     def path_of(file: str) -> str:
-        return to + Path(file).name if to.endswith("/") else to
+        return to + guarded_name(Path(file).name) if to.endswith("/") else to
 
     async def put(wx: WxSession, file: str, *, quiet: bool) -> Record:
         size = await check_file(file, CLOUD_FILE)

@@ -6,6 +6,7 @@ from typing import Final
 from attrs import frozen
 
 from wxasset.cli.runtime.inputs import Kind, material_type
+from wxasset.wire.filenames import guarded_name
 from wxasset.wire.formats import Format
 
 __all__ = ["SAMPLES", "SampleFile", "piece_of"]
@@ -65,4 +66,4 @@ def piece_of(path: Path, form: Format | None) -> SampleFile:
     kind = material_type(path.name, form)
     if kind != "video":
         return SampleFile(path=path, type=kind)
-    return SampleFile(path=path, type=kind, title=path.stem, introduction=_INTRODUCTION)
+    return SampleFile(path=path, type=kind, title=guarded_name(path.stem), introduction=_INTRODUCTION)

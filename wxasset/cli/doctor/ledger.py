@@ -1,5 +1,6 @@
 """Check a ledger of uploads; none is created."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,8 @@ from wxasset import Ledger, LedgerCounts
 from wxasset.cli.doctor.findings import Finding, failed, ok, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, LedgerError
+from wxasset.ledger.files import check_files
+from wxasset.transfer.private_files import UnsafeFileError, open_private
 
 __all__ = ["inspect_ledger"]
 
@@ -26,6 +29,9 @@ async def inspect_ledger(path: Path) -> Finding:
             return _damaged(path, damage)
         async with Ledger(path) as ledger:
             return _judge_counts(path, await ledger.counts())
+    except UnsafeFileError as error:
+        message = Hint(f"The ledger {path} is not used: {error}.", f"台账 {path} 不可用：{error}。")
+        return failed("ledger", message, error.remedy, path=str(path))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         return failed(
@@ -43,10 +49,11 @@ def _damage(path: Path) -> str | None:
     """Return a description of the damage, or None.
 
     Raises:
+        UnsafeFileError: It, or a file of SQLite beside it, is a link, or other users own it or have access to it.
         OSError: The file cannot be opened for reading and writing.
     """
-    with path.open("r+b"):
-        pass
+    check_files(str(path))
+    os.close(open_private(path, os.O_RDWR))
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)) as database:
             result = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])

@@ -1,5 +1,6 @@
 """Check a file with shared tokens: it must be readable, replaceable and lockable."""
 
+import os
 import secrets
 import time
 from contextlib import suppress
@@ -14,6 +15,7 @@ from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import lock
+from wxasset.transfer.private_files import UnsafeFileError, open_private, shell_path
 
 __all__ = ["inspect_token_file"]
 
@@ -32,7 +34,10 @@ async def inspect_token_file(place: str) -> Finding:
         return failed(
             "store",
             Hint(f"The directory {path.parent} does not exist.", f"目录 {path.parent} 不存在。"),
-            Hint(f"Create it: mkdir -p -m 700 {path.parent}", f"请创建：mkdir -p -m 700 {path.parent}"),
+            Hint(
+                f"Create it: mkdir -p -m 700 {shell_path(path.parent)}",
+                f"请创建：mkdir -p -m 700 {shell_path(path.parent)}",
+            ),
             path=str(path),
         )
     try:
@@ -88,14 +93,16 @@ def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
 
 def _inspect_lock(held: Path, path: Path) -> Finding:
     try:
-        free = not held.is_file() or held.is_symlink() or _is_free(held)
+        free = not os.path.lexists(held) or _is_free(held)
+    except UnsafeFileError as error:
+        return _refused(str(path), TokenStoreError(f"The token store {path} is not used: {error}.", error.remedy))
     except OSError as error:
         return _unusable_directory(path, TokenStoreError(f"{held}: {(error.strerror or str(error)).lower()}."))
     if not free:
         return warning(
             "store",
             Hint(f"Another process held {held} for at least {_PATIENCE:g} s.", f"{held} 一直被其他进程占用。"),
-            Hint(f"Find the process: fuser -v {held}", f"请查看占用者：fuser -v {held}"),
+            Hint(f"Find the process: fuser -v {shell_path(held)}", f"请查看占用者：fuser -v {shell_path(held)}"),
             path=str(path),
         )
     return ok("store", Hint(f"{path} can be read, written and locked.", f"{path} 可读、可写、可加锁。"), path=str(path))
@@ -104,7 +111,7 @@ def _inspect_lock(held: Path, path: Path) -> Finding:
 def _is_free(path: Path) -> bool:
     """Return whether a lock file can be locked within a second."""
     deadline = time.monotonic() + _PATIENCE
-    with path.open("r+b") as file:
+    with open(open_private(path, os.O_RDWR), "r+b") as file:  # noqa: PTH123 - a descriptor is no path
         while not lock(file.fileno()):
             if time.monotonic() >= deadline:
                 return False

@@ -2,8 +2,6 @@
 
 import os
 import re
-import shlex
-import stat
 import tomllib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +14,7 @@ from attrs import field, frozen
 from wxasset import DownloadPolicy, FileTokenStore, RedisTokenStore, TokenStore, WxSession
 from wxasset.cli.runtime import prompts
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
+from wxasset.transfer.private_files import UnsafeFileError, open_private
 
 __all__ = [
     "SERVICE",
@@ -30,9 +29,6 @@ __all__ = [
 
 SERVICE: Final = "https://api.weixin.qq.com"
 _LIMIT: Final = 1 << 20  # bytes; thousands of accounts
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_POSIX: Final = os.name == "posix"  # file modes are not meaningful elsewhere
-_OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _KEYS: Final = ("appid", "secret", "base_url", "token_store")
 
 
@@ -111,30 +107,21 @@ def read_accounts(path: Path) -> Accounts:
 
 
 def _read(path: Path) -> bytes:
-    """Read the file unless other users have access to it."""
+    """Read the file if it belongs to this user alone."""
     try:
-        with open(os.open(path, _OPEN), "rb") as file:  # noqa: PTH123 - a descriptor is no path
-            _check(os.fstat(file.fileno()).st_mode, path)
+        with open(open_private(path, os.O_RDONLY), "rb") as file:  # noqa: PTH123 - a descriptor is no path
             return file.read(_LIMIT)
+    except UnsafeFileError as error:
+        cure = Hint(
+            f"{error.remedy.english}. If others may have read the secret, reset it in the console as well.",
+            f"{error.remedy.chinese}。如密钥可能已泄露，请同时在公众平台重置 AppSecret。",
+        )
+        raise TokenUnavailableError(f"{path} was not read: {error}.", cure) from error
     except FileNotFoundError:
         problem = f"No credentials were found: WXASSET_APPID is not set, and {path} does not exist."
     except OSError as error:
         problem = f"{path} cannot be read: {error.strerror or error}."
     raise TokenUnavailableError(problem, prompts.HOW)
-
-
-def _check(mode: int, path: Path) -> None:
-    if not stat.S_ISREG(mode):
-        raise TokenUnavailableError(f"{path} is not a regular file.", prompts.HOW)
-    if _POSIX and mode & _OTHERS:
-        cure = f"chmod 600 {shlex.quote(str(path))}"
-        raise TokenUnavailableError(
-            f"{path} was not read: other users have access to it (mode {stat.S_IMODE(mode):04o}).",
-            Hint(
-                f"Run: {cure}. If others may have read the secret, reset it in the console as well.",
-                f"请执行：{cure}。如密钥可能已泄露，请同时在公众平台重置 AppSecret。",
-            ),
-        )
 
 
 def _account(name: str, table: Any, path: Path) -> Credentials:

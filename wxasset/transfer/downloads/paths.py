@@ -12,6 +12,7 @@ from typing import Final
 from attrs import define, field
 
 from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
+from wxasset.transfer.downloads.permissions import adopt_permissions, creation_mode, resolve
 from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, clean_up, shielded
 from wxasset.wire.filenames import cut_bytes, safe_name
 from wxasset.wire.formats import sniff
@@ -23,16 +24,16 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     """Examine a path in a thread: a directory, a file to replace, or a file to create.
 
     Raises:
-        OSError: The path cannot be written.
+        OSError: The path cannot be written, or leads over a link of another user.
     """
     target = os.path.abspath(path)
+    resolved = resolve(target)
+    if os.path.islink(target):
+        target = resolved
     found = _lstat(target)
-    if found is not None and stat.S_ISLNK(found.st_mode):
-        target = os.path.realpath(target)
-        found = _lstat(target)
     if found is not None and stat.S_ISDIR(found.st_mode):
         _check_writable(target)
-        return PathSink(target, None, None, sync)
+        return PathSink(target, resolved, None, None, sync)
     if path.endswith(("/", os.sep)):
         raise NotADirectoryError(errno.ENOTDIR, "no such directory")
     if found is not None and not stat.S_ISREG(found.st_mode):
@@ -41,13 +42,13 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     _check_writable(directory)
     if found is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return PathSink(directory, target, found.st_mode & _PERMISSIONS if found else None, sync)
+    return PathSink(directory, os.path.dirname(resolved), target, found, sync)
 
 
 def _lstat(target: str) -> os.stat_result | None:
     try:
         return os.lstat(target)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -59,7 +60,6 @@ def _check_writable(directory: str) -> None:
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-_PERMISSIONS: Final = 0o777  # without setuid, setgid and sticky bits: a download is not a program of its owner
 _CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -68,15 +68,17 @@ class PathSink(Sink):
     """A path or a directory: written to a temporary file beside the target, then renamed atomically."""
 
     _directory: str
+    _resolved: str
     _target: str | None
-    _mode: int | None
+    _replaced: os.stat_result | None
     _sync: bool
     path: Path | None = field(default=None, init=False)
 
     @asynccontextmanager
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         """Enter the sink for one attempt."""
-        part = _PartialFile(self._directory, os.path.basename(self._target or "wxasset"), self._mode)
+        base = os.path.basename(self._target or "wxasset")
+        part = _PartialFile(self._directory, self._resolved, base, self._replaced)
         with DOWNLOAD_BUFFERS.lease() as lease:
             writing = ThreadedWriting(part.write, lease, self._target or self._directory)
             try:
@@ -107,10 +109,11 @@ class _PartialFile:
     than most of the calls.
     """
 
-    def __init__(self, directory: str, base: str, mode: int | None) -> None:
+    def __init__(self, directory: str, resolved: str, base: str, replaced: os.stat_result | None) -> None:
         # Shortened, to stay within the file system's limit for names.
         self.path = os.path.join(directory, f".{cut_bytes(base, 60)}.{secrets.token_hex(6)}.part")
-        self._mode = mode
+        self._directory, self._resolved = directory, resolved
+        self._replaced = replaced
         self._descriptor: int | None = None
 
     def write(self, data: bytes) -> None:
@@ -121,17 +124,26 @@ class _PartialFile:
 
     def _open(self) -> int:
         if self._descriptor is None:
+            if resolve(self._directory) != self._resolved:
+                raise OSError(errno.ESTALE, "its directory was replaced during the download")
             # The permissions of the target from the first byte on, as others could read the partial file.
-            self._descriptor = os.open(self.path, _CREATE, 0o666 if self._mode is None else self._mode)
-            if self._mode is not None:
-                os.chmod(self.path, self._mode)  # regardless of the umask
+            self._descriptor = os.open(self.path, _CREATE, creation_mode(self._replaced))
+            if self._replaced is not None:
+                adopt_permissions(self._descriptor, self._replaced)
         return self._descriptor
 
     def close(self, *, sync: bool) -> None:
-        """Close the complete file."""
+        """Close the complete file.
+
+        Raises:
+            OSError: Its name leads to another file: somebody else can write in its directory.
+        """
         descriptor = self._open()
         if sync:
             os.fsync(descriptor)
+        named = _lstat(self.path)
+        if named is None or not os.path.samestat(named, os.fstat(descriptor)):
+            raise OSError(errno.ESTALE, f"{self.path} was removed or replaced during the download")
         self._descriptor = None
         os.close(descriptor)
 

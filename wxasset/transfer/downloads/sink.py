@@ -212,7 +212,8 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
 
     Args:
         to: A path (its directory has to exist; an existing file is replaced), a directory (the file gets the sanitized
-            name sent by the server and never replaces another file), or an object open for writing bytes.
+            name sent by the server and never replaces another file), or an object open for writing bytes. Links of
+            other users in a path are refused.
         fsync: Whether to wait until the bytes, and the name of a new file, are on the disk.
 
     Raises:
