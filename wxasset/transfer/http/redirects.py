@@ -82,7 +82,7 @@ class LinkClient:
                 try:
                     reply = Reply(request, response, limit - time.monotonic())
                     if response.status in REDIRECTS and hop < policy.max_redirects:
-                        url = check_redirect(url, response.headers.get(hdrs.LOCATION), policy, request.path)
+                        url = check_redirect(url, getattr(response, "location", None), policy, request.path)
                         continue
                     if response.status not in good:
                         await raise_for_status(reply, response.status)
