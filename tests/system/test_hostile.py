@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from yarl import URL
 
 from policies import PATIENT
-from raw_server import RawServer, reply
-from wxasset import DownloadPolicy, SavedMaterial, Video, WxSession
+from raw_server import Connection, Handler, RawRequest, RawServer, reply
+from wxasset import DownloadPolicy, Limits, RetryPolicy, SavedMaterial, StaticToken, Video, WxSession
 from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
@@ -33,6 +34,7 @@ from wxasset.wire.url_policy import check_link, check_redirect, may_connect
 
 STRICT = DownloadPolicy()
 OPEN = DownloadPolicy(allow_private_hosts=True)
+ONCE = RetryPolicy(attempts=1)
 SECRET = "vkey0123456789abcdef"
 
 UNSAFE = {
@@ -484,8 +486,6 @@ async def test_too_much_is_not_saved(server: RawServer, tmp_path: Path, photo: b
     """A film larger than `Limits.max_download` is given up, and leaves nothing."""
     server.script = [reply(photo, "video/mp4")]
     async with WxSession("wx1", "s", downloads=OPEN) as wx:
-        from wxasset import Limits  # noqa: PLC0415 - for this test alone
-
         small = wx.with_options(limits=Limits(max_download=100))
         with pytest.raises(ReplyTooLarge):
             await small.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
@@ -501,3 +501,101 @@ async def test_no_error_shows_a_signed_address(server: RawServer, tmp_path: Path
             with pytest.raises(WxAssetError) as caught:
                 await wx.download_video(Video(down_url=f"{server.url}/film.mp4?vkey={SECRET}"), tmp_path / "x")
         assert SECRET not in f"{caught.value!r}{caught.value}{caught.value.__context__!r}{vars(caught.value)}"
+
+
+# Bytes on the wire that are no bytes of the body
+
+MOST = 8 << 20  # bytes that a peer can send before it is stopped; buffers of both kernels are among them
+
+
+def _flood(head: bytes, filler: bytes, sent: list[int]) -> Handler:
+    """Send a head and then the same bytes again and again, until the other side has had enough."""
+
+    async def handler(_: RawRequest, connection: Connection) -> None:
+        await connection.send(head)
+        while sum(sent) < 64 << 20:
+            await connection.send(filler)
+            sent.append(len(filler))
+
+    return handler
+
+
+GZIP_HEAD = gzip.compress(b"")[:10]
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
+BLOCK = b"\x00\x00\x00\xff\xff" * 20_000  # stored blocks of deflate, without a byte
+CHUNKED = b"%x\r\n%s\r\n" % (len(BLOCK), BLOCK)
+FLOODS = {
+    "gzip of empty blocks": (PLAIN + b"Content-Encoding: gzip\r\n\r\n" + GZIP_HEAD, BLOCK),
+    "gzip of empty blocks, in chunks": (
+        PLAIN + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + GZIP_HEAD + b"\r\n",
+        CHUNKED,
+    ),
+    "gzip of empty blocks, of a length": (
+        PLAIN + b"Content-Encoding: gzip\r\nContent-Length: 99999999999\r\n\r\n" + GZIP_HEAD,
+        BLOCK,
+    ),
+    "deflate of empty blocks": (PLAIN + b"Content-Encoding: deflate\r\n\r\n\x78\x9c", BLOCK),
+    "chunks with extensions": (
+        PLAIN + b"Transfer-Encoding: chunked\r\n\r\n",
+        (b"1;" + b"x" * 4000 + b"\r\n \r\n") * 25,
+    ),
+    "one extension without end": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n1;x", b"x" * 100_000),
+    "interim responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 4000),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.parametrize("lent", [False, True])
+async def test_a_flood_without_a_body_is_cut_off(server: RawServer, tmp_path: Path, flood: str, lent: bool) -> None:
+    """JSON, a material and a film: of bytes that unpack to nothing, some megabytes are read, not all that come."""
+    head, filler = FLOODS[flood]
+    async with (
+        aiohttp.ClientSession() as http,
+        WxSession(
+            tokens=StaticToken("t" * 40), base_url=server.url, downloads=OPEN, retry=ONCE, http=http if lent else None
+        ) as wx,
+    ):
+        for call in (
+            wx.count_materials,
+            lambda: wx.get_material("M", to=tmp_path / "a"),
+            lambda: wx.download_video(Video(down_url=f"{server.url}/film"), tmp_path / "b"),
+        ):
+            sent: list[int] = []
+            server.script = [_flood(head, filler, sent)]
+            with pytest.raises((ReplyTooLarge, TransferError)):
+                await call()
+            assert sum(sent) < MOST
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("lent", [False, True])
+async def test_packed_bytes_have_the_limit_of_the_body(server: RawServer, tmp_path: Path, lent: bool) -> None:
+    """A file, or JSON, that is packed to more than its limit is given up, though it unpacks to less."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = packer.compress(b'{"total_count":0,"item":[]}') + packer.flush()
+    data = GZIP_HEAD + BLOCK + body
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    server.script = [head + data]
+    small = Limits(max_download=10_000, max_reply=10_000)
+    async with (
+        aiohttp.ClientSession() as http,
+        WxSession(tokens=StaticToken("t" * 40), base_url=server.url, limits=small, http=http if lent else None) as wx,
+    ):
+        with pytest.raises(ReplyTooLarge, match="compressed"):
+            await wx.list_materials("image")
+        with pytest.raises(ReplyTooLarge):
+            await wx.get_material("M", to=tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+async def test_a_lent_session_is_metered_for_calls_of_its_borrower_alone(server: RawServer) -> None:
+    """After a call, the owner of a lent session may receive what it likes over the same connection."""
+    server.script = [reply({"errcode": 0, "errmsg": "ok"}), reply(b"x" * (4 << 20))]
+    async with (
+        aiohttp.ClientSession() as http,
+        WxSession(tokens=StaticToken("t" * 40), base_url=server.url, http=http) as wx,
+    ):
+        await wx.del_material("M")
+        async with http.get(server.url) as answer:
+            assert len(await answer.read()) == 4 << 20
+    assert server.connections == 1
