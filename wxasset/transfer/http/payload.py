@@ -78,6 +78,7 @@ class LinkResponse(aiohttp.ClientResponse):
         self.location = self._headers.get(hdrs.LOCATION)
         self._headers = CIMultiDictProxy(CIMultiDict(_shown(self._headers.items())))
         self._raw_headers = tuple(_shown(self._raw_headers or ()))
+        self._cache = {}  # of the same headers
         return self
 
 
