@@ -195,12 +195,18 @@ class LinkObserver(RequestObserver):
     """
 
     def __init__(
-        self, request: Request, url: URL, policy: DownloadPolicy, headers: Mapping[str, str] | None = None
+        self,
+        request: Request,
+        url: URL,
+        policy: DownloadPolicy,
+        headers: Mapping[str, str] | None = None,
+        near: URL | None = None,
     ) -> None:
         super().__init__(request)
         self.url = url
         self.headers = headers or {}
         self._policy = policy
+        self._near = near
 
     def prepare(self, request: aiohttp.ClientRequest) -> None:
         """Remove what a borrowed session adds of its own, such as cookies."""
@@ -219,5 +225,6 @@ class LinkObserver(RequestObserver):
         super().check(conn)
         if self.proxy is None and conn.transport is not None:
             peer = conn.transport.get_extra_info("peername")
-            if not may_connect(str(peer[0]) if peer else "", self._policy, self.url.host or ""):
+            address, host = str(peer[0]) if peer else "", self.url.raw_host or ""
+            if not may_connect(address, self._policy, host, self.url.port, self._near):
                 raise ForbiddenAddressError
