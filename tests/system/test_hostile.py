@@ -63,6 +63,40 @@ UNSAFE = {
     "6to4": "https://[2002:7f00:1::]/film.mp4",
     "Teredo": "https://[2001:0:4136:e378:8000:63bf:80ff:fffe]/film.mp4",
     "NAT64": "https://[64:ff9b::a00:1]/film.mp4",
+    "protocol assignments": "https://192.0.0.192/film.mp4",
+    "protocol assignments, anycast": "https://192.0.0.9/film.mp4",
+    "documentation": "https://203.0.113.1/film.mp4",
+    "6to4 relays": "https://192.88.99.1/film.mp4",
+    "reserved": "https://240.0.0.1/film.mp4",
+    "the host of Azure's machines": "https://168.63.129.16/film.mp4",
+    "site local": "https://[fec0::1]/film.mp4",
+    "segment routing": "https://[5f00::1]/film.mp4",
+    "documentation, v6": "https://[2001:db8::1]/film.mp4",
+    "documentation, v6, new": "https://[3fff::1]/film.mp4",
+    "ORCHID": "https://[2001:20::1]/film.mp4",
+    "discard": "https://[100::1]/film.mp4",
+    "multicast, v6": "https://[ff0e::1]/film.mp4",
+    "reserved, v6": "https://[4000::1]/film.mp4",
+    "translated": "https://[::ffff:0:7f00:1]/film.mp4",
+    "translated, public": "https://[::ffff:0:808:808]/film.mp4",
+    "compatible, public": "https://[::8.8.8.8]/film.mp4",
+    "local NAT64": "https://[64:ff9b:1::808:808]/film.mp4",
+    "benchmarks, mapped": "https://[::ffff:198.18.0.1]/film.mp4",
+    "a qualified address": "https://127.0.0.2./film.mp4",
+    "a number behind a name": "https://qq.com.127/film.mp4",
+    "an empty label": "https://mp..weixin.qq.com/film.mp4",
+    "a semicolon": "https://latest;.qq.com/film.mp4",
+    "a percent sign": "https://127%2e0.qq.com/film.mp4",
+    "an underscore": "http://a_b.qq.com/film.mp4",
+    "a hyphen in front": "http://-a.qq.com/film.mp4",
+    "a label without end": f"https://{'x' * 64}.qq.com/film.mp4",
+    "a name without end": f"https://{'x.' * 130}qq.com/film.mp4",
+    "no name in front of it": "http://.qq.com/film.mp4",
+    "the home network": "https://router.home.arpa/film.mp4",
+    "a path that is no media host": "http://8.8.8.8/latest;.qq.com/film.mp4",
+    "a path that ends as a media host": "http://8.8.8.8/%3f.qq.com/film.mp4",
+    "a path with an empty name": "http://8.8.8.8/.qq.com/film.mp4",
+    "a path with a user": "http://8.8.8.8/a@b.qq.com/film.mp4",
     "decimal": "https://2130706433/film.mp4",
     "hexadecimal": "https://0x7f000001/film.mp4",
     "hexadecimal, short": "https://0x7f.1/film.mp4",
@@ -152,7 +186,21 @@ def test_addresses_as_wechat_gives_them_are_fine(link: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1%eth0", "::ffff:10.0.0.1", "169.254.169.254", "no address"]
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+        "::ffff:198.18.0.1",
+        "::ffff:0:7f00:1",
+        "169.254.169.254",
+        "192.0.0.192",
+        "fec0::1",
+        "5f00::1",
+        "no address",
+    ],
 )
 async def test_a_name_that_leads_inside_gains_nothing(
     sockets: Sockets, monkeypatch: pytest.MonkeyPatch, address: str
@@ -257,6 +305,28 @@ def test_private_hosts_can_be_allowed_for_tests() -> None:
     for link in ("file:///etc/passwd", "http://user@127.0.0.1/x"):
         with pytest.raises(UnsafeURLError):
             check_link(link, OPEN, "p")
+
+
+async def test_a_base_url_on_loopback_stands_for_its_host_and_port_alone(
+    server: RawServer, sockets: Sockets, tmp_path: Path, film: bytes
+) -> None:
+    """Links to a simulator on this machine are followed; those to other ports or private hosts are not."""
+    port = URL(server.url).port
+    others = ("http://127.0.0.1:1", "https://127.0.0.1", f"http://127.0.0.2:{port}", f"http://10.0.0.1:{port}")
+    near = f"http://localhost:{port}"
+    async with WxSession("wx1", "s", base_url=near, retry=PATIENT) as wx:
+        for place in (server.url, near):
+            server.script = [reply(film, "video/mp4")]
+            assert (await wx.download_video(Video(down_url=f"{place}/film.mp4"), tmp_path / "film.mp4")).size
+        sockets.connects.clear()
+        for other in others:
+            with pytest.raises(UnsafeURLError):
+                await wx.download_video(Video(down_url=f"{other}/film.mp4"), tmp_path / "other.mp4")
+        assert sockets.connects == []
+        for other in others:
+            server.script = [f"HTTP/1.1 302 Found\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n".encode()]
+            with pytest.raises(UnsafeURLError):
+                await wx.download_video(Video(down_url=f"{server.url}/film.mp4"), tmp_path / "other.mp4")
 
 
 # Films
