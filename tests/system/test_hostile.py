@@ -307,6 +307,28 @@ def test_private_hosts_can_be_allowed_for_tests() -> None:
             check_link(link, OPEN, "p")
 
 
+@pytest.mark.parametrize("host", ["mpvideo.qpic.cn", "cdn.example.com"])
+def test_the_tables_of_addresses_are_the_same_everywhere(host: str) -> None:
+    """What Python's versions disagree about is refused, and what is public is connected to."""
+    refused = """
+        0.0.0.0 10.255.255.255 100.127.255.255 127.0.0.1 169.254.0.23 172.31.255.255 192.0.0.0 192.0.0.9 192.0.0.10
+        192.0.0.170 192.0.0.192 192.0.2.1 192.88.99.2 192.168.255.255 198.51.100.1 203.0.113.255 224.0.0.1
+        239.255.255.255 240.0.0.0 255.255.255.255 168.63.129.16
+        :: ::1 ::8.8.8.8 ::ffff:127.0.0.1 ::ffff:0:808:808 ::ffff:192.0.0.192 64:ff9b::7f00:1 64:ff9b::c000:c0
+        64:ff9b:1::1 100::1 100:0:0:1::1 1fff::1 2001::1 2001:1::1 2001:2::1 2001:3::1 2001:4:112::1 2001:20::1
+        2001:30::1 2001:db8::1 2002:808:808::1 3fff::1 4000::1 5f00::1 fc00::1 fe80::1 fec0::1 feff::1 ff02::1 ff0e::1
+    """
+    public = """
+        1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.1 172.15.0.1 172.32.0.1 192.0.1.0 192.169.0.1
+        198.17.255.255 198.20.0.0 223.255.255.255 ::ffff:8.8.8.8 64:ff9b::808:808 2001:200::1 2400:3200::1 2606:4700::1
+        3ffe::1
+    """
+    assert [one for one in refused.split() if may_connect(one, STRICT, host)] == []
+    assert [one for one in public.split() if not may_connect(one, STRICT, host)] == []
+    for one in ("198.18.0.1", "198.19.255.255"):
+        assert may_connect(one, STRICT, host) is (host == "mpvideo.qpic.cn")
+
+
 async def test_a_base_url_on_loopback_stands_for_its_host_and_port_alone(
     server: RawServer, sockets: Sockets, tmp_path: Path, film: bytes
 ) -> None:

@@ -18,6 +18,7 @@ from wxasset.errors import (
     TruncatedDownload,
     WxAssetError,
 )
+from wxasset.errors.text import printable
 from wxasset.transfer.http.errors import reason
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.integrity import Integrity
@@ -74,7 +75,8 @@ class Reply:
     @property
     def content_type(self) -> str | None:
         """Media type claimed by the server, or None."""
-        return self._response.headers.get(hdrs.CONTENT_TYPE)
+        claimed = self._response.headers.get(hdrs.CONTENT_TYPE)
+        return None if claimed is None else printable(claimed)
 
     @property
     def date(self) -> float | None:
