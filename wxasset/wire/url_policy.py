@@ -78,7 +78,7 @@ class DownloadPolicy:
         hosts: Hosts allowed over plain http, as used in WeChat's `down_url`; "*." matches all subdomains. Over https
             all public hosts are allowed.
         allow_private_hosts: Whether to allow private and loopback addresses, plain http and other ports, for tests
-            against a simulator.
+            against a simulator. Links to the host and port of a base URL on loopback are allowed without it.
         max_redirects: Maximum number of redirects; each one is checked.
     """
 
