@@ -163,7 +163,8 @@ def traced(shown: list[str], signals: set[str]) -> aiohttp.TraceConfig:
     return trace
 
 
-async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer) -> None:
+@pytest.mark.parametrize("source", [ClassicToken("wx1", SECRET), StableToken("wx1", SECRET)], ids=["query", "body"])
+async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer, source: ClassicToken | StableToken) -> None:
     """A `TraceConfig` of a lent client session, as tracing agents set it up, is shown paths without their query."""
     server.token_script = [token_reply()]
     malformed = b"HTTP/1.1 200 OK\r\nX-Token: CANARY\x00\r\n\r\n"
@@ -172,7 +173,7 @@ async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer) -> None:
     signals: set[str] = set()
     async with (
         aiohttp.ClientSession(trace_configs=[traced(shown, signals)]) as http,
-        WxSession(tokens=ClassicToken("wx1", SECRET), base_url=server.url, http=http, retry=ONCE) as wx,
+        WxSession(tokens=source, base_url=server.url, http=http, retry=ONCE) as wx,
     ):
         await wx.del_material("M")
         for _ in range(2):

@@ -16,7 +16,7 @@ from wxasset.transfer.event_loop import LoopGuard, LoopResource
 from wxasset.transfer.http.compatibility import check_aiohttp
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
-from wxasset.transfer.http.payload import Payload, RequestObserver
+from wxasset.transfer.http.payload import JSONBody, Payload, RequestObserver
 from wxasset.transfer.http.pool import CONNECTIONS, Pool, close_pool
 from wxasset.transfer.http.proxies import ENVIRONMENT, Proxies
 from wxasset.transfer.http.redirects import LinkClient
@@ -129,13 +129,14 @@ class Transport:
         failure: BaseException
         observer, url = RequestObserver(request), self._url(request.path)
         proxy = None if self._borrowed is not None else self._proxies.for_url(url, secret=True)
+        body = JSONBody(request.body) if isinstance(request.body, bytes) else None
         try:
             async with at_most(limit - time.monotonic()):
                 return await pool.session.request(
                     request.method,
                     url,
-                    data=request.body if sending is None else Payload(sending),
-                    headers=self._json_headers if isinstance(request.body, bytes) else self._headers,
+                    data=body if sending is None else Payload(sending),
+                    headers=self._headers if body is None else self._json_headers,
                     allow_redirects=False,
                     raise_for_status=False,
                     timeout=request.timeouts.client(request.grace),

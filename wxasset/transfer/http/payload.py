@@ -16,12 +16,38 @@ from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody, Writer
 from wxasset.wire.url_policy import DownloadPolicy, may_connect
 
-__all__ = ["BrokenConnection", "ForbiddenAddressError", "LinkObserver", "LinkResponse", "Payload", "RequestObserver"]
+__all__ = [
+    "BrokenConnection",
+    "ForbiddenAddressError",
+    "JSONBody",
+    "LinkObserver",
+    "LinkResponse",
+    "Payload",
+    "RequestObserver",
+]
 
 _LINK_HEADERS: Final = frozenset(
     {"Host", "Accept", "Accept-Encoding", "User-Agent", "Content-Length", "Content-Type", "Connection"}
 )
 """Headers of requests to links; others would come from a borrowed session."""
+
+
+class JSONBody(payload.BytesPayload):
+    """A JSON body, which can hold an AppSecret: tracing agents are shown its size alone."""
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the whole body."""
+        del content_length  # it is this payload's own size
+        await writer.write(_Untold(self._value))
+
+
+class _Untold(bytes):
+    """Bytes that do not show themselves."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
 
 
 class Payload(payload.Payload):
