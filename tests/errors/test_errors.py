@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import traceback
 from typing import Any, Final
 
 import pytest
@@ -473,3 +474,22 @@ def test_any_text_can_be_an_answer(text: str, status: int) -> None:
     """Whatever is in the elements: there is an error with a code, or none."""
     error = storage_error(f"<Error><Code>{text}</Code><Message>{text}</Message></Error>", status, "x", 1.0)
     assert error is None or (error.code and len(error.errmsg) <= 500 and error.retry_after == 1.0)
+
+
+CONTROLS: Final = "\r\n\x1b[31m\u202e\u2028\x00\x85\u200b\udcff"
+
+
+@EACH
+@given(text=st.text(st.one_of(st.sampled_from(CONTROLS), st.characters())))
+def test_no_text_of_an_error_leaves_its_line(error: WxAssetError, text: str) -> None:
+    """Whatever a server, or a file, is called: message, attributes, `str`, `repr` and a traceback are printable."""
+    given = {one.name: getattr(error, one.name) for one in fields(type(error)) if one.init}
+    texts = {name: f"{value}{text}" for name, value in given.items() if isinstance(value, str)}
+    made = type(error)(**{**given, **texts})
+    assert str(made).isprintable()
+    assert repr(made).isprintable()
+    assert "".join(traceback.format_exception_only(made)).rstrip("\n").isprintable()
+    exact = {"filename"} if isinstance(made, UploadOutcomeUnknown) else set()
+    for name in texts.keys() - exact:
+        assert getattr(made, name).isprintable()
+    assert all(getattr(made, name) == texts[name] for name in exact), "it is looked for under this name"

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from test_secrets import FAULTS, SECRET, token_reply
 
 from policies import PATIENT
 from raw_server import RawServer, reply
-from wxasset import ClassicToken, NoToken, RetryPolicy, Timeouts, UploadOutcomeUnknown, UploadPolicy, WxSession
+from wxasset import ClassicToken, NoToken, RetryPolicy, Timeouts, UploadOutcomeUnknown, UploadPolicy, Video, WxSession
 from wxasset.errors import CredentialError, WxAssetError
 from wxasset.simulator import Simulator
 
@@ -169,6 +170,47 @@ async def test_what_a_server_says_stays_in_its_line(server: RawServer, caplog: p
     messages = [one.getMessage() for one in caplog.records if one.name == "wxasset.engine"]
     assert len(messages) == 2
     assert all(one.isprintable() for one in messages)
+
+
+HOSTILE = "no\r\nCRITICAL forged \x1b[31m\u202e\u2028\x85"
+SAYING: dict[str, bytes] = {
+    "errmsg": reply({"errcode": 40013, "errmsg": HOSTILE}),
+    "errmsg of a throttled call": reply({"errcode": -1, "errmsg": HOSTILE}),
+    "page": reply(HOSTILE.encode(), status="502 Bad Gateway"),
+    "no JSON": reply(f"<html>{HOSTILE}".encode()),
+    "half an error": reply(b'{"errcode":40013,"errmsg":"no\n\x1b[31m'),
+    "storage": reply(b"<Error><Code>No&#27;[31m</Code><Message>&#10;&#x202e;</Message></Error>", status="403 No"),
+    "reason": reply(b"", status="502 \x1b[31m"),
+    "header": b"HTTP/1.1 200 OK\r\nX: \x1b[31m\x00\r\n\r\n",
+    "key": reply(b'{"\\u001b[31m\\n":1}'),
+    "value": reply({"voice_count": HOSTILE}),
+}
+
+
+@pytest.mark.parametrize("saying", SAYING)
+@pytest.mark.parametrize("at", ["token", "call"])
+async def test_no_text_from_outside_leaves_its_line(
+    server: RawServer, caplog: pytest.LogCaptureFixture, tmp_path: Path, saying: str, at: str
+) -> None:
+    """Line ends, escapes and controls of direction are in no error, in none of its texts, and in no record."""
+    caplog.set_level(logging.DEBUG, "wxasset")
+    if at == "token":
+        server.token_script = [SAYING[saying]]
+    server.script = [SAYING[saying]]
+    async with WxSession("wx1", SECRET, base_url=server.url, retry=PATIENT) as wx:
+        for call in (
+            wx.count_materials(),
+            wx.add_material("image", PHOTO),
+            wx.get_material("M", to=tmp_path),
+            wx.download_video(Video(down_url=f"{server.url}/a\u202e"), tmp_path / "b"),
+        ):
+            with pytest.raises(WxAssetError) as caught:
+                await call
+            texts = [value for value in vars(caught.value).values() if isinstance(value, str)]
+            assert all(one.isprintable() for one in (str(caught.value), repr(caught.value), *texts))
+    ours = [one for one in caplog.records if one.name.startswith("wxasset")]
+    assert ours
+    assert all(text.isprintable() for one in ours for text in (one.getMessage(), *map(str, extras(one).values())))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

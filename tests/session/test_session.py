@@ -307,6 +307,15 @@ async def test_a_session_from_the_environment(sim: Simulator, monkeypatch: pytes
         "https://host/?x=1",
         "http://api.weixin.qq.com",
         "http://203.0.113.7:8080",
+        "http://134744072",
+        "http://0x8080808",
+        "http://0X8080808:8080",
+        "http://010.8.8.8",
+        "http://8.526344",
+        "http://127.1",
+        "http://１３４７４４０７２",
+        "http://[::ffff:8.8.8.8]",
+        "http://a;b",
         "https://",
         "http://[",
         "",
@@ -319,7 +328,16 @@ def test_an_unusable_base_url_is_refused(base_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "base_url", ["http://localhost:1", "http://[::1]:1", "http://10.0.0.7", "http://simulator:80/x"]
+    "base_url",
+    [
+        "http://localhost:1",
+        "http://[::1]:1",
+        "http://10.0.0.7",
+        "http://simulator:80/x",
+        "http://my_simulator.localhost",
+        "http://my_simulator",
+        "http://0xsim",
+    ],
 )
 def test_plain_http_is_for_hosts_nearby(base_url: str) -> None:
     """Loopback, private addresses and bare names, such as a container's, may be spoken to in plain http."""

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from yarl import URL
 
 from policies import PATIENT
-from raw_server import RawServer, reply
-from wxasset import DownloadPolicy, SavedMaterial, Video, WxSession
+from raw_server import Connection, Handler, RawRequest, RawServer, reply
+from wxasset import DownloadPolicy, Limits, RetryPolicy, SavedMaterial, StaticToken, Video, WxSession
 from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
@@ -33,6 +34,7 @@ from wxasset.wire.url_policy import check_link, check_redirect, may_connect
 
 STRICT = DownloadPolicy()
 OPEN = DownloadPolicy(allow_private_hosts=True)
+ONCE = RetryPolicy(attempts=1)
 SECRET = "vkey0123456789abcdef"
 
 UNSAFE = {
@@ -61,6 +63,40 @@ UNSAFE = {
     "6to4": "https://[2002:7f00:1::]/film.mp4",
     "Teredo": "https://[2001:0:4136:e378:8000:63bf:80ff:fffe]/film.mp4",
     "NAT64": "https://[64:ff9b::a00:1]/film.mp4",
+    "protocol assignments": "https://192.0.0.192/film.mp4",
+    "protocol assignments, anycast": "https://192.0.0.9/film.mp4",
+    "documentation": "https://203.0.113.1/film.mp4",
+    "6to4 relays": "https://192.88.99.1/film.mp4",
+    "reserved": "https://240.0.0.1/film.mp4",
+    "the host of Azure's machines": "https://168.63.129.16/film.mp4",
+    "site local": "https://[fec0::1]/film.mp4",
+    "segment routing": "https://[5f00::1]/film.mp4",
+    "documentation, v6": "https://[2001:db8::1]/film.mp4",
+    "documentation, v6, new": "https://[3fff::1]/film.mp4",
+    "ORCHID": "https://[2001:20::1]/film.mp4",
+    "discard": "https://[100::1]/film.mp4",
+    "multicast, v6": "https://[ff0e::1]/film.mp4",
+    "reserved, v6": "https://[4000::1]/film.mp4",
+    "translated": "https://[::ffff:0:7f00:1]/film.mp4",
+    "translated, public": "https://[::ffff:0:808:808]/film.mp4",
+    "compatible, public": "https://[::8.8.8.8]/film.mp4",
+    "local NAT64": "https://[64:ff9b:1::808:808]/film.mp4",
+    "benchmarks, mapped": "https://[::ffff:198.18.0.1]/film.mp4",
+    "a qualified address": "https://127.0.0.2./film.mp4",
+    "a number behind a name": "https://qq.com.127/film.mp4",
+    "an empty label": "https://mp..weixin.qq.com/film.mp4",
+    "a semicolon": "https://latest;.qq.com/film.mp4",
+    "a percent sign": "https://127%2e0.qq.com/film.mp4",
+    "an underscore": "http://a_b.qq.com/film.mp4",
+    "a hyphen in front": "http://-a.qq.com/film.mp4",
+    "a label without end": f"https://{'x' * 64}.qq.com/film.mp4",
+    "a name without end": f"https://{'x.' * 130}qq.com/film.mp4",
+    "no name in front of it": "http://.qq.com/film.mp4",
+    "the home network": "https://router.home.arpa/film.mp4",
+    "a path that is no media host": "http://8.8.8.8/latest;.qq.com/film.mp4",
+    "a path that ends as a media host": "http://8.8.8.8/%3f.qq.com/film.mp4",
+    "a path with an empty name": "http://8.8.8.8/.qq.com/film.mp4",
+    "a path with a user": "http://8.8.8.8/a@b.qq.com/film.mp4",
     "decimal": "https://2130706433/film.mp4",
     "hexadecimal": "https://0x7f000001/film.mp4",
     "hexadecimal, short": "https://0x7f.1/film.mp4",
@@ -150,7 +186,21 @@ def test_addresses_as_wechat_gives_them_are_fine(link: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1%eth0", "::ffff:10.0.0.1", "169.254.169.254", "no address"]
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+        "::ffff:198.18.0.1",
+        "::ffff:0:7f00:1",
+        "169.254.169.254",
+        "192.0.0.192",
+        "fec0::1",
+        "5f00::1",
+        "no address",
+    ],
 )
 async def test_a_name_that_leads_inside_gains_nothing(
     sockets: Sockets, monkeypatch: pytest.MonkeyPatch, address: str
@@ -255,6 +305,50 @@ def test_private_hosts_can_be_allowed_for_tests() -> None:
     for link in ("file:///etc/passwd", "http://user@127.0.0.1/x"):
         with pytest.raises(UnsafeURLError):
             check_link(link, OPEN, "p")
+
+
+@pytest.mark.parametrize("host", ["mpvideo.qpic.cn", "cdn.example.com"])
+def test_the_tables_of_addresses_are_the_same_everywhere(host: str) -> None:
+    """What Python's versions disagree about is refused, and what is public is connected to."""
+    refused = """
+        0.0.0.0 10.255.255.255 100.127.255.255 127.0.0.1 169.254.0.23 172.31.255.255 192.0.0.0 192.0.0.9 192.0.0.10
+        192.0.0.170 192.0.0.192 192.0.2.1 192.88.99.2 192.168.255.255 198.51.100.1 203.0.113.255 224.0.0.1
+        239.255.255.255 240.0.0.0 255.255.255.255 168.63.129.16
+        :: ::1 ::8.8.8.8 ::ffff:127.0.0.1 ::ffff:0:808:808 ::ffff:192.0.0.192 64:ff9b::7f00:1 64:ff9b::c000:c0
+        64:ff9b:1::1 100::1 100:0:0:1::1 1fff::1 2001::1 2001:1::1 2001:2::1 2001:3::1 2001:4:112::1 2001:20::1
+        2001:30::1 2001:db8::1 2002:808:808::1 3fff::1 4000::1 5f00::1 fc00::1 fe80::1 fec0::1 feff::1 ff02::1 ff0e::1
+    """
+    public = """
+        1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.1 172.15.0.1 172.32.0.1 192.0.1.0 192.169.0.1
+        198.17.255.255 198.20.0.0 223.255.255.255 ::ffff:8.8.8.8 64:ff9b::808:808 2001:200::1 2400:3200::1 2606:4700::1
+        3ffe::1
+    """
+    assert [one for one in refused.split() if may_connect(one, STRICT, host)] == []
+    assert [one for one in public.split() if not may_connect(one, STRICT, host)] == []
+    for one in ("198.18.0.1", "198.19.255.255"):
+        assert may_connect(one, STRICT, host) is (host == "mpvideo.qpic.cn")
+
+
+async def test_a_base_url_on_loopback_stands_for_its_host_and_port_alone(
+    server: RawServer, sockets: Sockets, tmp_path: Path, film: bytes
+) -> None:
+    """Links to a simulator on this machine are followed; those to other ports or private hosts are not."""
+    port = URL(server.url).port
+    others = ("http://127.0.0.1:1", "https://127.0.0.1", f"http://127.0.0.2:{port}", f"http://10.0.0.1:{port}")
+    near = f"http://localhost:{port}"
+    async with WxSession("wx1", "s", base_url=near, retry=PATIENT) as wx:
+        for place in (server.url, near):
+            server.script = [reply(film, "video/mp4")]
+            assert (await wx.download_video(Video(down_url=f"{place}/film.mp4"), tmp_path / "film.mp4")).size
+        sockets.connects.clear()
+        for other in others:
+            with pytest.raises(UnsafeURLError):
+                await wx.download_video(Video(down_url=f"{other}/film.mp4"), tmp_path / "other.mp4")
+        assert sockets.connects == []
+        for other in others:
+            server.script = [f"HTTP/1.1 302 Found\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n".encode()]
+            with pytest.raises(UnsafeURLError):
+                await wx.download_video(Video(down_url=f"{server.url}/film.mp4"), tmp_path / "other.mp4")
 
 
 # Films
@@ -484,8 +578,6 @@ async def test_too_much_is_not_saved(server: RawServer, tmp_path: Path, photo: b
     """A film larger than `Limits.max_download` is given up, and leaves nothing."""
     server.script = [reply(photo, "video/mp4")]
     async with WxSession("wx1", "s", downloads=OPEN) as wx:
-        from wxasset import Limits  # noqa: PLC0415 - for this test alone
-
         small = wx.with_options(limits=Limits(max_download=100))
         with pytest.raises(ReplyTooLarge):
             await small.download_video(Video(down_url=server.url), tmp_path / "film.mp4")
@@ -501,3 +593,103 @@ async def test_no_error_shows_a_signed_address(server: RawServer, tmp_path: Path
             with pytest.raises(WxAssetError) as caught:
                 await wx.download_video(Video(down_url=f"{server.url}/film.mp4?vkey={SECRET}"), tmp_path / "x")
         assert SECRET not in f"{caught.value!r}{caught.value}{caught.value.__context__!r}{vars(caught.value)}"
+
+
+# Bytes on the wire that are no bytes of the body
+
+MOST = 8 << 20  # bytes that a peer can send before it is stopped; buffers of both kernels are among them
+
+
+def _flood(head: bytes, filler: bytes, sent: list[int]) -> Handler:
+    """Send a head and then the same bytes again and again, until the other side has had enough."""
+
+    async def handler(_: RawRequest, connection: Connection) -> None:
+        await connection.send(head)
+        while sum(sent) < 64 << 20:
+            await connection.send(filler)
+            sent.append(len(filler))
+
+    return handler
+
+
+GZIP_HEAD = gzip.compress(b"")[:10]
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
+BLOCK = b"\x00\x00\x00\xff\xff" * 20_000  # stored blocks of deflate, without a byte
+CHUNKED = b"%x\r\n%s\r\n" % (len(BLOCK), BLOCK)
+FLOODS = {
+    "gzip of empty blocks": (PLAIN + b"Content-Encoding: gzip\r\n\r\n" + GZIP_HEAD, BLOCK),
+    "gzip of empty blocks, in chunks": (
+        PLAIN + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + GZIP_HEAD + b"\r\n",
+        CHUNKED,
+    ),
+    "gzip of empty blocks, of a length": (
+        PLAIN + b"Content-Encoding: gzip\r\nContent-Length: 99999999999\r\n\r\n" + GZIP_HEAD,
+        BLOCK,
+    ),
+    "deflate of empty blocks": (PLAIN + b"Content-Encoding: deflate\r\n\r\n\x78\x9c", BLOCK),
+    "chunks with extensions": (
+        PLAIN + b"Transfer-Encoding: chunked\r\n\r\n",
+        (b"1;" + b"x" * 4000 + b"\r\n \r\n") * 25,
+    ),
+    "one extension without end": (PLAIN + b"Transfer-Encoding: chunked\r\n\r\n1;x", b"x" * 100_000),
+    "interim responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 4000),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.parametrize("lent", [False, True])
+async def test_a_flood_without_a_body_is_cut_off(server: RawServer, tmp_path: Path, flood: str, lent: bool) -> None:
+    """JSON, a material and a film: of bytes that unpack to nothing, some megabytes are read, not all that come."""
+    head, filler = FLOODS[flood]
+    async with (
+        aiohttp.ClientSession() as http,
+        WxSession(
+            tokens=StaticToken("t" * 40), base_url=server.url, downloads=OPEN, retry=ONCE, http=http if lent else None
+        ) as wx,
+    ):
+        for call in (
+            wx.count_materials,
+            lambda: wx.get_material("M", to=tmp_path / "a"),
+            lambda: wx.download_video(Video(down_url=f"{server.url}/film"), tmp_path / "b"),
+        ):
+            sent: list[int] = []
+            server.script = [_flood(head, filler, sent)]
+            with pytest.raises(
+                (ReplyTooLarge, TransferError), match=r"sent \d{7} bytes|\d{7} bytes came|are malformed"
+            ):
+                await call()
+            assert sum(sent) < MOST
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("lent", [False, True])
+async def test_packed_bytes_have_the_limit_of_the_body(server: RawServer, tmp_path: Path, lent: bool) -> None:
+    """A file, or JSON, that is packed to more than its limit is given up, though it unpacks to less."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = packer.compress(b'{"total_count":0,"item":[]}') + packer.flush()
+    data = GZIP_HEAD + BLOCK + body
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    server.script = [head + data]
+    small = Limits(max_download=10_000, max_reply=10_000)
+    async with (
+        aiohttp.ClientSession() as http,
+        WxSession(tokens=StaticToken("t" * 40), base_url=server.url, limits=small, http=http if lent else None) as wx,
+    ):
+        with pytest.raises(ReplyTooLarge, match="compressed"):
+            await wx.list_materials("image")
+        with pytest.raises(ReplyTooLarge):
+            await wx.get_material("M", to=tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+async def test_a_lent_session_is_metered_for_calls_of_its_borrower_alone(server: RawServer) -> None:
+    """After a call, the owner of a lent session may receive what it likes over the same connection."""
+    server.script = [reply({"errcode": 0, "errmsg": "ok"}), reply(b"x" * (4 << 20))]
+    async with (
+        aiohttp.ClientSession() as http,
+        WxSession(tokens=StaticToken("t" * 40), base_url=server.url, http=http) as wx,
+    ):
+        await wx.del_material("M")
+        async with http.get(server.url) as answer:
+            assert len(await answer.read()) == 4 << 20
+    assert server.connections == 1

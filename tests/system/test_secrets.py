@@ -5,6 +5,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,23 @@ import pytest
 
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
-from wxasset import ClassicToken, RetryPolicy, StableToken, StaticToken, Timeouts, Token, WxSession
+from wxasset import (
+    ClassicToken,
+    DownloadPolicy,
+    RetryPolicy,
+    StableToken,
+    StaticToken,
+    Timeouts,
+    Token,
+    Video,
+    WxSession,
+)
 from wxasset.errors import DecodeError, WxAssetError
 from wxasset.simulator import Simulator
 
 SECRET = "CANARYSECRET0123456789abcdefghij"
 TOKEN = "CANARYTOKEN" + "x" * 100
+ONCE = RetryPolicy(attempts=1)
 
 
 async def echo_html(request: RawRequest, connection: Connection) -> None:
@@ -126,31 +138,89 @@ async def test_where_nobody_answers_no_secret_is_shown(caplog: pytest.LogCapture
     check(caught.value, caplog)
 
 
-async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer) -> None:
+def traced(shown: list[str], signals: set[str]) -> aiohttp.TraceConfig:
+    """Trace all signals of aiohttp, and keep all that a tracing agent could export of them, without bodies."""
+    trace = aiohttp.TraceConfig()
+
+    def watch(name: str) -> None:
+        async def see(_: object, __: object, params: Any) -> None:
+            signals.add(name)
+            shown.append(repr(params))
+            url, response, error = (getattr(params, one, None) for one in ("url", "response", "exception"))
+            shown.append(f"{url} {url!r}")
+            if response is not None:
+                shown.append(f"{response.url} {response.real_url} {response.request_info} {response.history}")
+                shown.append(f"{response.headers} {response.raw_headers!r}")
+            if error is not None:
+                shown.append("".join(traceback.format_exception(error)))
+                shown.append("".join(f"{one!r} {one} {one.args}" for one in chain(error)))
+
+        getattr(trace, name).append(see)
+
+    for name in dir(trace):
+        if name.startswith("on_"):
+            watch(name)
+    return trace
+
+
+@pytest.mark.parametrize("source", [ClassicToken("wx1", SECRET), StableToken("wx1", SECRET)], ids=["query", "body"])
+async def test_a_trace_of_aiohttp_shows_no_token(server: RawServer, source: ClassicToken | StableToken) -> None:
     """A `TraceConfig` of a lent client session, as tracing agents set it up, is shown paths without their query."""
     server.token_script = [token_reply()]
-    server.script = [reply({"errcode": 0, "errmsg": "ok"}), reset]
+    malformed = b"HTTP/1.1 200 OK\r\nX-Token: CANARY\x00\r\n\r\n"
+    server.script = [reply({"errcode": 0, "errmsg": "ok"}), reset, malformed, reply({"errcode": 0})]
     shown: list[str] = []
-
-    async def see(_: object, __: object, params: Any) -> None:
-        shown.append(str(getattr(params, "url", "")) + str(getattr(params, "exception", "")))
-
-    trace = aiohttp.TraceConfig()
-    for signal in (
-        trace.on_request_start,
-        trace.on_request_end,
-        trace.on_request_exception,
-        trace.on_response_chunk_received,
-    ):
-        signal.append(see)
+    signals: set[str] = set()
     async with (
-        aiohttp.ClientSession(trace_configs=[trace]) as http,
-        WxSession(tokens=ClassicToken("wx1", SECRET), base_url=server.url, http=http, retry=PATIENT) as wx,
+        aiohttp.ClientSession(trace_configs=[traced(shown, signals)]) as http,
+        WxSession(tokens=source, base_url=server.url, http=http, retry=ONCE) as wx,
     ):
         await wx.del_material("M")
-        with pytest.raises(WxAssetError):
-            await wx.del_material("M")
+        for _ in range(2):
+            with pytest.raises(WxAssetError):
+                await wx.count_materials()
+        await wx.del_material("M")
     assert sum("/cgi-bin/material/del_material" in one for one in shown) >= 5
+    assert signals >= {"on_request_headers_sent", "on_request_chunk_sent", "on_request_end", "on_request_exception"}
+    assert "CANARY" not in "".join(shown)
+
+
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /CANARY/next.mp4?sign=CANARY\r\nContent-Length: 0\r\n\r\n"
+LINK_FAULTS: dict[str, bytes | Handler] = {
+    "a film": reply(b"\0\0\0\x18ftypmp42" + bytes(100), "video/mp4"),
+    "a redirect": REDIRECT,
+    "a redirect that cannot be parsed": REDIRECT.replace(b"next", b"next\x00"),
+    "a header that cannot be parsed": b"HTTP/1.1 200 OK\r\nX: /CANARY\x00?sign=CANARY\r\n\r\n",
+    "no HTTP": b"CANARY\r\n\r\n",
+    "a refusal": reply(b"/CANARY", status="403 Forbidden"),
+    "a reset": reset,
+    "silence": forever,
+}
+
+
+@pytest.mark.parametrize("fault", LINK_FAULTS)
+async def test_a_trace_of_aiohttp_shows_no_link(server: RawServer, tmp_path: Path, fault: str) -> None:
+    """Of a link, which is signed, a trace shows scheme, host and port; the target of a redirect is not in it."""
+    server.script = [LINK_FAULTS[fault]]
+    shown: list[str] = []
+    signals: set[str] = set()
+    link = f"{server.url}/CANARY/film.mp4?sign=CANARY"
+    async with (
+        aiohttp.ClientSession(trace_configs=[traced(shown, signals)]) as http,
+        WxSession(
+            tokens=StaticToken("t" * 40),
+            http=http,
+            retry=ONCE,
+            timeouts=Timeouts(stall=0.05),
+            downloads=DownloadPolicy(allow_private_hosts=True),
+        ) as wx,
+    ):
+        with suppress(WxAssetError):
+            await wx.download_video(Video(down_url=link), tmp_path / "film.mp4")
+    assert server.requests[0].line == "GET /CANARY/film.mp4?sign=CANARY HTTP/1.1"
+    assert fault != "a redirect" or server.requests[1].path == "/CANARY/next.mp4"
+    assert signals & {"on_request_end", "on_request_exception"}
+    assert server.url in "".join(shown)
     assert "CANARY" not in "".join(shown)
 
 

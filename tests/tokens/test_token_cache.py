@@ -194,10 +194,10 @@ async def test_a_token_serves_until_its_last_minute_begins(
 async def test_a_failure_in_the_background_is_logged_once(
     cache: TokenCache, source: Source, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While the old token serves, a renewal that fails is one warning, and is tried again every 30 seconds."""
+    """While the old token serves, a renewal that fails is one warning in one line, and is tried again in 30 seconds."""
     caplog.set_level(logging.WARNING, "wxasset.tokens")
     first = await cache.acquire(exchange)
-    source.failure = TransferError("The connection broke.")
+    source.failure = TransferError("The connection broke.\r\nCRITICAL \x1b[31m")
     clock.time += LIFE - 230
     for _ in range(5):
         for _ in range(10):
@@ -207,6 +207,7 @@ async def test_a_failure_in_the_background_is_logged_once(
     assert source.fetches == 1 + 5
     (record,) = caplog.records
     assert "could not be renewed" in record.getMessage()
+    assert record.getMessage().isprintable()
     source.failure = None
     assert await cache.acquire(exchange) is first
     await settle()

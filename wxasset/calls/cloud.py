@@ -14,6 +14,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.classify import stops_everything
+from wxasset.errors.text import printable
 from wxasset.wire.codec import wire_name
 
 __all__ = [
@@ -110,7 +111,7 @@ class FailedDelete:
 
     fileid: str
     status: int | None
-    errmsg: str
+    errmsg: str = field(converter=printable)
     error: WxAssetError | None = None
 
 

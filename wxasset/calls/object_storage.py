@@ -14,6 +14,7 @@ from wxasset.calls.cloud import (
     UploadGrant,
 )
 from wxasset.errors import APIError, DecodeError, MediaNotFoundError, WxAssetError
+from wxasset.errors.text import printable
 from wxasset.wire.error_replies import api_error
 from wxasset.wire.limits import CLOUD_FILE, UploadLimit
 from wxasset.wire.multipart import Frame, frame
@@ -84,7 +85,7 @@ class FileURL:
     fileid: str
     url: str | None = field(repr=False)
     status: int | None
-    errmsg: str
+    errmsg: str = field(converter=printable)
     max_age: int
     error: WxAssetError | None = None
 

@@ -26,16 +26,17 @@
     └── PartialDeleteError        some cloud files were not deleted
 
 Errors name the API's path, never its URL: an access token rides in the query. They pickle, and they carry a hint
-in English and Chinese.
+in English and Chinese. Their texts are printable: servers and file names can contain line ends and escapes.
 """
 
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
-from attrs import define, field
+from attrs import define, field, fields
 
 from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.errors.hints import HINTS, STORAGE_HINTS, Hint
+from wxasset.errors.text import printable
 
 __all__ = [
     "APIError",
@@ -140,6 +141,14 @@ class WxAssetError(Exception):
     message: str
 
     _hint: ClassVar[Hint] = Hint("See the message.", "请查看错误说明。")
+    _exact: ClassVar[frozenset[str]] = frozenset()
+
+    def __attrs_post_init__(self) -> None:
+        """Make all texts printable, except for `_exact` fields, by which something is searched."""
+        for one in fields(type(self)):
+            text = getattr(self, one.name)
+            if isinstance(text, str) and one.name not in self._exact:
+                setattr(self, one.name, printable(text))
 
     @property
     def hint(self) -> Hint:
@@ -262,6 +271,7 @@ class UploadOutcomeUnknown(RequestError):
     sha256: str | None = None
     clock_ahead: float | None = None
 
+    _exact = frozenset({"filename"})
     _hint = Hint(
         "Before you upload it again, ask `await error.resolve(wx)`, or look for its name with `iter_materials`.",
         "上传结果未知：再次上传前，请先调用 `await error.resolve(wx)`，"
@@ -446,7 +456,7 @@ class APIError(WxAssetError):
 
     Attributes:
         errcode: WeChat's code; decide on this and never on the text.
-        errmsg: WeChat's text as it came, without its request id.
+        errmsg: WeChat's text without its request id; unprintable characters are replaced by spaces.
         rid: WeChat's request id, for its support and for `openapi/rid/get`; None where it sent none.
         path: The API's path.
     """
@@ -465,6 +475,7 @@ class APIError(WxAssetError):
 
     def __attrs_post_init__(self) -> None:
         self.message = self.message or self._describe()
+        super().__attrs_post_init__()
 
     def _describe(self) -> str:
         rid = f" (rid {self.rid})" if self.rid else ""

@@ -30,6 +30,7 @@ from attrs import frozen
 
 from wxasset.calls.base import Effect
 from wxasset.errors import APIError, WxAssetError
+from wxasset.errors.text import printable
 
 __all__ = [
     "AttemptEnded",
@@ -119,7 +120,7 @@ class _Failing:
         Such a one comes from a file, a stream or a function of yours, whose text may hold anything.
         """
         if isinstance(self.error, WxAssetError):
-            return "".join(letter if letter.isprintable() else " " for letter in self.error.message)
+            return printable(self.error.message)
         return "" if self.error is None else type(self.error).__name__
 
 

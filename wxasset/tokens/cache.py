@@ -19,6 +19,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.classify import is_final
+from wxasset.errors.text import printable
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchRecorder
@@ -200,7 +201,7 @@ class TokenCache:
         if self._refusal is not None or self._token is not None:
             self._quiet_until = self._now() + _COOLDOWN
         if self._token is not None and not self._told:
-            _log.warning("the access token could not be renewed; the old one serves on: %s", error)
+            _log.warning("the access token could not be renewed; the old one serves on: %s", printable(str(error)))
             self._told = True
 
     async def _obtain(self, exchange: Exchange, watch: FetchRecorder) -> Token:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wxasset.errors import DecodeError
+from wxasset.errors.text import printable
 from wxasset.wire.error_replies import api_error
 from wxasset.wire.formats import BLANKS, charset
 
@@ -32,8 +33,7 @@ def as_int(value: object) -> int | None:
 
 def excerpt(body: bytes) -> str:
     """Return the start of a body on one line for an error: at most 200 characters, unprintable ones replaced."""
-    text = body[: 4 * EXCERPT].decode(charset(body), "replace")
-    return "".join(char if char.isprintable() else " " for char in text)[:EXCERPT].strip()
+    return printable(body[: 4 * EXCERPT].decode(charset(body), "replace"))[:EXCERPT].strip()
 
 
 def _text(body: bytes) -> str:

@@ -15,9 +15,10 @@ from yarl import URL
 from wxasset.errors import UnsafeURLError, UsageError
 from wxasset.wire.checks import flag, number
 
-__all__ = ["DownloadPolicy", "check_link", "check_redirect", "may_connect"]
+__all__ = ["DownloadPolicy", "check_link", "check_redirect", "is_loopback", "is_plain_name", "may_connect"]
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MEDIA_HOSTS: Final = (
     # wire reference 2.1, 2.2: hosts of images, videos and articles.
@@ -28,15 +29,35 @@ MEDIA_HOSTS: Final = (
     "*.myqcloud.com",
     "*.qcloud.la",
 )
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
+"""Host names (RFC 1123), in lower case. Names of other characters reach a resolver that may read them otherwise."""
 _NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
 """Host names treated as IPv4 addresses by some resolvers: 127.1, 0x7f.1, 0177.0.0.1."""
+_INSIDE: Final = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet")
 _PATTERN: Final = re.compile(r"(\*\.)?[\w.-]+|[0-9A-Fa-f:.]+")
 _PORTS: Final = {"http": 80, "https": 443}
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_LOCALHOST: Final = ("localhost", "127.0.0.1", "::1")
+
+
+def _networks(text: str) -> tuple[IPNetwork, ...]:
+    return tuple(map(ipaddress.ip_network, text.split()))
+
+
+# Tables of our own: those of Python differ between its versions.
+_SPECIAL: Final = _networks(
+    # The special-purpose registry of IANA for IPv4; of 192.0.0.0/24 all, multicast, and the host of Azure's machines.
+    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
+    " 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3 168.63.129.16/32"
+    # That for IPv6, of 2000::/3: protocols (with Teredo), documentation, 6to4.
+    " 2001::/23 2001:db8::/32 2002::/16 3fff::/20"
+)
+_GLOBAL: Final = ipaddress.ip_network("2000::/3")
+"""The part of IPv6 that is assigned to the public network; the rest is private, local, or reserved."""
+_EMBEDDED: Final = _networks("::ffff:0:0/96 64:ff9b::/96")
+"""IPv4-mapped addresses, and NAT64: networks without IPv4 use it to reach public hosts that have nothing else."""
 _FAKE: Final = ipaddress.ip_network("198.18.0.0/15")
 """Addresses by which Clash and Surge (fake-ip) stand for any host name; the real ones are known to them alone."""
-_TUNNELS: Final = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
-"""6to4, Teredo, local NAT64 and IPv4-compatible addresses: each contains an IPv4 address reachable through a relay."""
 
 
 def _hosts(value: Any) -> tuple[str, ...]:
@@ -57,7 +78,7 @@ class DownloadPolicy:
         hosts: Hosts allowed over plain http, as used in WeChat's `down_url`; "*." matches all subdomains. Over https
             all public hosts are allowed.
         allow_private_hosts: Whether to allow private and loopback addresses, plain http and other ports, for tests
-            against a simulator.
+            against a simulator. Links to the host and port of a base URL on loopback are allowed without it.
         max_redirects: Maximum number of redirects; each one is checked.
     """
 
@@ -73,13 +94,14 @@ class DownloadPolicy:
         )
 
 
-def check_link(link: str, policy: DownloadPolicy, path: str) -> URL:
+def check_link(link: str, policy: DownloadPolicy, path: str, near: URL | None = None) -> URL:
     """Check a URL sent by a server, without network access, and return it as it was sent.
 
     Args:
         link: The URL.
         policy: The policy.
         path: Path to show in errors; links are signed, so their query must not be shown.
+        near: A base URL on loopback: links to its host and port are allowed.
 
     Raises:
         UnsafeURLError: The URL is not allowed.
@@ -91,14 +113,38 @@ def check_link(link: str, policy: DownloadPolicy, path: str) -> URL:
         port = url.port
     except ValueError:
         raise UnsafeURLError("The server gave an address that is no URL.", path) from None
-    host = (url.host or "").rstrip(".").lower()
+    host = _host(url)
     if url.scheme not in _PORTS or not host:
         raise UnsafeURLError(f"The server gave an address of the scheme {url.scheme[:20]!r}, not of the web.", path)
     if url.raw_user is not None or url.raw_password is not None:
-        raise UnsafeURLError(f"The server gave an address at {host} with a user name in it.", path)
-    if not policy.allow_private_hosts:
+        raise UnsafeURLError("The server gave an address with a user name in it.", path)
+    if not (policy.allow_private_hosts or _is_near(host, port, near)):
         _check_public(url, host, port, policy, path)
     return url
+
+
+def _host(url: URL) -> str:
+    return (url.raw_host or "").rstrip(".").lower()
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
+    address = _literal(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return any(address in network for network in _networks("127.0.0.0/8 ::1/128"))
+
+
+def is_plain_name(host: str) -> bool:
+    """Return whether a host is a name, and no number that resolvers take for an address."""
+    return _NAME.fullmatch(host) is not None and _NUMBER.search(host) is None
+
+
+def _is_near(host: str, port: int | None, near: URL | None) -> bool:
+    """Return whether a host and a port are those of the base URL on loopback; localhost has two addresses."""
+    if near is None or near.port != port:
+        return False
+    return host in ((_host(near),) if _host(near) != "localhost" else _LOCALHOST)
 
 
 def _unchanged(link: str) -> URL:
@@ -116,9 +162,9 @@ def _check_public(url: URL, host: str, port: int | None, policy: DownloadPolicy,
     address = _literal(host)
     if address is not None and not _is_public(address):
         raise UnsafeURLError(f"The server gave an address at {host}, which is not a public one.", path)
-    if address is None and (
-        "." not in host or host.endswith((".localhost", ".local", ".internal")) or _NUMBER.search(host)
-    ):
+    if address is None and _NAME.fullmatch(host) is None:
+        raise UnsafeURLError("The server gave an address whose host is no host name.", path)
+    if address is None and ("." not in host or host.endswith(_INSIDE) or not is_plain_name(host)):
         raise UnsafeURLError(f"The server gave an address at {host}, a host of this network.", path)
     if url.scheme == "http" and not policy.is_media_host(_names(url, host, address)):
         raise UnsafeURLError(f"The server gave an address at {host} over plain http, which is not a media host.", path)
@@ -126,7 +172,8 @@ def _check_public(url: URL, host: str, port: int | None, policy: DownloadPolicy,
 
 def _names(url: URL, host: str, address: IPAddress | None) -> str:
     """Return the media host: `http://ADDRESS/vweixinp.tc.qq.com/...` has it in its path (wire reference 2.2)."""
-    return host if address is None else url.raw_path.lstrip("/").partition("/")[0].lower()
+    name = host if address is None else url.raw_path.lstrip("/").partition("/")[0].lower()
+    return name if is_plain_name(name) or name == host else ""
 
 
 def _literal(host: str) -> IPAddress | None:
@@ -136,7 +183,9 @@ def _literal(host: str) -> IPAddress | None:
         return None
 
 
-def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, path: str) -> URL:
+def check_redirect(
+    before: URL, location: str | None, policy: DownloadPolicy, path: str, near: URL | None = None
+) -> URL:
     """Check the target of a redirect, and return it.
 
     Raises:
@@ -149,27 +198,31 @@ def check_redirect(before: URL, location: str | None, policy: DownloadPolicy, pa
         target = before.join(URL(place, encoded=place.isascii()))
     except ValueError:
         raise UnsafeURLError("A redirect leads to an address that is no URL.", path) from None
-    url = check_link(str(target) if location else "", policy, path)
+    url = check_link(str(target) if location else "", policy, path, near)
     if before.scheme == "https" and url.scheme != "https":
-        raise UnsafeURLError(f"A redirect leads from https to plain http at {url.host}.", path)
+        raise UnsafeURLError(f"A redirect leads from https to plain http at {_host(url)}.", path)
     return url
 
 
-def may_connect(address: str, policy: DownloadPolicy, host: str) -> bool:
+def may_connect(
+    address: str, policy: DownloadPolicy, host: str, port: int | None = None, near: URL | None = None
+) -> bool:
     """Return whether connecting to a resolved address of a host is allowed."""
-    known = _literal(address)
+    if policy.allow_private_hosts:
+        return True
+    known, name = _literal(address), host.rstrip(".").lower()
+    if known is None or "%" in address:
+        return False
+    if _is_near(name, port, near):
+        return is_loopback(address)
     plain = getattr(known, "ipv4_mapped", None) or known
-    if plain is not None and plain.version == _FAKE.version and plain in _FAKE and not policy.allow_private_hosts:
-        return policy.is_media_host(host.rstrip(".").lower())
-    return policy.allow_private_hosts or (known is not None and "%" not in address and _is_public(known))
+    return policy.is_media_host(name) if plain in _FAKE else _is_public(known)
 
 
 def _is_public(address: IPAddress) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return _is_public(address.ipv4_mapped)
-        if address in _NAT64:  # used by networks without IPv4 to reach IPv4-only public hosts
+        if any(address in network for network in _EMBEDDED):
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address.scope_id is not None or any(address in tunnel for tunnel in _TUNNELS):
+        if address.scope_id is not None or address not in _GLOBAL:
             return False
-    return address.is_global and not address.is_multicast
+    return not any(address in network for network in _SPECIAL)

@@ -7,11 +7,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from wxasset import DownloadPolicy, FileTokenStore, RedisTokenStore, TokenStore, WxSession
+from wxasset import FileTokenStore, RedisTokenStore, TokenStore, WxSession
 from wxasset.cli.runtime import prompts
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.transfer.private_files import UnsafeFileError, open_private
@@ -140,9 +139,6 @@ def _account(name: str, table: Any, path: Path) -> Credentials:
     return Credentials(**table, origin=f"[{name}] of {path}", name=name)
 
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
 def credentials_path(environ: Mapping[str, str]) -> Path:
     """Return the path of the credentials file: `WXASSET_CREDENTIALS`, or below the user's configuration directory."""
     if given := environ.get("WXASSET_CREDENTIALS"):
@@ -206,15 +202,11 @@ async def open_session(credentials: Credentials, store: TokenStore | None = None
     """
     own = None if store is not None else open_store(credentials)
     try:
-        # Links of a simulator on this machine lead to this machine.
-        local = urlsplit(credentials.base_url).hostname in _LOOPBACK
-        policy = DownloadPolicy(allow_private_hosts=local)
         async with WxSession(
             credentials.appid,
             credentials.secret,
             store=store or own,
             base_url=credentials.base_url,
-            downloads=policy,
         ) as wx:
             yield wx
     finally:

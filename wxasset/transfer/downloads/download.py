@@ -83,6 +83,7 @@ class FileReply:
         """
         chunk, self._start = self._start or await self._reply.next_chunk(), b""
         self._received += len(chunk)
+        self._reply.check_packed(self._limit)
         if self._received > self._limit:
             path = self._reply.path
             raise ReplyTooLarge(f"{path} sent a file of more than {self._limit} bytes.", path, limit=self._limit)

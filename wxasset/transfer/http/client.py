@@ -16,14 +16,14 @@ from wxasset.transfer.event_loop import LoopGuard, LoopResource
 from wxasset.transfer.http.compatibility import check_aiohttp
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
-from wxasset.transfer.http.payload import Payload, RequestObserver
+from wxasset.transfer.http.payload import JSONBody, Payload, RequestObserver
 from wxasset.transfer.http.pool import CONNECTIONS, Pool, close_pool
 from wxasset.transfer.http.proxies import ENVIRONMENT, Proxies
 from wxasset.transfer.http.redirects import LinkClient
 from wxasset.transfer.http.reply import Reply, at_most
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
-from wxasset.wire.url_policy import DownloadPolicy
+from wxasset.wire.url_policy import DownloadPolicy, is_loopback, is_plain_name
 
 __all__ = ["ClientSession", "Transport"]
 
@@ -71,7 +71,8 @@ class Transport:
         self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._urls: dict[str, URL] = {}
-        self._links = LinkClient(self._headers, self._proxies, self._borrowed_pool)
+        near = self._base if is_loopback(self._base.raw_host or "") else None
+        self._links = LinkClient(self._headers, self._proxies, self._borrowed_pool, near)
 
     @property
     def api(self) -> str:
@@ -128,13 +129,14 @@ class Transport:
         failure: BaseException
         observer, url = RequestObserver(request), self._url(request.path)
         proxy = None if self._borrowed is not None else self._proxies.for_url(url, secret=True)
+        body = JSONBody(request.body) if isinstance(request.body, bytes) else None
         try:
             async with at_most(limit - time.monotonic()):
                 return await pool.session.request(
                     request.method,
                     url,
-                    data=request.body if sending is None else Payload(sending),
-                    headers=self._json_headers if isinstance(request.body, bytes) else self._headers,
+                    data=body if sending is None else Payload(sending),
+                    headers=self._headers if body is None else self._json_headers,
                     allow_redirects=False,
                     raise_for_status=False,
                     timeout=request.timeouts.client(request.grace),
@@ -179,7 +181,7 @@ def _checked(base_url: str, *, bare: bool) -> URL:
         raise UsageError("The base URL (base_url) is not a valid URL.") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
         raise UsageError("The base URL (base_url) is not of the form https://host[:port][/prefix].")
-    if url.scheme == "http" and not _is_near(url.host) and not (bare and url.host == _API_HOST):
+    if url.scheme == "http" and not _is_near(url.raw_host or "") and not (bare and url.host == _API_HOST):
         raise UsageError(f"The base URL (base_url) would send the secret to {url.host} in the clear: use https.")
     return url
 
@@ -189,5 +191,6 @@ def _is_near(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return "." not in host or host.endswith(".localhost")
-    return address.is_loopback or any(address in network for network in _NEAR if network.version == address.version)
+        # A number is the address of a public host for most resolvers: 134744072, 0x8080808.
+        return is_loopback(host) or ("." not in host and is_plain_name(host.lower().replace("_", "-")))
+    return is_loopback(host) or any(address in network for network in _NEAR)

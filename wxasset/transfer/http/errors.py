@@ -56,8 +56,10 @@ def broken_exchange(
         return TransferTimeout(f"{path} did not answer for {stall + request.grace:g} seconds.", path, unknown)
     if isinstance(error, TimeoutError):
         return TransferTimeout(f"{path} did not answer within the time limit of the call.", path, unknown)
-    stale = observer.on_kept_connection and is_break(error)
-    return TransferError(f"The connection to {path} broke: {reason(error)}.", path, unknown, stale)
+    flood = request.meter.exceeded
+    stale = observer.on_kept_connection and is_break(error) and not flood
+    why = f"{request.meter.wire} bytes came without a response" if flood else reason(error)
+    return TransferError(f"The connection to {path} broke: {why}.", path, unknown, stale)
 
 
 def _no_connection(host: str | None, error: Exception, request: Request, proxy: str | None) -> ConnectError:

@@ -1,26 +1,54 @@
 """Adapters for aiohttp: bodies of known length, and the secret query parameters."""
 
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar, cast
 
 import aiohttp
-from aiohttp import payload
+from aiohttp import hdrs, payload
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from wxasset.transfer.http.meter import Meter, meter_connection
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody, Writer
 from wxasset.wire.url_policy import DownloadPolicy, may_connect
 
-__all__ = ["BrokenConnection", "ForbiddenAddressError", "LinkObserver", "Payload", "RequestObserver"]
+__all__ = [
+    "BrokenConnection",
+    "ForbiddenAddressError",
+    "JSONBody",
+    "LinkObserver",
+    "LinkResponse",
+    "Payload",
+    "RequestObserver",
+]
 
-_KEPT: Final = "_wxasset_kept"
 _PROXY_REFUSES: Final = 407  # "Proxy Authentication Required"; no origin server sends it
 _LINK_HEADERS: Final = frozenset(
     {"Host", "Accept", "Accept-Encoding", "User-Agent", "Content-Length", "Content-Type", "Connection"}
 )
 """Headers of requests to links; others would come from a borrowed session."""
+
+
+class JSONBody(payload.BytesPayload):
+    """A JSON body, which can hold an AppSecret: tracing agents are shown its size alone."""
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the whole body."""
+        del content_length  # it is this payload's own size
+        await writer.write(_Untold(self._value))
+
+
+class _Untold(bytes):
+    """Bytes that do not show themselves."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
 
 
 class Payload(payload.Payload):
@@ -62,6 +90,54 @@ class ForbiddenAddressError(Exception):
     """A link leads to an address that its policy forbids."""
 
 
+class LinkResponse(aiohttp.ClientResponse):
+    """Response to a link. The target of a redirect is signed, too: tracing agents do not see it in the headers.
+
+    Attributes:
+        location: The target of a redirect; None without one.
+    """
+
+    location: str | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Wait for the response headers, and take the target of a redirect out of them."""
+        await super().start(connection)
+        self.location = self._headers.get(hdrs.LOCATION)
+        self._headers = CIMultiDictProxy(CIMultiDict(_shown(self._headers.items())))
+        self._raw_headers = tuple(_shown(self._raw_headers or ()))
+        self._cache = {}  # of the same headers
+        return self
+
+
+_Name = TypeVar("_Name", str, bytes)
+
+
+def _shown(headers: Iterable[tuple[_Name, _Name]]) -> list[tuple[_Name, _Name]]:
+    return [one for one in headers if one[0].lower() not in ("location", b"location")]
+
+
+class _Target:
+    """A URL whose request line is read once; for everything else it is the URL without its secrets."""
+
+    def __init__(self, shown: URL, line: str) -> None:
+        self._shown = shown
+        self._line = line
+
+    @property
+    def raw_path_qs(self) -> str:
+        line, self._line = self._line or self._shown.raw_path_qs, ""
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shown, name)
+
+    def __str__(self) -> str:
+        return str(self._shown)
+
+    def __repr__(self) -> str:
+        return repr(self._shown)
+
+
 class RequestObserver:
     """Middleware to complete the URL, and to observe the connection of a request.
 
@@ -79,7 +155,7 @@ class RequestObserver:
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
         """Complete a request and send it."""
-        self.complete(request)
+        self.prepare(request)
         self.proxy = request.proxy
         send = request.send
 
@@ -90,16 +166,21 @@ class RequestObserver:
             self.waiting = False
             self._request.delivery.whole = not isinstance(self._request.body, UploadBody)
             self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
-            self.on_kept_connection = getattr(conn.protocol, _KEPT, False)
-            setattr(conn.protocol, _KEPT, True)
-            return await send(conn)
+            self._request.meter = Meter()
+            self.on_kept_connection = meter_connection(conn, self._request.meter)
+            with self.target(request):
+                return await send(conn)
 
         # A custom connector could do the same, but not for a borrowed session.
         request.send = watched  # type: ignore[method-assign]
+        response: aiohttp.ClientResponse | BrokenConnection
         try:
-            response: aiohttp.ClientResponse = await handler(request)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise BrokenConnection(error) from error
+            response = await handler(request)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError) as error:
+            response = BrokenConnection(error)
+        if isinstance(response, BrokenConnection):
+            # Raised outside of the handler: tracing agents show causes, and aiohttp's own quote URLs and headers.
+            raise response
         if self.waiting:
             response.close()
             raise RuntimeError("aiohttp sends requests in another way; this version of wxasset does not work with it.")
@@ -111,9 +192,24 @@ class RequestObserver:
             raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
         return response
 
-    def complete(self, request: aiohttp.ClientRequest) -> None:
-        """Add the query, which holds the secrets: it stays out of aiohttp's errors, traces and `url`."""
-        request.url = request.url.with_query(self._request.query)
+    def prepare(self, request: aiohttp.ClientRequest) -> None:
+        """Change a request before it gets its connection."""
+
+    def complete(self, shown: URL) -> URL:
+        """Return the URL to request: the query holds the secrets."""
+        return shown.with_query(self._request.query)
+
+    @contextmanager
+    def target(self, request: aiohttp.ClientRequest) -> Iterator[None]:
+        """Complete the URL for the request line alone: it stays out of aiohttp's errors, traces and `url`."""
+        shown, url = request.url, self.complete(request.url)
+        absolute = request.proxy is not None and not request.is_ssl()
+        target = _Target(shown, str(url) if absolute else url.raw_path_qs)
+        request.url, request.proxy = cast("URL", target), None  # a proxy gets its request line from the target, too
+        try:
+            yield
+        finally:
+            request.url, request.proxy = shown, self.proxy
 
     def check(self, conn: Connection) -> None:
         """Check the connection of a request before it is sent."""
@@ -132,24 +228,36 @@ class LinkObserver(RequestObserver):
     """
 
     def __init__(
-        self, request: Request, url: URL, policy: DownloadPolicy, headers: Mapping[str, str] | None = None
+        self,
+        request: Request,
+        url: URL,
+        policy: DownloadPolicy,
+        headers: Mapping[str, str] | None = None,
+        near: URL | None = None,
     ) -> None:
         super().__init__(request)
         self.url = url
         self.headers = headers or {}
         self._policy = policy
+        self._near = near
 
-    def complete(self, request: aiohttp.ClientRequest) -> None:
-        """Set the URL, which is signed; remove what a borrowed session adds of its own, such as cookies."""
-        request.url = self.url
+    def prepare(self, request: aiohttp.ClientRequest) -> None:
+        """Remove what a borrowed session adds of its own, such as cookies."""
+        request.response_class = LinkResponse
         kept = _LINK_HEADERS | {name.title() for name in self.headers}
         for name in {name for name in request.headers if name.title() not in kept}:
             del request.headers[name]
+
+    def complete(self, shown: URL) -> URL:
+        """Return the URL to request, which is signed."""
+        del shown
+        return self.url
 
     def check(self, conn: Connection) -> None:
         """Check the address, except behind a proxy: only the proxy knows it."""
         super().check(conn)
         if self.proxy is None and conn.transport is not None:
             peer = conn.transport.get_extra_info("peername")
-            if not may_connect(str(peer[0]) if peer else "", self._policy, self.url.host or ""):
+            address, host = str(peer[0]) if peer else "", self.url.raw_host or ""
+            if not may_connect(address, self._policy, host, self.url.port, self._near):
                 raise ForbiddenAddressError

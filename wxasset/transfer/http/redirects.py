@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.abc import ResolveResult
+from yarl import URL
 
 from wxasset.errors import UnsafeURLError
 from wxasset.transfer.event_loop import LoopResource
@@ -37,18 +38,22 @@ class LinkClient:
     checked when it is connected; behind a proxy only the host name can be checked.
     """
 
-    def __init__(self, headers: Mapping[str, str], proxies: Proxies, borrowed: Callable[[], Pool | None]) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], proxies: Proxies, borrowed: Callable[[], Pool | None], near: URL | None
+    ) -> None:
         """Set the means of all requests.
 
         Args:
             headers: Headers of all requests.
             proxies: The proxies of own sessions.
             borrowed: Returns the pool of the borrowed session, or None.
+            near: The base URL if it is on loopback: links to its host and port are followed, as a simulator gives them.
         """
         # Compression does not shrink video files, and an uncompressed body cannot be a decompression bomb.
         self._headers = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
         self._proxies = proxies
         self._borrowed = borrowed
+        self._near = near
         self._pools = LoopResource("session", _no_pools, _close_all)
 
     async def aclose(self) -> None:
@@ -72,17 +77,17 @@ class LinkClient:
             RequestError: The request failed.
             HTTPStatusError: The status is not 200; with a Range header, 206 and 416 are accepted too.
         """
-        url, pool = check_link(link, policy, request.path), self._pool(policy, link, request.path)
+        url, pool = check_link(link, policy, request.path, self._near), self._pool(policy, link, request.path)
         good = (OK, *_PARTIAL) if headers and hdrs.RANGE in headers else (OK,)
         async with pool.slot(request):
             limit = request.limit()
             for hop in range(policy.max_redirects + 1):
-                observer = LinkObserver(request, url, policy, headers)
+                observer = LinkObserver(request, url, policy, headers, self._near)
                 response = await self._respond(observer, pool, request, None, limit)
                 try:
                     reply = Reply(request, response, limit - time.monotonic())
                     if response.status in REDIRECTS and hop < policy.max_redirects:
-                        url = check_redirect(url, response.headers.get(hdrs.LOCATION), policy, request.path)
+                        url = check_redirect(url, getattr(response, "location", None), policy, request.path, self._near)
                         continue
                     if response.status not in good:
                         await raise_for_status(reply, response.status)
@@ -101,10 +106,10 @@ class LinkClient:
             HTTPStatusError: The status is neither 200 nor 204; a redirect is not followed.
             SourceError: The media to upload could not be read.
         """
-        url = check_link(link, policy, request.path)
+        url = check_link(link, policy, request.path, self._near)
         return Exchange(
             partial(self._pool, policy, link, request.path),
-            partial(self._respond, LinkObserver(request, url, policy)),
+            partial(self._respond, LinkObserver(request, url, policy, near=self._near)),
             request,
             _DONE,
         )
@@ -130,7 +135,7 @@ class LinkClient:
                     middlewares=middlewares_of(pool.session, observer),
                 )
         except ForbiddenAddressError:
-            failure = UnsafeURLError(f"{url.host} is not a public address.", request.path)
+            failure = UnsafeURLError(f"{url.raw_host} is not a public address.", request.path)
         except FAULTS as error:
             failure = broken_exchange(url.host, error, request, sending, observer)
         raise failure
@@ -140,13 +145,13 @@ class LinkClient:
         borrowed = self._borrowed()
         if borrowed is not None:
             return borrowed
-        proxied = self._proxies.for_url(check_link(link, policy, path)) is not None
+        proxied = self._proxies.for_url(check_link(link, policy, path, self._near)) is not None
         pools = self._pools.get()
         pool = pools.get((policy, proxied))
         if pool is None:
             check_aiohttp()
             # Behind a proxy only the name of the proxy itself is resolved here.
-            resolver = aiohttp.ThreadedResolver() if proxied else _Resolver(policy)
+            resolver = aiohttp.ThreadedResolver() if proxied else _Resolver(policy, self._near)
             connector = aiohttp.TCPConnector(resolver=resolver, limit=0)
             session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             pool = pools[policy, proxied] = Pool.of(session, CONNECTIONS)
@@ -168,14 +173,15 @@ async def _close_all(pools: _Pools) -> None:
 class _Resolver(aiohttp.ThreadedResolver):
     """Check addresses before they are connected, regardless of earlier resolutions of the name."""
 
-    def __init__(self, policy: DownloadPolicy) -> None:
+    def __init__(self, policy: DownloadPolicy, near: URL | None) -> None:
         super().__init__()
         self._policy = policy
+        self._near = near
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await super().resolve(host, port, family)
-        if not all(may_connect(one["host"], self._policy, host) for one in found):
+        if not all(may_connect(one["host"], self._policy, host, port, self._near) for one in found):
             raise ForbiddenAddressError
         return found

@@ -18,6 +18,7 @@ from wxasset.errors import (
     TruncatedDownload,
     WxAssetError,
 )
+from wxasset.errors.text import printable
 from wxasset.transfer.http.errors import reason
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.integrity import Integrity
@@ -74,7 +75,8 @@ class Reply:
     @property
     def content_type(self) -> str | None:
         """Media type claimed by the server, or None."""
-        return self._response.headers.get(hdrs.CONTENT_TYPE)
+        claimed = self._response.headers.get(hdrs.CONTENT_TYPE)
+        return None if claimed is None else printable(claimed)
 
     @property
     def date(self) -> float | None:
@@ -108,6 +110,7 @@ class Reply:
         """Return the next bytes of the body; empty bytes at the end.
 
         Raises:
+            ReplyTooLarge: Far more bytes came than the body has: compressed to nothing, or as framing.
             TruncatedDownload: The body is shorter than announced, or the connection broke.
             TransferTimeout: No byte arrived for `Timeouts.stall` seconds, or the average rate is too low.
         """
@@ -122,7 +125,10 @@ class Reply:
         else:
             self._received += len(chunk)
             self._request.received += len(chunk)
-            return chunk
+            self._request.meter.body += len(chunk)
+            if not self._request.meter.exceeded:
+                return chunk
+            failure = self._too_large()
         # Raised outside of the handler: aiohttp's own error contains the URL, and with it the token.
         raise failure
 
@@ -135,6 +141,11 @@ class Reply:
         self._patience -= time.monotonic() - begun
         return chunk
 
+    def _too_large(self) -> ReplyTooLarge:
+        wire = self._request.meter.wire
+        message = f"{self.path} sent {wire} bytes for {self._received} bytes of a body."
+        return ReplyTooLarge(message, self.path, limit=self._request.meter.limit)
+
     @property
     def _moved(self) -> int:
         """Number of bytes received: the time limit of a compressed body depends on its compressed size."""
@@ -143,6 +154,8 @@ class Reply:
 
     def _broken(self, error: Exception) -> WxAssetError:
         received = self._received
+        if self._request.meter.exceeded:
+            return self._too_large()
         if isinstance(error, aiohttp.ServerTimeoutError):
             return TransferTimeout(f"{self.path} stopped answering after {received} bytes.", self.path)
         if isinstance(error, TimeoutError):
@@ -155,8 +168,14 @@ class Reply:
             expected=self.length,
         )
 
+    def check_packed(self, limit: int) -> None:
+        """Raise `ReplyTooLarge` for a compressed body of more than `limit` bytes before its decompression."""
+        if (self._response.content.total_compressed_bytes or 0) > limit:
+            raise ReplyTooLarge(f"{self.path} returned more than {limit} compressed bytes.", self.path, limit=limit)
+
     def _check_size(self, size: int, limit: int) -> None:
         """Raise `ReplyTooLarge` for a JSON body over the limit; a compressed body has a lower one."""
+        self.check_packed(limit)
         packed: int | None = self._response.content.total_compressed_bytes
         most = limit if packed is None else min(limit, max(_PACKED, _DENSITY * packed))
         if size > most:

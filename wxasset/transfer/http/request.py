@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import aiohttp
 from attrs import define, field, frozen
 
+from wxasset.transfer.http.meter import Meter
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.content import CHUNK
@@ -92,6 +93,7 @@ class Request:
         status: HTTP status of the response.
         sent: Number of body bytes passed to the connection.
         received: Number of bytes received of the response body.
+        meter: Bytes of the last response on the wire.
     """
 
     method: str
@@ -105,6 +107,7 @@ class Request:
     status: int | None = field(default=None, init=False)
     sent: int = field(default=0, init=False)
     received: int = field(default=0, init=False)
+    meter: Meter = field(factory=Meter, init=False, repr=False)
 
     def postpone(self, seconds: float) -> None:
         """Move the deadline by the time of waiting for a free connection."""

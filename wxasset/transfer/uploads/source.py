@@ -11,6 +11,7 @@ import anyio
 from attrs import evolve, field, frozen
 
 from wxasset.errors import Hint, SourceError, UsageError
+from wxasset.errors.text import printable
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
 from wxasset.transfer.uploads.files import DECODED, MANY, examine_file
@@ -90,7 +91,7 @@ class Source:
         try:
             await self._content.aclose()
         except Exception:  # noqa: BLE001 - of the media itself; raised, it would replace the result of an upload
-            _log.exception("the media %s could not be closed", self.filename)
+            _log.exception("the media %s could not be closed", printable(self.filename))
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Open the bytes for one attempt; yields exactly `size` bytes, or raises `SourceError`."""
