@@ -19,6 +19,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.classify import is_final
+from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchRecorder
@@ -70,6 +71,7 @@ class TokenCache:
     one fetch, and get what it got: the token, or the failure. Successive event loops use the same token.
     """
 
+    @concealed
     def __init__(
         self,
         source: TokenSource,

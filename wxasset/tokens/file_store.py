@@ -15,6 +15,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError, UsageError
+from wxasset.errors.frames import concealed
 from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import FileLock
@@ -120,6 +121,7 @@ class FileTokenStore:
     _now: Callable[[], float] = field(repr=False)
     _sleep: Callable[[float], Awaitable[object]] = field(repr=False)
 
+    @concealed
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
+from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.token import Exchange, Token
 from wxasset.tokens.validation import is_token
 from wxasset.transfer.threads import run_in_thread
@@ -49,6 +50,7 @@ class _Pushed:
     written_at: float
 
 
+@conceals_arguments
 @frozen
 class CloudHostingToken:
     """The token pushed by WeChat cloud hosting into a file of the container, every 10 minutes for 30.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from attrs import Attribute, define, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
+from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
 from wxasset.tokens.token import Exchange, Token
 from wxasset.tokens.validation import filled, is_async, is_placeholder, is_token, positive
@@ -84,6 +85,7 @@ def _client(instance: object, attribute: "Attribute[Any]", value: object) -> Non
         raise UsageError(f"{attribute.name}= has to be a redis.asyncio.Redis, not {type(value).__name__}.")
 
 
+@conceals_arguments
 @define(eq=False)
 class RedisToken:
     """The token kept in Redis by wechatpy, WxJava or EasyWeChat, fetched by these programs.
