@@ -6,6 +6,7 @@ import math
 import time
 from typing import Any, Final
 
+from wxasset.tokens.redis_client import send_command
 from wxasset.tokens.token import TokenRecord
 
 __all__ = ["ForeignValueError", "give_back", "load", "save", "take"]
@@ -118,7 +119,7 @@ async def _run(client: Any, script: str, keys: list[str], *arguments: bytes | st
 async def _command(client: Any, name: str, *arguments: bytes | str | float) -> Any:
     """Run a command; its response is bytes also where a borrowed client decodes."""
     try:
-        return await client.execute_command(*arguments, NEVER_DECODE=True)
+        return await send_command(client, *arguments, NEVER_DECODE=True)
     except Exception as error:
         if "WRONGTYPE" in str(error):
             raise ForeignValueError(name) from None

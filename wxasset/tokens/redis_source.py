@@ -9,7 +9,7 @@ from attrs import Attribute, define, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
-from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
+from wxasset.tokens.redis_client import RedisClient, place_of, require_redis, send_command
 from wxasset.tokens.token import Exchange, Token
 from wxasset.tokens.validation import filled, is_async, is_placeholder, is_token, positive
 
@@ -93,6 +93,11 @@ class RedisToken:
     The key is only read, with GET and PTTL. It holds what they write: plain text, JSON, or what PHP or Java
     serialize; objects are never built from it.
 
+    The key of EasyWeChat 6 contains the AppSecret. Errors and `repr` show it without; commands are sent below the
+    method that Sentry and OpenTelemetry wrap, so that their breadcrumbs and spans do not have it. SLOWLOG, MONITOR and
+    the log of a proxy in front of Redis do show the key: restrict them. The client of a cluster has no connection
+    pool, and is called in the usual way: switch the Redis integration of an agent off there.
+
     Attributes:
         url: Address of the Redis, or None where a client is given.
         key: The whole name of the key, prefixes included. By default it is ``wechatpy:<appid>_access_token`` with
@@ -141,11 +146,10 @@ class RedisToken:
 
     async def _read(self) -> "Token | _Nothing":
         connected = self._redis.get()
-        client: Any = connected.client
         try:
             # In this order: where the key is replaced in between, the new token gets the shorter life of the old one.
-            left = await client.execute_command("PTTL", self.key)
-            value = await client.execute_command("GET", self.key)
+            left = await send_command(connected.client, "PTTL", self.key)
+            value = await send_command(connected.client, "GET", self.key)
         except Exception as error:  # noqa: BLE001 - redis-py is optional: what a client raises is not known here
             # Not its text, and not as a cause: its frames may hold the password.
             if "WRONGTYPE" in str(error):

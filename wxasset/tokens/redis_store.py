@@ -60,6 +60,10 @@ class RedisTokenStore:
     After a failure Redis is left alone for 5 s, then for twice as long each time, up to 60 s; every call fails at once
     meanwhile. Each event loop and process gets its own connections. Needs the extra ``redis``:
     ``pip install 'wxasset[redis]'``.
+
+    Commands are sent below the method that Sentry and OpenTelemetry wrap: their breadcrumbs and spans have no token.
+    The client of a cluster has no connection pool, and is called in the usual way: switch the Redis integration of an
+    agent off there.
     """
 
     _place: str
