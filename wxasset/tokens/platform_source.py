@@ -10,8 +10,8 @@ from wxasset.errors import APIError, Hint, TokenUnavailableError, UsageError
 from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import ask, filled, is_async, is_token, issued
+from wxasset.tokens.token import Exchange, Token, is_token
+from wxasset.tokens.validation import ask, filled, is_async, issued
 
 __all__ = ["AuthorizerToken", "ComponentToken"]
 

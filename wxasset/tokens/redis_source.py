@@ -10,8 +10,8 @@ from attrs import Attribute, define, field, frozen
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis, send_command
-from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import filled, is_async, is_placeholder, is_token, positive
+from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
+from wxasset.tokens.validation import filled, is_async, is_life, positive
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -157,10 +157,12 @@ class RedisToken:
             return _Nothing(f"could not be read ({type(error).__name__})", _DOWN)
         if value is None:
             return _Nothing("does not exist", _KEYS)
-        text = token_in(value)
+        text = token_in(value) if isinstance(value, str | bytes) else None
         if text is None:
             return _Nothing("holds no token", _KEYS)
-        life = self.lifetime if left < 0 else min(self.lifetime, max(left, 1) / 1000)
+        if not isinstance(left, int):  # what answers there is no Redis
+            return _Nothing("has no lifetime", _DOWN)
+        life = min(self.lifetime, max(left, 1) / 1000) if left == 0 or is_life(left) else self.lifetime
         return Token(value=text, expires_in=life)
 
 

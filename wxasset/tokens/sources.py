@@ -10,8 +10,8 @@ from attrs import Attribute, define, field, frozen
 from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
-from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import ask, filled, is_async, is_life, is_token, issued, positive
+from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
+from wxasset.tokens.validation import ask, filled, is_async, is_life, issued, positive
 
 __all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"]
 
@@ -221,7 +221,8 @@ def _as_token(result: object, lifetime: float) -> Token | None:
     token = Token(value=result, expires_in=lifetime) if isinstance(result, str) else result
     if not isinstance(token, Token) or not isinstance(token.value, str):
         return None
-    return token if is_token(token.value) and is_life(token.expires_in) else None
+    usable = is_token(token.value) and not is_placeholder(token.value) and is_life(token.expires_in)
+    return token if usable else None
 
 
 def _same(token: Token, previous: Token | None) -> bool:
