@@ -44,8 +44,9 @@ CELLS: Final = [
 
 
 @pytest.fixture(scope="module")
-def agents() -> Iterator[Agents]:
-    """Both agents, switched on for this module."""
+def agents(redis_server: RedisServer) -> Iterator[Agents]:
+    """Both agents, switched on after Redis was started: its command line has a password, and Sentry notes processes."""
+    assert redis_server.port
     both = Agents()
     yield both
     both.close()

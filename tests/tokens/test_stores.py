@@ -732,7 +732,7 @@ async def test_a_reader_sees_the_old_record_or_the_new_one(path: Path, caplog: p
     async with asyncio.TaskGroup() as group:
         group.create_task(read())
         for version in range(2, 61):
-            assert await writer.save(KEY, record(version, token="T" * 100_000))
+            assert await writer.save(KEY, record(version, refresh_token="T" * 100_000))
     assert versions == sorted(versions)
     assert not caplog.records
 
