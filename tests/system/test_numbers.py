@@ -163,7 +163,7 @@ def test_an_optional_number_beyond_the_bounds_counts_as_absent(number: float) ->
 
 @pytest.mark.parametrize("life", ABSURD)
 async def test_a_token_with_an_absurd_lifetime_is_a_typed_error(server: RawServer, life: float) -> None:
-    """It names the endpoint, and the next call within the cooldown asks nobody."""
+    """It names the endpoint, and is no error of Python."""
     server.token_script = [reply(written({"access_token": "T" * 40, "expires_in": life}), "application/json")]
     async with WxSession("wx1", "s3cret", base_url=server.url, retry=PATIENT) as wx:
         with pytest.raises(WxAssetError, match="stable_token"):
