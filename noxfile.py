@@ -153,6 +153,15 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def agents(session: nox.Session) -> None:
+    """See that Sentry and OpenTelemetry's instrumentations of aiohttp and Redis export no secret, under faults."""
+    if shutil.which("redis-server") is None:
+        session.error("the tests with agents need Redis; on Debian: apt-get install redis-server")
+    install(session, *group("agents"))
+    session.run("pytest", "-q", "tests/agents/exported.py", *session.posargs)
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Play 10,000 random schedules of faults, and two workers of 200 uploads each; the tests play 60, and 40."""
     install(session)

@@ -1,27 +1,36 @@
 """Secrets and tokens are seen nowhere: not in an error, its chain, its traceback with locals, a pickle, or a log."""
 
+import inspect
 import json
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import pytest
 
+import wxasset
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import (
+    AuthorizerToken,
+    CallableToken,
     ClassicToken,
+    CloudHostingToken,
+    ComponentToken,
     DownloadPolicy,
+    RedisToken,
+    RedisTokenStore,
     RetryPolicy,
     StableToken,
     StaticToken,
     Timeouts,
     Token,
+    TokenCache,
     Video,
     WxSession,
 )
@@ -240,3 +249,84 @@ async def test_half_an_answer_shows_no_signed_address(server: RawServer, tmp_pat
             await (wx.get_material("M", to=tmp_path) if key == "down_url" else wx.get_media("M", to=tmp_path))
     assert caught.value.excerpt == f'{{"{key}":"***","title":"a'
     assert "CANARY" not in everything_shown(caught.value)
+
+
+REDIS = "redis://:CANARY@127.0.0.1:6379/0"
+PROXY = "http://user:CANARY@127.0.0.1:3128"
+TICKET = "CANARYTICKET"
+COMPONENT = ComponentToken("wxcomponent", SECRET, TICKET)
+ANY: Any = object()
+REFUSED: Final[list[tuple[type, Callable[[], object]]]] = [
+    (StaticToken, lambda: StaticToken(f"{TOKEN}\n")),
+    (StaticToken, lambda: StaticToken(TOKEN.encode())),  # type: ignore[arg-type]
+    (StaticToken, lambda: StaticToken(TOKEN, parameter="token")),  # type: ignore[arg-type]
+    (StableToken, lambda: StableToken("", SECRET)),
+    (StableToken, lambda: StableToken("wx1", SECRET.encode())),  # type: ignore[arg-type]
+    (ClassicToken, lambda: ClassicToken("", SECRET)),
+    (CallableToken, lambda: CallableToken(TOKEN)),  # type: ignore[arg-type]
+    (CallableToken, lambda: CallableToken(ANY, lifetime=0)),
+    (ComponentToken, lambda: ComponentToken("", SECRET, TICKET)),
+    (ComponentToken, lambda: ComponentToken("wxcomponent", SECRET, f"{TICKET}\n")),
+    (ComponentToken, lambda: ComponentToken("wxcomponent", SECRET.encode(), TICKET)),  # type: ignore[arg-type]
+    (AuthorizerToken, lambda: AuthorizerToken(COMPONENT, "", SECRET)),
+    (AuthorizerToken, lambda: AuthorizerToken(SECRET, "wx1", SECRET)),  # type: ignore[arg-type]
+    (AuthorizerToken, lambda: AuthorizerToken(COMPONENT, "wx1", [SECRET])),  # type: ignore[arg-type]
+    (CloudHostingToken, lambda: CloudHostingToken([TOKEN])),  # type: ignore[arg-type]
+    (RedisToken, lambda: RedisToken(REDIS.replace("redis", "http", 1), "key")),
+    (RedisToken, lambda: RedisToken(f"{REDIS}?socket_timeout=x", "key")),
+    (RedisToken, lambda: RedisToken(REDIS, "")),
+    (RedisToken, lambda: RedisToken(REDIS, SECRET, lifetime=0)),
+    (RedisToken, lambda: RedisToken(None, "key", client=REDIS)),  # type: ignore[arg-type]
+    (RedisTokenStore, lambda: RedisTokenStore(REDIS.replace("redis", "http", 1))),
+    (RedisTokenStore, lambda: RedisTokenStore(f"{REDIS}?socket_timeout=x")),
+    (RedisTokenStore, lambda: RedisTokenStore(REDIS, timeout=0)),
+    (RedisTokenStore, lambda: RedisTokenStore(REDIS, wait=-1)),
+    (TokenCache, lambda: TokenCache(TOKEN)),  # type: ignore[arg-type]
+    (TokenCache, lambda: TokenCache(COMPONENT, store=REDIS)),  # type: ignore[arg-type]
+    (WxSession, lambda: WxSession(None, SECRET)),
+    (WxSession, lambda: WxSession("wx1", SECRET, retry=1)),  # type: ignore[arg-type]
+    (WxSession, lambda: WxSession("wx1", SECRET, base_url=PROXY)),
+    (WxSession, lambda: WxSession("wx1", SECRET, base_url="http://example.com")),
+    (WxSession, lambda: WxSession("wx1", SECRET, http=ANY)),
+    (WxSession, lambda: WxSession("wx1", SECRET, ledger=ANY)),
+    (WxSession, lambda: WxSession("wx1", SECRET, store=REDIS)),  # type: ignore[arg-type]
+    (WxSession, lambda: WxSession("wx1", SECRET, proxy=PROXY.replace("http", "socks5"))),
+    (WxSession, lambda: WxSession("wx1", SECRET, proxy=PROXY.replace("3128", "x"))),
+    (WxSession, lambda: WxSession(tokens=TOKEN)),  # type: ignore[arg-type]
+    (WxSession, lambda: WxSession(tokens=TokenCache(StaticToken(TOKEN)), store=REDIS)),  # type: ignore[arg-type]
+    (WxSession, WxSession.from_env),
+    (WxSession, lambda: WxSession.from_env(proxy=PROXY)),
+]
+CONFIDENTIAL: Final = {
+    *("secret", "component_secret", "refresh_token", "ticket", "function", "source", "tokens", "store", "proxy", "url"),
+}
+"""Parameters of constructors that may hold a secret, or what is easily mistaken for one."""
+KEPT: Final = {"AddedMaterial", "Article", "FileURL", "LedgerRow", "MaterialItem", "Token", "TokenRecord"}
+"""Values without a check that could refuse such a parameter."""
+
+
+@pytest.mark.parametrize("build", [build for _, build in REFUSED])
+def test_a_constructor_that_refuses_its_arguments_shows_none(
+    build: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No frame of the package holds a secret when a constructor raises, and neither does the error."""
+    monkeypatch.delenv("WXASSET_APPID", raising=False)
+    monkeypatch.setenv("WXASSET_SECRET", SECRET)
+    with pytest.raises(WxAssetError) as caught:
+        build()
+    assert "CANARY" not in everything_shown(caught.value)
+    for one in chain(caught.value):
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            if "/tests/" not in frame.f_code.co_filename:
+                assert "CANARY" not in "".join(f"{value!r}{value}" for value in frame.f_locals.values())
+
+
+def test_every_constructor_that_takes_a_secret_is_tried() -> None:
+    """Each public class with a parameter for a secret is among those that were tried."""
+    public = {name: getattr(wxasset, name) for name in dir(wxasset)}
+    taking = {
+        name
+        for name, one in public.items()
+        if isinstance(one, type) and CONFIDENTIAL & inspect.signature(one).parameters.keys()
+    }
+    assert taking - KEPT <= {cls.__name__ for cls, _ in REFUSED}

@@ -17,11 +17,12 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import anyio
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 import redis_server as support
 from redis_server import PASSWORD, RedisServer
@@ -29,6 +30,7 @@ from wxasset import ClassicToken, StableToken, TokenCache, WxSession
 from wxasset.errors import TokenStoreError, UsageError
 from wxasset.simulator import Simulator
 from wxasset.tokens.file_store import FileTokenStore
+from wxasset.tokens.redis_source import RedisToken
 from wxasset.tokens.redis_store import RedisTokenStore
 from wxasset.tokens.store import MemoryTokenStore, TokenStore, run_shielded
 from wxasset.tokens.token import TokenRecord
@@ -253,12 +255,12 @@ async def test_a_record_comes_back_as_it_was_saved(stores: list[TokenStore]) -> 
 async def test_an_older_or_equal_version_never_replaces_a_newer_one(stores: list[TokenStore]) -> None:
     """Only a higher version is kept, and each saver is told."""
     one, other = stores
-    tries = [(5, True), (5, False), (4, False), (1, False), (6, True), (2**60, True), (2**60, False), (2**60 + 1, True)]
+    tries = [(5, True), (5, False), (4, False), (1, False), (6, True), (2**52, True), (2**52, False), (2**53, True)]
     for version, kept in tries:
         assert await one.save(KEY, record(version)) is kept
     found = await other.load(KEY)
     assert found is not None
-    assert found.version == 2**60 + 1
+    assert found.version == 2**53
 
 
 @every
@@ -730,7 +732,7 @@ async def test_a_reader_sees_the_old_record_or_the_new_one(path: Path, caplog: p
     async with asyncio.TaskGroup() as group:
         group.create_task(read())
         for version in range(2, 61):
-            assert await writer.save(KEY, record(version, token="T" * 100_000))
+            assert await writer.save(KEY, record(version, refresh_token="T" * 100_000))
     assert versions == sorted(versions)
     assert not caplog.records
 
@@ -993,6 +995,35 @@ async def test_a_client_that_is_lent_is_not_closed(server: RedisServer) -> None:
             assert await own.load(KEY)
             await own.aclose()
         assert len(await client.client_list()) == 1
+
+
+@pytest.mark.parametrize("lent", [False, True])
+async def test_no_command_passes_where_agents_record_it(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, *, lent: bool
+) -> None:
+    """Neither a record nor the key of other software goes through the methods that Sentry and OpenTelemetry wrap."""
+
+    async def fail(*_: object, **__: object) -> object:
+        pytest.fail("an agent would record this command")
+
+    kept, nothing = record(1), cast("Any", None)
+    async with Redis.from_url(server.url, decode_responses=True) as client:
+        await client.set("easywechat:CANARYSECRET", "T" * 40)
+        for wrapped in (Redis, Pipeline):
+            for name in ("execute_command", "immediate_execute_command", "execute"):
+                if hasattr(wrapped, name):
+                    monkeypatch.setattr(wrapped, name, fail)
+        how: dict[str, Any] = {"client": client} if lent else {"url": server.url}
+        store, source = (
+            RedisTokenStore(**how),
+            RedisToken(how.get("url"), "easywechat:CANARYSECRET", client=how.get("client")),
+        )
+        async with store.lease(KEY):
+            assert await store.save(KEY, kept)
+        assert await store.load(KEY) == kept
+        assert (await source.fetch(nothing, previous=None, rejected=False)).value == "T" * 40
+        await store.aclose()
+        await source.aclose()
 
 
 def test_the_address_is_named_without_the_password() -> None:

@@ -1,6 +1,8 @@
 """What a store keeps of a token: a record that comes back as it was, or is refused."""
 
 import json
+import math
+import sys
 import traceback
 from typing import Any
 
@@ -21,13 +23,17 @@ SOUND: dict[str, Any] = {
 }
 
 texts = st.text(min_size=1)
-times = st.integers() | st.floats(allow_nan=False)
+LAST = 253_402_300_799  # the end of the year 9999
+times = st.integers(-LAST, LAST) | st.floats(-LAST, LAST)
+beyond = (
+    st.integers(min_value=10**18) | st.integers(max_value=-(10**18)) | st.sampled_from([10**400, -(10**400), 10**5000])
+)
 records = st.builds(
     TokenRecord,
-    token=texts,
+    token=st.from_regex(r"[0-9A-Za-z_-]{20,200}", fullmatch=True).filter(lambda text: text.strip("-0123456789") != ""),
     issued=times,
     expires=times,
-    version=st.integers(),
+    version=st.integers(-(2**53), 2**53),
     mode=texts,
     refresh_token=st.none() | st.text(),
 )
@@ -35,8 +41,28 @@ records = st.builds(
 
 @given(records)
 def test_a_record_comes_back_as_it_was(record: TokenRecord) -> None:
-    """What was dumped is parsed to an equal record, whatever the values are."""
+    """What was dumped is parsed to an equal record, whatever the values are within their ranges."""
     assert TokenRecord.parse(record.dump()) == record
+
+
+@given(st.sampled_from(["issued", "expires", "version"]), beyond | st.sampled_from([math.inf, -math.inf, math.nan]))
+def test_a_record_with_a_number_beyond_its_range_is_refused(name: str, value: float) -> None:
+    """No number of a record is larger than the end of the calendar, or than 2**53 for a version."""
+    sys.set_int_max_str_digits(0)
+    try:
+        data = json.dumps(SOUND | {name: value}).encode()
+    finally:
+        sys.set_int_max_str_digits(4300)
+    with pytest.raises(ValueError, match=r"^not a token record$"):
+        TokenRecord.parse(data)
+
+
+@pytest.mark.parametrize(
+    ("issued", "expires", "left"), [(0, 7200, 7100), (0, 10**9, 0), (2 * 10**9, 2 * 10**9 + 60, 60)]
+)
+def test_a_record_that_would_live_for_years_is_expired(issued: float, expires: float, left: float) -> None:
+    """No token lives for more than 30 days; such a record counts as expired, and the next one replaces it."""
+    assert TokenRecord(**SOUND | {"issued": issued, "expires": expires}).left(100) == left
 
 
 def test_a_record_is_compact_json_under_its_names() -> None:
@@ -59,6 +85,7 @@ def test_a_record_without_a_refresh_token_is_sound() -> None:
     ("name", "value"),
     [
         *((name, value) for name in ("token", "mode") for value in ("", None, 1, ["x"])),
+        *(("token", value) for value in ("null", "-1", "<html>", "a b", "a\n", "x" * 2049)),
         *((name, value) for name in ("issued", "expires") for value in ("1", None, True, [1])),
         *(("version", value) for value in (1.0, "1", None, True)),
         *(("refresh_token", value) for value in (1, ["x"], False)),

@@ -40,7 +40,7 @@ RID: Final = "6087f0d0-5c83dcaa-438ebbcc"
 
 TEXT: Final = st.text(max_size=20)
 NAMED: Final = st.text(min_size=1, max_size=20)
-NUMBER: Final = st.integers(-(2**63), 2**63)
+NUMBER: Final = st.integers(-(2**53), 2**53)
 URL: Final = st.none() | st.text(min_size=1, max_size=20)
 
 ARTICLES: Final = st.builds(

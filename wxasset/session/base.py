@@ -16,6 +16,7 @@ from wxasset.engine.register import UploadRegister
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
+from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.session.options import Options, check_call, check_http
 from wxasset.tokens.cache import TokenCache
@@ -70,6 +71,7 @@ class Session:
 
     _transport_class: type[Transport] = Transport
 
+    @concealed
     def __init__(
         self,
         appid: str | None = None,
@@ -134,6 +136,7 @@ class Session:
         self._owner = True
 
     @classmethod
+    @concealed
     def from_env(
         cls,
         *,

@@ -19,12 +19,13 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.classify import is_final
+from wxasset.errors.frames import concealed
 from wxasset.errors.text import printable
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchRecorder
 from wxasset.tokens.store import TokenStore
-from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource
+from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource, seconds
 from wxasset.transfer.event_loop import LoopGuard
 
 __all__ = ["TokenCache"]
@@ -71,6 +72,7 @@ class TokenCache:
     one fetch, and get what it got: the token, or the failure. Successive event loops use the same token.
     """
 
+    @concealed
     def __init__(
         self,
         source: TokenSource,
@@ -216,19 +218,19 @@ class TokenCache:
 
         found = await self._shared.obtain(self._usable, fetch) if self._shared is not None else await fetch(None)
         if isinstance(found, TokenRecord):
-            life = found.expires - found.issued
-            left = min(found.expires - self._clock(), life)  # a clock that stepped back does not lengthen a life
+            life, left = found.expires - found.issued, found.left(self._clock())
             watch.got(left, shared=True)
             return self._adopt(_token(found), self._now(), left, life)
-        watch.got(found.expires_in, shared=False)
-        return self._adopt(found, asked_at, found.expires_in, found.expires_in)
+        life = seconds(found.expires_in)
+        watch.got(life, shared=False)
+        return self._adopt(found, asked_at, life, life)
 
     def _usable(self, record: TokenRecord) -> bool:
         """Return True for a valid record other than the current and the rejected token."""
         if self._previous is not None and record.token == self._previous.value:
             return False
         life = record.expires - record.issued
-        return min(record.expires - self._clock(), life) > min(_MANDATORY, life * _SHARES[1])
+        return record.left(self._clock()) > min(_MANDATORY, life * _SHARES[1])
 
     def _adopt(self, token: Token, since: float, left: float, life: float) -> Token:
         advisory = min(_ADVISORY - _JITTER * random.random(), life * _SHARES[0])  # noqa: S311 - spreads load

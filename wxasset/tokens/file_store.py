@@ -15,8 +15,9 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError, UsageError
+from wxasset.errors.frames import concealed
 from wxasset.tokens.store import run_shielded
-from wxasset.tokens.token import TokenRecord
+from wxasset.tokens.token import TokenRecord, parse_document
 from wxasset.transfer.file_lock import FileLock
 from wxasset.transfer.private_files import CREATE, UnsafeFileError, open_private
 from wxasset.transfer.threads import run_in_thread
@@ -67,7 +68,7 @@ def _document(path: Path) -> dict[str, Any]:
     if len(data) <= _MOST and not data.strip(_BLANK):
         return {}
     try:
-        found = json.loads(data) if len(data) <= _MOST else None
+        found = parse_document(data) if len(data) <= _MOST else None
     except (ValueError, RecursionError):
         if _OWN.match(data) or _CUT.fullmatch(data):
             _log.warning("%s is damaged; the next token that is saved replaces it", path)
@@ -120,6 +121,7 @@ class FileTokenStore:
     _now: Callable[[], float] = field(repr=False)
     _sleep: Callable[[float], Awaitable[object]] = field(repr=False)
 
+    @concealed
     def __init__(
         self,
         path: str | os.PathLike[str],

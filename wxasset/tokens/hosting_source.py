@@ -9,8 +9,8 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
-from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import is_token
+from wxasset.errors.frames import conceals_arguments
+from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
 from wxasset.transfer.threads import run_in_thread
 
 __all__ = ["CloudHostingToken"]
@@ -49,6 +49,7 @@ class _Pushed:
     written_at: float
 
 
+@conceals_arguments
 @frozen
 class CloudHostingToken:
     """The token pushed by WeChat cloud hosting into a file of the container, every 10 minutes for 30.
@@ -101,4 +102,6 @@ def _read(path: str) -> _Pushed | str:
     text = content.decode("ascii", "replace").strip()
     if not text:
         return "is empty"
-    return _Pushed(Token(value=text, expires_in=_LIFE), written_at) if is_token(text) else "holds no token"
+    if not is_token(text) or is_placeholder(text):
+        return "holds no token"
+    return _Pushed(Token(value=text, expires_in=_LIFE), written_at)

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError
 from wxasset.tokens.store import TokenStore
-from wxasset.tokens.token import Token, TokenRecord
+from wxasset.tokens.token import LONGEST, Token, TokenRecord
 
 __all__ = ["SharedToken"]
 
@@ -69,7 +69,7 @@ class SharedToken:
                     record = await self._look(usable)  # the second look: others have waited before us
                 if record is not None:
                     return record
-                last = await self.store.load(self.key)
+                last = await self._load()
             except TokenStoreError as error:
                 self._degrade(error)
                 last = None
@@ -77,8 +77,13 @@ class SharedToken:
             token = await fetch(last)
             return await self._keep(token, asked_at, last, usable)
 
-    async def _look(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
+    async def _load(self) -> TokenRecord | None:
+        """Return the record of the store; None without one, and for one with an impossible value."""
         record = await self.store.load(self.key)
+        return record if record is not None and record.is_sound() else None
+
+    async def _look(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
+        record = await self._load()
         self._failing = False
         if record is None or record.version < self._version or not usable(record):
             return None
@@ -111,7 +116,7 @@ class SharedToken:
                 if await self.store.save(self.key, self._record(token, asked_at, version)):
                     self._version = version
                     return token
-                last = await self.store.load(self.key)
+                last = await self._load()
                 lost = last is None or last.version < version  # refused, although the version is higher
                 newer = lost or (self.supersedes and last is not None and last.issued > asked_at)
                 if last is not None and newer and usable(last):
@@ -132,7 +137,7 @@ class SharedToken:
         return TokenRecord(
             token=token.value,
             issued=issued,
-            expires=issued + token.expires_in,
+            expires=issued + min(token.expires_in, LONGEST),
             version=version,
             mode=self.account.partition(" ")[0],
             refresh_token=token.refresh_token,

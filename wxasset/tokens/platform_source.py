@@ -8,9 +8,10 @@ from attrs import Attribute, field, frozen
 from wxasset.calls.tokens import GetAuthorizerToken, GetComponentToken
 from wxasset.errors import APIError, Hint, TokenUnavailableError, UsageError
 from wxasset.errors.codes import TOKEN_REJECTED
+from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.cache import TokenCache
-from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import ask, filled, is_async, is_token, issued
+from wxasset.tokens.token import Exchange, Token, is_token
+from wxasset.tokens.validation import ask, filled, is_async, issued
 
 __all__ = ["AuthorizerToken", "ComponentToken"]
 
@@ -35,6 +36,7 @@ def _ticket(instance: object, attribute: "Attribute[Any]", value: object) -> Non
         )
 
 
+@conceals_arguments
 @frozen
 class ComponentToken:
     """The token of a third-party platform itself, for fetching the tokens of its accounts.
@@ -110,6 +112,7 @@ def _component(instance: object, attribute: "Attribute[Any]", value: object) -> 
         )
 
 
+@conceals_arguments
 @frozen
 class AuthorizerToken:
     """The token of an account authorized to a third-party platform.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ["Connected", "RedisClient", "place_of", "require_redis"]
+__all__ = ["Connected", "RedisClient", "place_of", "require_redis", "send_command"]
 
 
 @frozen(eq=False)
@@ -61,6 +61,28 @@ class RedisClient:
 
 async def _close(connected: Connected) -> None:
     await connected.client.aclose()
+
+
+async def send_command(client: Any, *arguments: bytes | str | float, **options: bool) -> Any:
+    """Send a command over a connection of the client's pool; a response is bytes or an integer.
+
+    Monitoring agents wrap `redis.asyncio.Redis.execute_command`, and record keys and values: Sentry does so in
+    breadcrumbs, OpenTelemetry in spans. A client without a pool, such as that of a cluster, still gets the command
+    through this method, with `options`.
+    """
+    pool = getattr(client, "connection_pool", None)
+    if pool is None:
+        return await client.execute_command(*arguments, **options)
+    connection = await pool.get_connection()
+
+    async def exchange() -> Any:
+        await connection.send_command(*arguments)
+        return await connection.read_response(disable_decoding=True)
+
+    try:
+        return await connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
+    finally:
+        await pool.release(connection)
 
 
 def require_redis(name: str) -> None:

@@ -1,12 +1,12 @@
 """Token records and leases as Redis keeps them: scripts that run as a whole, and the values of keys."""
 
-import json
 import logging
 import math
 import time
 from typing import Any, Final
 
-from wxasset.tokens.token import TokenRecord
+from wxasset.tokens.redis_client import send_command
+from wxasset.tokens.token import TokenRecord, parse_document
 
 __all__ = ["ForeignValueError", "give_back", "load", "save", "take"]
 
@@ -118,7 +118,7 @@ async def _run(client: Any, script: str, keys: list[str], *arguments: bytes | st
 async def _command(client: Any, name: str, *arguments: bytes | str | float) -> Any:
     """Run a command; its response is bytes also where a borrowed client decodes."""
     try:
-        return await client.execute_command(*arguments, NEVER_DECODE=True)
+        return await send_command(client, *arguments, NEVER_DECODE=True)
     except Exception as error:
         if "WRONGTYPE" in str(error):
             raise ForeignValueError(name) from None
@@ -138,7 +138,7 @@ def _parsed(data: bytes, name: str) -> TokenRecord | None:
 def _is_own(data: bytes) -> bool:
     """Return True for an empty value, and for a damaged record or one of a later version."""
     try:
-        return not data.strip() or TokenRecord.is_named(json.loads(data))
+        return not data.strip() or TokenRecord.is_named(parse_document(data))
     except (ValueError, RecursionError):
         return False
 

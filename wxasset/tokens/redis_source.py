@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from attrs import Attribute, define, field, frozen
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
-from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
-from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import filled, is_async, is_placeholder, is_token, positive
+from wxasset.errors.frames import conceals_arguments
+from wxasset.tokens.redis_client import RedisClient, place_of, require_redis, send_command
+from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
+from wxasset.tokens.validation import filled, is_async, is_life, positive
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -84,12 +85,18 @@ def _client(instance: object, attribute: "Attribute[Any]", value: object) -> Non
         raise UsageError(f"{attribute.name}= has to be a redis.asyncio.Redis, not {type(value).__name__}.")
 
 
+@conceals_arguments
 @define(eq=False)
 class RedisToken:
     """The token kept in Redis by wechatpy, WxJava or EasyWeChat, fetched by these programs.
 
     The key is only read, with GET and PTTL. It holds what they write: plain text, JSON, or what PHP or Java
     serialize; objects are never built from it.
+
+    The key of EasyWeChat 6 contains the AppSecret. Errors and `repr` show it without; commands are sent below the
+    method that Sentry and OpenTelemetry wrap, so that their breadcrumbs and spans do not have it. SLOWLOG, MONITOR and
+    the log of a proxy in front of Redis do show the key: restrict them. The client of a cluster has no connection
+    pool, and is called in the usual way: switch the Redis integration of an agent off there.
 
     Attributes:
         url: Address of the Redis, or None where a client is given.
@@ -139,11 +146,10 @@ class RedisToken:
 
     async def _read(self) -> "Token | _Nothing":
         connected = self._redis.get()
-        client: Any = connected.client
         try:
             # In this order: where the key is replaced in between, the new token gets the shorter life of the old one.
-            left = await client.execute_command("PTTL", self.key)
-            value = await client.execute_command("GET", self.key)
+            left = await send_command(connected.client, "PTTL", self.key)
+            value = await send_command(connected.client, "GET", self.key)
         except Exception as error:  # noqa: BLE001 - redis-py is optional: what a client raises is not known here
             # Not its text, and not as a cause: its frames may hold the password.
             if "WRONGTYPE" in str(error):
@@ -151,10 +157,12 @@ class RedisToken:
             return _Nothing(f"could not be read ({type(error).__name__})", _DOWN)
         if value is None:
             return _Nothing("does not exist", _KEYS)
-        text = token_in(value)
+        text = token_in(value) if isinstance(value, str | bytes) else None
         if text is None:
             return _Nothing("holds no token", _KEYS)
-        life = self.lifetime if left < 0 else min(self.lifetime, max(left, 1) / 1000)
+        if not isinstance(left, int):  # what answers there is no Redis
+            return _Nothing("has no lifetime", _DOWN)
+        life = min(self.lifetime, max(left, 1) / 1000) if left == 0 or is_life(left) else self.lifetime
         return Token(value=text, expires_in=life)
 
 

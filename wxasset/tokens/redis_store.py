@@ -14,6 +14,7 @@ import anyio
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError, UsageError
+from wxasset.errors.frames import concealed
 from wxasset.tokens import redis_records
 from wxasset.tokens.breaker import Breaker
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
@@ -59,6 +60,10 @@ class RedisTokenStore:
     After a failure Redis is left alone for 5 s, then for twice as long each time, up to 60 s; every call fails at once
     meanwhile. Each event loop and process gets its own connections. Needs the extra ``redis``:
     ``pip install 'wxasset[redis]'``.
+
+    Commands are sent below the method that Sentry and OpenTelemetry wrap: their breadcrumbs and spans have no token.
+    The client of a cluster has no connection pool, and is called in the usual way: switch the Redis integration of an
+    agent off there.
     """
 
     _place: str
@@ -71,6 +76,7 @@ class RedisTokenStore:
     _breaker: Breaker = field(repr=False)
     _client: RedisClient = field(repr=False)
 
+    @concealed
     def __init__(
         self,
         url: str | None = None,
@@ -108,9 +114,7 @@ class RedisTokenStore:
             "RedisTokenStore", url=url or "", client=client, timeout=timeout, connections=_CONNECTIONS
         )
         if place is None:
-            del url  # a crash reporter would show it, and the password in it
             raise UsageError("RedisTokenStore needs a URL such as redis://:password@host:6379/0, or client=.")
-        del url
         check_number("timeout", timeout, above=0)
         check_number("lease_seconds", lease_seconds, above=0)
         check_number("wait", wait, at_least=0)

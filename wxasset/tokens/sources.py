@@ -9,8 +9,9 @@ from attrs import Attribute, define, field, frozen
 
 from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
-from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import ask, filled, is_async, is_life, is_token, issued, positive
+from wxasset.errors.frames import conceals_arguments
+from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
+from wxasset.tokens.validation import ask, filled, is_async, is_life, issued, positive
 
 __all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"]
 
@@ -39,6 +40,7 @@ _credential: Final = filled(
 # The sources
 
 
+@conceals_arguments
 @frozen
 class ClassicToken:
     """The token of ``/cgi-bin/token``: 2,000 fetches a day, and each fetch supersedes the token before.
@@ -68,6 +70,7 @@ class ClassicToken:
         return issued(Token(value=reply.access_token, expires_in=reply.expires_in), call.route.path)
 
 
+@conceals_arguments
 @define
 class StableToken:
     """The token of ``/cgi-bin/stable_token``: the same one for all callers, renewed in time by WeChat.
@@ -132,6 +135,7 @@ def _given_parameter(instance: object, attribute: "Attribute[Any]", value: objec
         raise UsageError(f"{attribute.name}= has to be 'access_token' or 'cloudbase_access_token', not {value!r:.40}.")
 
 
+@conceals_arguments
 @frozen
 class StaticToken:
     """One given token, for a script or a single request; it is never replaced.
@@ -173,6 +177,7 @@ def _async_function(instance: object, attribute: "Attribute[Any]", value: object
         )
 
 
+@conceals_arguments
 @frozen
 class CallableToken:
     """A token from an async function of yours: for hosts where a central service alone fetches tokens.
@@ -216,7 +221,8 @@ def _as_token(result: object, lifetime: float) -> Token | None:
     token = Token(value=result, expires_in=lifetime) if isinstance(result, str) else result
     if not isinstance(token, Token) or not isinstance(token.value, str):
         return None
-    return token if is_token(token.value) and is_life(token.expires_in) else None
+    usable = is_token(token.value) and not is_placeholder(token.value) and is_life(token.expires_in)
+    return token if usable else None
 
 
 def _same(token: Token, previous: Token | None) -> bool:

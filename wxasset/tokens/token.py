@@ -1,17 +1,62 @@
 """Tokens, their records in stores, and the protocol of token sources. No I/O."""
 
 import json
-from typing import Final, Protocol, TypeVar
+import math
+import re
+from typing import Any, Final, Protocol, TypeVar
 
 from attrs import asdict, field, frozen
 
 from wxasset.calls.base import Call
+from wxasset.wire.json_bodies import LARGEST
 
-__all__ = ["Exchange", "Token", "TokenRecord", "TokenSource"]
+__all__ = [
+    "LONGEST",
+    "Exchange",
+    "Token",
+    "TokenRecord",
+    "TokenSource",
+    "is_placeholder",
+    "is_token",
+    "parse_document",
+    "seconds",
+]
 
 R = TypeVar("R")
 
+LONGEST: Final = 30 * 86_400.0
+"""Longest lifetime accepted from WeChat in seconds: chosen; the documented one is 7200 (wire reference 1.1)."""
+_SLACK: Final = 86_400.0  # seconds by which the clocks of hosts may differ
+_LAST: Final = 253_402_300_799  # the end of the year 9999, up to which `datetime` goes
 _NAMES: Final = frozenset({"token", "issued", "expires", "version", "mode"})
+_TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
+"""Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
+_PLACEHOLDER: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
+
+
+def is_token(text: str) -> bool:
+    """Tell whether this can be a token: a text of visible characters, and no page or document."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Return True for the text of a number, a flag or a missing value."""
+    return _PLACEHOLDER.fullmatch(text) is not None
+
+
+def seconds(value: float) -> float:
+    """Return a number of seconds as a float; a larger integer counts as 2**53."""
+    return float(max(-LARGEST, min(value, LARGEST))) if isinstance(value, int) else value
+
+
+def parse_document(data: bytes | str) -> Any:
+    """Parse the JSON of a store; an integer beyond 18 digits, of which Python refuses some, becomes infinite.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deep.
+    """
+    return json.loads(data, parse_int=lambda digits: int(digits) if len(digits) <= 18 else math.inf)  # noqa: PLR2004 - as above
 
 
 class Exchange(Protocol):
@@ -95,7 +140,7 @@ class TokenRecord:
             ValueError: It is something else.
         """
         try:
-            record = cls(**json.loads(data))
+            record = cls(**parse_document(data))
         except (TypeError, ValueError, RecursionError):
             record = None
         if record is None or not record.is_sound():
@@ -109,8 +154,20 @@ class TokenRecord:
         return isinstance(entry, dict) and entry.keys() >= _NAMES
 
     def is_sound(self) -> bool:
-        """Tell whether every value is of its kind."""
-        values: dict[str, object] = asdict(self)
+        """Return whether every value is of its kind and in its range; the token is checked like one from WeChat."""
+        values: dict[str, Any] = asdict(self)
         texts = all(isinstance(values[name], str) and values[name] for name in ("token", "mode"))
-        numbers = all(type(values[name]) in (int, float) for name in ("issued", "expires"))
-        return texts and numbers and type(values["version"]) is int and isinstance(self.refresh_token, str | None)
+        times = [values[name] for name in ("issued", "expires")]
+        numbers = all(type(time) in (int, float) and abs(time) <= _LAST for time in times)
+        counted = type(self.version) is int and abs(self.version) <= LARGEST
+        if not (texts and numbers and counted and isinstance(self.refresh_token, str | None)):
+            return False
+        return is_token(self.token) and not is_placeholder(self.token)
+
+    def left(self, now: float) -> float:
+        """Return the remaining lifetime in seconds; 0 where it exceeds 30 days, as no token lives for so long.
+
+        A clock that was set back does not lengthen it.
+        """
+        left = min(self.expires - now, self.expires - self.issued)
+        return left if left <= LONGEST + _SLACK else 0.0

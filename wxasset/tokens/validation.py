@@ -1,25 +1,18 @@
 """Validate tokens, their lifetimes, and the arguments of token sources."""
 
 import inspect
-import math
-import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from wxasset.calls.tokens import no_token
 from wxasset.errors import Hint, TokenUnavailableError, UsageError, WxAssetError
-from wxasset.tokens.token import Token
+from wxasset.tokens.token import LONGEST, Token, is_placeholder, is_token
+from wxasset.wire.json_bodies import LARGEST
 
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["ask", "filled", "is_async", "is_life", "is_placeholder", "is_token", "issued", "positive"]
-
-_TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
-"""Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
-_PLACEHOLDER: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
-_LONGEST: Final = 30 * 86_400.0
-"""Longest lifetime accepted from WeChat in seconds: chosen; the documented one is 7200 (wire reference 1.1)."""
+__all__ = ["ask", "filled", "is_async", "is_life", "issued", "positive"]
 
 
 def filled(cure: str) -> Callable[[object, "Attribute[Any]", object], None]:
@@ -42,17 +35,9 @@ def positive(instance: object, attribute: "Attribute[Any]", value: object) -> No
 
 def is_life(value: object) -> bool:
     """Return True for a valid token lifetime in seconds."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
-
-
-def is_token(text: str) -> bool:
-    """Tell whether this can be a token: a text of visible characters, and no page or document."""
-    return _TOKEN.fullmatch(text) is not None
-
-
-def is_placeholder(text: str) -> bool:
-    """Return True for the text of a number, a flag or a missing value."""
-    return _PLACEHOLDER.fullmatch(text) is not None
+    if isinstance(value, int):
+        return not isinstance(value, bool) and 0 < value <= LARGEST
+    return isinstance(value, float) and value > 0
 
 
 def is_async(function: object) -> bool:
@@ -85,7 +70,7 @@ def issued(token: Token, path: str) -> Token:
     life = token.expires_in
     if not is_token(token.value) or is_placeholder(token.value):
         problem = "an empty access token" if not token.value.strip() else "a string that cannot be an access token"
-    elif not 0 < life <= _LONGEST:
+    elif not 0 < life <= LONGEST:
         problem = f"an access token with an invalid lifetime (expires_in {life})"
     else:
         return token

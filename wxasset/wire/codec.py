@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias, NoneType, UnionType
@@ -46,7 +47,8 @@ def _structure_str(value: object, _: object) -> str:
 def _structure_int(value: object, _: object) -> int:
     number = as_int(value)
     if number is None:
-        msg = f"expected an integer, not {type(value).__name__}"
+        kind = "an integer beyond 2**53" if type(value) is int else type(value).__name__
+        msg = f"expected an integer, not {kind}"
         raise TypeError(msg)
     return number
 
@@ -68,7 +70,7 @@ def _as_bool(value: object) -> bool | None:
 
 
 def _lax_int(value: object) -> int | None:
-    return int(value) if isinstance(value, float) and value.is_integer() else as_int(value)
+    return as_int(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _lax_str(value: object) -> str | None:
@@ -77,9 +79,10 @@ def _lax_str(value: object) -> str | None:
 
 def _lax_float(value: object) -> float | None:
     try:
-        return float(value) if isinstance(value, str | int | float) else None
+        number = float(value) if isinstance(value, str | int | float) else math.nan
     except (OverflowError, ValueError):
         return None
+    return number if math.isfinite(number) else None
 
 
 _FLAGS: Final = {"true": True, "false": False}
@@ -132,7 +135,8 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
                 found = next((known[other] for other in others if other in known), None)
                 known |= {first: found} if found is not None else {}
         for key, kind, convert in lax:
-            if key in known and type(known[key]) is not kind and (value := convert(known.pop(key))) is not None:
+            unfit = key in known and (type(known[key]) is not kind or kind in (int, float))  # numbers have bounds
+            if unfit and (value := convert(known.pop(key))) is not None:
                 known[key] = value
         return inner(known, cls)
 

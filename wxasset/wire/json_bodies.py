@@ -10,10 +10,22 @@ from wxasset.errors.text import printable
 from wxasset.wire.error_replies import api_error
 from wxasset.wire.formats import BLANKS, charset
 
-__all__ = ["ENVELOPE", "EXCERPT", "as_int", "excerpt", "parse", "raise_for_errcode", "raise_if_error", "undecodable"]
+__all__ = [
+    "ENVELOPE",
+    "EXCERPT",
+    "LARGEST",
+    "as_int",
+    "excerpt",
+    "parse",
+    "raise_for_errcode",
+    "raise_if_error",
+    "undecodable",
+]
 
 ENVELOPE: Final = frozenset({"errcode", "errmsg", "rid"})
 """Keys of an error response."""
+LARGEST: Final = 2**53
+"""Largest absolute value of an integer from outside: JSON numbers are exact up to it (RFC 8259, section 6)."""
 EXCERPT: Final = 200
 """Maximum number of characters of an excerpt; sufficient for the headline of a gateway's page."""
 _KEY: Final = re.compile(r"""[\s,]*["']?(\w+)["']?\s*:\s*""")
@@ -23,11 +35,14 @@ _DECODER: Final = json.JSONDecoder(strict=False)  # json.loads would create one 
 
 
 def as_int(value: object) -> int | None:
-    """Convert a number or a string of digits to int: WeChat sends some codes as strings (wire reference 0.3)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    """Convert a number or a string of digits to int; None for anything else, and beyond ±2**53.
+
+    WeChat sends some codes as strings (wire reference 0.3).
+    """
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
-        return int(value)
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
+        return value
     return None
 
 

@@ -98,9 +98,17 @@ def _listed(kind: ListedType, item: MaterialItem) -> Record:
         "type": kind,
         "name": item.name or " / ".join(article.title for article in articles),
         "update_time": item.update_time,
-        "time": datetime.fromtimestamp(item.update_time, UTC).isoformat().replace("+00:00", "Z"),
+        "time": _iso_time(item.update_time),
         "url": item.url,
     }
+
+
+def _iso_time(moment: int) -> str | None:
+    """Format unix seconds as ISO 8601; None for a time outside of the calendar."""
+    try:
+        return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def rm_command(

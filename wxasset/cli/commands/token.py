@@ -59,7 +59,7 @@ async def _state(credentials: Credentials, store: TokenStore | None) -> tuple[di
     """Return the description of the token, and the token."""
     source = StableToken(credentials.appid, credentials.secret)
     kept = None if store is None else await store.load(SharedToken(store, source.account, supersedes=False).key)
-    if kept is not None and kept.expires - time.time() > _LEAST:
+    if kept is not None and kept.left(time.time()) > _LEAST:
         return _described(credentials, "token store", kept.expires), kept.token
     asked_at = time.time()
     async with open_session(credentials, store) as wx:

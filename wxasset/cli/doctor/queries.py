@@ -138,7 +138,7 @@ async def try_stored(credentials: Credentials, store: TokenStore) -> tuple[list[
         if record is None:
             continue
         secrets.append(record.token)
-        left, error = record.expires - time.time(), None
+        left, error = record.left(time.time()), None
         if left > 0:
             async with open_query_session(credentials, record.token) as wx:
                 error = (await _try(_COUNT, wx.count_materials())).error

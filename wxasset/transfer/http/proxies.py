@@ -8,6 +8,7 @@ from urllib.request import getproxies, proxy_bypass
 from yarl import URL
 
 from wxasset.errors import UsageError
+from wxasset.errors.frames import concealed
 
 __all__ = ["ENVIRONMENT", "Proxies", "place_of_proxy"]
 
@@ -20,6 +21,7 @@ _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 class Proxies:
     """Proxies of one session."""
 
+    @concealed
     def __init__(self, proxy: str | None) -> None:
         """Check a proxy.
 
@@ -33,7 +35,6 @@ class Proxies:
         self._environment = proxy == ENVIRONMENT
         self._known: dict[tuple[str, str | None], URL | None] = {}
         if self._fixed is None and proxy not in (None, ENVIRONMENT):
-            del proxy  # a crash reporter would show it, and the password in it
             raise UsageError(
                 "proxy= is the URL of an HTTP proxy, such as http://user:password@host:3128, or None for no proxy. For"
                 " SOCKS pass http= with a connector of aiohttp-socks."

@@ -230,7 +230,8 @@ async def raise_for_status(reply: Reply, status: int, *, early: bool = False) ->
     """
     start = b""
     with suppress(WxAssetError):  # the status is sufficient
-        while len(start) < _PEEK and (chunk := await reply.next_chunk()):
+        # The body of a redirect says nothing; where its length is missing, its end would be waited for.
+        while status not in REDIRECTS and len(start) < _PEEK and (chunk := await reply.next_chunk()):
             start += chunk
     refusal = storage_error(start.decode("utf-8", "replace"), status, reply.path, reply.retry_after)
     if refusal is not None:
