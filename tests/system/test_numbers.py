@@ -25,6 +25,7 @@ from wxasset import (
     CallableToken,
     FileTokenStore,
     RedisTokenStore,
+    RetryPolicy,
     StableToken,
     Token,
     TokenStore,
@@ -163,11 +164,13 @@ def test_an_optional_number_beyond_the_bounds_counts_as_absent(number: float) ->
 
 @pytest.mark.parametrize("life", ABSURD)
 async def test_a_token_with_an_absurd_lifetime_is_a_typed_error(server: RawServer, life: float) -> None:
-    """It names the endpoint, and is no error of Python."""
+    """It names the endpoint, and is no error of Python; a second call within the cooldown asks nobody."""
     server.token_script = [reply(written({"access_token": "T" * 40, "expires_in": life}), "application/json")]
-    async with WxSession("wx1", "s3cret", base_url=server.url, retry=PATIENT) as wx:
-        with pytest.raises(WxAssetError, match="stable_token"):
-            await wx.count_materials()
+    async with WxSession("wx1", "s3cret", base_url=server.url, retry=RetryPolicy(attempts=1)) as wx:
+        for _ in range(2):
+            with pytest.raises(WxAssetError, match="stable_token"):
+                await wx.count_materials()
+    assert len(server.token_requests) == 1
 
 
 @pytest.mark.parametrize("life", [10**400, math.nan, -1, LARGEST + 1])
