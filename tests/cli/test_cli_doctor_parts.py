@@ -272,6 +272,18 @@ def test_a_proxy_for_another_scheme() -> None:
     assert "No proxy" in found.message.english
 
 
+def test_a_proxy_that_wxasset_cannot_use() -> None:
+    """A SOCKS proxy fails the check, with a remedy; HTTPS_PROXY goes before ALL_PROXY."""
+    environ = {"ALL_PROXY": "socks5://127.0.0.1:1080"}
+    found = judge_proxies(environ, "api.weixin.qq.com", secure=True, reached=True)
+    assert found.status is Status.FAILED
+    assert found.remedy is not None
+    found = judge_proxies({**environ, "HTTPS_PROXY": "p:3128"}, "api.weixin.qq.com", secure=True, reached=False)
+    assert found.status is Status.WARNING
+    assert "connects through p:3128" in found.message.english
+    assert "cannot be reached without it" in found.message.english
+
+
 # The account, and stores
 
 

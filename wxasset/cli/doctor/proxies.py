@@ -1,8 +1,7 @@
 """Explain the proxy variables of the environment. Pure.
 
-wxasset opens its own connections without `trust_env`, so aiohttp reads none of them. A borrowed
-`aiohttp.ClientSession(trust_env=True)` uses HTTP_PROXY, HTTPS_PROXY and NO_PROXY for API calls. aiohttp never reads
-ALL_PROXY, and files behind links (videos, cloud files) are fetched over wxasset's own connections.
+wxasset reads HTTPS_PROXY, ALL_PROXY and NO_PROXY, as requests and httpx do; HTTP_PROXY is for links over plain http.
+An API host without https is connected directly, since a proxy could read the secrets.
 """
 
 from collections.abc import Mapping
@@ -16,11 +15,14 @@ from wxasset.errors import Hint
 __all__ = ["judge_proxies"]
 
 _VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_BORROW: Final = Hint(
-    "To use a proxy, pass a session: WxSession(..., http=aiohttp.ClientSession(trust_env=True)); HTTPS_PROXY must be an"
-    " http:// address. ALL_PROXY has no effect, and links to files are always fetched directly.",
-    "须经代理时，请传入自己的会话：WxSession(..., http=aiohttp.ClientSession(trust_env=True))，"
-    "HTTPS_PROXY 须为 http:// 地址；ALL_PROXY 不起作用，文件链接仍然直连。",
+_SCHEMES: Final = ("http", "https", "")
+_CHECK: Final = Hint(
+    "Put the public address of the proxy on WeChat's IP allowlist. Set NO_PROXY=api.weixin.qq.com to connect directly.",
+    "请把代理的出口 IP 加入微信的 IP 白名单；如需直连，请设置 NO_PROXY=api.weixin.qq.com。",
+)
+_HTTP: Final = Hint(
+    "Set the variable to the http:// address of the proxy. SOCKS needs a program that passes its own session.",
+    "请将该变量设为代理的 http:// 地址；SOCKS 代理须由程序传入自己的会话。",
 )
 
 
@@ -43,13 +45,13 @@ def judge_proxies(environ: Mapping[str, str], host: str, *, secure: bool, reache
         secure: Whether its scheme is https.
         reached: Whether the host can be reached without a proxy.
     """
-    names = [name for upper in _VARIABLES for name in (upper, upper.lower())]
+    names = [name for upper in _VARIABLES for name in (upper.lower(), upper)]
     given = {name: value for name in names if (value := environ.get(name, "").strip())}
-    exceptions = {name: given.pop(name) for name in ("NO_PROXY", "no_proxy") if name in given}
+    exceptions = {name: given.pop(name) for name in ("no_proxy", "NO_PROXY") if name in given}
     evidence = {name: _without_password(value) for name, value in given.items()} | exceptions
-    wanted = ("HTTPS_PROXY" if secure else "HTTP_PROXY", "ALL_PROXY")
-    applied = ", ".join(name for name in given if name.upper() in wanted)
-    if not applied:
+    wanted = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") if secure else ()
+    applied = next((name for name in wanted if name in given), None)
+    if applied is None:
         message = Hint(
             "No proxy is set for this address; wxasset connects directly.", "未对该地址设置代理，wxasset 直连。"
         )
@@ -60,15 +62,16 @@ def judge_proxies(environ: Mapping[str, str], host: str, *, secure: bool, reache
             f"已设置 {applied}，但 NO_PROXY 包含该主机；wxasset 直连。",
         )
         return ok("proxy", message, **evidence)
-    if reached:
+    place = evidence[applied]
+    if place.partition("://")[0] not in _SCHEMES and "://" in place:
         message = Hint(
-            f"{applied} set; wxasset does not read proxy variables and connects directly, successfully. WeChat sees the"
-            " address of this machine, not the proxy's.",
-            f"已设置 {applied}；wxasset 不读取代理变量，而是直连，目前可用。微信看到的是本机出口 IP，而不是代理的 IP。",
+            f"{applied} set to {place}, which is not an HTTP proxy; every call fails.",
+            f"{applied} 设为 {place}，不是 HTTP 代理，所有调用都会失败。",
         )
-        return warning("proxy", message, _BORROW, **evidence)
+        return failed("proxy", message, _HTTP, **evidence)
+    direct = Hint("", "") if reached else Hint(" The host cannot be reached without it.", "不经代理无法连接该主机。")
     message = Hint(
-        f"{applied} set, but wxasset does not read proxy variables; the host cannot be reached without a proxy.",
-        f"已设置 {applied}，但 wxasset 不读取代理变量；不经代理无法连接该主机。",
+        f"{applied} set; wxasset connects through {place}. WeChat sees the address of the proxy.{direct.english}",
+        f"已设置 {applied}；wxasset 经 {place} 连接，微信看到的是代理的 IP。{direct.chinese}",
     )
-    return failed("proxy", message, _BORROW, **evidence)
+    return warning("proxy", message, _CHECK, **evidence)
