@@ -4,7 +4,6 @@ import asyncio
 import gc
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 import forking
+from loops import in_a_thread
 from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from redis_server import RedisServer, redis_server
@@ -202,22 +202,6 @@ async def test_a_dropped_session_closes_its_connections(server: RawServer, caplo
     gc.collect()
     await server.abandoned()
     assert caplog.records == []
-
-
-def in_a_thread(work: Callable[[], Coroutine[Any, Any, object]]) -> list[BaseException]:
-    """Run a coroutine in a second loop while the first one runs; return what it raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            asyncio.run(work())
-        except BaseException as error:  # noqa: BLE001 - it is examined
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return raised
 
 
 @pytest.mark.parametrize("adding", ADDING, ids=lambda one: one.__name__)

@@ -37,6 +37,10 @@ class ForwardProxy:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        await self.drop()
+
+    async def drop(self) -> None:
+        """Close all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

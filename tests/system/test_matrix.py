@@ -9,6 +9,7 @@ A fault comes once, when the operation's own request is answered. The columns sa
 The simulator is the judge: what ended well is there, exactly once; what is unknown is there at most once.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
+from forward_proxy import ForwardProxy
+from loops import in_a_thread
 from wxasset import (
     DownloadPolicy,
     RetryPolicy,
@@ -301,10 +304,9 @@ EXCEPTIONS |= dict.fromkeys(ANSWERED, OK)
 CELLS = [(name, fault) for name in OPERATIONS for fault in FAULTS]
 
 
-@pytest.fixture
-async def session(sim: Simulator) -> AsyncIterator[WxSession]:
+def session_on(sim: Simulator, **options: Any) -> WxSession:
     """A session that gives a stall up soon, and waits for nothing else."""
-    async with WxSession(
+    wx = WxSession(
         sim.appid,
         sim.secret,
         base_url=sim.url,
@@ -312,8 +314,16 @@ async def session(sim: Simulator) -> AsyncIterator[WxSession]:
         timeouts=Timeouts(stall=0.15),
         uploads=UploadPolicy(visibility=0.01),
         downloads=DownloadPolicy(allow_private_hosts=True),
-    ) as wx:
-        wx._engine.sleep = _at_once
+        **options,
+    )
+    wx._engine.sleep = _at_once
+    return wx
+
+
+@pytest.fixture
+async def session(sim: Simulator) -> AsyncIterator[WxSession]:
+    """Such a session on a simulator."""
+    async with session_on(sim) as wx:
         yield wx
 
 
@@ -350,11 +360,78 @@ async def test_a_cell(session: WxSession, sim: Simulator, tmp_path: Path, name: 
         assert not any(tmp_path.iterdir()), "an incomplete file"
 
 
+# What lies around a call: a proxy, and event loops
+
+AROUND = ("a proxy that refuses", "no proxy there", "the next event loop", "a second running loop")
+
+
+def _nothing(_: Simulator, path: Path) -> None:
+    assert not any(path.iterdir()), "an incomplete file"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_a_proxy_that_refuses(sim: Simulator, tmp_path: Path, name: str) -> None:
+    """A proxy that refuses, or is gone, is a `ConnectError` of every operation, and nothing was carried out."""
+    async with ForwardProxy() as proxy, session_on(sim, proxy=proxy.url) as wx:
+        operation = await OPERATIONS[name].make(wx, sim, tmp_path)
+        await proxy.drop()
+        proxy.refuse, before = [407] * 99, len(sim.journal)
+        assert await _outcome(operation) == ("ConnectError", None)
+        assert len(sim.journal) == before
+        _nothing(sim, tmp_path)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_a_proxy_that_is_gone(sim: Simulator, tmp_path: Path, name: str) -> None:
+    """A proxy that is not there any more is a `ConnectError` of every operation, and nothing was carried out."""
+    proxy = ForwardProxy()
+    async with session_on(sim, proxy=(await proxy.__aenter__()).url) as wx:
+        operation = await OPERATIONS[name].make(wx, sim, tmp_path)
+        await proxy.__aexit__(None, None, None)
+        before = len(sim.journal)
+        assert await _outcome(operation) == ("ConnectError", None)
+        assert len(sim.journal) == before
+        _nothing(sim, tmp_path)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_next_event_loop(tmp_path: Path, name: str) -> None:
+    """An operation that is prepared in one loop is made in the next one."""
+    operation = OPERATIONS[name]
+    with Simulator() as sim:
+        wx = session_on(sim)
+        made = asyncio.run(_made(operation, wx, sim, tmp_path))
+        outcome, result = asyncio.run(_outcome(made))
+        assert outcome == OK
+        operation.judge(sim, result)
+
+
+async def _made(operation: Operation, wx: WxSession, sim: Simulator, path: Path) -> Callable[[], Awaitable[Any]]:
+    return await operation.make(wx, sim, path)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_a_second_running_loop(session: WxSession, sim: Simulator, tmp_path: Path, name: str) -> None:
+    """An operation in a second loop, while the first one runs, is a `UsageError` before anything is sent."""
+    operation = await OPERATIONS[name].make(session, sim, tmp_path)
+    await session.count_materials()
+    before = len(sim.journal)
+
+    async def outcome() -> None:
+        raise AssertionError(await _outcome(operation))
+
+    (seen,) = await asyncio.to_thread(in_a_thread, outcome)
+    assert seen.args == (("UsageError", None),)
+    assert len(sim.journal) == before
+    _nothing(sim, tmp_path)
+
+
 def test_the_matrix_is_large_enough(figures: list[str]) -> None:
     """Every operation of the face meets at least 20 faults, in 200 cells or more; the count is printed."""
     foreign = sum("foreign-json" in fault for _, fault in CELLS)
     figures.append(
-        f"matrix: {len(CELLS)} cells, {len(OPERATIONS)} operations x {len(FAULTS)} faults, {foreign} with foreign JSON"
+        f"matrix: {len(CELLS)} cells, {len(OPERATIONS)} operations x {len(FAULTS)} faults, {foreign} with foreign JSON;"
+        f" {len(AROUND) * len(OPERATIONS)} more with proxies and event loops"
     )
     assert len(FAULTS) >= 20
     assert len(CELLS) >= 200

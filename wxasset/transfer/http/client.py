@@ -62,6 +62,7 @@ class Transport:
         self.origin: str = str(self._base).rstrip("/")
         self._borrowed = http
         self._guard = LoopGuard("aiohttp.ClientSession, passed as http=,")
+        self._loop = LoopGuard("session")  # one for the API and for links
         self._own = LoopResource("session", self._open_pool, close_pool)
         if http is not None and proxy not in (None, ENVIRONMENT):
             raise UsageError("proxy= belongs to the aiohttp.ClientSession that is passed as http=.")
@@ -93,11 +94,13 @@ class Transport:
         """Return the pool of a borrowed session, or None.
 
         Raises:
-            UsageError: This session, or the borrowed one, is closed, or the borrowed one is used by another loop.
+            UsageError: This session, or the borrowed one, is closed; or another loop uses this session and is running;
+                or the borrowed one was used by another loop.
         """
         if self._closed or (self._borrowed is not None and self._borrowed.closed):
             raise UsageError("The session is closed: use it inside its `async with`.")
         if self._borrowed is None:
+            self._loop.changed()
             return None
         self._guard.require_same()
         if self._lent is None:
