@@ -1,37 +1,27 @@
 """The only loop: acquire a token, send, decode, decide, wait, again."""
 
 import asyncio
-import hashlib
 import logging
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import anyio
 from attrs import define, evolve, field, frozen
 
-from wxasset.calls.base import Call, Download, Upload
-from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
-from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
+from wxasset.calls.base import Call, Download
 from wxasset.engine.operation import Once, Operation
 from wxasset.engine.reconcile import (
-    MORE_PAGES,
-    Finding,
-    Found,
     Lost,
-    Missing,
-    Search,
-    Unseen,
     cannot_resend,
-    still_unknown,
 )
 from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.redaction import without_secrets
-from wxasset.engine.register import Pending, UploadRegister, random_mark, recent, recorded
-from wxasset.engine.replies import file_reply, json_or_file, max_reply, not_a_file
+from wxasset.engine.register import Pending, UploadRegister, random_mark
+from wxasset.engine.replies import json_or_file
 from wxasset.engine.retry import (
     Action,
     AlreadyDone,
@@ -45,33 +35,22 @@ from wxasset.engine.retry import (
 )
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import (
-    DecodeError,
-    HTTPStatusError,
     TokenRejectedError,
     TransferError,
     UploadOutcomeUnknown,
-    UsageError,
     WxAssetError,
 )
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.instrumentation.logging import ENGINE
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Exchange, Token
-from wxasset.transfer.downloads.download import FileReply, MaterialStream, SavedMaterial
-from wxasset.transfer.downloads.partial import Partial
-from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.downloads.download import FileReply, MaterialStream
 from wxasset.transfer.event_loop import is_cancellation
 from wxasset.transfer.http import Request, Timeouts, Transport
-from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Source, sha256_of
-from wxasset.wire.codec import decode
-from wxasset.wire.filenames import marked_name
-from wxasset.wire.json_bodies import excerpt
 from wxasset.wire.limits import Limits
-from wxasset.wire.multipart import sent_name
 from wxasset.wire.url_policy import DownloadPolicy
 
-__all__ = ["Engine"]
+__all__ = ["Loop"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -80,8 +59,8 @@ _FIRST: Final = Attempt()
 
 
 @define(eq=False)
-class Engine:
-    """Makes declared calls.
+class Loop(ABC):
+    """Runs operations.
 
     Attributes:
         transport: The network.
@@ -112,167 +91,6 @@ class Engine:
     exchange: Exchange = field(init=False)
     mark: Callable[[], str] = field(default=random_mark)
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-
-    def __attrs_post_init__(self) -> None:
-        """Fetch tokens by itself."""
-        self.exchange = _Lent(self)
-
-    def with_options(self, **options: Any) -> "Engine":
-        """Return an engine with other options; all else is shared."""
-        other = evolve(self, **options)
-        other.exchange = self.exchange
-        return other
-
-    async def call(self, call: Call[R], *, source: Source | None = None, progress: Progress | None = None) -> R:
-        """Make a call with a JSON reply; an upload brings its source."""
-
-        async def once(request: Request, repeated: bool) -> R:  # noqa: FBT001 - called by `_run` alone
-            async with self.transport.send(request) as reply:
-                body = await reply.read(max_reply(call, self.limits))
-                if self.register.clock.stale:
-                    self.register.clock.tell(reply.date)
-            decoded: R = call.settle(decode(body, call.reply, call.route.path), repeated=repeated)
-            return decoded
-
-        if isinstance(call, Upload) and source is not None and call.listing is not None:
-            return await self._add(call, once, source, progress)
-        return await self._run(Operation(call, source, progress), once)
-
-    async def _add(
-        self,
-        call: Upload[R],
-        once: Callable[[Request, bool], Awaitable[R]],
-        source: Source,
-        progress: Progress | None,
-    ) -> R:
-        """Make an upload listed by the library, and record it in the register."""
-        marked = self.uploads.unique_names or not source.named
-        if marked:
-            source = evolve(source, filename=marked_name(source.filename, self.mark()))
-        upload = Pending(listing=str(call.listing), name=sent_name(source.filename), marked=marked)
-        self.register.begin(upload)
-        try:
-            result = await self._run(Operation(call, source, progress, pending=upload), once)
-        except UploadOutcomeUnknown:
-            self.register.give_up(upload)
-            raise
-        except Exception:
-            self.register.end(upload)
-            raise
-        except BaseException:  # cancelled, wherever it was
-            self.register.give_up(upload)
-            raise
-        self.register.own(str(getattr(result, "media_id", "")), upload.owner)
-        self.register.end(upload)
-        return result
-
-    async def resolve(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
-        """Find out whether an upload of unknown outcome happened."""
-        match await self.look(error, thorough=True):
-            case Found(item):
-                return recovered(item)
-            case Missing():
-                return None
-            case Unseen(error=WxAssetError() as failure):
-                raise failure
-            case finding:
-                raise still_unknown(error, finding)
-
-    async def look(self, error: UploadOutcomeUnknown, *, thorough: bool) -> Finding:
-        """Search for an upload of unknown outcome; only a `thorough` search proves absence."""
-        if error.listing is None:
-            raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
-        name, started = sent_name(error.filename), error.started_at
-        known = self.register.given_up((error.listing, name, started))
-        upload = known or Pending(listing=error.listing, name=name, marked=error.unique_name, started_at=started)
-        search = Search(
-            listing=self._page,
-            hashing=self._sha256,
-            register=self.register,
-            upload=upload,
-            window=partial(recent, known) if known else partial(recorded, started, error.ended_at, error.clock_ahead),
-            sha256=error.sha256,
-            owned=frozenset(error.owned),
-            pages=MORE_PAGES,
-            thorough=thorough,
-        )
-        finding = await search.find(0.0, self.sleep, self.retry.timeout)
-        if isinstance(finding, Found):
-            self.register.end(upload)
-        return finding
-
-    async def _page(self, kind: str, offset: int) -> tuple[MaterialPage, float | None]:
-        """List a page for a search, with WeChat's time."""
-        call, clock = ListMaterials(type=kind, offset=offset), self.register.clock
-
-        async def once(request: Request, _: bool) -> MaterialPage:  # noqa: FBT001 - as above
-            async with self.transport.send(request) as reply:
-                body = await reply.read(max_reply(call, self.limits))
-                clock.tell(reply.date)
-            return decode(body, MaterialPage, call.route.path)
-
-        return await self._run(Operation(call), once), clock.now()
-
-    async def _sha256(self, media_id: str) -> str | None:
-        """Return the hash of a material; None if it has no bytes to compare, or cannot be read."""
-        digest = hashlib.sha256()
-        with suppress(WxAssetError):
-            async with self.open(GetMaterial(media_id=media_id)) as answer:
-                if isinstance(answer, MaterialStream):
-                    async for chunk in answer:
-                        digest.update(chunk)
-                    return digest.hexdigest()
-        return None
-
-    async def download(self, call: Download[R], sink: Sink, progress: Progress | None) -> R | SavedMaterial:
-        """Make a call whose response is JSON or a file; write the file to the sink."""
-
-        async def once(request: Request, _: bool) -> R | SavedMaterial:  # noqa: FBT001 - as above
-            async with self.transport.send(request) as reply:
-                answer = await json_or_file(call, reply, self.limits)
-                return await answer.save(sink, request.progress) if isinstance(answer, FileReply) else answer
-
-        return await self._run(Operation(call, progress=progress, sink=sink), once)
-
-    async def fetch(self, link: FetchLink, sink: Sink, progress: Progress | None) -> SavedMaterial:
-        """Download the file behind a URL given by the server into the sink."""
-
-        async def once(request: Request, _: bool) -> SavedMaterial:  # noqa: FBT001 - as above
-            async with self.transport.follow(link.url, self.downloads, request) as reply:
-                answer = await json_or_file(link, reply, self.limits)
-                if not isinstance(answer, FileReply):
-                    raise not_a_file(reply.path)
-                return await answer.save(sink, request.progress)
-
-        try:
-            return await self._run(Operation(link, progress=progress, sink=sink), once)
-        except HTTPStatusError as error:
-            if error.status in link.expired:
-                error.message += " The link has expired; get the material again for a new one."
-            raise
-
-    async def put(self, file: PutFile, source: Source, progress: Progress | None) -> None:
-        """Post a file to object storage."""
-
-        async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above
-            async with self.transport.post(file.url, self.downloads, request) as reply:
-                start = await reply.next_chunk()
-            if start.strip():
-                page = excerpt(start)
-                raise DecodeError(f"{reply.path} returned an unexpected response body.", reply.path, excerpt=page)
-
-        await self._run(Operation(file, source, progress), once)
-
-    async def go_on(self, file: FetchFile, partial: Partial) -> None:
-        """Download the missing part of a file in object storage."""
-
-        async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above
-            async with self.transport.follow(file.url, self.downloads, request, partial.headers()) as reply:
-                # Cloud files may have any content, so the status decides.
-                answer = file_reply(file, reply, self.limits, done=partial.done)
-                await partial.take(reply, answer, request.progress)
-
-        await self._run(Operation(file, partial=partial), once)
 
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
@@ -393,40 +211,15 @@ class Engine:
     async def _token(self, call: Call[Any], patience: float) -> Token | None:
         return await self.tokens.acquire(self.exchange, patience=patience) if call.route.authorized else None
 
+    @abstractmethod
     async def _find(
         self, lost: Lost, recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
     ) -> Any:
         """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
-        unique, search = upload is not None and upload.marked, self.uploads.reconcile == "search" and cost is not None
-        if upload is not None and search:
-            self.quota.spend(cost or 0)  # at once: others decide by what is left
-        lost = await self._with_facts(lost, upload)
-        if upload is None or self.uploads.reconcile == "raise":
-            raise lost.unknown(unique=unique) from lost.failure
-        if cost is None:
-            raise lost.unknown(Unseen("too much is failing to search the library"), unique=unique) from lost.failure
-        window = partial(recent, upload)
-        finding = await Search(self._page, self._sha256, self.register, upload, window, lost.sha256).find(
-            self.uploads.visibility, self.sleep, patience
-        )
-        recorder.searched(finding)
-        if not isinstance(finding, Unseen) or finding.error is None:
-            self.quota.refill(cost)
-        if isinstance(finding, Found):
-            return lost.call.recover(finding.item)
-        lost = await self._with_facts(lost, upload)
-        raise lost.unknown(finding, unique=unique) from lost.failure
 
+    @abstractmethod
     async def _with_facts(self, lost: Lost, upload: Pending | None) -> Lost:
         """Add the facts for a search in another process; an upload that is not listed has none."""
-        if upload is None or lost.source is None:
-            return lost
-        sha256 = lost.sha256
-        if sha256 is None and not upload.marked and lost.source.replayable:
-            with suppress(Exception):  # changed or gone: then no match is certain
-                sha256 = await sha256_of(lost.source)
-        owned, ahead = self.register.owned_since(upload.begun), self.register.clock.ahead()
-        return evolve(lost, sha256=sha256, owned=owned, ahead=ahead)
 
 
 @frozen(eq=False)
@@ -438,19 +231,3 @@ class _End:
     failure: WxAssetError
     deadline: float
     cost: int
-
-
-@frozen(eq=False)
-class _Lent:
-    """The engine's way to make calls, as it is lent to sources of tokens."""
-
-    _engine: Engine
-
-    @property
-    def hooks(self) -> Hooks:
-        """Hooks of the session."""
-        return self._engine.hooks
-
-    async def __call__(self, call: Call[R], /) -> R:
-        """Make a call."""
-        return await self._engine.call(call)

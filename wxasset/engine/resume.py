@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from attrs import define
 
 from wxasset.calls.object_storage import FetchFile
-from wxasset.engine.loop import Engine
+from wxasset.engine.engine import Engine
 from wxasset.errors import HTTPStatusError, TruncatedDownload
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.partial import Partial, Restart

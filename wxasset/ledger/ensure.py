@@ -12,7 +12,7 @@ from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, recovered
-from wxasset.engine.loop import Engine
+from wxasset.engine.engine import Engine
 from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen, still_unknown
 from wxasset.engine.uploads import polls
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError

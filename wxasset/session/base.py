@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 from wxasset._version import __version__
 from wxasset.batch.pool import Work
 from wxasset.calls.base import Call, Download, Upload
-from wxasset.engine.loop import Engine
+from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy

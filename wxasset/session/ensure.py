@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
-from wxasset.engine.loop import Engine
+from wxasset.engine.engine import Engine
 from wxasset.errors import UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
 from wxasset.session.base import check_ledger

@@ -1,0 +1,135 @@
+"""Look up uploads of unknown outcome in the library."""
+
+import hashlib
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from attrs import define, evolve
+
+from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
+from wxasset.engine.loop import Loop
+from wxasset.engine.operation import Operation
+from wxasset.engine.reconcile import (
+    MORE_PAGES,
+    Finding,
+    Found,
+    Lost,
+    Missing,
+    Search,
+    Unseen,
+    still_unknown,
+)
+from wxasset.engine.recorder import OperationRecorder
+from wxasset.engine.register import Pending, recent, recorded
+from wxasset.engine.replies import max_reply
+from wxasset.errors import (
+    UploadOutcomeUnknown,
+    UsageError,
+    WxAssetError,
+)
+from wxasset.transfer.downloads.download import MaterialStream
+from wxasset.transfer.http import Request
+from wxasset.transfer.uploads.source import sha256_of
+from wxasset.wire.codec import decode
+from wxasset.wire.multipart import sent_name
+
+__all__ = ["Lookup"]
+
+
+@define(eq=False)
+class Lookup(Loop):
+    """Runs operations, and searches for uploads whose response was lost."""
+
+    async def resolve(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
+        """Find out whether an upload of unknown outcome happened."""
+        match await self.look(error, thorough=True):
+            case Found(item):
+                return recovered(item)
+            case Missing():
+                return None
+            case Unseen(error=WxAssetError() as failure):
+                raise failure
+            case finding:
+                raise still_unknown(error, finding)
+
+    async def look(self, error: UploadOutcomeUnknown, *, thorough: bool) -> Finding:
+        """Search for an upload of unknown outcome; only a `thorough` search proves absence."""
+        if error.listing is None:
+            raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
+        name, started = sent_name(error.filename), error.started_at
+        known = self.register.given_up((error.listing, name, started))
+        upload = known or Pending(listing=error.listing, name=name, marked=error.unique_name, started_at=started)
+        search = Search(
+            listing=self._page,
+            hashing=self._sha256,
+            register=self.register,
+            upload=upload,
+            window=partial(recent, known) if known else partial(recorded, started, error.ended_at, error.clock_ahead),
+            sha256=error.sha256,
+            owned=frozenset(error.owned),
+            pages=MORE_PAGES,
+            thorough=thorough,
+        )
+        finding = await search.find(0.0, self.sleep, self.retry.timeout)
+        if isinstance(finding, Found):
+            self.register.end(upload)
+        return finding
+
+    async def _page(self, kind: str, offset: int) -> tuple[MaterialPage, float | None]:
+        """List a page for a search, with WeChat's time."""
+        call, clock = ListMaterials(type=kind, offset=offset), self.register.clock
+
+        async def once(request: Request, _: bool) -> MaterialPage:  # noqa: FBT001 - as above
+            async with self.transport.send(request) as reply:
+                body = await reply.read(max_reply(call, self.limits))
+                clock.tell(reply.date)
+            return decode(body, MaterialPage, call.route.path)
+
+        return await self._run(Operation(call), once), clock.now()
+
+    async def _sha256(self, media_id: str) -> str | None:
+        """Return the hash of a material; None if it has no bytes to compare, or cannot be read."""
+        digest = hashlib.sha256()
+        with suppress(WxAssetError):
+            async with self.open(GetMaterial(media_id=media_id)) as answer:
+                if isinstance(answer, MaterialStream):
+                    async for chunk in answer:
+                        digest.update(chunk)
+                    return digest.hexdigest()
+        return None
+
+    async def _find(
+        self, lost: Lost, recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
+    ) -> Any:
+        """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
+        unique, search = upload is not None and upload.marked, self.uploads.reconcile == "search" and cost is not None
+        if upload is not None and search:
+            self.quota.spend(cost or 0)  # at once: others decide by what is left
+        lost = await self._with_facts(lost, upload)
+        if upload is None or self.uploads.reconcile == "raise":
+            raise lost.unknown(unique=unique) from lost.failure
+        if cost is None:
+            raise lost.unknown(Unseen("too much is failing to search the library"), unique=unique) from lost.failure
+        window = partial(recent, upload)
+        finding = await Search(self._page, self._sha256, self.register, upload, window, lost.sha256).find(
+            self.uploads.visibility, self.sleep, patience
+        )
+        recorder.searched(finding)
+        if not isinstance(finding, Unseen) or finding.error is None:
+            self.quota.refill(cost)
+        if isinstance(finding, Found):
+            return lost.call.recover(finding.item)
+        lost = await self._with_facts(lost, upload)
+        raise lost.unknown(finding, unique=unique) from lost.failure
+
+    async def _with_facts(self, lost: Lost, upload: Pending | None) -> Lost:
+        """Add the facts for a search in another process; an upload that is not listed has none."""
+        if upload is None or lost.source is None:
+            return lost
+        sha256 = lost.sha256
+        if sha256 is None and not upload.marked and lost.source.replayable:
+            with suppress(Exception):  # changed or gone: then no match is certain
+                sha256 = await sha256_of(lost.source)
+        owned, ahead = self.register.owned_since(upload.begun), self.register.clock.ahead()
+        return evolve(lost, sha256=sha256, owned=owned, ahead=ahead)
