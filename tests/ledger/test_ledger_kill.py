@@ -16,8 +16,8 @@ from pictures import make_pictures, picture
 from wxasset import Ledger, LedgerCounts
 from wxasset.simulator import Simulator
 
-IMAGES: Final = int(os.environ.get("WXASSET_IMAGES", "200"))
-KILLS: Final = int(os.environ.get("WXASSET_KILLS", "8"))
+IMAGES: Final = int(os.environ.get("WXASSET_IMAGES", "120"))
+KILLS: Final = int(os.environ.get("WXASSET_KILLS", "4"))
 WORKER: Final = Path(__file__).parents[1] / "support" / "ledger_worker.py"
 BOUND: Final = 120.0  # seconds for one run of the worker, which takes a few
 SERVICE: Final = {

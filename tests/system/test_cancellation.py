@@ -395,11 +395,11 @@ def _batch_delete_file(room: Room) -> Work:
 
 @operation()
 def _batch_delete_file_of_an_async_iterable(room: Room) -> Work:
-    fileids = [room.sim.add_cloud_file(ENV, f"{number}.bin", b"x") for number in range(120)]
+    fileids = [room.sim.add_cloud_file(ENV, f"{number}.bin", b"x") for number in range(60)]
 
     async def ids() -> AsyncIterator[str]:
         for number, fileid in enumerate(fileids):
-            if number % 40 == 0:
+            if number % 20 == 0:
                 await asyncio.sleep(0)
             yield fileid
 

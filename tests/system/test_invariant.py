@@ -35,7 +35,7 @@ from wxasset import (
 from wxasset.errors import APIError, SourceError, TransferError, UsageError
 from wxasset.simulator import Simulator
 
-EXAMPLES = int(os.environ.get("WXASSET_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("WXASSET_EXAMPLES", "80"))
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
 
 FAULTS = (

@@ -32,7 +32,12 @@ async def work(sim: Simulator, number: int) -> dict[str, Any]:
     """Run a worker to its end."""
     arguments = (sim.url, sim.appid, sim.secret, str(number * UPLOADS), str(UPLOADS))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(WORKER), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        str(WORKER),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(WORKER.parent)},
     )
     async with asyncio.timeout(BOUND):
         said, complained = await process.communicate()

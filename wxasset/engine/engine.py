@@ -1,7 +1,7 @@
 """Make declared calls: JSON, uploads, downloads and links."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, evolve, frozen
 
@@ -28,6 +28,9 @@ from wxasset.wire.filenames import marked_name
 from wxasset.wire.json_bodies import excerpt
 from wxasset.wire.multipart import sent_name
 
+if TYPE_CHECKING:
+    from wxasset.tokens.token import Exchange
+
 __all__ = ["Engine"]
 
 R = TypeVar("R")
@@ -39,7 +42,7 @@ class Engine(Lookup):
 
     def __attrs_post_init__(self) -> None:
         """Fetch tokens by itself."""
-        self.exchange = _Lent(self)
+        self.exchange: Exchange = _Lent(self)
 
     def with_options(self, **options: Any) -> "Engine":
         """Return an engine with other options; all else is shared."""

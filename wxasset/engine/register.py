@@ -116,7 +116,7 @@ class UploadRegister:
 
     def __init__(self) -> None:
         """Begin without any."""
-        self.clock = ServerClock()
+        self.clock: ServerClock = ServerClock()
         self._pending: dict[Pending, None] = {}
         self._owned: OrderedDict[str, tuple[Owner | None, float]] = OrderedDict()
 

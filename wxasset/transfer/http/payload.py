@@ -149,8 +149,8 @@ class RequestObserver:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self.waiting = True
-        self.on_kept_connection = False
+        self.waiting: bool = True
+        self.on_kept_connection: bool = False
         self.proxy: URL | None = None
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
@@ -236,8 +236,8 @@ class LinkObserver(RequestObserver):
         near: URL | None = None,
     ) -> None:
         super().__init__(request)
-        self.url = url
-        self.headers = headers or {}
+        self.url: URL = url
+        self.headers: Mapping[str, str] = headers or {}
         self._policy = policy
         self._near = near
 

@@ -60,7 +60,7 @@ async def close_pool(pool: Pool) -> None:
 class _Slots(asyncio.Semaphore):
     """Slots of a pool, and the number of those that were given back."""
 
-    returned = 0
+    returned: int = 0
 
     def release(self) -> None:
         """Give a slot back."""

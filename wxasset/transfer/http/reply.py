@@ -230,8 +230,9 @@ async def raise_for_status(reply: Reply, status: int, *, early: bool = False) ->
     """
     start = b""
     with suppress(WxAssetError):  # the status is sufficient
-        # The body of a redirect says nothing; where its length is missing, its end would be waited for.
-        while status not in REDIRECTS and len(start) < _PEEK and (chunk := await reply.next_chunk()):
+        # Where a redirect has no length, the end of a body that it does not have would be waited for.
+        empty = status in REDIRECTS and reply.integrity is None
+        while not empty and len(start) < _PEEK and (chunk := await reply.next_chunk()):
             start += chunk
     refusal = storage_error(start.decode("utf-8", "replace"), status, reply.path, reply.retry_after)
     if refusal is not None:
