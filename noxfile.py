@@ -15,6 +15,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 CO_WECHAT_API = "co-wechat-api@3.11.0"  # from npm, so that no dependency group can name it
 WORKERS = ("-n=auto", "--maxprocesses=4", "--dist=loadfile")  # on two cores 6 minutes instead of 13
+UVLOOP = [f"tests/{name}" for name in ("batch", "engine", "ledger", "session", "system", "tokens", "transfer")]
 EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
 
 
@@ -87,6 +88,13 @@ def interpreters(session: nox.Session) -> None:
     """Run the tests on each interpreter that is found."""
     install(session)
     session.run("pytest", *WORKERS, *session.posargs)
+
+
+@nox.session
+def uvloop(session: nox.Session) -> None:
+    """Run the asynchronous tests of transfers, sessions, tokens and batches on uvloop."""
+    install(session)
+    session.run("pytest", *WORKERS, *(session.posargs or UVLOOP), env={"WXASSET_UVLOOP": "1"})
 
 
 @nox.session

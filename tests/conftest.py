@@ -1,5 +1,6 @@
 """What the tests share: an event loop that notices blocking calls, a simulator, a session, and real media."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,9 @@ def points(figures: list[str]) -> Iterator[Points]:
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """Run on asyncio, which aiohttp needs."""
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Run on asyncio, which aiohttp needs; on uvloop's loop if WXASSET_UVLOOP is set."""
+    return "asyncio", {"use_uvloop": bool(os.environ.get("WXASSET_UVLOOP"))}
 
 
 @pytest.fixture(autouse=True)
