@@ -5,7 +5,6 @@ serve successive loops and forked children with new ones, and refuse a second lo
 """
 
 import asyncio
-import ctypes
 import os
 import threading
 import weakref
@@ -177,6 +176,8 @@ def _keep_forever(*inherited: object) -> None:
     To close them, also in a destructor at exit, would unregister the parent's sockets: both processes share one epoll
     object, and the parent would wait for ever.
     """
+    import ctypes  # noqa: PLC0415 - needed in forked children alone
+
     for one in inherited:
         if one is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
