@@ -8,6 +8,7 @@ destructors run.
 import asyncio
 import os
 import sys
+import warnings
 
 from wxasset import WxSession
 
@@ -23,6 +24,8 @@ def new_loop(kind: str) -> asyncio.AbstractEventLoop:
 
 def main(url: str, kind: str) -> None:
     """Call, fork, call in both processes."""
+    # uvloop has threads of its own; Python 3.12 and later warn of any.
+    warnings.filterwarnings("ignore", "This process", DeprecationWarning)
     wx = WxSession("wx0123456789abcdef", "s3cret", base_url=url)
     loop = new_loop(kind)
     loop.run_until_complete(wx.count_materials())

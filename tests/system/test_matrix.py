@@ -376,6 +376,7 @@ async def test_a_proxy_that_refuses(sim: Simulator, tmp_path: Path, name: str) -
         operation = await OPERATIONS[name].make(wx, sim, tmp_path)
         await proxy.drop()
         proxy.refuse, before = [407] * 99, len(sim.journal)
+        assert await _outcome(wx.count_materials) == ("ConnectError", None), "no kept connection is left after it"
         assert await _outcome(operation) == ("ConnectError", None)
         assert len(sim.journal) == before
         _nothing(sim, tmp_path)
@@ -389,6 +390,7 @@ async def test_a_proxy_that_is_gone(sim: Simulator, tmp_path: Path, name: str) -
         operation = await OPERATIONS[name].make(wx, sim, tmp_path)
         await proxy.__aexit__(None, None, None)
         before = len(sim.journal)
+        assert await _outcome(wx.count_materials) == ("ConnectError", None), "no kept connection is left after it"
         assert await _outcome(operation) == ("ConnectError", None)
         assert len(sim.journal) == before
         _nothing(sim, tmp_path)
