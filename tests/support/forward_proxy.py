@@ -73,7 +73,9 @@ class ForwardProxy:
             await asyncio.Event().wait()
         if status != 200:
             writer.write(f"HTTP/1.1 {status} Refused\r\nContent-Length: 5\r\n\r\nno...".encode())
-            await writer.drain()
+            writer.write_eof()
+            while await reader.read(65536):  # unread, the rest of a body would reset the connection
+                pass
             return
         method, target, _ = line.split(" ")
         if method == "CONNECT":
