@@ -34,6 +34,7 @@ from wxasset.engine.pager import Pager
 from wxasset.engine.register import Pending, UploadRegister
 from wxasset.engine.uploads import polls
 from wxasset.errors import APIError, UsageError
+from wxasset.simulator import Simulator
 
 
 @pytest.fixture
@@ -430,3 +431,15 @@ def test_a_pager_steps_back_where_the_list_became_shorter() -> None:
     while not pager.ended:
         seen += [item.media_id for item in pager.take(page(pager.offset))]
     assert seen == [f"m{number}" for number in range(50)]
+
+
+async def test_a_material_that_is_listed_late_is_not_absent(sim: Simulator) -> None:
+    """`resolve` asked at once waits for `visibility` seconds before it concludes that the library does not have it."""
+    policy = UploadPolicy(visibility=0.5, reconcile="raise")
+    async with WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, uploads=policy) as wx:
+        sim.fail("add_material", "hide-200ms,reset-after-commit")
+        with pytest.raises(UploadOutcomeUnknown) as caught:
+            await wx.add_material("image", PHOTO)
+        found = await caught.value.resolve(wx)
+    assert found is not None
+    assert list(sim.materials) == [found.media_id]

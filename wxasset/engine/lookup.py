@@ -1,6 +1,7 @@
 """Look up uploads of unknown outcome in the library."""
 
 import hashlib
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -71,7 +72,9 @@ class Lookup(Loop):
             pages=MORE_PAGES,
             thorough=thorough,
         )
-        finding = await search.find(0.0, self.sleep, self.retry.timeout)
+        # Asked at once, a list may not show it yet: absence takes as long as while the call waits.
+        unseen = max(0.0, self.uploads.visibility - max(0.0, time.time() - error.ended_at)) if thorough else 0.0
+        finding = await search.find(unseen, self.sleep, self.retry.timeout)
         if isinstance(finding, Found):
             self.register.end(upload)
         return finding
