@@ -16,6 +16,6 @@ class WxSession(Bulk, TemporaryFiles, CloudFiles):
         async with WxSession(appid, secret) as wx:
             added = await wx.add_material("image", "poster.png")
 
-    It opens by itself on first use; end it with ``async with`` or `aclose`. It belongs to one event loop and may be
-    used by any number of its tasks at once.
+    It opens by itself on first use; end it with ``async with`` or `aclose`. It serves one event loop after the
+    other, and any number of its tasks at once.
     """
