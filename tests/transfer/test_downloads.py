@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -44,6 +45,18 @@ async def cut(_: RawRequest, connection: Connection) -> None:
     """Send half of a file, and break off."""
     await connection.send(CUT)
     connection.writer.close()
+
+
+def cut_after(written: Callable[[], object]) -> Handler:
+    """Send half of a file, and break off once some of it was written: bytes that nobody read may be lost with it."""
+
+    async def handler(_: RawRequest, connection: Connection) -> None:
+        await connection.send(CUT)
+        while not written():  # noqa: ASYNC110 - what a thread writes sets no event
+            await asyncio.sleep(0.001)
+        connection.writer.close()
+
+    return handler
 
 
 class Writer:
@@ -261,13 +274,13 @@ async def test_a_cut_download_overwrites_nothing(
 
 async def test_a_file_that_cannot_be_restored_is_not_written_twice(raw: WxSession, server: RawServer) -> None:
     """Where the bytes of a broken attempt cannot be removed, no other attempt writes after them."""
-    server.script = [cut, FILE]
 
     class Untruncated(io.BytesIO):
         def truncate(self, _: int | None = None, /) -> int:
             raise io.UnsupportedOperation("truncate")
 
     sink = Untruncated()
+    server.script = [cut_after(sink.getvalue), FILE]
     with pytest.raises(TruncatedDownload):
         await raw.get_material("M", to=sink)
     assert PHOTO.startswith(sink.getvalue())
@@ -577,8 +590,8 @@ async def test_a_download_that_is_always_cut_leaves_nothing(raw: WxSession, serv
 
 async def test_a_writer_that_has_bytes_is_not_given_others(raw: WxSession, server: RawServer) -> None:
     """What a writer was given cannot be taken back: a cut download is not fetched again into it."""
-    server.script = [cut, FILE]
     writer = Writer()
+    server.script = [cut_after(lambda: writer.data), FILE]
     with pytest.raises(TruncatedDownload):
         await raw.get_material("M", to=writer)
     assert len(server.requests) == 1
