@@ -812,6 +812,7 @@ async def test_a_reply_is_read_whatever_its_headers_are(
         PHOTO,
         bytes(range(255, -1, -1)),
     ],
+    ids=range(7),  # some are random: processes that share the tests have to agree on their names
 )
 async def test_bytes_of_a_known_format_or_no_text_are_a_file(raw: WxSession, server: RawServer, body: bytes) -> None:
     """Formats that wxasset does not know are saved like those that it does."""
