@@ -78,7 +78,7 @@ def copied() -> Iterator[Path]:
     """Copy what the tests need, so that no change is made to the checkout itself."""
     root = Path(__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory() as scratch:
-        for name in ("wxasset", "tests"):
+        for name in ("wxasset", "tests", ".github"):
             shutil.copytree(root / name, Path(scratch) / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(root / name, scratch)
