@@ -13,10 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from test_uploads import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 
 from policies import PATIENT
 from raw_server import RawServer, reply
+from upload_sources import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 from wxasset import SavedMaterial, WxSession
 from wxasset.transfer.buffers import BufferBudget
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 from attrs import define, field
-from test_hostile import UNSAFE, Sockets, sockets
-from test_secrets import everything_shown
 
+from canaries import everything_shown
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
+from unsafe_links import UNSAFE, Sockets
 from wxasset import Integrity, Limits, RetryPolicy, Timeouts, WxSession
 from wxasset.errors import (
     DecodeError,
@@ -29,8 +29,6 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.simulator import Simulator, SimulatorOptions
-
-__all__ = ["sockets"]
 
 FILE: Final = os.urandom(1_000_000)
 FILEID: Final = "cloud://env.bucket/a/b.bin"

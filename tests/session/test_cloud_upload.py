@@ -10,12 +10,12 @@ from typing import Any, Final
 import pytest
 from attrs import define, field
 from fastapi import UploadFile
-from test_hostile import UNSAFE, Sockets, sockets
-from test_secrets import everything_shown
-from test_uploads import SOURCES, chunks_of, parts
 
+from canaries import everything_shown
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
+from unsafe_links import UNSAFE, Sockets
+from upload_sources import SOURCES, chunks_of, parts
 from wxasset import Limits, RetryPolicy, WxSession
 from wxasset.errors import (
     APIError,
@@ -30,8 +30,6 @@ from wxasset.errors import (
 )
 from wxasset.errors.hints import STORAGE_HINTS
 from wxasset.simulator import Simulator
-
-__all__ = ["sockets"]
 
 KEY: Final = "这/is/a path.bin"
 FORM: Final = f"/cos.ap-shanghai.myqcloud.com/7465-env-1258717764/{KEY}"
