@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import pickletools
 import traceback
 from typing import Any, Final
 
@@ -202,6 +203,22 @@ def test_errors_pickle(error: WxAssetError, protocol: int) -> None:
     assert type(again) is type(error)
     assert values(again) == values(error)
     assert str(again) == str(error)
+
+
+@EACH
+def test_pickles_name_the_public_module(error: WxAssetError) -> None:
+    """A pickle names `wxasset.errors`, so that moving a class inside the package breaks none."""
+    named = {str(arg) for op, arg, _ in pickletools.genops(pickle.dumps(error, 0)) if op.name == "GLOBAL"}
+    ours = {one for one in named if one.startswith("wxasset.errors")}
+    assert {f"wxasset.errors {type(error).__name__}", "wxasset.errors _rebuild"} <= ours
+    assert all(one.startswith("wxasset.errors ") for one in ours)
+
+
+@pytest.mark.parametrize("name", sorted(errors.__all__))
+def test_every_public_name_says_the_public_module(name: str) -> None:
+    """Tracebacks and traces show `wxasset.errors` and the name, wherever the class is."""
+    public = getattr(errors, name)
+    assert (public.__module__, public.__qualname__) == ("wxasset.errors", name)
 
 
 @EACH
