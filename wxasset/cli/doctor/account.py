@@ -5,6 +5,7 @@ from typing import Final
 
 from attrs import frozen
 
+from wxasset.cli.doctor.credentials import KEYS
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.cli.runtime.usage import Usage
@@ -18,10 +19,10 @@ _NO_API_RIGHT: Final = 48001
 _NEAR: Final = 0.9  # share of a limit to warn at
 _LIBRARY_ACCOUNTS: Final = Hint(
     "Adding, counting, listing and deleting materials requires an official account (公众号, 服务号); a mini program has"
-    " temporary media and cloud files. Check 公众平台 → 设置与开发 → 接口权限: the account must be verified (微信认证)"
-    " and have each interface.",
+    " temporary media and cloud files. Check 微信开发者平台 → 接口管理 → 接口权限与额度; a sandbox account (测试号) for"
+    " tests is linked on 微信开发者平台.",
     "永久素材的新增、总数、列表和删除只对公众号、服务号开放，小程序请用临时素材或云文件。"
-    "请在「公众平台 → 设置与开发 → 接口权限」核对账号是否已认证，以及各接口是否已获得。",
+    "请在「微信开发者平台 → 接口管理 → 接口权限与额度」核对；测试可用测试号（入口在微信开发者平台）。",
 )
 
 
@@ -55,39 +56,56 @@ def _evidence(error: WxAssetError) -> dict[str, object]:
     return {"error": type(error).__name__, "path": getattr(error, "path", "")}
 
 
-def judge_address(error: WxAssetError | None) -> Finding:
-    """Judge the account's address list by the result of the token fetch."""
-    if isinstance(error, IPNotAllowedError):
-        return _not_allowed(error)
-    if isinstance(error, APIError):
-        why = Hint(
-            f"WeChat refused for another reason first ({error.errcode}).",
-            f"微信先因其他原因拒绝（{error.errcode}），无法判断。",
-        )
-        return skipped("address", why)
-    if error is not None:
-        return skipped("address", Hint("WeChat could not be reached.", "未能连接微信，无法判断。"))
-    return ok("address", Hint("WeChat accepts calls from this address.", "微信接受来自本机 IP 的调用。"))
+def judge_address(errors: Sequence[WxAssetError | None], proxy: str | None) -> Finding:
+    """Judge the account's address list, and tell the address seen by WeChat.
+
+    Args:
+        errors: The results of the calls made.
+        proxy: Host and port of the proxy used, or None.
+    """
+    refused = next((one for one in errors if isinstance(one, IPNotAllowedError)), None)
+    if refused is not None:
+        return _not_allowed(refused, proxy)
+    whose = Hint("the outgoing address of this network", "本机网络的出口 IP")
+    if proxy:
+        whose = Hint(f"the outgoing address of the proxy {proxy}", f"代理 {proxy} 的出口 IP")
+    untold = Hint(
+        f"It is {whose.english}; WeChat names it only in a refusal, so it is not known here.",
+        f"该 IP 为{whose.chinese}；微信仅在拒绝时告知 IP，因此无法得知具体值。",
+    )
+    if None in errors:
+        accepted = Hint("WeChat accepts calls from this address.", "微信接受来自该 IP 的调用。")
+        message = Hint(f"{accepted.english} {untold.english}", f"{accepted.chinese}{untold.chinese}")
+        return ok("address", message, ip=None, proxy=proxy)
+    code = next((one.errcode for one in errors if isinstance(one, APIError)), None)
+    why = Hint("WeChat could not be reached.", "未能连接微信，无法判断。")
+    if code is not None:
+        why = Hint(f"WeChat refused for another reason first ({code}).", f"微信先因其他原因拒绝（{code}），无法判断。")
+    return skipped("address", Hint(f"{why.english} {untold.english}", f"{why.chinese}{untold.chinese}"))
 
 
-def _not_allowed(error: IPNotAllowedError) -> Finding:
-    evidence = {"ip": error.ip, **_evidence(error)}
-    seen = Hint(error.ip or "this machine", error.ip or "本机")
+def _not_allowed(error: IPNotAllowedError, proxy: str | None) -> Finding:
+    evidence = {"ip": error.ip, "proxy": proxy, **_evidence(error)}
+    through = Hint(f" through the proxy {proxy}", f"（经代理 {proxy}）") if proxy else Hint("", "")
+    seen = Hint(error.ip or "an address that it does not name", error.ip or "（未告知）")
     if error.errcode != _NOT_LISTED:  # an administrator's decision, or another list
-        message = Hint(error.message, f"来自{seen.chinese}的调用被拒绝：{error.message}")
+        message = Hint(
+            f"{error.message} WeChat sees {seen.english}{through.english}.",
+            f"调用被拒绝：{error.message} 微信看到的 IP：{seen.chinese}{through.chinese}。",
+        )
         return failed("address", message, hint_for(error), **evidence)
-    address = Hint(error.ip or "the address in the message", error.ip or "错误信息中的 IP")
+    address = Hint(error.ip or "the outgoing address", error.ip or "出口 IP")
     return failed(
         "address",
         Hint(
-            f"WeChat sees {seen.english}, an address missing from the account's address list (40164).",
-            f"微信看到的 IP 是{seen.chinese}，不在该账号的 IP 白名单中（40164）。",
+            f"WeChat sees {seen.english}{through.english}, missing from the account's address list (40164).",
+            f"微信看到的 IP 是{seen.chinese}{through.chinese}，不在该账号的 IP 白名单中（40164）。",
         ),
         Hint(
-            f"Add {address.english} at 公众平台 → 设置与开发 → 基本配置 → IP白名单 (mini programs: 开发管理 → 开发设置)"
-            "; it takes up to 30 seconds. If the address changes, route all calls through a fixed one (NAT, a proxy).",
-            f"请在「公众平台 → 设置与开发 → 基本配置 → IP白名单」（小程序：「开发管理 → 开发设置」）中添加 "
-            f"{address.chinese}，最多 30 秒生效。出口 IP 会变化时，请经固定 IP 的 NAT 或代理出站。",
+            f"Add {address.english} at {KEYS} → IP白名单; it takes CIDR entries such as 203.0.113.0/24, and up to 30"
+            " seconds. If the address changes, route all calls through a fixed one (NAT, a proxy).",
+            f"请在「{KEYS} → IP白名单」中添加 {address.chinese}（支持 203.0.113.0/24 等 CIDR 网段），最多 30 秒生效。"
+            "出口 IP 会变化时，请经固定 IP 的 NAT 或代理出站。",
         ),
         **evidence,
     )
