@@ -422,8 +422,8 @@ NOW: Final = datetime.now(UTC)
     [
         (False, "127.0.0.1", {}, "issued by 'Inspecting Proxy Inc', is not trusted here"),
         (True, "example.com", {}, "The certificate is for example.com, not for 127.0.0.1"),
-        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired: valid"),
-        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet: valid"),
+        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "is not valid now: "),
+        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid now: "),
     ],
     ids=["intercepted", "other host", "expired", "too early"],
 )

@@ -26,7 +26,7 @@ from wxasset.cli.doctor.network import judge_clock, judge_connection
 from wxasset.cli.doctor.route import Route
 from wxasset.cli.doctor.shared_token import SharedTrial, judge_shared
 from wxasset.cli.doctor.token_file import inspect_token_file
-from wxasset.cli.doctor.token_redis import judge_error, judge_redis, password_of, place_of
+from wxasset.cli.doctor.token_redis import inspect_redis, judge_error, judge_redis, password_of
 from wxasset.cli.doctor.versions import inspect_versions, outdated
 from wxasset.cli.runtime.output import json_line
 from wxasset.cli.runtime.usage import Usage
@@ -342,18 +342,26 @@ async def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize(
-    ("url", "place", "password"),
+    ("url", "password"),
     [
-        ("redis://:pw@h:1/0", "h:1", "pw"),
-        ("rediss://user:pw@h", "h:6379", "pw"),
-        ("unix:///run/redis.sock?db=1", "/run/redis.sock", ""),
-        ("redis://h:port", "?", ""),
-        ("redis://[h", "?", ""),
+        ("redis://:pw@h:1/0", "pw"),
+        ("rediss://user:pw@h", "pw"),
+        ("unix:///run/redis.sock?db=1", ""),
+        ("redis://[h", ""),
     ],
 )
-def test_where_redis_is(url: str, place: str, password: str) -> None:
-    """An address is shown without its password, and an invalid one is not shown."""
-    assert (place_of(url), password_of(url)) == (place, password)
+def test_the_password_of_redis(url: str, password: str) -> None:
+    """The password of an address is known, to be redacted elsewhere."""
+    assert password_of(url) == password
+
+
+@pytest.mark.parametrize("url", ["redis://h:port", "redis://[h"])
+async def test_an_address_of_redis_that_is_none(url: str) -> None:
+    """An invalid address fails, and is not shown."""
+    found = await inspect_redis(url)
+    assert found.status is Status.FAILED
+    assert "the address is invalid" in found.message.english
+    assert url not in str(found)
 
 
 def test_every_check_has_a_name_in_both_languages() -> None:

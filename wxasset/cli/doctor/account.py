@@ -26,7 +26,7 @@ _LIBRARY_ACCOUNTS: Final = Hint(
 )
 
 
-def judge_token(error: WxAssetError | None, expires_in: int | None) -> Finding:
+def judge_token(error: WxAssetError | None, expires_in: float | None) -> Finding:
     """Judge the fetch of a token.
 
     Args:
@@ -40,11 +40,7 @@ def judge_token(error: WxAssetError | None, expires_in: int | None) -> Finding:
         )
         return ok("token", message, expires_in=expires_in)
     if isinstance(error, IPNotAllowedError):
-        why = Hint(
-            "WeChat checks the credentials only after this address is allowed.",
-            "须先把本机 IP 加入白名单，微信才会校验凭据。",
-        )
-        return skipped("token", why)
+        return skipped("token", Hint("WeChat refuses the address: see the next check.", "微信拒绝该 IP，见下一项。"))
     message = Hint(f"No token was issued: {error.message}", f"获取 token 失败：{error.message}")
     return failed("token", message, hint_for(error), **_evidence(error))
 
@@ -70,18 +66,20 @@ def judge_address(errors: Sequence[WxAssetError | None], proxy: str | None) -> F
     if proxy:
         whose = Hint(f"the outgoing address of the proxy {proxy}", f"代理 {proxy} 的出口 IP")
     untold = Hint(
-        f"It is {whose.english}; WeChat names it only in a refusal, so it is not known here.",
-        f"该 IP 为{whose.chinese}；微信仅在拒绝时告知 IP，因此无法得知具体值。",
+        f"It is {whose.english}; WeChat names it only in a refusal.",
+        f"该 IP 为{whose.chinese}；微信仅在拒绝时告知具体 IP。",
     )
     if None in errors:
-        accepted = Hint("WeChat accepts calls from this address.", "微信接受来自该 IP 的调用。")
-        message = Hint(f"{accepted.english} {untold.english}", f"{accepted.chinese}{untold.chinese}")
-        return ok("address", message, ip=None, proxy=proxy)
+        return ok("address", _joined("WeChat accepts calls from this address.", "微信接受来自该 IP 的调用。", untold))
     code = next((one.errcode for one in errors if isinstance(one, APIError)), None)
-    why = Hint("WeChat could not be reached.", "未能连接微信，无法判断。")
-    if code is not None:
-        why = Hint(f"WeChat refused for another reason first ({code}).", f"微信先因其他原因拒绝（{code}），无法判断。")
-    return skipped("address", Hint(f"{why.english} {untold.english}", f"{why.chinese}{untold.chinese}"))
+    if code is None:
+        return skipped("address", _joined("WeChat could not be reached.", "未能连接微信，无法判断。", untold))
+    why, why_zh = f"WeChat refused for another reason first ({code}).", f"微信先因其他原因拒绝（{code}），无法判断。"
+    return skipped("address", _joined(why, why_zh, untold))
+
+
+def _joined(english: str, chinese: str, hint: Hint) -> Hint:
+    return Hint(f"{english} {hint.english}", f"{chinese}{hint.chinese}")
 
 
 def _not_allowed(error: IPNotAllowedError, proxy: str | None) -> Finding:
@@ -198,12 +196,10 @@ def judge_library(usages: Sequence[Usage] | None) -> Finding:
         "请清理不再使用的素材：先 `wxasset ls`，再 `wxasset rm`；图文内图片（upload_image）和临时素材不占额度。",
     )
     spent, near, evidence = _usage(usages)
-    if spent:
-        message = Hint(f"The library is full: {shown}.", f"素材库已满：{shown_zh}。")
-        return failed("library", message, remedy, **evidence)
-    if near:
-        message = Hint(f"The library is nearly full: {shown}.", f"素材库接近上限：{shown_zh}。")
-        return warning("library", message, remedy, **evidence)
+    if spent or near:
+        state = Hint("full", "已满") if spent else Hint("nearly full", "接近上限")
+        message = Hint(f"The library is {state.english}: {shown}.", f"素材库{state.chinese}：{shown_zh}。")
+        return (failed if spent else warning)("library", message, remedy, **evidence)
     return ok("library", Hint(f"{shown}.", f"{shown_zh}。"), **evidence)
 
 
@@ -212,17 +208,15 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
     if not usages:
         return skipped("quota", Hint("WeChat returned no quotas.", "未能查询到额度。"))
     remedy = Hint(
-        "Counts are reset at midnight in Beijing; clear_quota resets them at once, 10 times a month. `wxasset quota`"
-        " shows all.",
-        "北京时间零点重新计数；也可调用 clear_quota 立即清零（每月 10 次）。`wxasset quota` 可查看全部。",
+        "Counts are reset at midnight in Beijing, or by clear_quota (10 times a month); `wxasset quota` shows all.",
+        "北京时间零点重新计数；也可调用 clear_quota 清零（每月 10 次）。`wxasset quota` 可查看全部。",
     )
     spent, near, evidence = _usage([usage for usage in usages if usage.limit])
-    if spent:
-        message = Hint(f"No calls are left today for {spent}.", f"今日额度已用完：{spent}。")
-        return failed("quota", message, remedy, **evidence)
-    if near:
-        message = Hint(f"Few calls are left today for {near}.", f"今日额度即将用完：{near}。")
-        return warning("quota", message, remedy, **evidence)
+    if spent or near:
+        state = Hint("No", "已用完") if spent else Hint("Few", "即将用完")
+        names = spent or near
+        message = Hint(f"{state.english} calls are left today for {names}.", f"今日额度{state.chinese}：{names}。")
+        return (failed if spent else warning)("quota", message, remedy, **evidence)
     message = Hint(
         f"All {len(usages)} APIs have calls left; {len(evidence)} of them have a daily limit.",
         f"{len(usages)} 个接口今日均有余量，其中 {len(evidence)} 个有每日上限。",

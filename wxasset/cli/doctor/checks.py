@@ -130,9 +130,9 @@ async def _check_account(context: Context, route: Route | None) -> AsyncIterator
         for check in ("permissions", "library", "quota"):
             yield skipped(check, _NO_TOKEN)
         return
-    context.secrets.append(issued.access_token)
+    context.secrets.append(issued.value)
     yield judge_token(None, issued.expires_in)
-    async with open_query_session(one, issued.access_token) as wx:
+    async with open_query_session(one, issued.value) as wx:
         trials, count = await query_account(wx, context.env)
         yield judge_address([None, *(trial.error for trial in trials)], route.proxy)  # the token was issued
         yield judge_permissions(trials)
@@ -149,7 +149,7 @@ async def _check_store(context: Context, *, responds: bool) -> AsyncIterator[Fin
         return
     if place.startswith(_REDIS):
         yield skipped("store", _IN_REDIS)
-        yield (finding := await to_thread.run_sync(inspect_redis, place))
+        yield (finding := await inspect_redis(place))
     else:
         yield (finding := await inspect_token_file(place))
         yield skipped("redis", _IN_FILE)

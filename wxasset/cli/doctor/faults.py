@@ -13,7 +13,7 @@ from wxasset.transfer.http.errors import reason
 __all__ = ["explain"]
 
 # OpenSSL's verification codes (x509_vfy.h).
-_CODES: Final[Mapping[int | None, str]] = {9: "too early", 10: "expired", 62: "other host", 64: "other host"}
+_CODES: Final[Mapping[int | None, str]] = {9: "untimely", 10: "untimely", 62: "other host", 64: "other host"}
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 _KINDS: Final = (
     (UsageError, "no HTTP proxy"),
@@ -24,11 +24,6 @@ _KINDS: Final = (
     (aiohttp.ClientResponseError, "foreign"),
 )
 
-_CLOCK: Final = Hint(
-    "If the local time is incorrect, synchronize it (`timedatectl set-ntp true`). Otherwise the certificate of a"
-    " TLS-inspecting proxy or of the host must be renewed.",
-    "若本机时间不对，请同步时钟（`timedatectl set-ntp true`）；若正确，则是中间代理或对端主机的证书问题。",
-)
 _TEXTS: Final[Mapping[str, tuple[Hint, Hint]]] = {
     "slow": (
         Hint("{host} took {took} ms to respond to a small request.", "{host} 响应一次小请求用了 {took} 毫秒。"),
@@ -122,19 +117,16 @@ _TEXTS: Final[Mapping[str, tuple[Hint, Hint]]] = {
             "线路上有设备中断 TLS 或只支持旧版本：请换网络再试，并核对上面的版本。",
         ),
     ),
-    "expired": (
+    "untimely": (
         Hint(
-            "The certificate of {host} has expired: valid {period}, local time {now}.",
-            "{host} 的证书已过期：有效期 {period}，本机时间 {now}。",
+            "The certificate of {host} is not valid now: {period}, local time {now}.",
+            "{host} 的证书不在有效期内：{period}，本机时间 {now}。",
         ),
-        _CLOCK,
-    ),
-    "too early": (
         Hint(
-            "The certificate of {host} is not valid yet: valid {period}, local time {now}.",
-            "{host} 的证书尚未生效：有效期 {period}，本机时间 {now}。",
+            "If the local time is incorrect, synchronize it (`timedatectl set-ntp true`). Otherwise the certificate of"
+            " a TLS-inspecting proxy or of the host must be renewed.",
+            "若本机时间不对，请同步时钟（`timedatectl set-ntp true`）；若正确，则是中间代理或对端主机的证书问题。",
         ),
-        _CLOCK,
     ),
     "other host": (
         Hint("The certificate is for {names}, not for {host}.", "证书属于 {names}，而不是 {host}。"),
