@@ -237,6 +237,14 @@ def test_an_address_that_wechat_did_not_say() -> None:
     assert "Add the outgoing address" in found.remedy.english
 
 
+def test_an_address_that_an_api_refuses() -> None:
+    """The address list holds for calls with a token too; 61004 names the address in other words."""
+    error = api_error(61004, "access clientip is not registered requestIP: 203.0.113.9 rid: 1-2-3", path="/a")
+    found = judge_address([None, error], "proxy:3128")
+    assert found.status is Status.FAILED
+    assert "WeChat sees 203.0.113.9 through the proxy proxy:3128" in found.message.english
+
+
 @pytest.mark.parametrize(
     ("code", "verdict"), [(40007, True), (48001, False), (61007, False), (-1, None), (45009, None), (40001, None)]
 )

@@ -17,6 +17,10 @@ _NOT_LISTED: Final = 40164
 _NO_SUCH_MEDIA: Final = 40007
 _NO_API_RIGHT: Final = 48001
 _NEAR: Final = 0.9  # share of a limit to warn at
+_FORCED: Final = Hint(
+    "Another program forces its refresh, or the AppSecret was reset: look for force_refresh elsewhere.",
+    "可能有其他程序在强制刷新（force_refresh），或 AppSecret 已被重置，请排查。",
+)
 _LIBRARY_ACCOUNTS: Final = Hint(
     "Adding, counting, listing and deleting materials requires an official account (公众号, 服务号); a mini program has"
     " temporary media and cloud files. Check 微信开发者平台 → 接口管理 → 接口权限与额度; a sandbox account (测试号) for"
@@ -135,18 +139,12 @@ def judge_permissions(trials: Sequence[Trial]) -> Finding:
     evidence = {trial.path: _verdict(trial) for trial in trials}
     refused = next((trial for trial in trials if isinstance(trial.error, TokenRejectedError)), None)
     if refused is not None:
-        return failed(
-            "permissions",
-            Hint(
-                f"WeChat rejects the stable token issued just now ({_verdict(refused)}).",
-                f"微信拒绝了刚刚签发的稳定版 token（{_verdict(refused)}）。",
-            ),
-            Hint(
-                "Another program forces its refresh, or the AppSecret was reset: look for force_refresh elsewhere.",
-                "可能有其他程序在强制刷新（force_refresh），或 AppSecret 已被重置，请排查。",
-            ),
-            **evidence,
+        code = _verdict(refused)
+        message = Hint(
+            f"WeChat rejects the stable token just issued ({code}).",
+            f"微信拒绝了刚刚签发的稳定版 token（{code}）。",
         )
+        return failed("permissions", message, _FORCED, **evidence)
     denied = [trial for trial in trials if granted(trial) is False]
     if denied:
         paths = ", ".join(trial.path for trial in denied)

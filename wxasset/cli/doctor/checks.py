@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from anyio import to_thread
 from attrs import define, field
@@ -54,21 +54,13 @@ class Context:
     secrets: list[str] = field(factory=list, repr=False)
 
     @classmethod
-    def find(
-        cls,
-        environ: Mapping[str, str],
-        account: str | None = None,
-        *,
-        ledger: Path | None = None,
-        env: str | None = None,
-    ) -> Self:
+    def find(cls, environ: Mapping[str, str], account: str | None = None, **more: Any) -> Self:
         """Find the account as other commands do; store the error if it is missing."""
         try:
             one = find_credentials(environ, account)
         except WxAssetError as error:
-            return cls(environ=environ, ledger=ledger, env=env, account=error)
-        hidden = [*secrets_of(one), password_of(one.token_store or "")]
-        return cls(environ=environ, ledger=ledger, env=env, account=one, secrets=hidden)
+            return cls(environ=environ, account=error, **more)
+        return cls(environ=environ, account=one, secrets=[*secrets_of(one), password_of(one.token_store or "")], **more)
 
     @property
     def credentials(self) -> Credentials | None:

@@ -17,27 +17,9 @@ from wxasset.cli.runtime.output import Output, is_terminal, json_line
 from wxasset.engine.redaction import hide
 from wxasset.errors import Hint
 
-__all__ = [
-    "COLUMNS",
-    "LABELS",
-    "Evidence",
-    "Finding",
-    "Status",
-    "document",
-    "failed",
-    "ok",
-    "passed",
-    "redact",
-    "show",
-    "show_summary",
-    "skipped",
-    "stamp",
-    "tally",
-    "warning",
-]
+__all__ = ["COLUMNS", "LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact"]
+__all__ += ["show", "show_summary", "skipped", "stamp", "tally", "warning"]
 
-Evidence = Mapping[str, object]
-"""Facts behind a finding, as JSON."""
 COLUMNS: Final = ("check", "status", "message", "hint", "evidence")
 """Columns of the output in a pipe."""
 LABELS: Final[Mapping[str, Hint]] = {
@@ -86,7 +68,7 @@ class Finding:
     status: Status
     message: Hint
     remedy: Hint | None = None
-    evidence: Evidence = field(factory=dict)
+    evidence: Mapping[str, object] = field(factory=dict)
 
 
 def ok(check: str, message: Hint, **evidence: object) -> Finding:

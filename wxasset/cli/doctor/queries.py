@@ -140,7 +140,7 @@ async def try_stored(credentials: Credentials, store: TokenStore) -> tuple[list[
     secrets: list[str] = []
     for mode in ("stable", "classic"):
         record = await store.load(SharedToken(store, f"{mode} {credentials.appid}", supersedes=False).key)
-        if record is None:
+        if record is None or not record.is_sound():
             continue
         secrets.append(record.token)
         left, error = record.left(time.time()), None
