@@ -13,6 +13,7 @@ from fastapi import UploadFile
 import cloud_storage
 from canaries import everything_shown
 from cloud_storage import CloudStorage
+from lookups import resolve_all_to
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
 from unsafe_links import UNSAFE, Sockets
@@ -203,14 +204,11 @@ async def test_a_public_name_that_leads_inside_gets_nothing(
 ) -> None:
     """A name is judged by the address that it has when it is connected to."""
     Storage(server, link="https://cos.ap-shanghai.myqcloud.com/bucket/key")
-
-    def lookup(*_: object, **__: object) -> list[Any]:
-        return [(2, 1, 6, "", ("127.0.0.1", 443))]
-
-    monkeypatch.setattr("socket.getaddrinfo", lookup)
+    asked = resolve_all_to(monkeypatch, "127.0.0.1")
     async with WxSession("wx1", "s", base_url=server.url, retry=PATIENT) as wx:
         with pytest.raises(UnsafeURLError, match=r"cos\.ap-shanghai\.myqcloud\.com is not a public address"):
             await wx.upload_file("env", KEY, b"1")
+    assert asked[-1] == "cos.ap-shanghai.myqcloud.com"  # uvloop also asks for addresses
     assert len(sockets.connects) == 1
 
 

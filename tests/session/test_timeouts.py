@@ -295,9 +295,9 @@ async def test_a_connection_closed_while_idle_is_stale(server: RawServer) -> Non
     async with session(server, Timeouts()) as wx:
         await wx.count_materials()
         # Nothing runs in between: the client's loop has not heard of it when it sends.
-        kept[0].writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        kept[0].shut_down()
         await wx.count_materials()
-        kept[-1].writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        kept[-1].shut_down()
         with pytest.raises(UploadOutcomeUnknown) as caught:
             await wx.call(MakeDraft(title="t"))
     cause = caught.value.__cause__

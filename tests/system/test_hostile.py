@@ -3,17 +3,16 @@
 import asyncio
 import gzip
 import resource
-import socket
 import subprocess
 import sys
 import zlib
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from yarl import URL
 
+from lookups import resolve_all_to
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, reply
 from unsafe_links import UNSAFE, Sockets
@@ -92,16 +91,7 @@ async def test_a_name_that_leads_inside_gains_nothing(
     sockets: Sockets, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     """A public name is judged by the address that it has when it is connected to, also if it had another before."""
-    asked: list[str] = []
-
-    def lookup(host: str, port: int, *_: object, **__: object) -> list[Any]:
-        asked.append(host)
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return [
-            (family, socket.SOCK_STREAM, 6, "", (address, port) if family == socket.AF_INET else (address, port, 0, 0))
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    asked = resolve_all_to(monkeypatch, address)
     async with WxSession("wx1", "s", retry=PATIENT) as wx:
         with pytest.raises(UnsafeURLError, match=r"mpvideo\.qpic\.cn is not a public address"):
             await wx.download_video(Video(down_url="https://mpvideo.qpic.cn/film.mp4"), "film.mp4")

@@ -1,12 +1,12 @@
 """Links: sent unchanged, and in fake-ip mode only to the hosts of the policy."""
 
-import socket
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from yarl import URL
 
+from lookups import resolve_all_to
 from policies import PATIENT
 from raw_server import RawServer, reply
 from wxasset import DownloadPolicy, Video, WxSession
@@ -36,13 +36,6 @@ def ports(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(url_policy, "_PORTS", {"http": port, "https": port})
     assert port is not None
     return port
-
-
-@pytest.fixture
-def _lookups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead all names to the loopback, for own sessions."""
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda _, port, *__, **___: [(*found[0][:4], ("127.0.0.1", port))])
 
 
 # Sent unchanged
@@ -109,12 +102,12 @@ def test_fake_addresses_are_for_listed_hosts(address: str) -> None:
     assert not may_connect("10.18.0.1", policy, "mpvideo.qpic.cn")
 
 
-@pytest.mark.usefixtures("_lookups")
 async def test_a_listed_host_with_a_fake_address_is_reached(
     monkeypatch: pytest.MonkeyPatch, server: RawServer, ports: int, tmp_path: Path
 ) -> None:
     """The download works in fake-ip mode, and an unlisted host with such an address is refused."""
     monkeypatch.setattr(url_policy, "_FAKE", ip_network("127.0.0.0/8"))
+    resolve_all_to(monkeypatch, "127.0.0.1")
     server.script = [reply(FILM, "video/mp4")]
     async with WxSession("wx1", "s", retry=PATIENT) as wx:
         await wx.download_video(Video(down_url=f"http://mpvideo.qpic.cn:{ports}/film.mp4"), tmp_path / "film.mp4")

@@ -81,6 +81,15 @@ async def test_a_proxy_can_refuse_plain_requests(
     assert "SIGNED" not in str(caught.value)
 
 
+async def test_a_connection_that_a_proxy_refused_is_not_used_again(server: RawServer) -> None:
+    """The proxy may close it at any moment: an upload over it would be of unknown outcome."""
+    async with RawServer(script=[REFUSED]) as proxy, session(server, proxy=proxy.url, retry=PATIENT) as wx:
+        for _ in range(2):
+            with pytest.raises(ConnectError):
+                await wx.upload_image(PHOTO)
+        assert (len(proxy.requests), proxy.connections) == (2, 2)
+
+
 @pytest.mark.parametrize(("exceptions", "through"), [("192.0.2.0/24", False), ("10.0.0.0/8, x", True)])
 async def test_no_proxy_takes_networks(monkeypatch: pytest.MonkeyPatch, exceptions: str, through: bool) -> None:
     """NO_PROXY may hold networks, as requests reads it."""

@@ -75,6 +75,19 @@ class LoopGuard:
             )
 
 
+class _Held(Generic[T]):
+    """A value, and the generator that closes it."""
+
+    def __init__(self) -> None:
+        self.value: T | None = None
+        self.owner: AsyncGenerator[T, None] | None = None
+
+    def clear(self) -> AsyncGenerator[T, None] | None:
+        """Forget both; return the generator."""
+        owner, self.value, self.owner = self.owner, None, None
+        return owner
+
+
 class LoopResource(Generic[T]):
     """A value with connections: one at a time, for the loop and process that use it.
 
@@ -91,9 +104,10 @@ class LoopResource(Generic[T]):
         """
         self._guard = LoopGuard(name)
         self._make, self._close = make, close
-        self._value: T | None = None
-        self._owner: AsyncGenerator[T, None] | None = None
+        self._held: _Held[T] = _Held()
         _resources.add(self)
+        # The registry of finalizers holds the value: the garbage collector ends it after this object, never before.
+        weakref.finalize(self, _drop, self._guard, self._held)
 
     def get(self) -> T:
         """Return the value of the running loop; make it at first use.
@@ -102,34 +116,31 @@ class LoopResource(Generic[T]):
             UsageError: Another loop uses it and is running.
         """
         self._bind()
-        if self._value is None:
-            self._owner = _owned(self._make(), self._close)
-            self._value = _first(self._owner)
-        return self._value
+        held = self._held
+        if held.value is None:
+            held.owner = _owned(self._make(), self._close)
+            held.value = _first(held.owner)
+        return held.value
 
     async def aclose(self) -> None:
         """Close the value; a later `get` makes another one."""
         self._bind()
-        owner, self._value, self._owner = self._owner, None, None
+        owner = self._held.clear()
         if owner is not None:
             await owner.aclose()
 
     def _bind(self) -> None:
         """Drop the value of another loop; a loop that is still open closes it by itself."""
-        orphan = self._owner if self._guard.orphaned() else None
+        orphaned = self._guard.orphaned()
         if self._guard.changed():
-            self._value = self._owner = None
-            if orphan is not None:
-                _close_now(orphan)
+            owner = self._held.clear()
+            if orphaned and owner is not None:
+                _close_now(owner)
 
     def leave_to_parent(self) -> None:
         """Forget the value in a forked child, without closing it."""
-        _keep_forever(self._value, self._owner)
-        self._value = self._owner = None
-
-    def __del__(self) -> None:
-        if self._owner is not None and self._guard.orphaned():
-            _close_now(self._owner)
+        _keep_forever(self._held.value, self._held.owner)
+        self._held.clear()
 
 
 _resources: Final[weakref.WeakSet[LoopResource[Any]]] = weakref.WeakSet()
@@ -162,6 +173,13 @@ def _first(generator: AsyncGenerator[T, None]) -> T:
         value: T = stop.value
         return value
     raise RuntimeError("The generator waited before its first value.")
+
+
+def _drop(guard: LoopGuard, held: _Held[T]) -> None:
+    """Close the value of a collected resource here if its loop is closed; else that loop closes it."""
+    owner = held.clear()
+    if owner is not None and guard.orphaned():
+        _close_now(owner)
 
 
 def _close_now(generator: AsyncGenerator[T, None]) -> None:

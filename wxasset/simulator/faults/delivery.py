@@ -1,6 +1,5 @@
 """Delivery of responses by faults, below the web server: resets, cuts, stalls, trickles."""
 
-import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator
@@ -130,8 +129,8 @@ class _Line:
     """The connection of a request, below the web server."""
 
     def __init__(self, http: web.Request, pause: Pause, count: Count) -> None:
-        transport = http.transport
-        if transport is None or not isinstance(transport, asyncio.Transport):
+        transport = http.transport  # of uvloop, it is not an asyncio.Transport
+        if transport is None:
             raise ConnectionResetError("the client has disconnected")
         self._transport = transport
         self._pause = pause

@@ -1,6 +1,6 @@
 """Adapters for aiohttp: bodies of known length, and the secret query parameters."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
 
@@ -152,6 +152,7 @@ class RequestObserver:
         self.waiting: bool = True
         self.on_kept_connection: bool = False
         self.proxy: URL | None = None
+        self._end: Callable[[], None] | None = None  # of the connection
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
         """Complete a request and send it."""
@@ -163,7 +164,7 @@ class RequestObserver:
             # Remove the reference cycle: its garbage collection cost a fifth of a small call.
             del request.send
             self.check(conn)
-            self.waiting = False
+            self.waiting, self._end = False, None if conn.transport is None else conn.transport.close
             self._request.delivery.whole = not isinstance(self._request.body, UploadBody)
             self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
             self._request.meter = Meter()
@@ -186,11 +187,18 @@ class RequestObserver:
             raise RuntimeError("aiohttp sends requests in another way; this version of wxasset does not work with it.")
         if response.status == _PROXY_REFUSES and self.proxy is not None:
             # Over plain http the proxy answers in the place of the server.
-            response.close()
-            self.waiting = True
-            self._request.delivery.whole = False
-            raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
+            raise self._refused(response)
         return response
+
+    def _refused(self, response: aiohttp.ClientResponse) -> aiohttp.ClientHttpProxyError:
+        """Close the connection to a proxy that did not pass the request on, and return the error for it."""
+        response.close()
+        if self._end is not None:
+            # A short response has given it back already. Many proxies close it now: the next upload would be lost.
+            self._end()
+        self.waiting = True
+        self._request.delivery.whole = False
+        return aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
 
     def prepare(self, request: aiohttp.ClientRequest) -> None:
         """Change a request before it gets its connection."""
