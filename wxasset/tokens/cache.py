@@ -136,7 +136,7 @@ class TokenCache:
             if self._refusal is not None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
             flight = self._flight or self._start(exchange)
-            await _within(patience, flight.done)
+            await _within(patience, flight.done, self.source)
             if flight.token is not None and flight.token is self._token:
                 return flight.token
             if isinstance(flight.error, UsageError) and _root(flight.exchange) != _root(exchange):
@@ -265,12 +265,13 @@ class _Counted:
         return await self.exchange(call)
 
 
-async def _within(patience: float | None, done: asyncio.Event) -> None:
+async def _within(patience: float | None, done: asyncio.Event, source: TokenSource) -> None:
     try:
         async with asyncio.timeout(patience):
             await done.wait()
     except TimeoutError:
-        raise TokenUnavailableError(
+        awaited = getattr(source, "awaited", None)  # the reason, where the source knows it
+        raise awaited or TokenUnavailableError(
             f"No access token came in the {max(patience or 0, 0):.3g} seconds that were left."
         ) from None
 
