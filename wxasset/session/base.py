@@ -1,4 +1,4 @@
-"""The base of all sessions: credentials, options, lifetime, and declared calls."""
+"""The base of all sessions: credentials, options and lifetime."""
 
 import asyncio
 import copy
@@ -6,11 +6,10 @@ import os
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from wxasset._version import __version__
 from wxasset.batch.pool import Work
-from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
 from wxasset.engine.retry import RetryPolicy
@@ -18,17 +17,12 @@ from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
-from wxasset.session.options import Options, check_call, check_from_appid, check_http
+from wxasset.session.options import Options, check_from_appid, check_http
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore, run_shielded
 from wxasset.tokens.token import TokenSource
-from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, open_sink
-from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import ENVIRONMENT, ClientSession, Timeouts, Transport
-from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Media, open_source
 from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
 
@@ -37,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "check_ledger"]
 
-R = TypeVar("R")
 _CLOSING: Final = 5.0  # seconds for each step of closing; it takes milliseconds
 _BASE_URL: Final = "https://api.weixin.qq.com"
 _HOSTED_URL: Final = (
@@ -276,88 +269,3 @@ class Session:
         async with AsyncExitStack() as steps:
             steps.push_async_callback(_within, _CLOSING, self._transport.aclose())
             steps.push_async_callback(_within, _CLOSING, self._engine.tokens.release(self._engine.exchange))
-
-    # Any declared call
-
-    @overload
-    async def call(
-        self,
-        call: Upload[R],
-        /,
-        *,
-        media: Media,
-        filename: str | None = None,
-        size: int | None = None,
-        progress: Progress | None = None,
-        from_appid: str | None = None,
-    ) -> R: ...
-
-    @overload
-    async def call(
-        self,
-        call: Download[R],
-        /,
-        *,
-        to: Destination,
-        progress: Progress | None = None,
-        fsync: bool = False,
-        from_appid: str | None = None,
-    ) -> R | SavedMaterial: ...
-
-    @overload
-    async def call(self, call: Call[R], /, *, from_appid: str | None = None) -> R: ...
-
-    async def call(
-        self,
-        call: Call[Any],
-        /,
-        *,
-        media: Media | None = None,
-        filename: str | None = None,
-        size: int | None = None,
-        to: Destination | None = None,
-        progress: Progress | None = None,
-        fsync: bool = False,
-        from_appid: str | None = None,
-    ) -> Any:
-        """Make any declared call, an endpoint of your own included.
-
-        Args:
-            call: An instance of a `Call`, `Upload` or `Download` class.
-            media: What an `Upload` sends; as in `add_material`, with `filename` and `size`.
-            filename: As in `add_material`.
-            size: As in `add_material`.
-            to: Where a `Download` goes; as in `get_material`.
-            progress: As in `add_material` and `get_material`.
-            fsync: As in `get_material`.
-            from_appid: The account that is called through cloud hosting, as in the constructor.
-
-        Returns:
-            The call's reply; for a `Download`, what was saved where the answer is a file.
-
-        Raises:
-            UsageError: The arguments do not fit the kind of call.
-            WxAssetError: Anything that went wrong.
-        """
-        check_call(call)
-        engine = self._calling(self._engine, from_appid)
-        if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
-            raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
-        if media is not None and isinstance(call, Upload):
-            source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
-            try:
-                return await engine.call(call, source=source, progress=progress)
-            finally:
-                await source.aclose()
-        if isinstance(call, Download):
-            return await _download(engine, call, None if to is None else await open_sink(to, fsync=fsync), progress)
-        return await engine.call(call)
-
-
-async def _download(engine: Engine, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:
-    if sink is not None:
-        return await engine.download(call, sink, progress)
-    async with engine.open(call) as answer:
-        if isinstance(answer, MaterialStream):
-            raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")
-        return answer
