@@ -40,6 +40,8 @@ _SERVER_ERROR: Final = 500
 _MINUTE_QUOTA: Final = 45011
 _LONGEST_ORDER: Final = 120.0  # seconds; longer Retry-After values are not honoured
 _SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
+_ROOM: Final = 10.0
+"""Seconds left for the last attempt where the deadline alone ends the attempts: one that is cut off is in doubt."""
 _MOST_STALE: Final = 8  # connections of a pool that a restarted server let go of, tried one after the other
 # The costs and the capacity are botocore's: 500 pay for 35 retries of an outage, or 100 of a throttle.
 _TRANSIENT: Final = 14
@@ -272,10 +274,11 @@ def _again(error: WxAssetError, attempt: Attempt, policy: RetryPolicy, *, in_dou
     if minute:
         wait = attempt.next_minute + _SPREAD * attempt.chance
     cost = _THROTTLED if is_turned_away(error) else _TRANSIENT
-    attempts: float = policy.attempts
+    attempts, end = float(policy.attempts), policy.timeout
     if is_not_ready(error) and attempts > 1:
         attempts, cost = math.inf, 0  # it takes minutes, and is no outage
-    if attempt.number >= attempts or attempt.elapsed + wait > policy.timeout or not attempt.resendable:
+        end -= min(_ROOM, end / 2)
+    if attempt.number >= attempts or attempt.elapsed + wait > end or not attempt.resendable:
         return Raise()
     if order > _LONGEST_ORDER or cost > attempt.quota:
         return Raise()
