@@ -404,6 +404,7 @@ def test_a_refused_address_is_named(errmsg: str, ip: str | None) -> None:
         ("access clientip is not registered requestIP: 1.2.3.4 rid: 61250a39-612fed42-36740516", "1.2.3.4"),
         ("access clientip is not registered requestIP:1.2.3.4, rid: 61250a39-612fed42-36740516", "1.2.3.4"),
         ("access clientip is not registered hint: [a] requestIP: 2001:db8::7.", "2001:db8::7"),
+        ("access clientip is not registered requestIP: ::ffff:1.2.3.4 rid: 61250a39-612fed42-36740516", "1.2.3.4"),
         ("access clientip is not registered requestIP: ", None),
     ],
 )

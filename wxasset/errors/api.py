@@ -75,12 +75,11 @@ class CredentialError(APIError):
     """
 
     _hint = Hint(
-        "The AppSecret is wrong, was reset, or belongs to another "
-        "appid. Copy appid and AppSecret again from the WeChat "
-        "Developer Platform (My Business, Basic Information, Development Keys); on a third-party platform, those of "
-        "the platform.",
-        "AppSecret 有误、已被重置，或与 appid 不属于同一账号：请到「微信开发者平台 - 我的业务 - 基础信息 - 开发密钥」"
-        "重新复制 appid 和 AppSecret（第三方平台请复制平台自己的）。",
+        "The AppSecret is wrong, was reset, or belongs to another appid. Copy both again: WeChat Developer Platform, "
+        "Basic Information, Development Keys (mini programs: mp.weixin.qq.com, Development Settings); those of a "
+        "third-party platform: open.weixin.qq.com.",
+        "AppSecret 有误、已被重置，或与 appid 不属于同一账号：请到「微信开发者平台 - 基础信息 - 开发密钥」"
+        "（小程序：公众平台 - 开发管理 - 开发设置；第三方平台：微信开放平台）重新复制两者。",
     )
 
     @property

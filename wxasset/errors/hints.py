@@ -220,9 +220,9 @@ _HINTS: Final = {
     ),
     40013: Hint(
         "WeChat does not know this appid. Copy it from the WeChat Developer Platform (My Business, Basic "
-        "Information); check case, blanks, and that it is not an original id (gh_...).",
+        "Information; sandbox accounts: their own page); check case, blanks, and that it is no gh_... id.",
         "微信不认识这个 appid：到「微信开发者平台 - 我的业务 - "
-        "基础信息」重新复制，注意大小写、空格，不要填原始 ID（gh_ 开头）。",
+        "基础信息」（测试号见其管理页）重新复制，注意大小写、空格，不要填 gh_ 开头的原始 ID。",
     ),
     40014: Hint(
         "The access token is malformed. Check whether the token source or token store returns a cut, quoted or "
@@ -255,9 +255,9 @@ _HINTS: Final = {
         "component_verify_ticket 无效，请使用微信最近一次推送给本平台的 ticket。",
     ),
     40094: Hint(
-        "The platform's component_appid and component_appsecret do not fit. Copy both again: WeChat Developer "
-        "Platform, My Business, Third-party Platform.",
-        "component_appid 与 component_appsecret 不匹配，到「微信开发者平台 - 我的业务 - 第三方平台」重新复制。",
+        "The platform's component_appid and component_appsecret do not fit. Copy both again: "
+        "open.weixin.qq.com, Management Center, Third-party Platform, Details.",
+        "component_appid 与 component_appsecret 不匹配，到「微信开放平台 - 管理中心 - 第三方平台 - 详情」重新复制。",
     ),
     40097: Hint(
         "An argument is not valid. Lists: 1 to 20 a page, offset from 0; cloud files: environment id and file ids.",
@@ -273,24 +273,26 @@ _HINTS: Final = {
         "仅支持 jpg、png、gif、bmp、mp3、wma、wav、amr、mp4：文件名须带这些扩展名，webp、HEIC 先转换。",
     ),
     40125: Hint(
-        "The AppSecret is wrong, or was reset. The WeChat Developer Platform has the present one (My "
-        "Business, Basic Information, Development Keys).",
-        "AppSecret 有误或已被重置，当前值见「微信开发者平台 - 我的业务 - 基础信息 - 开发密钥」。",
+        "The AppSecret is wrong, or was reset. Set the present one: WeChat Developer Platform, Basic "
+        "Information, Development Keys (mini programs: mp.weixin.qq.com, Development Settings).",
+        "AppSecret 有误或已被重置，当前值见「微信开发者平台 - 基础信息 "
+        "- 开发密钥」（小程序：公众平台 - 开发管理 - 开发设置）。",
     ),
     40137: Hint(
         "WeChat does not take this picture format. Convert images inside articles to jpg or png.",
         "图片格式不支持，图文内图片请转成 jpg 或 png。",
     ),
     40164: Hint(
-        "Add the address named in the message to the IP allow-list (WeChat Developer Platform, Basic "
-        "Information, Development Keys; it takes CIDR entries), then wait up to 30 seconds.",
-        "把错误信息中的 IP 加入「微信开发者平台 - 基础信息 - "
-        "开发密钥」的 IP 白名单（支持 CIDR 网段），最多等 30 秒生效。",
+        "Add the address in the message to the IP allow-list: WeChat Developer Platform, Development Keys "
+        "(mini programs: mp.weixin.qq.com, Development Settings). It takes CIDR entries; wait 30 seconds.",
+        "把信息中的 IP 加入「微信开发者平台 - 基础信息 - 开发密钥」（小程序："
+        "公众平台 - 开发设置）的 IP 白名单，支持 CIDR 网段，等 30 秒生效。",
     ),
     40243: Hint(
-        "The AppSecret is frozen. An administrator must unfreeze or reset it on the WeChat Developer Platform "
-        "(Basic Information, Development Keys).",
-        "AppSecret 已冻结，请管理员到「微信开发者平台 - 基础信息 - 开发密钥」解冻或重置。",
+        "The AppSecret is frozen. An administrator must unfreeze it (WeChat Developer Platform, Development "
+        "Keys; mini programs: mp.weixin.qq.com, Development Settings); it takes 10 minutes to act.",
+        "AppSecret 已冻结：请管理员到「微信开发者平台 - 基础信息 - "
+        "开发密钥」（小程序：公众平台 - 开发设置）解冻，10 分钟后生效。",
     ),
     # Something is missing.
     41001: Hint(
@@ -299,16 +301,19 @@ _HINTS: Final = {
         "请求没有带 token：检查 token 来源；云托管内可能是「开放接口服务」未开启、开启后未重新发布，或容器刚启动。",
     ),
     41002: Hint(
-        "The appid is empty. Pass it, or set WXASSET_APPID.",
-        "appid 为空，请填写 appid 或环境变量 WXASSET_APPID。",
+        "The appid is empty. Pass it, or set WXASSET_APPID; it is on the WeChat Developer Platform (My "
+        "Business, Basic Information).",
+        "appid 为空，请填写 appid 或环境变量 WXASSET_APPID；它在「微信开发者平台 - 我的业务 - 基础信息」。",
     ),
     41003: Hint(
         "The refresh token is missing. Send the authorizer_refresh_token that you stored for this account.",
         "缺少 refresh_token，请带上为该账号保存的 authorizer_refresh_token。",
     ),
     41004: Hint(
-        "The AppSecret is empty. Pass it, or set WXASSET_SECRET.",
-        "AppSecret 为空，请填写 AppSecret 或环境变量 WXASSET_SECRET。",
+        "The AppSecret is empty. Pass it, or set WXASSET_SECRET; it is on the WeChat Developer Platform (My "
+        "Business, Basic Information, Development Keys).",
+        "AppSecret 为空，请填写 AppSecret 或环境变量 WXASSET_SECRET；"
+        "它在「微信开发者平台 - 我的业务 - 基础信息 - 开发密钥」。",
     ),
     41005: Hint(
         "WeChat found no named file in the upload, or no title for a video. Give a filename, and a title for videos.",
@@ -416,8 +421,8 @@ _HINTS: Final = {
         "调用 IP 未登记，到「微信开发者平台 - 基础信息 - 开发密钥」加入 IP 白名单，最多等 30 秒生效。",
     ),
     45060: Hint(
-        "A menu or an auto-reply uses this material. Take it out there in the console, then delete it again.",
-        "该素材正用于菜单或自动回复，先在后台移除引用，再删除。",
+        "A menu or an auto-reply uses this material. Take it out there on mp.weixin.qq.com, then delete it again.",
+        "该素材正用于菜单或自动回复，先在微信公众平台移除引用，再删除。",
     ),
     45074: Hint(
         "The material list is full: 100,000 images and news, 1,000 voices or videos. Delete what is not used.",
@@ -463,8 +468,8 @@ _HINTS: Final = {
         "该账号的此接口已被封禁，登录 mp.weixin.qq.com 查看通知，由管理员申诉。",
     ),
     48005: Hint(
-        "An auto-reply or a menu uses this material. Remove it there in the console before deleting.",
-        "自动回复或菜单引用了该素材，先在后台取消引用再删除。",
+        "An auto-reply or a menu uses this material. Remove it there on mp.weixin.qq.com before deleting.",
+        "自动回复或菜单引用了该素材，先在微信公众平台取消引用再删除。",
     ),
     48006: Hint(
         "The 10 quota resets of this month are used up. Wait until midnight Beijing time for the daily quota.",
@@ -501,7 +506,7 @@ _HINTS: Final = {
         "This machine's address, named in the message, is not on the platform's IP allow-list. Add it on "
         "open.weixin.qq.com (Third-party Platform, Details, Development Information).",
         "本机 IP（见错误信息）不在第三方平台的白名单内：到「微信开放平台 "
-        "- 第三方平台 - 详情 - 开发资料」添加，即刻生效。",
+        "- 第三方平台 - 详情 - 开发信息」添加，即刻生效。",
     ),
     61005: Hint(
         "The component_verify_ticket has expired: it lives for 12 hours. Store each push (every 10 minutes, "
@@ -533,9 +538,9 @@ _HINTS: Final = {
         "授权码已过期：收到后应立即换取 token，请账号管理员重新授权。",
     ),
     61011: Hint(
-        "WeChat does not know this platform. Check component_appid (WeChat Developer Platform, My Business, "
+        "WeChat does not know this platform. Check component_appid (open.weixin.qq.com, Management Center, "
         "Third-party Platform), and that it is not the appid of an account.",
-        "微信不认识这个第三方平台：到「微信开发者平台 - 我的业务 "
+        "微信不认识这个第三方平台：到「微信开放平台 - 管理中心 "
         "- 第三方平台」核对 component_appid，不要填账号的 appid。",
     ),
     61012: Hint(

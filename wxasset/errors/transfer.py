@@ -64,10 +64,12 @@ class ConnectError(RequestError):
 
     _sidecar: ClassVar[Hint] = Hint(
         "Nothing was sent. In WeChat cloud hosting the sidecar of 开放接口服务 answers https with a self-signed"
-        " certificate: use NoToken(), which calls http://api.weixin.qq.com, or switch the service off and deploy a new"
-        " version. Elsewhere a proxy reads the traffic.",
+        " certificate: call http://api.weixin.qq.com without a "
+        "token (in a program: NoToken), or switch the service off"
+        " and deploy a new version. Elsewhere a proxy reads the traffic.",
         "请求尚未发出。在微信云托管中，「开放接口服务」以自签名证书响应 https："
-        "请用 NoToken()（访问 http://api.weixin.qq.com），或关闭该服务并重新发布版本；其他环境下是代理在解密流量。",
+        "请不带 token 访问 http://api.weixin.qq.com（程序中用 NoToken），"
+        "或关闭该服务并重新发布版本；其他环境下是代理在解密流量。",
     )
 
     @property

@@ -35,7 +35,9 @@ _CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
 )
 # wire reference 0.3: the request id ends the text, after a space or a comma. 1.1 and 8.4: the address in 40164, 61004.
 _RID: Final = re.compile(r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$")
-_IP: Final = re.compile(r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist|requestIP:\s*([0-9A-Fa-f.:]*[0-9A-Fa-f])")
+_IP: Final = re.compile(
+    r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist|requestIP:\s*(?:::ffff:(?=\d+\.))?([0-9A-Fa-f.:]*[0-9A-Fa-f])"
+)
 _ERRMSG_LIMIT: Final = 500  # characters; the longest captured text has 190
 _ELEMENT: Final = r"<{}>\s*(?:<!\[CDATA\[)?([^<\]]{{1,500}})"  # elements in responses of COS have no attributes
 
