@@ -10,8 +10,6 @@ from wxasset.simulator.state.platform import Authorization
 from wxasset.simulator.state.pushes import Push, PushResponse, Receiver
 from wxasset.simulator.state.service import Service
 
-_PATIENCE = aiohttp.ClientTimeout(total=5)  # chosen
-
 
 class PlatformControls:
     """The third-party platform of a simulator, as `simulator.platform`.
@@ -61,7 +59,8 @@ class PlatformControls:
 
         Args:
             appid: The account.
-            permission_sets: Numbers of the granted permission sets; None follows the option `permission_sets`.
+            permission_sets: Numbers of the granted permission sets; None grants those the platform has at this time,
+                by the option `permission_sets`.
             pre_auth_code: The pre-authorization code in the URL of the authorization page; None draws one.
 
         Raises:
@@ -105,11 +104,14 @@ class PlatformControls:
         with self._lock:
             return self._service.platform.take_pushes()
 
-    async def deliver(self) -> list[PushResponse]:
+    async def deliver(self, *, timeout: float = 5) -> list[PushResponse]:  # noqa: ASYNC109  # of each push
         """Post the pushes not yet delivered to the receiver in order, and return its responses.
 
         WeChat pushes by itself; the simulator waits for this call, so that a test knows the moment. A push without the
         response `success` is not repeated.
+
+        Args:
+            timeout: Seconds to wait for a response; chosen.
 
         Raises:
             ImportError: The extra `platform` is not installed.
@@ -118,7 +120,7 @@ class PlatformControls:
         receiver = self._service.platform.outbox.receiver
         if receiver is None or receiver.url is None:
             raise ValueError("the platform has no URL for pushes; call set_receiver(url, token=..., aes_key=...) first")
-        async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as session:
             return [await _post(session, URL(receiver.url), push) for push in self.take_pushes()]
 
     def _authorization(self, appid: str) -> Authorization:

@@ -23,7 +23,7 @@ class Authorization:
 
     Attributes:
         appid: The account's appid.
-        permission_sets: Numbers of the granted permission sets; None follows the option `permission_sets`.
+        permission_sets: Numbers of the permission sets granted at this time; None for all.
         authorized_at: Time of the authorization, in unix seconds.
         refresh_token: The newest refresh token.
     """
@@ -152,7 +152,7 @@ class Platform:
             earlier.tokens.reject(40001)
         self._authorizations[appid] = Authorization(
             appid=appid,
-            permission_sets=None if permission_sets is None else frozenset(permission_sets),
+            permission_sets=self.options.permission_sets if permission_sets is None else frozenset(permission_sets),
             authorized_at=int(self._clock.now()),
             refresh_token=self._identifiers.refresh_token(),
             tokens=TokenPool(self.registry, "authorizer", appid),
@@ -215,9 +215,12 @@ class Platform:
         return authorization.tokens.renew(self.options.authorizer_token_overlap)
 
     def granted(self, appid: str) -> frozenset[int] | None:
-        """Return the permission sets granted by an account; None for all."""
-        own = self.authorization(appid).permission_sets
-        return self.options.permission_sets if own is None else own
+        """Return the permission sets granted by an account and still held by the platform; None for all.
+
+        Documented: a set added to the platform later does not reach accounts that authorized before (8.4).
+        """
+        own, held = self.authorization(appid).permission_sets, self.options.permission_sets
+        return own if held is None else held if own is None else own & held
 
     def _emit(self, info_type: str, **fields: str | int) -> None:
         self.outbox.add(Event(info_type, int(self._clock.now()), fields))
