@@ -154,8 +154,10 @@ async def test_the_platform_clears_its_quota_with_its_token(sim: Simulator) -> N
     """clear_quota takes the platform's token with its appid, ten times a month as for an account."""
     token = await component_token(sim)
     own = {"appid": sim.component_appid}
-    codes = [(await call(sim, "/cgi-bin/clear_quota", own, access_token=token)).errcode for _ in range(11)]
+    codes = [(await call(sim, "/cgi-bin/clear_quota", own, access_token=token)).errcode for _ in range(9)]
+    codes += [(await ask(sim, token, "clear_quota")).errcode for _ in range(2)]
     assert codes == [0] * 10 + [48006]
+    assert (await ask(sim, token, "clear_quota", component_appid="wx0")).errcode == 61011
     assert (await call(sim, "/cgi-bin/clear_quota", {"appid": sim.appid}, access_token=token)).errcode == 40013
     account = await token_of(sim)
     assert (await call(sim, "/cgi-bin/clear_quota", {"appid": sim.appid}, access_token=account)).errcode == 0
