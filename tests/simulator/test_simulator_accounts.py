@@ -57,6 +57,21 @@ async def test_a_token_of_one_account_leaves_the_others_alone(sim: Simulator) ->
     assert [entry.token for entry in sim.journal][-1] == 1
 
 
+@pytest.mark.parametrize(("name", "code"), [("revoke_tokens", 40001), ("expire_tokens", 42001)])
+async def test_tokens_of_one_account_can_be_ended(sim: Simulator, name: str, code: int) -> None:
+    """An account ends its own tokens, the simulator those of all."""
+    other = sim.add_account()
+    tokens = []
+    for account in (sim, other):
+        asked = {"grant_type": "client_credential", "appid": account.appid, "secret": account.secret}
+        tokens.append((await call(sim, TOKEN, query=asked)).document["access_token"])
+    found = []
+    for controls in (other, sim):
+        getattr(controls, name)()
+        found.append([(await call(sim, COUNT, access_token=token)).errcode for token in tokens])
+    assert found == [[0, code], [code, code]]
+
+
 async def test_each_account_has_its_own_quota_and_options(sim: Simulator) -> None:
     """A test account with 200 tokens a day stands beside one with 2,000."""
     preset = SimulatorOptions(daily_limits={TOKEN: 2})

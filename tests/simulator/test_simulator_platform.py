@@ -233,6 +233,18 @@ async def test_an_account_grants_its_own_permission_sets(sim: Simulator) -> None
     assert (await call(sim, COUNT, access_token=own)).errcode == 0
 
 
+async def test_a_set_that_is_added_later_needs_a_new_authorization(sim: Simulator) -> None:
+    """An account grants what the platform has at this time (wire reference 8.4)."""
+    codes = []
+    for held, again in (({3}, True), ({3, 11}, False), ({3, 11}, True), ({3}, False)):
+        sim.options = SimulatorOptions(permission_sets=frozenset(held))
+        if again:
+            sim.platform.authorize(sim.appid)
+        reply = (await authorizer(sim, await platform_token(sim))).document
+        codes.append((await call(sim, COUNT, access_token=reply["authorizer_access_token"])).errcode)
+    assert codes == [61007, 61007, 0, 61007]
+
+
 async def test_a_thousand_authorizers_are_listed_in_pages(sim: Simulator) -> None:
     """A page has at most 500, and its refresh tokens work; a switch leaves them out."""
     for _ in range(1000):

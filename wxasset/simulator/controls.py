@@ -125,6 +125,14 @@ class SimulatedAccount(AccountControls):
     def __repr__(self) -> str:
         return f"SimulatedAccount(appid={self.appid!r})"
 
+    def revoke_tokens(self) -> None:
+        """Reject every token of this account issued so far with 40001; other accounts keep theirs."""
+        self._account.tokens.registry.reject_all(40001, self.appid)
+
+    def expire_tokens(self) -> None:
+        """Reject every token of this account issued so far with 42001; other accounts keep theirs."""
+        self._account.tokens.registry.reject_all(42001, self.appid)
+
     @property
     def _account(self) -> Account:
         return self._find()

@@ -56,8 +56,9 @@ class SimulatorOptions:
         account_kind: "official_account" or "mini_program". A mini program gets 48001 for the library. Documented (2).
         verified: The account is verified; media/get/jssdk returns 48001 to other accounts. Documented (2).
         unauthorized_paths: Endpoints with the result 48001. Observed for accounts without a privilege (2).
-        permission_sets: Numbers of the permission sets granted to the third-party platform. An endpoint of other
-            sets returns 61007 to the platform's token. None grants all. Documented (1.3).
+        permission_sets: Numbers of the permission sets of the third-party platform. An endpoint of other sets returns
+            61007 to the platform's token, also one of a set added after the authorization. None stands for all.
+            Documented (1.3, 8.4).
         refresh_tokens: "stay": a refresh token is valid until a new authorization. Documented (8.4). "rotate": each use
             returns a new one, and the old one is valid for 5 minutes, as stated once by WeChat's staff (8.4).
             "rotate_at_once": the old one ends at once; chosen.

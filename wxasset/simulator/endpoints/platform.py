@@ -124,6 +124,13 @@ def authorizer_list(account: Account, request: ApiRequest) -> Document:
 
 
 def clear_quota(account: Account, request: ApiRequest) -> Document:
+    """POST /cgi-bin/component/clear_quota: reset the counts of the platform; several SDKs still call it so."""
+    _check_appid(account, json_body(request))
+    account.platform.quotas.clear()
+    return _OK
+
+
+def clear_quota_v2(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/component/clear_quota/v2: reset the counts of the platform, or of an authorizer where named."""
     platform, document = account.platform, json_body(request)
     if required_text(document, "component_appid", missing=41002) != platform.appid:

@@ -54,8 +54,11 @@ _PLATFORM = {
     "/cgi-bin/component/api_query_auth": _by_platform(handler=platform.query_auth),
     "/cgi-bin/component/api_get_authorizer_info": _by_platform(handler=platform.authorizer_info),
     "/cgi-bin/component/api_get_authorizer_list": _by_platform(handler=platform.authorizer_list),
+    "/cgi-bin/component/clear_quota": _post(
+        handler=platform.clear_quota, evidence="observed (8.4)", credential="component"
+    ),
     "/cgi-bin/component/clear_quota/v2": _post(
-        handler=platform.clear_quota, evidence="documented (8.4)", credential="none"
+        handler=platform.clear_quota_v2, evidence="documented (8.4)", credential="none"
     ),
 }
 _DIAGNOSIS = {

@@ -99,10 +99,11 @@ class TokenRegistry:
             raise ApiError(errcode)
         return issued
 
-    def reject_all(self, errcode: int) -> None:
-        """Reject every token issued so far with `errcode`; the next token request gets a new one."""
+    def reject_all(self, errcode: int, owner: str | None = None) -> None:
+        """Reject every token issued so far, to all or to one owner; the next token request gets a new one."""
         for token in self._issued.values():
-            token.verdict = errcode
+            if owner in (None, token.owner):
+                token.verdict = errcode
 
 
 class TokenPool:
