@@ -37,7 +37,7 @@ from wxasset import (
     UploadPolicy,
     WxSession,
 )
-from wxasset.cli.doctor import probe
+from wxasset.cli.doctor import route
 from wxasset.cli.doctor.checks import Context, run_checks
 from wxasset.cli.doctor.findings import LABELS, Finding, Status
 from wxasset.simulator import Simulator, SimulatorOptions
@@ -119,7 +119,7 @@ async def test_nothing_is_wrong(sim: Simulator) -> None:
     found = await examined(variables(sim))
     assert {one.status for one in found.values()} == {Status.OK, Status.SKIPPED}
     assert {name for name, one in found.items() if one.status is Status.SKIPPED} == {
-        *("tls", "store", "redis", "shared_token", "ledger")
+        *("store", "redis", "shared_token", "ledger")
     }
 
 
@@ -187,7 +187,7 @@ async def test_a_credentials_file_that_others_can_read(sim: Simulator, tmp_path:
 @pytest.mark.parametrize(
     ("appid", "secret", "refusal", "code", "words"),
     [
-        ("wx" + "0" * 16, None, None, 40013, "基本配置"),
+        ("wx" + "0" * 16, None, None, 40013, "appid"),
         (None, "0" * 32, None, 40125, "AppSecret"),
         (None, None, 40243, 40243, "冻结"),
         (None, None, 50004, 50004, "mp.weixin.qq.com"),
@@ -215,7 +215,7 @@ async def test_an_address_that_is_not_listed() -> None:
         found = await examined(for_raw(server.url))
     assert failures(found) == {"address"}
     assert found["address"].evidence["ip"] == "203.0.113.7"
-    assert "Add 203.0.113.7 at 公众平台 → 设置与开发 → 基本配置 → IP白名单" in advice(found, "address")
+    assert re.search("Add 203.0.113.7 at 微信开发者平台 .* IP白名单; it takes CIDR", advice(found, "address"))
     assert "中添加 203.0.113.7" in advice(found, "address")
     assert found["token"].status is Status.SKIPPED
 
@@ -351,27 +351,27 @@ async def test_a_clock_that_is_wrong(seconds: float, status: Status, words: str)
 
 
 async def test_a_name_that_leads_nowhere() -> None:
-    """A host without an address fails the DNS check; dependent checks are skipped."""
+    """A host without an address fails with the resolver's reason; dependent checks are skipped."""
     found = await examined(for_raw("https://nowhere.invalid"))
-    assert failures(found) == {"dns"}
-    assert "nowhere.invalid cannot be resolved" in advice(found, "dns")
-    assert {found[check].status for check in ("connection", "tls", "api", "clock", "token")} == {Status.SKIPPED}
+    assert failures(found) == {"connection"}
+    assert "nowhere.invalid cannot be resolved" in advice(found, "connection")
+    assert {found[check].status for check in ("clock", "token")} == {Status.SKIPPED}
 
 
 async def test_a_port_that_nobody_listens_on() -> None:
     """A refused connection is told with the system's reason."""
     found = await examined(for_raw(f"http://127.0.0.1:{free_port()}"))
     assert failures(found) == {"connection"}
-    assert "connection refused" in advice(found, "connection")
+    assert re.search("Cannot connect to .* refused", advice(found, "connection"))
 
 
 async def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host accepting connections without responding is reported after a timeout."""
-    monkeypatch.setattr(probe, "_PATIENCE", 1.0)
+    monkeypatch.setattr(route, "PATIENCE", 1.0)
     async with RawServer(script=[forever]) as server:
         found = await examined(for_raw(server.url))
-    assert failures(found) == {"api"}
-    assert "no response within 1 s" in advice(found, "api")
+    assert failures(found) == {"connection"}
+    assert "no response in time" in advice(found, "connection")
 
 
 @pytest.mark.parametrize(
@@ -389,16 +389,17 @@ async def test_somebody_else_answers(answer: bytes) -> None:
     async with RawServer(script=[answer]) as server:
         found = await examined(for_raw(server.url))
         assert not server.token_requests
-    assert failures(found) == {"api"}
-    assert "not WeChat's API" in advice(found, "api")
+    assert failures(found) == {"connection"}
+    assert "not WeChat's API" in advice(found, "connection")
 
 
-async def test_a_base_url_that_is_none() -> None:
-    """An address with another scheme is reported without a DNS lookup."""
-    found = await examined(for_raw("ftp://api.weixin.qq.com"))
-    assert "connection" not in failures(found)
-    assert found["dns"].status is Status.SKIPPED
-    assert "WXASSET_BASE_URL" in advice(found, "dns")
+@pytest.mark.parametrize("url", ["ftp://api.weixin.qq.com", "http://api.example.com"])
+async def test_a_base_url_that_sessions_refuse(url: str) -> None:
+    """An address with another scheme, or without TLS, fails without a connection."""
+    found = await examined(for_raw(url))
+    assert failures(found) == {"connection"}
+    assert "WXASSET_BASE_URL" in advice(found, "connection")
+    assert found["token"].status is Status.SKIPPED
 
 
 # TLS
@@ -421,8 +422,8 @@ NOW: Final = datetime.now(UTC)
     [
         (False, "127.0.0.1", {}, "issued by 'Inspecting Proxy Inc', is not trusted here"),
         (True, "example.com", {}, "The certificate is for example.com, not for 127.0.0.1"),
-        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "has expired: valid"),
-        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid yet: valid"),
+        (True, "127.0.0.1", {"ends": NOW - timedelta(days=1)}, "is not valid now: "),
+        (True, "127.0.0.1", {"begins": NOW + timedelta(days=1)}, "is not valid now: "),
     ],
     ids=["intercepted", "other host", "expired", "too early"],
 )
@@ -442,22 +443,22 @@ async def test_tls_that_proves_nothing(
     async with RawServer(script=[Answers({})], tls=serving(authority, name, **dates)) as server:
         found = await examined(for_raw(server.url))
         assert server.requests == server.token_requests == []
-    assert failures(found) == {"tls"}
-    assert words in advice(found, "tls")
-    assert found["tls"].evidence["issuer"] == "Inspecting Proxy Inc"
+    assert failures(found) == {"connection"}
+    assert words in advice(found, "connection")
+    assert found["connection"].evidence["issuer"] == "Inspecting Proxy Inc"
     assert found["clock"].status is found["token"].status is Status.SKIPPED
 
 
 async def test_tls_that_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With the authority in SSL_CERT_FILE all is well, and the clock is read."""
+    """With the authority in SSL_CERT_FILE all is well."""
     authority = trustme.CA(organization_name="My Company")
     authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
     async with RawServer(script=[Answers({})], tls=serving(authority, "127.0.0.1")) as server:
         found = await examined({"WXASSET_BASE_URL": server.url})
     assert failures(found) == {"credentials"}
-    assert found["tls"].status is found["api"].status is Status.OK
-    assert "the certificate of 127.0.0.1 was issued by My Company" in advice(found, "tls")
+    assert found["connection"].status is Status.OK
+    assert "certificate issued by My Company" in advice(found, "connection")
 
 
 async def test_authorities_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,16 +468,16 @@ async def test_authorities_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, value)
     async with RawServer(tls=serving(trustme.CA(), "127.0.0.1")) as server:
         found = await examined(for_raw(server.url, **environ))
-    assert failures(found) == {"tls"}
-    assert "/nowhere/ca.pem does not exist" in advice(found, "tls")
-    assert found["tls"].evidence["ignored"] == ["REQUESTS_CA_BUNDLE"]
+    assert failures(found) == {"connection"}
+    assert "/nowhere/ca.pem does not exist" in advice(found, "connection")
+    assert found["connection"].evidence["ignored"] == ["REQUESTS_CA_BUNDLE"]
 
 
 async def test_a_port_without_tls(sim: Simulator) -> None:
     """A port without TLS is reported for an https address."""
     found = await examined(variables(sim, WXASSET_BASE_URL=sim.url.replace("http:", "https:")))
-    assert failures(found) == {"tls"}
-    assert "does not speak TLS" in advice(found, "tls")
+    assert failures(found) == {"connection"}
+    assert "does not speak TLS" in advice(found, "connection")
 
 
 # Proxies
@@ -485,25 +486,14 @@ async def test_a_port_without_tls(sim: Simulator) -> None:
 async def test_proxy_variables_are_not_for_an_address_without_https(
     monkeypatch: pytest.MonkeyPatch, sim: Simulator
 ) -> None:
-    """The doctor reports a direct connection, as wxasset makes it; no password is shown."""
+    """The doctor connects directly, as wxasset does, since a proxy could read the secrets."""
     async with RawServer(script=[forever]) as proxy:
-        environ = {"HTTP_PROXY": proxy.url.replace("//", "//user:CANARY@"), "ALL_PROXY": "socks5://127.0.0.1:1"}
-        for name, value in environ.items():
-            monkeypatch.setenv(name, value)
-        found = await examined(variables(sim, **environ))
-        async with WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
-            await wx.count_materials()
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+        found = await examined(variables(sim))
         assert not proxy.connections
     assert not failures(found)
-    assert found["proxy"].status is Status.OK
-    assert found["proxy"].evidence == {"HTTP_PROXY": proxy.url, "ALL_PROXY": "socks5://127.0.0.1:1"}
-
-
-@pytest.mark.parametrize("bypass", ["127.0.0.1", "example.com, 127.0.0.1", "*"])
-async def test_a_host_that_no_proxy_names(sim: Simulator, bypass: str) -> None:
-    """A host named in NO_PROXY passes the proxy check."""
-    found = await examined(variables(sim, HTTP_PROXY="http://127.0.0.1:1", NO_PROXY=bypass))
-    assert found["proxy"].status is Status.OK
+    assert "connected directly" in advice(found, "connection")
 
 
 # Where tokens are shared
@@ -834,9 +824,9 @@ async def test_tls_as_the_command_sees_it(tmp_path: Path) -> None:
         done = await run(for_raw(server.url, SSL_CERT_FILE=str(tmp_path / "trusted.pem")), "doctor", "--json")
         untrusted = await run(for_raw(server.url), "doctor", "--json")
     by_check = {one["check"]: one["status"] for one in map(json.loads, done.stdout.splitlines())}
-    assert (done.returncode, by_check["tls"], by_check["token"], by_check["library"]) == (0, "ok", "ok", "ok")
+    assert (done.returncode, {by_check[name] for name in ("connection", "token", "library")}) == (0, {"ok"})
     by_check = {one["check"]: one["status"] for one in map(json.loads, untrusted.stdout.splitlines())}
-    assert (untrusted.returncode, by_check["tls"], by_check["token"]) == (1, "failed", "skipped")
+    assert (untrusted.returncode, by_check["connection"], by_check["token"]) == (1, "failed", "skipped")
 
 
 async def test_the_command_on_a_terminal(sim: Simulator) -> None:

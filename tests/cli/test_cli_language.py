@@ -96,7 +96,7 @@ def test_the_doctor_in_a_pipe_speaks_one_language(service: Simulator, name: str,
     columns = [line.split("\t") for line in done.stdout.splitlines()]
     assert {len(one) for one in columns} == {5}
     assert any(CHINESE.search(one[2]) for one in columns) is chinese
-    assert ("connects directly" in done.stdout) is not chinese
+    assert ("connected directly" in done.stdout) is not chinese
 
 
 @needs_terminals

@@ -5,6 +5,7 @@ from typing import Final
 
 from attrs import frozen
 
+from wxasset.cli.doctor.credentials import KEYS
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.cli.runtime.usage import Usage
@@ -16,16 +17,20 @@ _NOT_LISTED: Final = 40164
 _NO_SUCH_MEDIA: Final = 40007
 _NO_API_RIGHT: Final = 48001
 _NEAR: Final = 0.9  # share of a limit to warn at
+_FORCED: Final = Hint(
+    "Another program forces its refresh, or the AppSecret was reset: look for force_refresh elsewhere.",
+    "可能有其他程序在强制刷新（force_refresh），或 AppSecret 已被重置，请排查。",
+)
 _LIBRARY_ACCOUNTS: Final = Hint(
     "Adding, counting, listing and deleting materials requires an official account (公众号, 服务号); a mini program has"
-    " temporary media and cloud files. Check 公众平台 → 设置与开发 → 接口权限: the account must be verified (微信认证)"
-    " and have each interface.",
+    " temporary media and cloud files. Check 微信开发者平台 → 接口管理 → 接口权限与额度; a sandbox account (测试号) for"
+    " tests is linked on 微信开发者平台.",
     "永久素材的新增、总数、列表和删除只对公众号、服务号开放，小程序请用临时素材或云文件。"
-    "请在「公众平台 → 设置与开发 → 接口权限」核对账号是否已认证，以及各接口是否已获得。",
+    "请在「微信开发者平台 → 接口管理 → 接口权限与额度」核对；测试可用测试号（入口在微信开发者平台）。",
 )
 
 
-def judge_token(error: WxAssetError | None, expires_in: int | None) -> Finding:
+def judge_token(error: WxAssetError | None, expires_in: float | None) -> Finding:
     """Judge the fetch of a token.
 
     Args:
@@ -39,11 +44,7 @@ def judge_token(error: WxAssetError | None, expires_in: int | None) -> Finding:
         )
         return ok("token", message, expires_in=expires_in)
     if isinstance(error, IPNotAllowedError):
-        why = Hint(
-            "WeChat checks the credentials only after this address is allowed.",
-            "须先把本机 IP 加入白名单，微信才会校验凭据。",
-        )
-        return skipped("token", why)
+        return skipped("token", Hint("WeChat refuses the address: see the next check.", "微信拒绝该 IP，见下一项。"))
     message = Hint(f"No token was issued: {error.message}", f"获取 token 失败：{error.message}")
     return failed("token", message, hint_for(error), **_evidence(error))
 
@@ -55,39 +56,58 @@ def _evidence(error: WxAssetError) -> dict[str, object]:
     return {"error": type(error).__name__, "path": getattr(error, "path", "")}
 
 
-def judge_address(error: WxAssetError | None) -> Finding:
-    """Judge the account's address list by the result of the token fetch."""
-    if isinstance(error, IPNotAllowedError):
-        return _not_allowed(error)
-    if isinstance(error, APIError):
-        why = Hint(
-            f"WeChat refused for another reason first ({error.errcode}).",
-            f"微信先因其他原因拒绝（{error.errcode}），无法判断。",
-        )
-        return skipped("address", why)
-    if error is not None:
-        return skipped("address", Hint("WeChat could not be reached.", "未能连接微信，无法判断。"))
-    return ok("address", Hint("WeChat accepts calls from this address.", "微信接受来自本机 IP 的调用。"))
+def judge_address(errors: Sequence[WxAssetError | None], proxy: str | None) -> Finding:
+    """Judge the account's address list, and tell the address seen by WeChat.
+
+    Args:
+        errors: The results of the calls made.
+        proxy: Host and port of the proxy used, or None.
+    """
+    refused = next((one for one in errors if isinstance(one, IPNotAllowedError)), None)
+    if refused is not None:
+        return _not_allowed(refused, proxy)
+    whose = Hint("the outgoing address of this network", "本机网络的出口 IP")
+    if proxy:
+        whose = Hint(f"the outgoing address of the proxy {proxy}", f"代理 {proxy} 的出口 IP")
+    untold = Hint(
+        f"It is {whose.english}; WeChat names it only in a refusal.",
+        f"该 IP 为{whose.chinese}；微信仅在拒绝时告知具体 IP。",
+    )
+    if None in errors:
+        return ok("address", _joined("WeChat accepts calls from this address.", "微信接受来自该 IP 的调用。", untold))
+    code = next((one.errcode for one in errors if isinstance(one, APIError)), None)
+    if code is None:
+        return skipped("address", _joined("WeChat could not be reached.", "未能连接微信，无法判断。", untold))
+    why, why_zh = f"WeChat refused for another reason first ({code}).", f"微信先因其他原因拒绝（{code}），无法判断。"
+    return skipped("address", _joined(why, why_zh, untold))
 
 
-def _not_allowed(error: IPNotAllowedError) -> Finding:
-    evidence = {"ip": error.ip, **_evidence(error)}
-    seen = Hint(error.ip or "this machine", error.ip or "本机")
+def _joined(english: str, chinese: str, hint: Hint) -> Hint:
+    return Hint(f"{english} {hint.english}", f"{chinese}{hint.chinese}")
+
+
+def _not_allowed(error: IPNotAllowedError, proxy: str | None) -> Finding:
+    evidence = {"ip": error.ip, "proxy": proxy, **_evidence(error)}
+    through = Hint(f" through the proxy {proxy}", f"（经代理 {proxy}）") if proxy else Hint("", "")
+    seen = Hint(error.ip or "an address that it does not name", error.ip or "（未告知）")
     if error.errcode != _NOT_LISTED:  # an administrator's decision, or another list
-        message = Hint(error.message, f"来自{seen.chinese}的调用被拒绝：{error.message}")
+        message = Hint(
+            f"{error.message} WeChat sees {seen.english}{through.english}.",
+            f"调用被拒绝：{error.message} 微信看到的 IP：{seen.chinese}{through.chinese}。",
+        )
         return failed("address", message, hint_for(error), **evidence)
-    address = Hint(error.ip or "the address in the message", error.ip or "错误信息中的 IP")
+    address = Hint(error.ip or "the outgoing address", error.ip or "出口 IP")
     return failed(
         "address",
         Hint(
-            f"WeChat sees {seen.english}, an address missing from the account's address list (40164).",
-            f"微信看到的 IP 是{seen.chinese}，不在该账号的 IP 白名单中（40164）。",
+            f"WeChat sees {seen.english}{through.english}, missing from the account's address list (40164).",
+            f"微信看到的 IP 是{seen.chinese}{through.chinese}，不在该账号的 IP 白名单中（40164）。",
         ),
         Hint(
-            f"Add {address.english} at 公众平台 → 设置与开发 → 基本配置 → IP白名单 (mini programs: 开发管理 → 开发设置)"
-            "; it takes up to 30 seconds. If the address changes, route all calls through a fixed one (NAT, a proxy).",
-            f"请在「公众平台 → 设置与开发 → 基本配置 → IP白名单」（小程序：「开发管理 → 开发设置」）中添加 "
-            f"{address.chinese}，最多 30 秒生效。出口 IP 会变化时，请经固定 IP 的 NAT 或代理出站。",
+            f"Add {address.english} at {KEYS} → IP白名单; it takes CIDR entries such as 203.0.113.0/24, and up to 30"
+            " seconds. If the address changes, route all calls through a fixed one (NAT, a proxy).",
+            f"请在「{KEYS} → IP白名单」中添加 {address.chinese}（支持 203.0.113.0/24 等 CIDR 网段），最多 30 秒生效。"
+            "出口 IP 会变化时，请经固定 IP 的 NAT 或代理出站。",
         ),
         **evidence,
     )
@@ -119,18 +139,12 @@ def judge_permissions(trials: Sequence[Trial]) -> Finding:
     evidence = {trial.path: _verdict(trial) for trial in trials}
     refused = next((trial for trial in trials if isinstance(trial.error, TokenRejectedError)), None)
     if refused is not None:
-        return failed(
-            "permissions",
-            Hint(
-                f"WeChat rejects the stable token issued just now ({_verdict(refused)}).",
-                f"微信拒绝了刚刚签发的稳定版 token（{_verdict(refused)}）。",
-            ),
-            Hint(
-                "Another program forces its refresh, or the AppSecret was reset: look for force_refresh elsewhere.",
-                "可能有其他程序在强制刷新（force_refresh），或 AppSecret 已被重置，请排查。",
-            ),
-            **evidence,
+        code = _verdict(refused)
+        message = Hint(
+            f"WeChat rejects the stable token just issued ({code}).",
+            f"微信拒绝了刚刚签发的稳定版 token（{code}）。",
         )
+        return failed("permissions", message, _FORCED, **evidence)
     denied = [trial for trial in trials if granted(trial) is False]
     if denied:
         paths = ", ".join(trial.path for trial in denied)
@@ -180,12 +194,10 @@ def judge_library(usages: Sequence[Usage] | None) -> Finding:
         "请清理不再使用的素材：先 `wxasset ls`，再 `wxasset rm`；图文内图片（upload_image）和临时素材不占额度。",
     )
     spent, near, evidence = _usage(usages)
-    if spent:
-        message = Hint(f"The library is full: {shown}.", f"素材库已满：{shown_zh}。")
-        return failed("library", message, remedy, **evidence)
-    if near:
-        message = Hint(f"The library is nearly full: {shown}.", f"素材库接近上限：{shown_zh}。")
-        return warning("library", message, remedy, **evidence)
+    if spent or near:
+        state = Hint("full", "已满") if spent else Hint("nearly full", "接近上限")
+        message = Hint(f"The library is {state.english}: {shown}.", f"素材库{state.chinese}：{shown_zh}。")
+        return (failed if spent else warning)("library", message, remedy, **evidence)
     return ok("library", Hint(f"{shown}.", f"{shown_zh}。"), **evidence)
 
 
@@ -194,17 +206,15 @@ def judge_quota(usages: Sequence[Usage]) -> Finding:
     if not usages:
         return skipped("quota", Hint("WeChat returned no quotas.", "未能查询到额度。"))
     remedy = Hint(
-        "Counts are reset at midnight in Beijing; clear_quota resets them at once, 10 times a month. `wxasset quota`"
-        " shows all.",
-        "北京时间零点重新计数；也可调用 clear_quota 立即清零（每月 10 次）。`wxasset quota` 可查看全部。",
+        "Counts are reset at midnight in Beijing, or by clear_quota (10 times a month); `wxasset quota` shows all.",
+        "北京时间零点重新计数；也可调用 clear_quota 清零（每月 10 次）。`wxasset quota` 可查看全部。",
     )
     spent, near, evidence = _usage([usage for usage in usages if usage.limit])
-    if spent:
-        message = Hint(f"No calls are left today for {spent}.", f"今日额度已用完：{spent}。")
-        return failed("quota", message, remedy, **evidence)
-    if near:
-        message = Hint(f"Few calls are left today for {near}.", f"今日额度即将用完：{near}。")
-        return warning("quota", message, remedy, **evidence)
+    if spent or near:
+        state = Hint("No", "已用完") if spent else Hint("Few", "即将用完")
+        names = spent or near
+        message = Hint(f"{state.english} calls are left today for {names}.", f"今日额度{state.chinese}：{names}。")
+        return (failed if spent else warning)("quota", message, remedy, **evidence)
     message = Hint(
         f"All {len(usages)} APIs have calls left; {len(evidence)} of them have a daily limit.",
         f"{len(usages)} 个接口今日均有余量，其中 {len(evidence)} 个有每日上限。",

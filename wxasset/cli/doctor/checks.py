@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from anyio import to_thread
 from attrs import define, field
@@ -11,17 +11,16 @@ from wxasset.cli.doctor.account import judge_address, judge_library, judge_permi
 from wxasset.cli.doctor.credentials import judge_credentials, secrets_of
 from wxasset.cli.doctor.findings import Finding, Status, redact, skipped
 from wxasset.cli.doctor.ledger import inspect_ledger
-from wxasset.cli.doctor.network import Network, judge_host
-from wxasset.cli.doctor.probe import inspect_host, inspect_trust
-from wxasset.cli.doctor.proxies import judge_proxies
+from wxasset.cli.doctor.network import judge_address_form, judge_clock, judge_connection
 from wxasset.cli.doctor.queries import fetch_token, open_query_session, query_account, query_quotas, try_stored
+from wxasset.cli.doctor.route import Route, inspect_route
 from wxasset.cli.doctor.shared_token import judge_shared
 from wxasset.cli.doctor.token_file import inspect_token_file
 from wxasset.cli.doctor.token_redis import inspect_redis, password_of
 from wxasset.cli.doctor.versions import inspect_versions
 from wxasset.cli.runtime.credentials import SERVICE, Credentials, find_credentials, open_store
 from wxasset.cli.runtime.usage import ENDPOINTS, library_usage
-from wxasset.errors import Hint, TokenStoreError, WxAssetError
+from wxasset.errors import Hint, TokenStoreError, UsageError, WxAssetError
 
 __all__ = ["Context", "run_checks"]
 
@@ -33,7 +32,6 @@ _NO_TOKEN: Final = Hint("No token is available.", "没有可用的 token。")
 _NO_STORE: Final = Hint("No token store is set (WXASSET_TOKEN_STORE).", "未设置 token 存储（WXASSET_TOKEN_STORE）。")
 _IN_REDIS: Final = Hint("Tokens are shared through Redis.", "token 存储在 Redis 中。")
 _IN_FILE: Final = Hint("Tokens are shared through a file.", "token 存储在文件中。")
-_NO_ADDRESS: Final = Hint("WXASSET_BASE_URL is not a valid address.", "WXASSET_BASE_URL 不是有效地址。")
 _NO_LEDGER: Final = Hint("No ledger is given (--ledger).", "未指定台账（--ledger）。")
 
 
@@ -56,21 +54,13 @@ class Context:
     secrets: list[str] = field(factory=list, repr=False)
 
     @classmethod
-    def find(
-        cls,
-        environ: Mapping[str, str],
-        account: str | None = None,
-        *,
-        ledger: Path | None = None,
-        env: str | None = None,
-    ) -> Self:
+    def find(cls, environ: Mapping[str, str], account: str | None = None, **more: Any) -> Self:
         """Find the account as other commands do; store the error if it is missing."""
         try:
             one = find_credentials(environ, account)
         except WxAssetError as error:
-            return cls(environ=environ, ledger=ledger, env=env, account=error)
-        hidden = [*secrets_of(one), password_of(one.token_store or "")]
-        return cls(environ=environ, ledger=ledger, env=env, account=one, secrets=hidden)
+            return cls(environ=environ, account=error, **more)
+        return cls(environ=environ, account=one, secrets=[*secrets_of(one), password_of(one.token_store or "")], **more)
 
     @property
     def credentials(self) -> Credentials | None:
@@ -103,33 +93,24 @@ async def run_checks(context: Context) -> AsyncGenerator[Finding, None]:
 async def _run(context: Context) -> AsyncIterator[Finding]:
     yield await to_thread.run_sync(inspect_versions)
     yield judge_credentials(context.account)
-    network = await _inspect_network(context)
-    if network is None:
-        for check in ("proxy", "dns", "connection", "tls", "api", "clock"):
-            yield skipped(check, _NO_ADDRESS)
-    else:
-        yield judge_proxies(context.environ, network.host, secure=network.secure, reached=network.reached)
-        for finding in judge_host(network):
-            yield finding
-    responds = network is not None and network.is_wechat
-    async for finding in _check_account(context, responds=responds):
+    route: Route | None = None
+    try:
+        route = await inspect_route(context.base_url, context.environ)
+        yield judge_connection(route)
+    except UsageError as error:
+        yield judge_address_form(error)
+    yield judge_clock(route)
+    async for finding in _check_account(context, route):
         yield finding
-    async for finding in _check_store(context, responds=responds):
+    async for finding in _check_store(context, responds=route is not None and route.is_wechat):
         yield finding
     yield skipped("ledger", _NO_LEDGER) if context.ledger is None else await inspect_ledger(context.ledger)
 
 
-async def _inspect_network(context: Context) -> Network | None:
-    try:
-        return await inspect_host(context.base_url, await to_thread.run_sync(inspect_trust, context.environ))
-    except ValueError:
-        return None
-
-
-async def _check_account(context: Context, *, responds: bool) -> AsyncIterator[Finding]:
+async def _check_account(context: Context, route: Route | None) -> AsyncIterator[Finding]:
     """Query WeChat about the account."""
     one = context.usable
-    if one is None or not responds:
+    if one is None or route is None or not route.is_wechat:
         for check in ("token", "address", "permissions", "library", "quota"):
             yield skipped(check, _NO_CREDENTIALS if one is None else _NO_API)
         return
@@ -137,15 +118,15 @@ async def _check_account(context: Context, *, responds: bool) -> AsyncIterator[F
         issued = await fetch_token(one)
     except WxAssetError as error:
         yield judge_token(error, None)
-        yield judge_address(error)
+        yield judge_address([error], route.proxy)
         for check in ("permissions", "library", "quota"):
             yield skipped(check, _NO_TOKEN)
         return
+    context.secrets.append(issued.value)
     yield judge_token(None, issued.expires_in)
-    yield judge_address(None)
-    context.secrets.append(issued.access_token)
-    async with open_query_session(one, issued.access_token) as wx:
+    async with open_query_session(one, issued.value) as wx:
         trials, count = await query_account(wx, context.env)
+        yield judge_address([None, *(trial.error for trial in trials)], route.proxy)  # the token was issued
         yield judge_permissions(trials)
         yield judge_library(None if count is None else library_usage(count))
         yield judge_quota((await query_quotas(wx, ENDPOINTS))[0])
@@ -160,7 +141,7 @@ async def _check_store(context: Context, *, responds: bool) -> AsyncIterator[Fin
         return
     if place.startswith(_REDIS):
         yield skipped("store", _IN_REDIS)
-        yield (finding := await to_thread.run_sync(inspect_redis, place))
+        yield (finding := await inspect_redis(place))
     else:
         yield (finding := await inspect_token_file(place))
         yield skipped("redis", _IN_FILE)

@@ -21,9 +21,9 @@ def doctor_command(
 ) -> int:
     """Find problems of configuration and network, and explain how to solve them.
 
-    Checks versions, credentials, proxy variables, DNS, connection, TLS, clock, address list, permissions, library,
-    daily quota and token store. The account is not changed: a stable token is fetched (never forced), and some 20
-    calls are made that only read. Secrets are not shown. The exit status is 0 if no check failed.
+    Checks versions, credentials, the connection (through the environment's proxy, if any), clock, address list,
+    permissions, library, daily quota and token store. The account is not changed: a stable token is fetched (never
+    forced), and some 20 calls are made that only read. Secrets are not shown. The exit status is 0 if no check failed.
 
     JSON keys: check, status (ok, warning, failed, skipped), message, hint, evidence; message_zh and hint_zh as well.
 

@@ -8,14 +8,16 @@ from wxasset.cli.runtime.credentials import Credentials
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, UsageError, WxAssetError
 
-__all__ = ["judge_credentials", "secrets_of"]
+__all__ = ["KEYS", "judge_credentials", "secrets_of"]
 
 _APPID: Final = re.compile(r"wx[0-9a-f]{16}")  # the form of every appid in the wire reference
 _SECRET: Final = re.compile(r"[0-9a-f]{32}")
 _ORIGINAL: Final = "gh_"
+KEYS: Final = "微信开发者平台 → 我的业务 → 公众号/服务号/小程序 → 基础信息 → 开发密钥"
+"""Place of appid, AppSecret and address list (wire reference 8.3; for mini programs assumed to be the same)."""
 _CONSOLE: Final = Hint(
-    "Copy both from the console: 公众平台 → 设置与开发 → 基本配置 (mini programs: 开发管理 → 开发设置).",
-    "请到「公众平台 → 设置与开发 → 基本配置」（小程序：「开发管理 → 开发设置」）复制。",
+    f"Copy both from the console: {KEYS}. A sandbox account (测试号) has its own pair, linked there as well.",
+    f"请到「{KEYS}」复制；测试号另有一对，入口也在微信开发者平台。",
 )
 
 

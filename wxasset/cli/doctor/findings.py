@@ -14,39 +14,18 @@ from rich.text import Text
 from wxasset.cli.runtime.console import one_line, output_console
 from wxasset.cli.runtime.language import localized
 from wxasset.cli.runtime.output import Output, is_terminal, json_line
+from wxasset.engine.redaction import hide
 from wxasset.errors import Hint
 
-__all__ = [
-    "COLUMNS",
-    "LABELS",
-    "Evidence",
-    "Finding",
-    "Status",
-    "document",
-    "failed",
-    "ok",
-    "passed",
-    "redact",
-    "show",
-    "show_summary",
-    "skipped",
-    "stamp",
-    "tally",
-    "warning",
-]
+__all__ = ["COLUMNS", "LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact"]
+__all__ += ["show", "show_summary", "skipped", "stamp", "tally", "warning"]
 
-Evidence = Mapping[str, object]
-"""Facts behind a finding, as JSON."""
 COLUMNS: Final = ("check", "status", "message", "hint", "evidence")
 """Columns of the output in a pipe."""
 LABELS: Final[Mapping[str, Hint]] = {
     "versions": Hint("versions", "版本"),
     "credentials": Hint("credentials", "凭据"),
-    "proxy": Hint("proxy", "代理"),
-    "dns": Hint("DNS", "域名解析"),
     "connection": Hint("connection", "连接"),
-    "tls": Hint("TLS", "证书"),
-    "api": Hint("API host", "接口主机"),
     "clock": Hint("clock", "时钟"),
     "token": Hint("token", "access_token"),
     "address": Hint("address list", "IP 白名单"),
@@ -59,7 +38,6 @@ LABELS: Final[Mapping[str, Hint]] = {
     "ledger": Hint("ledger", "台账"),
 }
 """Names of the checks, in display order."""
-_SECRET: Final = 4  # characters; redacting a shorter string would hide parts of common words
 
 
 class Status(enum.Enum):
@@ -90,7 +68,7 @@ class Finding:
     status: Status
     message: Hint
     remedy: Hint | None = None
-    evidence: Evidence = field(factory=dict)
+    evidence: Mapping[str, object] = field(factory=dict)
 
 
 def ok(check: str, message: Hint, **evidence: object) -> Finding:
@@ -144,19 +122,15 @@ def document(finding: Finding) -> dict[str, object]:
     }
 
 
-def redact(finding: Finding, secrets: Iterable[str]) -> Finding:
+def redact(finding: Finding, hidden: Sequence[str]) -> Finding:
     """Replace secrets repeated by a server or a library."""
-    hidden = sorted({secret for secret in secrets if len(secret) >= _SECRET}, key=len, reverse=True)
 
     def clean(value: object) -> object:
-        if isinstance(value, str):
-            for secret in hidden:
-                value = value.replace(secret, "***")
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             return {str(clean(name)): clean(one) for name, one in value.items()}
-        elif isinstance(value, list | tuple):
+        if isinstance(value, list | tuple):
             return [clean(one) for one in value]
-        return value
+        return hide(value, hidden) if isinstance(value, str) else value
 
     def clean_hint(hint: Hint) -> Hint:
         return Hint(str(clean(hint.english)), str(clean(hint.chinese)))

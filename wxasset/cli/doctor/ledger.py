@@ -18,6 +18,11 @@ from wxasset.transfer.private_files import UnsafeFileError, open_private
 
 __all__ = ["inspect_ledger"]
 
+_PATH: Final = Hint("Correct the path, or the permissions of the file.", "请更正路径，或把文件权限交给运行者。")
+_REPEAT: Final = Hint(
+    "Repeat them with the same ledger: each is looked up in the library before it is sent.",
+    "请用同一台账再次执行：发送前会先在素材库中查找。",
+)
 _PATIENCE: Final = 1.0  # seconds to wait for a lock
 
 
@@ -34,12 +39,8 @@ async def inspect_ledger(path: Path) -> Finding:
         return failed("ledger", message, error.remedy, path=str(path))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        return failed(
-            "ledger",
-            Hint(f"The ledger {path} cannot be used: {why}.", f"台账 {path} 不可用：{why}。"),
-            Hint("Correct the path, or the permissions of the file.", "请更正路径，或把文件权限交给运行者。"),
-            path=str(path),
-        )
+        message = Hint(f"The ledger {path} cannot be used: {why}.", f"台账 {path} 不可用：{why}。")
+        return failed("ledger", message, _PATH, path=str(path))
     except LedgerError as error:
         message = Hint(error.message, f"台账不可用：{error.message}")
         return failed("ledger", message, hint_for(error), path=str(path))
@@ -78,18 +79,11 @@ def _damaged(path: Path, damage: str) -> Finding:
 def _judge_counts(path: Path, counts: LedgerCounts) -> Finding:
     evidence = {"path": str(path), **asdict(counts)}
     if counts.unknown:
-        return warning(
-            "ledger",
-            Hint(
-                f"The outcome of {counts.unknown} uploads in {path} is unknown.",
-                f"台账 {path} 中有 {counts.unknown} 项上传结果未知。",
-            ),
-            Hint(
-                "Repeat them with the same ledger: each is looked up in the library before it is sent.",
-                "请用同一台账再次执行：发送前会先在素材库中查找。",
-            ),
-            **evidence,
+        message = Hint(
+            f"The outcome of {counts.unknown} uploads in {path} is unknown.",
+            f"台账 {path} 中有 {counts.unknown} 项上传结果未知。",
         )
+        return warning("ledger", message, _REPEAT, **evidence)
     message = Hint(
         f"The ledger {path} is intact: {counts.done} uploads done, {counts.in_flight} in flight, {counts.failed}"
         " failed.",

@@ -1,19 +1,26 @@
 """Query WeChat: fetch a token and make calls that only read."""
 
-import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 import anyio
-from attrs import field, frozen
 
-from wxasset import GetQuota, MaterialCount, RetryPolicy, Timeouts, Token, TokenStore, WxSession
+from wxasset import (
+    GetQuota,
+    MaterialCount,
+    RetryPolicy,
+    StableToken,
+    StaticToken,
+    Timeouts,
+    Token,
+    TokenSource,
+    TokenStore,
+    WxSession,
+)
 from wxasset.calls.cloud import BatchDownloadFile, WantedFile
 from wxasset.calls.materials import GetMaterial
 from wxasset.calls.media import GetMedia
-from wxasset.calls.tokens import GetStableAccessToken, IssuedToken
 from wxasset.cli.doctor.account import Trial
 from wxasset.cli.doctor.shared_token import SharedTrial
 from wxasset.cli.runtime.credentials import Credentials
@@ -32,34 +39,32 @@ _COUNT: Final = "/cgi-bin/material/get_materialcount"
 _LIST: Final = "/cgi-bin/material/batchget_material"
 
 
-@frozen
-class _FixedToken:
+class _FixedToken(StaticToken):
     """Return the same token even after a rejection, to report WeChat's own error."""
 
-    value: str = field(repr=False)
-
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
-        del exchange, previous, rejected
-        return Token(value=self.value, expires_in=math.inf)
+        del rejected
+        return await super().fetch(exchange, previous=previous, rejected=False)
 
 
-@asynccontextmanager
-async def open_query_session(credentials: Credentials, token: str) -> AsyncGenerator[WxSession, None]:
+def open_query_session(credentials: Credentials, token: str) -> WxSession:
     """Open a session with a fixed token and without retries."""
-    tokens = _FixedToken(token)
-    async with WxSession(tokens=tokens, base_url=credentials.base_url, retry=_ONCE, timeouts=_TIMEOUTS) as wx:
-        yield wx
+    return _open_session(credentials, _FixedToken(token))
 
 
-async def fetch_token(credentials: Credentials) -> IssuedToken:
+def _open_session(credentials: Credentials, tokens: TokenSource) -> WxSession:
+    return WxSession(tokens=tokens, base_url=credentials.base_url, retry=_ONCE, timeouts=_TIMEOUTS)
+
+
+async def fetch_token(credentials: Credentials) -> Token:
     """Fetch the stable token in normal mode; other tokens stay valid.
 
     Raises:
         WxAssetError: No token was issued.
     """
-    appid, secret = credentials.appid, credentials.secret
-    async with WxSession(appid, secret, base_url=credentials.base_url, retry=_ONCE, timeouts=_TIMEOUTS) as wx:
-        return await wx.call(GetStableAccessToken(appid=appid, secret=secret))
+    source = StableToken(credentials.appid, credentials.secret)
+    async with _open_session(credentials, source) as wx:
+        return await source.fetch(wx.call, previous=None, rejected=False)
 
 
 async def _try(path: str, work: Awaitable[object]) -> Trial:
@@ -135,7 +140,7 @@ async def try_stored(credentials: Credentials, store: TokenStore) -> tuple[list[
     secrets: list[str] = []
     for mode in ("stable", "classic"):
         record = await store.load(SharedToken(store, f"{mode} {credentials.appid}", supersedes=False).key)
-        if record is None:
+        if record is None or not record.is_sound():
             continue
         secrets.append(record.token)
         left, error = record.left(time.time()), None

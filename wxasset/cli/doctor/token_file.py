@@ -14,8 +14,8 @@ from wxasset.cli.doctor.findings import Finding, failed, ok, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.tokens.token import TokenRecord
-from wxasset.transfer.file_lock import lock
-from wxasset.transfer.private_files import UnsafeFileError, open_private, shell_path
+from wxasset.transfer.file_lock import FileLock
+from wxasset.transfer.private_files import UnsafeFileError, shell_path
 
 __all__ = ["inspect_token_file"]
 
@@ -31,15 +31,9 @@ async def inspect_token_file(place: str) -> Finding:
         return _refused(shown, UsageError("The token store is neither a file nor a redis:// address."))
     path = await to_thread.run_sync(Path(place).expanduser)
     if not await to_thread.run_sync(path.parent.is_dir):
-        return failed(
-            "store",
-            Hint(f"The directory {path.parent} does not exist.", f"目录 {path.parent} 不存在。"),
-            Hint(
-                f"Create it: mkdir -p -m 700 {shell_path(path.parent)}",
-                f"请创建：mkdir -p -m 700 {shell_path(path.parent)}",
-            ),
-            path=str(path),
-        )
+        command = f"mkdir -p -m 700 {shell_path(path.parent)}"
+        message = Hint(f"The directory {path.parent} does not exist.", f"目录 {path.parent} 不存在。")
+        return failed("store", message, Hint(f"Create it: {command}", f"请创建：{command}"), path=str(path))
     try:
         await FileTokenStore(path).load("doctor")
     except (TokenStoreError, UsageError) as error:
@@ -48,7 +42,7 @@ async def inspect_token_file(place: str) -> Finding:
         await _try_directory(path)
     except TokenStoreError as error:
         return _unusable_directory(path, error)
-    return await to_thread.run_sync(_inspect_lock, path.with_name(f"{path.name}.lock"), path)
+    return await _inspect_lock(FileLock(path.with_name(f"{path.name}.lock")), path)
 
 
 def _refused(path: str, error: TokenStoreError | UsageError) -> Finding:
@@ -83,37 +77,37 @@ def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
             f"无法在 {path.parent} 中写入、加锁或替换文件：{error.message}",
         ),
         Hint(
-            "Grant write permission to the current user, or choose a directory on a local, writable file system, or"
-            " Redis.",
-            "请让运行者拥有该目录的写权限，或改用本地可写文件系统中的目录，或 Redis。",
+            "Grant write permission to the current user, or choose another local directory, or Redis.",
+            "请让运行者拥有该目录的写权限，或改用其他本地目录，或 Redis。",
         ),
         path=str(path),
     )
 
 
-def _inspect_lock(held: Path, path: Path) -> Finding:
+async def _inspect_lock(held: FileLock, path: Path) -> Finding:
     try:
-        free = not os.path.lexists(held) or _is_free(held)
+        free = await to_thread.run_sync(_is_free, held)
     except UnsafeFileError as error:
         return _refused(str(path), TokenStoreError(f"The token store {path} is not used: {error}.", error.remedy))
     except OSError as error:
-        return _unusable_directory(path, TokenStoreError(f"{held}: {(error.strerror or str(error)).lower()}."))
+        return _unusable_directory(path, TokenStoreError(f"{held.path}: {(error.strerror or str(error)).lower()}."))
     if not free:
+        command = f"fuser -v {shell_path(held.path)}"
         return warning(
             "store",
-            Hint(f"Another process held {held} for at least {_PATIENCE:g} s.", f"{held} 一直被其他进程占用。"),
-            Hint(f"Find the process: fuser -v {shell_path(held)}", f"请查看占用者：fuser -v {shell_path(held)}"),
+            Hint(f"Another process held {held.path} for {_PATIENCE:g} s.", f"{held.path} 一直被其他进程占用。"),
+            Hint(f"Find the process: {command}", f"请查看占用者：{command}"),
             path=str(path),
         )
     return ok("store", Hint(f"{path} can be read, written and locked.", f"{path} 可读、可写、可加锁。"), path=str(path))
 
 
-def _is_free(path: Path) -> bool:
-    """Return whether a lock file can be locked within a second."""
+def _is_free(held: FileLock) -> bool:
+    """Return whether a lock file is missing, or can be locked within a second."""
     deadline = time.monotonic() + _PATIENCE
-    with open(open_private(path, os.O_RDWR), "r+b") as file:  # noqa: PTH123 - a descriptor is no path
-        while not lock(file.fileno()):
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_POLL)
+    while os.path.lexists(held.path) and not held.take():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL)
+    held.free()
     return True

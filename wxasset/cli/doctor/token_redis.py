@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, warning
 from wxasset.errors import Hint
+from wxasset.tokens.redis_client import RedisClient, place_of, send_command
 
-__all__ = ["inspect_redis", "judge_error", "judge_redis", "password_of", "place_of"]
+__all__ = ["inspect_redis", "judge_error", "judge_redis", "password_of"]
 
 _PATIENCE: Final = 3.0  # seconds for each command; one takes about 0.2 ms
 _PASSWORD: Final = Hint(
@@ -58,40 +58,25 @@ def password_of(url: str) -> str:
         return ""
 
 
-def place_of(url: str) -> str:
-    """Return host and port, or the socket path, of an address."""
+async def inspect_redis(url: str) -> Finding:
+    """Check whether Redis responds, accepts the password, runs scripts and keeps its keys."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or 6379
-    except ValueError:
-        return "?"
-    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
-
-
-def inspect_redis(url: str) -> Finding:
-    """Check whether Redis responds, accepts the password, runs scripts and keeps its keys.
-
-    Blocks; call it in a thread.
-    """
-    place = place_of(url)
-    try:
-        from redis import Redis  # noqa: PLC0415 - an extra
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-        from redis.retry import Retry  # noqa: PLC0415
+        client = RedisClient("doctor", url=url, client=None, timeout=_PATIENCE, connections=1)
+        place = place_of(url, None)
+        if place is None:
+            return judge_error("?", "ValueError")
+        connection: Any = client.get().client
     except ImportError:
-        return judge_error(place, "ImportError")
+        return judge_error("?", "ImportError")
     try:
-        client: Any = Redis.from_url(
-            url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0)
-        )
-        with closing(client):
-            begun = time.perf_counter()
-            client.execute_command("PING")
-            milliseconds = (time.perf_counter() - begun) * 1000
-            client.execute_command("EVAL", "return 1", 0)
-            return judge_redis(place, client.info(), milliseconds)
+        begun = time.perf_counter()
+        await send_command(connection, "EVAL", "return 1", "0")
+        milliseconds = (time.perf_counter() - begun) * 1000
+        return judge_redis(place, await connection.info(), milliseconds)
     except Exception as error:  # noqa: BLE001 - redis-py also raises exceptions of other packages
         return judge_error(place, type(error).__name__)  # the message may repeat the command
+    finally:
+        await client.aclose()
 
 
 def judge_error(place: str, name: str) -> Finding:
@@ -103,18 +88,10 @@ def judge_error(place: str, name: str) -> Finding:
 def judge_redis(place: str, info: Mapping[str, Any], milliseconds: float) -> Finding:
     """Judge the output of INFO."""
     version, policy = str(info.get("redis_version", "")), info.get("maxmemory_policy")
-    role = str(info.get("role", "master"))
-    evidence = {
-        "place": place,
-        "version": version,
-        "role": role,
-        "maxmemory_policy": policy,
-        "ms": round(milliseconds, 1),
-    }
+    role, took = str(info.get("role", "master")), round(milliseconds, 1)
+    evidence = {"place": place, "version": version, "role": role, "maxmemory_policy": policy, "ms": took}
     if role != "master":
-        message = Hint(
-            f"{place} is a replica: tokens cannot be written to it.", f"{place} 是只读副本，无法写入 token。"
-        )
+        message = Hint(f"{place} is a replica: no token can be written.", f"{place} 是只读副本，无法写入 token。")
         return failed("redis", message, Hint("Use the address of the master.", "请填写主节点的地址。"), **evidence)
     if int(info.get("maxmemory", 0)) and policy not in (None, "noeviction"):
         return warning(
@@ -130,7 +107,7 @@ def judge_redis(place: str, info: Mapping[str, Any], milliseconds: float) -> Fin
             **evidence,
         )
     message = Hint(
-        f"Redis {version} at {place} responds in {milliseconds:.1f} ms and runs scripts.",
-        f"Redis {version}（{place}）响应用时 {milliseconds:.1f} 毫秒，可执行脚本。",
+        f"Redis {version} at {place} responds in {took} ms and runs scripts.",
+        f"Redis {version}（{place}）响应用时 {took} 毫秒，可执行脚本。",
     )
     return ok("redis", message, **evidence)

@@ -1,0 +1,162 @@
+"""Make one request to the API host as a session does: with its proxy, resolver and authorities.
+
+No secret is sent: the request has no token, and TLS is verified.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import aiohttp
+from aiohttp.connector import Connection
+from attrs import define, field
+from yarl import URL
+
+from wxasset.cli.doctor.certificates import (
+    Certificate,
+    TrustStore,
+    decode_certificate,
+    inspect_trust,
+    parse_certificate,
+)
+from wxasset.errors import UsageError, WxAssetError
+from wxasset.transfer.http import ENVIRONMENT, Reply, Request, Timeouts, Transport
+from wxasset.transfer.http.errors import FAULTS
+from wxasset.transfer.http.proxies import Proxies, place_of_proxy
+from wxasset.wire.json_bodies import as_int, parse
+
+__all__ = ["PATIENCE", "Route", "inspect_route"]
+
+PATIENCE: Final = 5.0  # seconds to connect, and to respond
+_MOST: Final = 64 * 1024  # bytes read of the response; WeChat's has about 300
+_PATH: Final = "/cgi-bin/get_api_domain_ip"  # returns 41001 without a token (wire reference 0.5)
+
+_Look: TypeAlias = Callable[[Connection], None]
+
+
+@define(kw_only=True)
+class Route:
+    """Facts about the route to the API host, as far as it could be followed.
+
+    Attributes:
+        host: Host name or IP address, with the port if it is not the usual one.
+        proxy: Host and port of the proxy, or None.
+        addresses: IP addresses of the host, or of the proxy, in the order of connecting.
+        trust: Trusted authorities.
+        certificate: The server certificate, if it could be decoded.
+        version: Negotiated TLS version; None without TLS.
+        error: The error of proxy, connection, TLS or HTTP, or None.
+        status: The HTTP status.
+        errcode: WeChat's code in the body; None if the body is not WeChat's.
+        server: The Server header.
+        date: The server's clock in unix seconds; None if not sent.
+        now: The local clock in the middle of the exchange.
+        milliseconds: Time taken to connect and to respond.
+    """
+
+    host: str
+    proxy: str | None = None
+    addresses: list[str] = field(factory=list)
+    trust: TrustStore = field(factory=TrustStore)
+    certificate: Certificate | None = None
+    version: str | None = None
+    error: Exception | None = None
+    status: int | None = None
+    errcode: int | None = None
+    server: str = ""
+    date: float | None = None
+    now: float = 0.0
+    milliseconds: float = 0.0
+
+    @property
+    def is_wechat(self) -> bool:
+        """True if a WeChat API, or a simulator, responds."""
+        return self.errcode is not None
+
+
+async def inspect_route(base_url: str, environ: Mapping[str, str]) -> Route:
+    """Connect to the host and make a request.
+
+    Raises:
+        UsageError: A session would refuse this address.
+    """
+    url = URL(Transport(base_url, None, "").origin + _PATH)
+    trust = await asyncio.to_thread(inspect_trust, environ)  # reads files, as the next one
+    tls = await asyncio.to_thread(ssl.create_default_context)
+    route = Route(host=url.host_port_subcomponent or "", trust=trust, now=time.time())
+    proxy: URL | None = None
+    try:
+        proxy = Proxies(ENVIRONMENT).for_url(url, secret=True)
+        route.proxy = place_of_proxy(proxy)
+        await _request(url, proxy, tls, route)
+    except aiohttp.ClientConnectorCertificateError as error:
+        route.error, route.certificate = error, await _refused_certificate(url, proxy)
+    except (*FAULTS, UsageError) as error:
+        route.error = error
+    return route
+
+
+async def _request(url: URL, proxy: URL | None, tls: ssl.SSLContext, route: Route) -> None:
+    def connect(found: tuple[Any, ...]) -> socket.socket:
+        route.addresses.append(str(found[4][0]))
+        return socket.socket(found[0], found[1], found[2])
+
+    def look(connection: Connection) -> None:
+        made = connection.transport and connection.transport.get_extra_info("ssl_object")
+        if made:
+            route.version, route.certificate = made.version(), parse_certificate(made.getpeercert())
+
+    begun, now = time.perf_counter(), time.time()
+    connector = aiohttp.TCPConnector(ssl=tls, socket_factory=connect)
+    async with _session(connector, look) as http, http.get(url, allow_redirects=False, proxy=proxy) as response:
+        reply = Reply(Request(method="GET", path=_PATH), response, PATIENCE)
+        try:
+            body = await reply.read(_MOST)
+            route.errcode = as_int(parse(body, _PATH).get("errcode"))
+        except WxAssetError:
+            pass  # it is not WeChat's
+        took = time.perf_counter() - begun
+    route.status, route.date, route.server = reply.status, reply.date, response.headers.get("Server", "")
+    route.now, route.milliseconds = now + took / 2, took * 1000
+
+
+def _session(connector: aiohttp.TCPConnector, look: _Look) -> aiohttp.ClientSession:
+    """Return a session that shows each connection before a request is sent over it."""
+
+    async def observe(
+        request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+    ) -> aiohttp.ClientResponse:
+        send = request.send
+
+        async def watched(connection: Connection) -> aiohttp.ClientResponse:
+            look(connection)
+            return await send(connection)
+
+        request.send = watched  # type: ignore[method-assign,assignment]
+        return await handler(request)
+
+    timeout = Timeouts(connect=PATIENCE, stall=PATIENCE).client(0)
+    return aiohttp.ClientSession(connector=connector, middlewares=(observe,), timeout=timeout)
+
+
+async def _refused_certificate(url: URL, proxy: URL | None) -> Certificate | None:
+    """Fetch a refused certificate to show its fields; no request is sent over this connection."""
+    found: Certificate | None = None
+
+    def look(connection: Connection) -> None:
+        nonlocal found
+        made = connection.transport and connection.transport.get_extra_info("ssl_object")
+        found = decode_certificate(made.getpeercert(binary_form=True) or b"") if made else None
+        raise aiohttp.ClientError
+
+    try:
+        async with (
+            _session(aiohttp.TCPConnector(ssl=False), look) as http,
+            http.get(url, proxy=proxy),
+        ):
+            return None  # not reached
+    except FAULTS:
+        return found
