@@ -152,6 +152,8 @@ class Loop(ABC):
                 failure = call.explain(without_secrets(error, call, token))
             else:
                 self.quota.refill(attempt.cost)
+                if token is not None:
+                    self.tokens.accept(call.route.path)
                 return result
             begun += operation.delivery.waited
             if operation.moved():  # a resumed download that receives bytes is not out of patience
