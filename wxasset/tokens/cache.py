@@ -86,12 +86,9 @@ class TokenCache:
         self.source = source
         self._now = now
         self._clock = clock
-        account = getattr(source, "account", None)
-        self._shared = (
-            SharedToken(store, account, bool(getattr(source, "supersedes", False)), clock)
-            if store is not None and account
-            else None
-        )
+        self._shared: SharedToken | None = None
+        if store is not None:
+            self.share(store)
         self._guard = LoopGuard("TokenCache")
         self._lock = asyncio.Lock()
         self._flight: _Flight | None = None
@@ -102,6 +99,21 @@ class TokenCache:
         self._refusal: WxAssetError | None = None
         self._quiet_until = 0.0
         self._told = False
+
+    @property
+    def elsewhere(self) -> bool:
+        """True while another running event loop uses this cache."""
+        return self._guard.elsewhere()
+
+    def share(self, store: TokenStore) -> None:
+        """Share the tokens through a store, and those of a platform that was given without a `TokenCache`."""
+        account = getattr(self.source, "account", None)
+        if account and self._shared is None:
+            supersedes = bool(getattr(self.source, "supersedes", False))
+            self._shared = SharedToken(store, account, supersedes, self._clock)
+        lend = getattr(getattr(self.source, "component", None), "lend", None)
+        if lend is not None:
+            lend(store)
 
     async def acquire(self, exchange: Exchange, *, patience: float | None = None) -> Token:
         """Return a valid token; fetch one if necessary.

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, Factory, field, frozen
 
 from wxasset.calls.tokens import GetAuthorizerToken, GetComponentToken
 from wxasset.errors import APIError, Hint, TokenUnavailableError, UsageError
 from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.cache import TokenCache
+from wxasset.tokens.shared_cache import SharedCache
 from wxasset.tokens.token import Exchange, Token, is_token
 from wxasset.tokens.validation import ask, filled, is_async, issued
 
@@ -41,7 +42,8 @@ def _ticket(instance: object, attribute: "Attribute[Any]", value: object) -> Non
 class ComponentToken:
     """The token of a third-party platform itself, for fetching the tokens of its accounts.
 
-    One token serves all accounts of the platform: give one ``TokenCache(ComponentToken(...))`` to all of them.
+    One token serves all accounts of the platform: sessions with equal ``ComponentToken`` objects share it, through
+    their store where they have one. A ``TokenCache(ComponentToken(...))`` shares it among those who get the cache.
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getComponentAccessToken.html
 
     Attributes:
@@ -54,6 +56,16 @@ class ComponentToken:
     component_appid: str = field(validator=filled(_PLATFORM))
     component_secret: str = field(validator=filled(_PLATFORM), repr=False)
     ticket: Callable[[], Awaitable[str]] | str = field(validator=_ticket, repr=False)
+    _cache: TokenCache = field(default=Factory(SharedCache, takes_self=True), init=False, eq=False, repr=False)
+
+    def __reduce__(self) -> tuple[type["ComponentToken"], tuple[object, ...]]:
+        """Copy and pickle the arguments alone."""
+        return type(self), (self.component_appid, self.component_secret, self.ticket)
+
+    @property
+    def cache(self) -> TokenCache:
+        """The cache that equal objects share."""
+        return self._cache
 
     @property
     def account(self) -> str:
@@ -100,7 +112,7 @@ class ComponentToken:
 
 
 def _cache(component: TokenCache | ComponentToken) -> TokenCache:
-    return TokenCache(component) if isinstance(component, ComponentToken) else component
+    return component.cache if isinstance(component, ComponentToken) else component
 
 
 def _component(instance: object, attribute: "Attribute[Any]", value: object) -> None:
@@ -122,8 +134,7 @@ class AuthorizerToken:
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getAuthorizerAccessToken.html
 
     Attributes:
-        component: The `TokenCache` over the platform's `ComponentToken`, which all its accounts share; a
-            `ComponentToken` gets a cache of its own.
+        component: The platform's `ComponentToken`, or a `TokenCache` over it, for all its accounts.
         authorizer_appid: The account's appid.
         refresh_token: The ``authorizer_refresh_token`` that came with the authorization. A newer one takes
             precedence, and this one is used again where WeChat refuses that.
