@@ -496,11 +496,10 @@ _HINTS: Final = {
         "该接口所属权限集未获授权，为平台添加后请账号重新授权。",
     ),
     61023: Hint(
-        "The authorizer_refresh_token is not valid: the account authorized again, or ended its authorization. Store "
-        "the newest one (api_query_auth, api_get_authorizer_list). If none is valid, have the administrator of the "
-        "account update the authorization (更新授权): send a new authorization link.",
-        "authorizer_refresh_token 无效：该账号已重新授权或已取消授权。请保存最新值（api_query_auth 或 "
-        "api_get_authorizer_list 返回）；若均无效，请重新发送授权链接，由账号管理员「更新授权」。",
+        "The authorizer_refresh_token is not valid, and no newer one is known. Store the newest (api_query_auth), or "
+        "send the administrator of the account a new link to update the authorization.",
+        "authorizer_refresh_token 无效，且没有更新的值："
+        "请保存 api_query_auth 返回的最新值，或发送授权链接请账号管理员「更新授权」。",
     ),
     61024: Hint(
         "This appid is a platform: fetch its token with api_component_token, not as an account's.",

@@ -153,7 +153,7 @@ def _component(instance: object, attribute: "Attribute[Any]", value: object) -> 
 
 
 def _known_appid(source: "AuthorizerToken") -> Any:
-    return getattr(source.component.source, "component_appid", None)
+    return getattr(getattr(source.component, "source", None), "component_appid", None)
 
 
 def _appid(instance: "AuthorizerToken", attribute: "Attribute[Any]", value: object) -> None:
