@@ -197,10 +197,10 @@ def test_a_static_token_has_to_be_one(value: Any) -> None:
     assert "ken" not in str(caught.value).replace("token itself", "").replace("StaticToken", "")
 
 
-def test_a_static_token_rides_in_one_of_two_parameters() -> None:
+def test_a_static_token_is_sent_in_one_of_three_parameters() -> None:
     """The parameter is one that WeChat knows."""
     wrong: Any = "token"
-    with pytest.raises(UsageError, match="parameter= has to be 'access_token' or"):
+    with pytest.raises(UsageError, match="parameter= has to be one of 'access_token', "):
         StaticToken("t", parameter=wrong)
 
 
