@@ -23,6 +23,7 @@ _HOMES: Final = {
         "RateLimit",
         "RecordedRequest",
     ),
+    "wxasset.calls.authorization": ("authorization_url",),
     "wxasset.calls.base": ("Ack", "Call", "Download", "Effect", "ListedType", "MediaType", "Route", "Upload"),
     "wxasset.calls.cloud": ("DeleteReport", "FailedDelete"),
     "wxasset.calls.materials": (
@@ -50,7 +51,6 @@ _HOMES: Final = {
         "QueriedAuthorization",
         "QueryAuth",
         "StartPushTicket",
-        "authorization_url",
     ),
     "wxasset.engine.retry": ("RetryPolicy",),
     "wxasset.engine.uploads": ("UploadPolicy",),

@@ -13,6 +13,7 @@ from wxasset.calls.account import GetRid as GetRid
 from wxasset.calls.account import Quota as Quota
 from wxasset.calls.account import RateLimit as RateLimit
 from wxasset.calls.account import RecordedRequest as RecordedRequest
+from wxasset.calls.authorization import authorization_url as authorization_url
 from wxasset.calls.base import Ack as Ack
 from wxasset.calls.base import Call as Call
 from wxasset.calls.base import Download as Download
@@ -45,7 +46,6 @@ from wxasset.calls.platform import PreauthCode as PreauthCode
 from wxasset.calls.platform import QueriedAuthorization as QueriedAuthorization
 from wxasset.calls.platform import QueryAuth as QueryAuth
 from wxasset.calls.platform import StartPushTicket as StartPushTicket
-from wxasset.calls.platform import authorization_url as authorization_url
 from wxasset.engine.retry import RetryPolicy as RetryPolicy
 from wxasset.engine.uploads import UploadPolicy as UploadPolicy
 from wxasset.errors import UploadOutcomeUnknown as UploadOutcomeUnknown

@@ -4,16 +4,13 @@ Make them with a session whose ``tokens=`` is the `ComponentToken` of the platfo
 `StartPushTicket` and `ClearComponentQuota` carry the AppSecret and no token; any session can make them.
 """
 
-from typing import ClassVar, Final, Literal
-from urllib.parse import urlencode, urlsplit
+from typing import ClassVar, Final
 
 from attrs import field, frozen
 
 from wxasset.calls.base import Ack, Call, Effect, Route
 from wxasset.calls.materials import present
 from wxasset.calls.tokens import TokenCall
-from wxasset.errors import UsageError
-from wxasset.errors.frames import concealed
 from wxasset.wire.checks import number
 from wxasset.wire.codec import dumps, unstructure, wire_name
 from wxasset.wire.limits import MIB
@@ -38,14 +35,11 @@ __all__ = [
     "QueriedAuthorization",
     "QueryAuth",
     "StartPushTicket",
-    "authorization_url",
 ]
 
 AUTHORIZERS_PER_PAGE: Final = 500
 """Largest number of accounts in one page of `GetAuthorizerList` (documented)."""
 _LIST: Final = "/cgi-bin/component/api_get_authorizer_list"
-_DESKTOP: Final = "https://mp.weixin.qq.com/cgi-bin/componentloginpage"
-_MOBILE: Final = "https://open.weixin.qq.com/wxaopen/safe/bindcomponent"
 
 
 @frozen(kw_only=True)
@@ -100,7 +94,7 @@ class PreauthCode:
 
 @frozen(kw_only=True)
 class CreatePreauthCode(Call[PreauthCode]):
-    """Create a code for the address of an authorization page, see `authorization_url`.
+    """Create a code for the address of an authorization page, see `wxasset.authorization_url`.
 
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getPreAuthCode.html
     """
@@ -311,46 +305,3 @@ class GetAuthorizerListByToken(GetAuthorizerList):
     def body(self) -> bytes:
         """Return the other fields."""
         return dumps({name: value for name, value in unstructure(self).items() if name not in self.query()})
-
-
-@concealed
-def authorization_url(
-    component_appid: str,
-    pre_auth_code: str,
-    redirect_uri: str,
-    *,
-    device: Literal["desktop", "mobile"] = "desktop",
-    auth_type: int | None = None,
-    biz_appid: str | None = None,
-) -> str:
-    """Return the address of the page on which the administrator of an account authorizes the platform.
-
-    The page for desktop browsers shows a QR code, and opens only from a link on the platform's own domain
-    (授权发起页域名). The page for mobile devices opens inside WeChat. Each needs a new code.
-    https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Authorization_Process_Technical_Description.html
-
-    Args:
-        component_appid: The platform's appid.
-        pre_auth_code: The code of `CreatePreauthCode`.
-        redirect_uri: Address of the platform; WeChat adds ``auth_code`` and ``expires_in`` to it.
-        device: ``desktop`` or ``mobile``.
-        auth_type: Accounts to offer: 1 official accounts, 2 mini programs, 3 both; WeChat's default without it.
-        biz_appid: The one account to offer; it has precedence over `auth_type`.
-
-    Raises:
-        UsageError: An argument is empty, or `redirect_uri` is no web address.
-    """
-    if device not in ("desktop", "mobile"):
-        raise UsageError(f"device= must be 'desktop' or 'mobile', not {device!r:.40}.")
-    needed: dict[str, object] = {"component_appid": component_appid, "pre_auth_code": pre_auth_code}
-    for name, value in needed.items():
-        if not isinstance(value, str) or not value:
-            raise UsageError(f"{name}= must be a non-empty string.")
-    if urlsplit(redirect_uri).scheme not in ("https", "http"):
-        raise UsageError("redirect_uri= must be an address of the platform, such as https://platform.example/done.")
-    mobile = device == "mobile"
-    query = {"action": "bindcomponent", "no_scan": "1"} if mobile else {}
-    query |= {"component_appid": component_appid, "pre_auth_code": pre_auth_code, "redirect_uri": redirect_uri}
-    query |= {} if auth_type is None else {"auth_type": str(auth_type)}
-    query |= {} if biz_appid is None else {"biz_appid": biz_appid}
-    return f"{_MOBILE}?{urlencode(query)}#wechat_redirect" if mobile else f"{_DESKTOP}?{urlencode(query)}"
