@@ -160,8 +160,9 @@ class Loop(ABC):
                 self.quota.refill(attempt.cost)
                 attempt, begun = _FIRST, time.monotonic()
             attempt = self._failed(attempt, operation, begun)
-            if isinstance(failure, TokenRejectedError) and token is not None:
+            if token is not None and (isinstance(failure, TokenRejectedError) or token.is_withdrawn(failure)):
                 self.tokens.reject(token, failure)
+                attempt = evolve(attempt, withdrawn=token.is_withdrawn(failure))
                 recorder.refused(failure)
             action = decide(call.route, failure, attempt, self.retry)
             if not isinstance(action, OutcomeUnknown):

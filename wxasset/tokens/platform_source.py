@@ -26,7 +26,8 @@ R = TypeVar("R")
 
 _PLATFORM: Final = "it stands on open.weixin.qq.com, with the platform's settings."
 _PLATFORM_REFUSED: Final = TOKEN_REJECTED | {42006}  # 42006: the platform's token is out of date
-_REFRESH_REFUSED: Final = frozenset({42002, 61023})  # the refresh token is out of date, or wrong
+_REFRESH_REFUSED: Final = frozenset({42002, 61003, 61023})
+"""The refresh token is out of date, of an authorization that ended, or wrong."""
 
 _TRIES: Final = 5  # refresh tokens of one fetch: of the store, of the user before and after 61023, of the list twice
 _OTHERS: Final = frozenset({ClassicToken, NoToken, StableToken})  # tokens that are never a platform's

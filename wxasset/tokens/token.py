@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 from attrs import asdict, field, frozen
 
 from wxasset.calls.base import Call
+from wxasset.errors import APIError, WxAssetError
 from wxasset.wire.json_bodies import LARGEST
 
 __all__ = [
@@ -33,6 +34,7 @@ _NAMES: Final = frozenset({"token", "issued", "expires", "version", "mode"})
 _TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
 """Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
 _PARAMETER: Final = re.compile(r"[A-Za-z_]{0,64}")
+_NOT_AUTHORIZED: Final = 61003
 _PLATFORM: Final = "component_access_token"
 _COMPONENT_PATHS: Final = "/componenttcb/"
 """These APIs take the token of a third-party platform as ``access_token`` (wire reference 8.4)."""
@@ -100,6 +102,11 @@ class Token:
         """Return the query parameter of the token at a path of the API; empty if calls carry none."""
         platform = self.parameter == _PLATFORM and path.startswith(_COMPONENT_PATHS)
         return "access_token" if platform else self.parameter
+
+    def is_withdrawn(self, error: WxAssetError) -> bool:
+        """Return True if the account ended the authorization that this token belongs to; it may have given another."""
+        of_account = self.refresh_token is not None
+        return of_account and isinstance(error, APIError) and error.errcode == _NOT_AUTHORIZED
 
 
 class TokenSource(Protocol):
