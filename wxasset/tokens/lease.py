@@ -13,7 +13,7 @@ from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError
 from wxasset.tokens.store import TokenStore
-from wxasset.tokens.token import LONGEST, Token, TokenRecord
+from wxasset.tokens.token import LONGEST, Token, TokenRecord, usual_parameter
 
 __all__ = ["SharedToken"]
 
@@ -166,13 +166,15 @@ class SharedToken:
             return record if self._serves(record, usable) else None
 
     def _record(self, token: Token, issued: float, version: int) -> TokenRecord:
+        mode = self.account.partition(" ")[0]
         return TokenRecord(
             token=token.value,
             issued=issued,
             expires=issued + min(token.expires_in, LONGEST),
             version=version,
-            mode=self.account.partition(" ")[0],
+            mode=mode,
             refresh_token=token.refresh_token,
+            parameter=None if token.parameter == usual_parameter(mode) else token.parameter,
         )
 
     def _degrade(self, error: TokenStoreError) -> None:

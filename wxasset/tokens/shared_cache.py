@@ -41,6 +41,11 @@ class SharedCache(TokenCache):
         for cache in self._caches.values():
             cache.reject(token, error)
 
+    def accept(self, path: str) -> None:
+        """Record that the token served a call of this path."""
+        for cache in self._caches.values():
+            cache.accept(path)
+
     async def release(self, exchange: Exchange) -> None:
         """Cancel the fetch of a closing session."""
         await self._for(exchange).release(exchange)

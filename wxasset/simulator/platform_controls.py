@@ -1,0 +1,117 @@
+"""Controls of the third-party platform: tickets, and the authorizations by accounts."""
+
+import threading
+from collections.abc import Collection
+
+from wxasset.simulator.state.platform import Authorization
+from wxasset.simulator.state.service import Service
+
+
+class PlatformControls:
+    """The third-party platform of a simulator, as `simulator.platform`.
+
+    The first account has authorized it from the start.
+    """
+
+    def __init__(self, service: Service, lock: threading.RLock) -> None:
+        self._service = service
+        self._lock = lock
+
+    @property
+    def appid(self) -> str:
+        """The appid of the platform."""
+        return self._service.platform.appid
+
+    @property
+    def secret(self) -> str:
+        """The secret of the platform."""
+        return self._service.platform.secret
+
+    @property
+    def authorizations(self) -> dict[str, Authorization]:
+        """The authorizations in force by appid, oldest first."""
+        with self._lock:
+            return dict(self._service.platform.authorizations)
+
+    def refresh_token(self, appid: str) -> str:
+        """Return the newest refresh token of an account.
+
+        Raises:
+            ValueError: The account has not authorized the platform.
+        """
+        return self._authorization(appid).refresh_token
+
+    def push_ticket(self) -> str:
+        """Return a new `component_verify_ticket`, valid for 12 hours; WeChat pushes one every 10 minutes."""
+        with self._lock:
+            return self._service.platform.push_ticket()
+
+    def authorize(self, appid: str, *, permission_sets: Collection[int] | None = None) -> str:
+        """Let an account authorize the platform, and return the one-time authorization code for api_query_auth.
+
+        A repeated authorization ends the refresh token and the access tokens of the earlier one.
+
+        Args:
+            appid: The account.
+            permission_sets: Numbers of the granted permission sets; None follows the option `permission_sets`.
+
+        Raises:
+            ValueError: The simulator has no such account.
+        """
+        with self._lock:
+            if appid not in self._service.accounts:
+                raise ValueError(f"unknown account {appid!r}; add it with add_account(appid=...) first")
+            self._service.platform.authorize(appid, permission_sets)
+            code, _ = self._service.platform.create_authorization_code(appid)
+            return code
+
+    def unauthorize(self, appid: str) -> None:
+        """Let an account withdraw its authorization; its tokens and its refresh token end.
+
+        Raises:
+            ValueError: The account has not authorized the platform.
+        """
+        with self._lock:
+            self._authorization(appid)
+            self._service.platform.unauthorize(appid)
+
+    def _authorization(self, appid: str) -> Authorization:
+        found = self._service.platform.authorizations.get(appid)
+        if found is None:
+            raise ValueError(f"account {appid!r} has not authorized the platform; call authorize({appid!r}) first")
+        return found
+
+
+class PlatformShortcuts:
+    """The platform's controls under their earlier names, for the first account."""
+
+    platform: PlatformControls
+
+    @property
+    def appid(self) -> str:
+        """The appid of the first account."""
+        raise NotImplementedError
+
+    @property
+    def component_appid(self) -> str:
+        """The appid of the third-party platform; the same as `platform.appid`."""
+        return self.platform.appid
+
+    @property
+    def component_appsecret(self) -> str:
+        """The secret of the third-party platform; the same as `platform.secret`."""
+        return self.platform.secret
+
+    @property
+    def authorizer_refresh_token(self) -> str:
+        """The newest refresh token of the first account."""
+        return self.platform.refresh_token(self.appid)
+
+    def push_verify_ticket(self) -> str:
+        """Return a new `component_verify_ticket`; the same as `platform.push_ticket()`."""
+        return self.platform.push_ticket()
+
+    def authorize_platform(self) -> str:
+        """Let the first account authorize the platform again and return the new refresh token."""
+        self.platform.authorize(self.appid)
+        return self.authorizer_refresh_token
