@@ -9,7 +9,7 @@ _ACCOUNT_PREFIX_LENGTH = 21  # wire reference 2.1: common prefix of the material
 _MEDIA_ID_LENGTH = 64  # the same: ids created since 2021
 
 
-def _source(seed: int, purpose: str) -> random.Random:
+def _source(seed: int | str, purpose: str) -> random.Random:
     """Return a generator per purpose: an additional error response does not change later media ids."""
     return random.Random(f"{seed} {purpose}")  # noqa: S311  # repeatable on purpose; used by a test double only
 
@@ -17,7 +17,7 @@ def _source(seed: int, purpose: str) -> random.Random:
 class Identifiers:
     """Generator of media ids, tokens, links, and the hints and request ids in error messages."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         account = _source(seed, "account")
         self.appid: str = "wx" + "".join(account.choices(_HEX, k=16))
         self.secret: str = "".join(account.choices(_HEX, k=32))
@@ -30,6 +30,7 @@ class Identifiers:
         self._links = _source(seed, "links")
         self._marks = _source(seed, "marks")
         self._platform = platform
+        self._codes = _source(seed, "codes")
         self._storage = _source(seed, "storage")
         self._sequence = _source(seed, "sequence")
 
@@ -59,6 +60,18 @@ class Identifiers:
     def refresh_token(self) -> str:
         """Return a refresh token, for example `refreshtoken@@@rXyDP5mf...` (wire reference 1.3)."""
         return "refreshtoken@@@" + "".join(self._platform.choices(_ALPHABET, k=43))
+
+    def pre_auth_code(self) -> str:
+        """Return a pre-authorization code, for example `preauthcode@@@Cx_Dk6...`."""
+        return "preauthcode@@@" + "".join(self._codes.choices(_ALPHABET, k=86))
+
+    def authorization_code(self) -> str:
+        """Return an authorization code, for example `queryauthcode@@@xD...`."""
+        return "queryauthcode@@@" + "".join(self._codes.choices(_ALPHABET, k=86))
+
+    def nonce(self, length: int = 10) -> str:
+        """Return digits of a nonce."""
+        return "".join(self._codes.choices(string.digits, k=length))
 
     def storage_part(self, length: int) -> str:
         """Return a part of the signature of an upload to cloud storage: letters and digits."""

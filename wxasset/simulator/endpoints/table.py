@@ -44,8 +44,21 @@ _TOKENS = {
         handler=platform.authorizer_token, evidence="documented (1.3)", credential="component", issues_token=True
     ),
 }
+_by_platform = partial(Endpoint, methods=_POST, credential="component", evidence="documented (8.4)")
+_PLATFORM = {
+    "/cgi-bin/component/api_start_push_ticket": _post(
+        handler=platform.start_push_ticket, evidence="documented (8.4)", credential="none"
+    ),
+    "/cgi-bin/component/api_create_preauthcode": _by_platform(handler=platform.pre_auth_code),
+    "/cgi-bin/component/api_query_auth": _by_platform(handler=platform.query_auth),
+    "/cgi-bin/component/api_get_authorizer_info": _by_platform(handler=platform.authorizer_info),
+    "/cgi-bin/component/api_get_authorizer_list": _by_platform(handler=platform.authorizer_list),
+    "/cgi-bin/component/clear_quota/v2": _post(
+        handler=platform.clear_quota, evidence="documented (8.4)", credential="none"
+    ),
+}
 _DIAGNOSIS = {
-    "/cgi-bin/clear_quota": _post(handler=account.clear_quota, evidence="documented (1.4)"),
+    "/cgi-bin/clear_quota": _post(handler=account.clear_quota, evidence="documented (1.4)", credential="either"),
     "/cgi-bin/clear_quota/v2": _post(handler=account.clear_quota_v2, evidence="documented (1.4)", credential="none"),
     "/cgi-bin/openapi/quota/get": _post(handler=_quotas.get, evidence="documented (1.4)"),
     "/cgi-bin/openapi/quota/clear": _post(handler=_quotas.clear, evidence="documented (1.4)"),
@@ -90,6 +103,7 @@ _COMPONENT_CLOUD_FILES = {
 
 ENDPOINTS: dict[str, Endpoint] = {
     **_TOKENS,
+    **_PLATFORM,
     **_DIAGNOSIS,
     **_MATERIALS,
     **_CLOUD_FILES,
@@ -104,7 +118,7 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
         ApiError: Any error of the service.
     """
     if account.links.owns(request.path):
-        return account.links.serve(request, account.cloud_files)
+        return account.links.serve(request)
     endpoint = ENDPOINTS.get(request.path)
     if endpoint is None:
         raise ApiError(40066)
