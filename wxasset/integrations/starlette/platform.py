@@ -27,7 +27,7 @@ OnChange: TypeAlias = Callable[[AuthorizationChange], Awaitable[object]]
 
 _LARGEST: Final = 64 * 1024
 """Largest body in bytes: chosen; an event has about 1 KiB."""
-_MAX_AGE: Final = 600.0  # seconds between a push and its arrival: chosen, as WeChat documents none
+_MAX_AGE: Final = 300.0  # seconds between a push and its arrival: chosen, as WeChat documents none
 
 
 def platform_events(
