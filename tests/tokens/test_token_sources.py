@@ -197,10 +197,10 @@ def test_a_static_token_has_to_be_one(value: Any) -> None:
     assert "ken" not in str(caught.value).replace("token itself", "").replace("StaticToken", "")
 
 
-def test_a_static_token_rides_in_one_of_two_parameters() -> None:
+def test_a_static_token_is_sent_in_one_of_three_parameters() -> None:
     """The parameter is one that WeChat knows."""
     wrong: Any = "token"
-    with pytest.raises(UsageError, match="parameter= has to be 'access_token' or"):
+    with pytest.raises(UsageError, match="parameter= has to be one of 'access_token', "):
         StaticToken("t", parameter=wrong)
 
 
@@ -742,9 +742,15 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: ComponentToken("wxplatform", SECRET, ""), "ticket has to be an async function"),
     (lambda: ComponentToken("wxplatform", SECRET, lambda: TICKET), "ticket has to be an async"),  # type: ignore[arg-type, return-value]  # what a user may do
     (lambda: AuthorizerToken(authorizer().component, "", REFRESH), "authorizer_appid is missing"),
-    (lambda: AuthorizerToken(authorizer().component, "wx", " "), "refresh_token is missing"),
-    (lambda: AuthorizerToken("wxplatform", "wx", REFRESH), "component has to be TokenCache"),  # type: ignore[arg-type]  # the same
-    (lambda: AuthorizerToken(TokenCache(StaticToken("t")), "wx", REFRESH), "component has to be TokenCache"),
+    (lambda: AuthorizerToken(authorizer().component, "wx", " "), "refresh_token has to be the authorizer"),
+    (lambda: AuthorizerToken(authorizer().component, "wx", lambda: REFRESH), "refresh_token has to be the authorizer"),  # type: ignore[arg-type, return-value]  # the same
+    (lambda: AuthorizerToken("wxplatform", "wx", REFRESH), "component has to be a source of component tokens"),  # type: ignore[arg-type]  # the same
+    (lambda: AuthorizerToken(authorizer(), "wx", REFRESH), "not AuthorizerToken"),
+    (lambda: AuthorizerToken(StableToken("wx", SECRET), "wx", REFRESH), "not StableToken"),
+    (lambda: AuthorizerToken(NoToken(), "wx", REFRESH), "not NoToken"),
+    (lambda: AuthorizerToken(CloudHostingToken(), "wx", REFRESH), "component_appid is missing: CloudHostingToken"),
+    (lambda: AuthorizerToken(authorizer().component, "wx", REFRESH, component_appid="wx2"), "component_appid is 'wx2'"),
+    (lambda: AuthorizerToken(TokenCache(StaticToken("t")), "wx", REFRESH), "component_appid is missing: StaticToken"),
     (lambda: RedisToken("http://127.0.0.1", "key"), "url has to be the address of a Redis"),
     (lambda: RedisToken("redis://h:CANARY/0", "key"), "url has to be the address of a Redis"),
     (lambda: RedisToken("redis://:CANARY@h/0?socket_timeout=x", "key"), "url has to be the address of a Redis"),

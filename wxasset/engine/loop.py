@@ -152,14 +152,17 @@ class Loop(ABC):
                 failure = call.explain(without_secrets(error, call, token))
             else:
                 self.quota.refill(attempt.cost)
+                if token is not None:
+                    self.tokens.accept(call.route.path)
                 return result
             begun += operation.delivery.waited
             if operation.moved():  # a resumed download that receives bytes is not out of patience
                 self.quota.refill(attempt.cost)
                 attempt, begun = _FIRST, time.monotonic()
             attempt = self._failed(attempt, operation, begun)
-            if isinstance(failure, TokenRejectedError) and token is not None:
+            if token is not None and (isinstance(failure, TokenRejectedError) or token.is_withdrawn(failure)):
                 self.tokens.reject(token, failure)
+                attempt = evolve(attempt, withdrawn=token.is_withdrawn(failure))
                 recorder.refused(failure)
             action = decide(call.route, failure, attempt, self.retry)
             if not isinstance(action, OutcomeUnknown):

@@ -85,8 +85,8 @@ class Operation:
         if self.pending is not None:
             self.pending.start(self.delivery.started_at)
         call, query = self.call, self.call.query()
-        if token is not None and token.parameter:
-            query = {token.parameter: token.value, **query}
+        if token is not None and (parameter := token.parameter_at(call.route.path)):
+            query = {parameter: token.value, **query}
         body: bytes | UploadBody | None = call.body()
         if isinstance(call, Upload) and self.source is not None:
             frame = call.frame(self.source.filename, self.source.content_type)

@@ -107,6 +107,7 @@ class Attempt:
         number: Number of the attempt; counts from 1, without the resend after a rejected token.
         elapsed: Seconds since the start of the first one, without the time granted for the bytes of an upload.
         token_refused: Whether an earlier token of this call was refused.
+        withdrawn: Whether the authorization of this token has ended; a later one gives another token.
         in_doubt: Whether an earlier attempt may have taken effect.
         resendable: Whether the body can be sent again.
         harmless: True if the caller accepts a second copy.
@@ -121,6 +122,7 @@ class Attempt:
     number: int = 1
     elapsed: float = 0.0
     token_refused: bool = False
+    withdrawn: bool = False
     in_doubt: bool = False
     resendable: bool = True
     harmless: bool = False
@@ -229,7 +231,7 @@ def _unknown(attempt: Attempt) -> OutcomeUnknown:
 
 def _next(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> Action:
     """Return the action without regard to earlier attempts of a create."""
-    if isinstance(error, TokenRejectedError):
+    if isinstance(error, TokenRejectedError) or attempt.withdrawn:
         return _after_refusal(route, attempt)
     unclear = _unclear(route, error)
     if unclear and route.effect is Effect.CREATE and not attempt.harmless:

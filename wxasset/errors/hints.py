@@ -496,9 +496,10 @@ _HINTS: Final = {
         "该接口所属权限集未获授权，为平台添加后请账号重新授权。",
     ),
     61023: Hint(
-        "The authorizer_refresh_token is not valid. Take the stored newest one, fetch it with "
-        "api_get_authorizer_list, or have the account authorize again.",
-        "authorizer_refresh_token 无效：用保存的最新值，或调 api_get_authorizer_list 获取，或请商家重新授权。",
+        "The authorizer_refresh_token is not valid, and no newer one is known. Store the newest (api_query_auth), or "
+        "send the administrator of the account a new link to update the authorization.",
+        "authorizer_refresh_token 无效，且没有更新的值："
+        "请保存 api_query_auth 返回的最新值，或发送授权链接请账号管理员「更新授权」。",
     ),
     61024: Hint(
         "This appid is a platform: fetch its token with api_component_token, not as an account's.",

@@ -225,6 +225,10 @@ class Simulator(AccountControls, PlatformShortcuts):
         """
         self._account.clock.advance(seconds)
 
+    def now(self) -> float:
+        """Return the simulator's unix time in seconds, as moved by `advance`; a clock for a `TokenCache`."""
+        return self._account.clock.now()
+
     def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule:
         """Inject a fault into requests; `wxasset.simulator.faults` lists the words.
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import Attribute, define, field, frozen
 
@@ -11,7 +11,7 @@ from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
-from wxasset.tokens.validation import ask, filled, is_async, is_life, issued, positive
+from wxasset.tokens.validation import TokenParameter, ask, filled, is_async, is_life, issued, parameter_name, positive
 
 __all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"]
 
@@ -129,25 +129,18 @@ def _given_token(instance: object, attribute: "Attribute[Any]", value: object) -
         )
 
 
-def _given_parameter(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    del instance
-    if value not in ("access_token", "cloudbase_access_token"):
-        raise UsageError(f"{attribute.name}= has to be 'access_token' or 'cloudbase_access_token', not {value!r:.40}.")
-
-
 @conceals_arguments
 @frozen
 class StaticToken:
     """One given token, for a script or a single request; it is never replaced.
 
     A token from the header ``X-WX-CLOUDBASE-ACCESS-TOKEN`` of a call that came through WeChat cloud hosting rides in
-    ``parameter="cloudbase_access_token"`` (wire reference 1.6).
+    ``parameter="cloudbase_access_token"`` (wire reference 1.6), that of a third-party platform in
+    ``parameter="component_access_token"``.
     """
 
     value: str = field(validator=_given_token, repr=False)
-    parameter: Literal["access_token", "cloudbase_access_token"] = field(
-        default="access_token", validator=_given_parameter, kw_only=True
-    )
+    parameter: TokenParameter = field(default="access_token", validator=parameter_name, kw_only=True)
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Return the token.
@@ -183,11 +176,12 @@ class CallableToken:
     """A token from an async function of yours: for hosts where a central service alone fetches tokens.
 
     The function returns the newest token, as a `str` that is asked for again after `lifetime` seconds, or as a
-    `Token` with a life of its own. It is called by one task at a time.
+    `Token` with a life of its own. It is called by one task at a time. `parameter` is the query parameter of a `str`.
     """
 
     function: Callable[[], Awaitable[str | Token]] = field(validator=_async_function, repr=False)
     lifetime: float = field(default=60.0, validator=positive, kw_only=True)
+    parameter: TokenParameter = field(default="access_token", validator=parameter_name, kw_only=True)
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Call the function.
@@ -198,7 +192,7 @@ class CallableToken:
             WxAssetError: It raised this.
         """
         del exchange
-        token = _as_token(await ask(self.function, "CallableToken", _CENTRAL), self.lifetime)
+        token = _as_token(await ask(self.function, "CallableToken", _CENTRAL), self.lifetime, self.parameter)
         if token is None:
             raise TokenUnavailableError(
                 "The CallableToken function returned no token: a text without blanks is wanted, or a Token with a life"
@@ -216,9 +210,9 @@ class CallableToken:
         return token
 
 
-def _as_token(result: object, lifetime: float) -> Token | None:
+def _as_token(result: object, lifetime: float, parameter: str) -> Token | None:
     """Return the token of a user's function; None if its result is invalid."""
-    token = Token(value=result, expires_in=lifetime) if isinstance(result, str) else result
+    token = Token(value=result, expires_in=lifetime, parameter=parameter) if isinstance(result, str) else result
     if not isinstance(token, Token) or not isinstance(token.value, str):
         return None
     usable = is_token(token.value) and not is_placeholder(token.value) and is_life(token.expires_in)
