@@ -60,6 +60,7 @@ _HOMES: Final = {
     "wxasset.ledger.ensure": ("NewMaterial",),
     "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
     "wxasset.session": ("WxSession",),
+    "wxasset.session.accounts": ("Platform",),
     "wxasset.session.batches": ("Added", "Deleted", "Fetched"),
     "wxasset.tokens.cache": ("TokenCache",),
     "wxasset.tokens.file_store": ("FileTokenStore",),

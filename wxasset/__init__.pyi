@@ -56,6 +56,7 @@ from wxasset.ledger.ledger import Ledger as Ledger
 from wxasset.ledger.ledger import LedgerCounts as LedgerCounts
 from wxasset.ledger.ledger import LedgerRow as LedgerRow
 from wxasset.session import WxSession as WxSession
+from wxasset.session.accounts import Platform as Platform
 from wxasset.session.batches import Added as Added
 from wxasset.session.batches import Deleted as Deleted
 from wxasset.session.batches import Fetched as Fetched

@@ -47,6 +47,7 @@ FILES = (
     "wxasset.transfer",
     "wxasset.ledger.database",
     "wxasset.ledger.liveness",
+    "wxasset.tokens.file_records",
     "wxasset.tokens.file_store",
     "wxasset.tokens.hosting_source",
 )

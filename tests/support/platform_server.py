@@ -39,6 +39,8 @@ class PlatformServer:
             answer: dict[str, object] = {"component_access_token": f"platform-{self.components}", "expires_in": 7200}
         elif request.path.endswith("/api_authorizer_token"):
             answer = self.refresh(json.loads(request.body), query["component_access_token"][0])
+        elif request.path.endswith("/api_get_authorizer_list"):
+            answer = self.listed(int(json.loads(request.body)["offset"]))
         else:
             answer = self.count(*query["access_token"][0].split("."))
         await connection.send(reply(answer))
@@ -53,6 +55,14 @@ class PlatformServer:
         self.refreshes[appid] += 1
         token = {"authorizer_access_token": f"{appid}.{self.refreshes[appid]}", "expires_in": 7200}
         return {**token, "authorizer_refresh_token": self.refresh_token(appid)}
+
+    def listed(self, offset: int) -> dict[str, object]:
+        """Return a page of the accounts that were asked for."""
+        page = [
+            {"authorizer_appid": appid, "refresh_token": self.refresh_token(appid), "auth_time": 1}
+            for appid in self.refreshes
+        ]
+        return {"total_count": len(page), "list": page[offset : offset + 500]}
 
     def refresh_token(self, appid: str) -> str:
         """Return the refresh token of an account."""

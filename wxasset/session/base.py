@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import os
+import weakref
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
@@ -12,7 +13,7 @@ from wxasset._version import __version__
 from wxasset.batch.pool import Work
 from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
-from wxasset.engine.retry import RetryPolicy
+from wxasset.engine.retry import RetryPolicy, RetryQuota
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
@@ -130,6 +131,7 @@ class Session:
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=hosted, proxy=proxy)
         register = UploadRegister.of_account(self._transport.api, self._appid)
         self._engine = Engine(self._transport, cache, register=register, from_appid=from_appid, **options.named)
+        self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
 
     @classmethod
@@ -216,12 +218,22 @@ class Session:
     def _with_engine(self, engine: Engine, ledger: "Ledger | None") -> Self:
         """Return a session that shares everything but its engine and ledger, and is not closed by `aclose`."""
         other = copy.copy(self)
-        other._become(engine, ledger)  # noqa: SLF001 - an instance of the same class
+        other._become(engine, ledger, self._appid)  # noqa: SLF001 - an instance of the same class
         return other
 
-    def _become(self, engine: Engine, ledger: "Ledger | None") -> None:
+    def _of_account(self, tokens: TokenCache) -> Self:
+        """Return a session of another account, with the connections of this one; it ends with this one."""
+        appid = str(_appid_of(tokens.source))
+        register = UploadRegister.of_account(self._transport.api, appid)
+        engine = self._engine.with_options(tokens=tokens, register=register, quota=RetryQuota())
+        self._accounts.add(tokens)
+        other = copy.copy(self)
+        other._become(engine, self._ledger, appid)  # noqa: SLF001 - an instance of the same class
+        return other
+
+    def _become(self, engine: Engine, ledger: "Ledger | None", appid: str | None) -> None:
         self._owner, self._engine, self._ledger = False, engine, ledger
-        self._appid = engine.from_appid or self._appid  # uploads are recorded for the account that is called
+        self._appid = engine.from_appid or appid  # uploads are recorded for the account that is called
 
     def _calling(self, engine: Engine, from_appid: str | None) -> Engine:
         """Return an engine that calls this account of the environment, and records its uploads."""
@@ -268,4 +280,9 @@ class Session:
         """Take both steps, even if one fails or hangs."""
         async with AsyncExitStack() as steps:
             steps.push_async_callback(_within, _CLOSING, self._transport.aclose())
-            steps.push_async_callback(_within, _CLOSING, self._engine.tokens.release(self._engine.exchange))
+            steps.push_async_callback(_within, _CLOSING, self._release())
+
+    async def _release(self) -> None:
+        """Cancel the token fetches of this session, and of the accounts that share its connections."""
+        for tokens in (self._engine.tokens, *self._accounts):
+            await tokens.release(self._engine.exchange)

@@ -106,12 +106,12 @@ class TokenCache:
         return self._guard.elsewhere()
 
     def share(self, store: TokenStore) -> None:
-        """Share the tokens through a store, and those of a platform that was given without a `TokenCache`."""
-        account = getattr(self.source, "account", None)
+        """Share the tokens through a store, unless there is one."""
+        account, platform = getattr(self.source, "account", None), getattr(self.source, "component", None)
         if account and self._shared is None:
             supersedes = bool(getattr(self.source, "supersedes", False))
-            self._shared = SharedToken(store, account, supersedes, self._clock)
-        lend = getattr(getattr(self.source, "component", None), "lend", None)
+            self._shared = SharedToken(store, account, supersedes, isinstance(platform, TokenCache), self._clock)
+        lend = getattr(platform, "lend", None)  # of a platform that was given without a `TokenCache`
         if lend is not None:
             lend(store)
 
