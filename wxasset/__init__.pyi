@@ -1,7 +1,7 @@
 from wxasset._version import __version__ as __version__
-from wxasset.batch.pool import BatchProgress as BatchProgress
 from wxasset.batch.pool import Failed as Failed
 from wxasset.batch.pool import NotTried as NotTried
+from wxasset.batch.tally import BatchProgress as BatchProgress
 from wxasset.calls.account import ApiDomainIps as ApiDomainIps
 from wxasset.calls.account import CallbackCheck as CallbackCheck
 from wxasset.calls.account import CallQuota as CallQuota
