@@ -225,15 +225,15 @@ class Session:
         """Return a session of another account, with the connections of this one; it ends with this one."""
         appid = str(_appid_of(tokens.source))
         register = UploadRegister.of_account(self._transport.api, appid)
-        engine = self._engine.with_options(tokens=tokens, register=register, quota=RetryQuota(), from_appid=None)
+        engine = self._engine.with_options(tokens=tokens, register=register, quota=RetryQuota())
         self._accounts.add(tokens)
         other = copy.copy(self)
         other._become(engine, self._ledger, appid)  # noqa: SLF001 - an instance of the same class
         return other
 
     def _become(self, engine: Engine, ledger: "Ledger | None", appid: str | None) -> None:
-        # Uploads are recorded for the account that is called.
-        self._owner, self._engine, self._ledger, self._appid = False, engine, ledger, engine.from_appid or appid
+        self._owner, self._engine, self._ledger = False, engine, ledger
+        self._appid = engine.from_appid or appid  # uploads are recorded for the account that is called
 
     def _calling(self, engine: Engine, from_appid: str | None) -> Engine:
         """Return an engine that calls this account of the environment, and records its uploads."""

@@ -207,8 +207,9 @@ class TokenCache:
     def _failed(self, error: Exception, guarded: GuardedExchange) -> None:
         """Record a failed fetch; while an old token still serves, it is logged once."""
         if self._refusal is None or not self._is_quiet():
-            # None for a refusal that is remembered with its call, and for a failure of another kind.
-            final = isinstance(error, WxAssetError) and is_final(error) and not guarded.refused
+            # None for a refusal that is remembered with its call, also by a platform, and for other failures.
+            remembered = guarded.refused or isinstance(getattr(self.source, "component", None), TokenCache)
+            final = isinstance(error, WxAssetError) and is_final(error) and not remembered
             self._refusal = error if final and isinstance(error, WxAssetError) else None
             if self._refusal is not None or self._token is not None:
                 self._quiet_until = self._now() + COOLDOWN
