@@ -15,6 +15,7 @@ from counting import Points
 from policies import PATIENT
 from proofs import Outcomes, rows
 from raw_server import RawServer
+from unsafe_links import Sockets, watched_sockets
 from wxasset import DownloadPolicy, WxSession, cli
 from wxasset.simulator import Simulator
 
@@ -140,6 +141,13 @@ async def raw_near(server: RawServer) -> AsyncIterator[WxSession]:
         downloads=DownloadPolicy(allow_private_hosts=True),
     ) as session:
         yield session
+
+
+@pytest.fixture
+def sockets() -> Iterator[Sockets]:
+    """The connections that are tried in a test."""
+    with watched_sockets() as watching:
+        yield watching
 
 
 @pytest.fixture

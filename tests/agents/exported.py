@@ -9,10 +9,10 @@ from typing import Any, Final
 import pytest
 import sentry_sdk
 from redis.asyncio import Redis
-from test_matrix import FAULTS, OPERATIONS
 
 import redis_server as support
 from agents import Agents
+from operations import FAULTS, OPERATIONS
 from policies import PATIENT
 from redis_server import PASSWORD, RedisServer
 from wxasset import (

@@ -232,3 +232,15 @@ def test_only_the_edges_open_files() -> None:
     )
     found = {name for name in CLIENT if opening.search(SOURCES[name].read_text("utf-8"))}
     assert {name for name in found if not name.startswith(FILES)} == set()
+
+
+def test_no_test_file_imports_another() -> None:
+    """What several test files need is in tests/support."""
+    tests = Path(__file__).parents[1]
+    found = {
+        f"{path.name}: {one}"
+        for path in tests.rglob("*.py")
+        for one in imported(path.read_text("utf-8"), path.name)
+        if one.startswith("test_")
+    }
+    assert found == set()

@@ -12,13 +12,16 @@ from typing import Any
 
 import aiohttp
 import pytest
-import trustme
-from test_uploads import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 
+import certificates
 from policies import PATIENT
 from raw_server import RawServer, reply
+from upload_sources import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 from wxasset import SavedMaterial, WxSession
 from wxasset.transfer.buffers import BufferBudget
+
+contexts = certificates.contexts
+
 
 uvloop = pytest.importorskip("uvloop", reason="uvloop has no build for this platform")
 
@@ -26,16 +29,6 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
-
-
-@pytest.fixture(scope="session")
-def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The TLS of a server and of a client that trusts it."""
-    authority = trustme.CA()
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    authority.configure_trust(client)
-    return server, client
 
 
 @pytest.fixture(params=LOOPS)

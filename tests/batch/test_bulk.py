@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pictures import make_pictures, picture
 from simulated import ADD, COUNT
+from waiting import until
 from wxasset import (
     Added,
     BatchProgress,
@@ -58,13 +59,6 @@ def running() -> list[str]:
 def asked(sim: Simulator, name: str = "add_material") -> int:
     """How many requests to an endpoint were answered."""
     return sum(entry.path.endswith(name) for entry in sim.journal)
-
-
-async def until(happened: Callable[[], object]) -> None:
-    """Wait for something, with a bound."""
-    async with asyncio.timeout(BOUND):
-        while not happened():  # noqa: ASYNC110 - the journal has no event
-            await asyncio.sleep(0.001)
 
 
 # What comes of the items

@@ -19,15 +19,13 @@ from aiohttp import web
 from anyio import to_thread
 
 import wxasset
-from command_line import HELD_UP, command, environment, on_terminal, variables
+from command_line import HELD_UP, command, environment, needs_signals, on_terminal, variables
 from wxasset import WxSession
 from wxasset.cli.demo.plan import SAMPLES
 from wxasset.simulator import Simulator
 
 SAMPLE = {piece.path.name: piece.path for piece in SAMPLES}
 DOUBLED = {"F", "W"}
-
-needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
 
 
 def wxasset_run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from test_secrets import FAULTS, SECRET, TOKEN, token_reply
 
+from canaries import FAULTS, SECRET, TOKEN, token_reply
 from policies import PATIENT
 from raw_server import RawServer, forever, reply, reset
 from wxasset import (

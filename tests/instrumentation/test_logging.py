@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_secrets import FAULTS, SECRET, token_reply
 
+from canaries import FAULTS, SECRET, token_reply
 from policies import PATIENT
 from raw_server import RawServer, reply
 from wxasset import ClassicToken, NoToken, RetryPolicy, Timeouts, UploadOutcomeUnknown, UploadPolicy, Video, WxSession

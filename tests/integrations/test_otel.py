@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
-from test_secrets import FAULTS, SECRET, TOKEN, token_reply
 
+from canaries import FAULTS, SECRET, TOKEN, token_reply
 from policies import PATIENT
 from raw_server import RawServer, forever
 from wxasset import (

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from served import serving
+from waiting import until
 from wxasset import RetryPolicy, WxAssetError, WxSession
 from wxasset import errors as e
 from wxasset.integrations.starlette import MaterialResponse, answer_error, lifespan, session
@@ -95,13 +96,6 @@ async def put(sim: Simulator, wx: WxSession, photo: bytes, **changes: Any) -> st
     media_id = (await wx.add_material("image", photo, filename="photo.jpg")).media_id
     sim.materials[media_id] = evolve(sim.materials[media_id], **changes)
     return media_id
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what has no event."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - as it says
-            await asyncio.sleep(0.01)
 
 
 # The session of an application

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import pytest
 from attrs import define, field
-from test_hostile import UNSAFE, Sockets, sockets
-from test_secrets import everything_shown
 
+import cloud_storage
+from canaries import everything_shown
+from cloud_storage import CloudStorage
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
+from unsafe_links import UNSAFE, Sockets
 from wxasset import Integrity, Limits, RetryPolicy, Timeouts, WxSession
 from wxasset.errors import (
     DecodeError,
@@ -30,7 +32,8 @@ from wxasset.errors import (
 )
 from wxasset.simulator import Simulator, SimulatorOptions
 
-__all__ = ["sockets"]
+wx = cloud_storage.wx
+
 
 FILE: Final = os.urandom(1_000_000)
 FILEID: Final = "cloud://env.bucket/a/b.bin"
@@ -64,52 +67,26 @@ def cut(data: bytes) -> Handler:
     return send
 
 
-@define
-class Storage:
-    """WeChat and COS on one raw server: each link is another, and what is asked for there comes from a script.
+class Storage(CloudStorage):
+    """WeChat and COS, which gives files."""
 
-    Attributes:
-        server: The server.
-        answers: What is answered there, in order; the last one again and again.
-        link: Where the links lead, if not to the server.
-    """
+    api = LINKS
 
-    server: RawServer
-    answers: list[bytes | Handler] = field(factory=list)
-    link: str | None = None
-    links: int = 0
-
-    def __attrs_post_init__(self) -> None:
-        self.server.script = [self._answer]
-
-    async def _answer(self, request: RawRequest, connection: Connection) -> None:
-        if request.path == LINKS:
-            self.links += 1
-            url = f"{self.server.url}/file/{self.links}?sign=CANARY" if self.link is None else self.link
-            found = [{"fileid": FILEID, "download_url": url, "status": 0, "errmsg": "ok"}]
-            await connection.send(reply({"errcode": 0, "errmsg": "ok", "file_list": found}))
-            return
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        await (connection.send(answer) if isinstance(answer, bytes) else answer(request, connection))
+    def grant(self) -> dict[str, object]:
+        """Return a link."""
+        url = f"{self.server.url}/file/{self.grants}?sign=CANARY" if self.link is None else self.link
+        return {"file_list": [{"fileid": FILEID, "download_url": url, "status": 0, "errmsg": "ok"}]}
 
     @property
     def asked(self) -> list[tuple[str, str | None, str | None]]:
         """What was asked for: the path, the Range and the If-Range."""
-        found = [one for one in self.server.requests if one.path != LINKS]
-        return [(one.path, one.header("Range"), one.header("If-Range")) for one in found]
+        return [(one.path, one.header("Range"), one.header("If-Range")) for one in self.requests]
 
 
 @pytest.fixture
 def storage(server: RawServer) -> Storage:
     """WeChat and COS."""
     return Storage(server)
-
-
-@pytest.fixture
-def wx(storage: Storage, raw_near: WxSession) -> WxSession:
-    """A session on them."""
-    del storage
-    return raw_near
 
 
 @define

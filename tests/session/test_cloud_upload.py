@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from attrs import define, field
 from fastapi import UploadFile
-from test_hostile import UNSAFE, Sockets, sockets
-from test_secrets import everything_shown
-from test_uploads import SOURCES, chunks_of, parts
 
+import cloud_storage
+from canaries import everything_shown
+from cloud_storage import CloudStorage
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
+from unsafe_links import UNSAFE, Sockets
+from upload_sources import SOURCES, chunks_of, parts
 from wxasset import Limits, RetryPolicy, WxSession
 from wxasset.errors import (
     APIError,
@@ -31,7 +32,8 @@ from wxasset.errors import (
 from wxasset.errors.hints import STORAGE_HINTS
 from wxasset.simulator import Simulator
 
-__all__ = ["sockets"]
+wx = cloud_storage.wx
+
 
 KEY: Final = "这/is/a path.bin"
 FORM: Final = f"/cos.ap-shanghai.myqcloud.com/7465-env-1258717764/{KEY}"
@@ -51,51 +53,22 @@ def refusal(code: str, message: str, status: str = "403 Forbidden") -> bytes:
 EXPIRED: Final = refusal("AccessDenied", "Request has expired")
 
 
-@define
-class Storage:
-    """WeChat and COS on one raw server: each leave is another, and forms are answered from a script.
+class Storage(CloudStorage):
+    """WeChat and COS, which takes forms."""
 
-    Attributes:
-        server: The server.
-        answers: What forms are answered with, in order; the last one again and again.
-        link: Where the leave says to send the form, if not to the server.
-    """
+    api = GRANT
 
-    server: RawServer
-    answers: list[bytes | Handler] = field(factory=lambda: [STORED])
-    link: str | None = None
-    grants: int = 0
-
-    def __attrs_post_init__(self) -> None:
-        self.server.script = [self._answer]
-
-    async def _answer(self, request: RawRequest, connection: Connection) -> None:
-        if request.path == GRANT:
-            self.grants += 1
-            grant = {name: f"CANARY-{name}-{self.grants}" for name in ("token", "authorization", "cos_file_id")}
-            url = self.server.url + "/bucket/key" if self.link is None else self.link
-            await connection.send(reply({"errcode": 0, "errmsg": "ok", "url": url, "file_id": "cloud://f", **grant}))
-            return
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        await (connection.send(answer) if isinstance(answer, bytes) else answer(request, connection))
-
-    @property
-    def forms(self) -> list[RawRequest]:
-        """The forms so far."""
-        return [one for one in self.server.requests if one.path != GRANT]
+    def grant(self) -> dict[str, object]:
+        """Return an address, the fields of a form, and an id."""
+        fields = {name: f"CANARY-{name}-{self.grants}" for name in ("token", "authorization", "cos_file_id")}
+        url = self.server.url + "/bucket/key" if self.link is None else self.link
+        return {"url": url, "file_id": "cloud://f", **fields}
 
 
 @pytest.fixture
 def storage(server: RawServer) -> Storage:
     """WeChat and COS."""
-    return Storage(server)
-
-
-@pytest.fixture
-def wx(storage: Storage, raw_near: WxSession) -> WxSession:
-    """A session on them."""
-    del storage
-    return raw_near
+    return Storage(server, [STORED])
 
 
 # What goes over the line
@@ -145,7 +118,7 @@ async def test_nothing_of_the_api_goes_to_storage(wx: WxSession, storage: Storag
     storage.answers = [STORED.replace(b"ETag", b"Set-Cookie: a=b\r\nETag")]
     for _ in range(2):
         await wx.upload_file("env", KEY, b"1")
-    for form in storage.forms:
+    for form in storage.requests:
         assert b"token-1-" not in form.head + form.body
         assert b"access_token" not in form.head
         assert (form.header("Cookie"), form.header("Authorization")) == (None, None)
@@ -222,7 +195,7 @@ async def test_an_unsafe_address_gets_nothing(server: RawServer, sockets: Socket
             await wx.upload_file("env", KEY, b"1")
     port = int(server.url.rpartition(":")[2])
     assert set(sockets.connects) == {("127.0.0.1", port)}
-    assert (storage.grants, storage.forms, server.connections) == (1, [], 1)
+    assert (storage.grants, storage.requests, server.connections) == (1, [], 1)
 
 
 async def test_a_public_name_that_leads_inside_gets_nothing(
@@ -248,7 +221,7 @@ async def test_a_redirect_is_not_followed(wx: WxSession, storage: Storage, statu
         storage.answers = [reply(b"", status=status).replace(b"\r\n", f"\r\nLocation: {other.url}/x\r\n".encode(), 1)]
         with pytest.raises(HTTPStatusError, match="a redirect, which is not followed"):
             await wx.upload_file("env", KEY, b"1")
-    assert (len(storage.forms), other.connections) == (1, 0)
+    assert (len(storage.requests), other.connections) == (1, 0)
 
 
 # What storage answers
@@ -259,7 +232,7 @@ async def test_204_and_an_empty_200_are_success(wx: WxSession, storage: Storage,
     """COS says 204; some have seen 200."""
     storage.answers = [answer]
     assert await wx.upload_file("env", KEY, b"1") == "cloud://f"
-    assert len(storage.forms) == 1
+    assert len(storage.requests) == 1
 
 
 @pytest.mark.parametrize("status", ["201 Created", "202 Accepted", "400 Bad Request", "404 Not Found"])
@@ -269,18 +242,18 @@ async def test_any_other_status_is_an_error(wx: WxSession, storage: Storage, sta
     with pytest.raises(HTTPStatusError) as caught:
         await wx.upload_file("env", KEY, b"1")
     assert caught.value.status == int(status[:3])
-    assert len(storage.forms) == 1
+    assert len(storage.requests) == 1
 
 
 async def test_a_page_with_200_is_no_success(wx: WxSession, storage: Storage) -> None:
     """A gateway's page in the place of the answer is not believed; the file is sent again."""
     storage.answers = [page := reply(b"<html>login</html>"), STORED]
     assert await wx.upload_file("env", KEY, b"1") == "cloud://f"
-    assert len(storage.forms) == 2
+    assert len(storage.requests) == 2
     storage.answers = [page]
     with pytest.raises(DecodeError):
         await wx.upload_file("env", KEY, b"1")
-    assert len(storage.forms) == 5
+    assert len(storage.requests) == 5
 
 
 @pytest.mark.parametrize(
@@ -306,7 +279,7 @@ async def test_what_storage_says_is_a_typed_error(
     assert (error.code, error.errmsg, error.request_id, error.status) == (code, "Said so.", "NjA0NGU=", int(status[:3]))
     assert error.hint == STORAGE_HINTS.get(code, error.hint)
     assert error.hint.chinese in str(error)
-    assert len(storage.forms) == forms
+    assert len(storage.requests) == forms
 
 
 # A signature that ran out
@@ -333,7 +306,7 @@ async def test_it_is_replaced_once(wx: WxSession, storage: Storage) -> None:
     with pytest.raises(StorageError, match="Request has expired") as caught:
         await wx.upload_file("env", KEY, b"1")
     assert caught.value.expired
-    signatures = [parts(form)[1][1] for form in storage.forms]
+    signatures = [parts(form)[1][1] for form in storage.requests]
     assert signatures == [b"CANARY-authorization-1", b"CANARY-authorization-2"]
 
 
@@ -343,7 +316,7 @@ async def test_a_stream_that_is_used_up_is_not_sent_again(wx: WxSession, storage
         storage.answers = [answer]
         with pytest.raises(error):
             await wx.upload_file("env", KEY, chunks_of(bytes(30_000)), size=30_000)
-    assert (len(storage.forms), storage.grants) == (2, 2)
+    assert (len(storage.requests), storage.grants) == (2, 2)
 
 
 # Failures on the way
@@ -353,9 +326,9 @@ async def test_an_unclear_failure_is_sent_again(wx: WxSession, storage: Storage)
     """The same bytes at the same path do no harm: what broke is sent again under the same leave."""
     storage.answers = [reset, reply(b"", status="502 Bad Gateway"), STORED]
     assert await wx.upload_file("env", KEY, bytes(700_000)) == "cloud://f"
-    assert (len(storage.forms), storage.grants) == (3, 1)
-    assert len({form.body.partition(b"name=")[2][100:] for form in storage.forms}) == 3  # boundaries differ
-    assert {parts(form)[-1][1] for form in storage.forms} == {bytes(700_000)}
+    assert (len(storage.requests), storage.grants) == (3, 1)
+    assert len({form.body.partition(b"name=")[2][100:] for form in storage.requests}) == 3  # boundaries differ
+    assert {parts(form)[-1][1] for form in storage.requests} == {bytes(700_000)}
 
 
 async def test_attempts_are_those_of_the_policy(wx: WxSession, storage: Storage) -> None:
@@ -363,11 +336,11 @@ async def test_attempts_are_those_of_the_policy(wx: WxSession, storage: Storage)
     storage.answers = [reset]
     with pytest.raises(TransferError):
         await wx.with_options(retry=RetryPolicy(attempts=1)).upload_file("env", KEY, b"1")
-    assert len(storage.forms) == 1
+    assert len(storage.requests) == 1
     wx._engine.quota.left = 20  # one retry
     with pytest.raises(TransferError):
         await wx.upload_file("env", KEY, b"1")
-    assert len(storage.forms) == 3
+    assert len(storage.requests) == 3
 
 
 async def test_a_source_that_fails_is_its_own_error(near: WxSession, sim: Simulator) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
-import trustme
 
+import certificates
 from declared import MakeDraft
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import MaterialStream, RetryPolicy, SavedMaterial, StaticToken, Timeouts, WxSession
@@ -26,6 +26,9 @@ from wxasset.errors import (
     TransferTimeout,
     UploadOutcomeUnknown,
 )
+
+contexts = certificates.contexts
+
 
 ONCE = RetryPolicy(attempts=1)
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(1000)
@@ -178,16 +181,6 @@ async def test_waiting_for_a_free_connection_ends(server: RawServer) -> None:
 async def _swallow(request: Any) -> None:
     async with request:
         pass
-
-
-@pytest.fixture(scope="module")
-def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """TLS for a server at 127.0.0.1, and for its clients."""
-    authority = trustme.CA()
-    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    authority.configure_trust(client)
-    return server, client
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

@@ -4,42 +4,24 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve
 
+from simulated import START, Answer, still_simulator
 from wxasset.simulator import Simulator, SimulatorOptions
 
-START = 1_700_000_000.0
+simulator = still_simulator
+
+
 RID = r"[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}"
 INVALID_CREDENTIAL = (
     "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, "
     "more details at https://mmbizurl.cn/s/JtxxFh33r"
 )
 HINT = r"hint: \[[A-Za-z0-9]+\]"
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    """A running simulator whose clock stands still."""
-    async with Simulator(clock=lambda: START) as running:
-        yield running
-
-
-@frozen
-class Answer:
-    """A complete reply."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.body)
 
 
 async def call(
@@ -82,19 +64,19 @@ def credentials(simulator: Simulator, **changes: str | None) -> dict[str, str]:
 
 async def plain_token(simulator: Simulator) -> str:
     """A new token of the plain pool."""
-    return str((await call(simulator, "GET", "/cgi-bin/token", query=credentials(simulator))).json()["access_token"])
+    return str((await call(simulator, "GET", "/cgi-bin/token", query=credentials(simulator))).document["access_token"])
 
 
 async def stable_token(simulator: Simulator, **fields: object) -> Any:
     """The reply of the stable endpoint."""
     body = json.dumps({**credentials(simulator), **fields}).encode()
-    return (await call(simulator, "POST", "/cgi-bin/stable_token", body=body)).json()
+    return (await call(simulator, "POST", "/cgi-bin/stable_token", body=body)).document
 
 
 async def errcode(simulator: Simulator, token: str) -> int:
     """Return the result of a call with the token: 0, or the error code."""
     reply = await call(simulator, "GET", "/cgi-bin/material/get_materialcount", query={"access_token": token})
-    return int(reply.json().get("errcode", 0))
+    return int(reply.document.get("errcode", 0))
 
 
 # Lifetime
@@ -226,8 +208,8 @@ async def test_an_unknown_path_is_an_invalid_url(simulator: Simulator) -> None:
     """An unknown path gets HTTP 200 and 40066, whatever the method and the token."""
     reply = await call(simulator, "GET", "/cgi-bin/material/get_materialcounts")
     assert reply.status == 200
-    assert re.fullmatch(f"invalid url rid: {RID}", reply.json()["errmsg"])
-    assert reply.json()["errcode"] == 40066
+    assert re.fullmatch(f"invalid url rid: {RID}", reply.document["errmsg"])
+    assert reply.document["errcode"] == 40066
 
 
 @pytest.mark.parametrize(
@@ -245,7 +227,7 @@ async def test_a_wrong_method_comes_before_the_token(
     simulator: Simulator, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     """The method is judged before the token, which all of these requests lack."""
-    document = (await call(simulator, method, path)).json()
+    document = (await call(simulator, method, path)).document
     assert document["errcode"] == expected[0]
     assert re.fullmatch(f"{expected[1]} rid: {RID}", document["errmsg"])
 
@@ -274,7 +256,7 @@ async def test_the_token_comes_before_the_body(
     """A missing, malformed or unknown token is refused in WeChat's words although the body is empty too."""
     query = {} if token is None else {"access_token": token}
     reply = await call(simulator, "POST", "/cgi-bin/material/get_material", query=query)
-    document = reply.json()
+    document = reply.document
     assert document["errcode"] == expected[0]
     assert re.fullmatch(f"{re.escape(expected[1])} rid: {RID}", document["errmsg"])
     assert b"https:\\/\\/" in reply.body or "https" not in expected[1]
@@ -288,7 +270,7 @@ async def test_the_content_type_of_replies_alternates(simulator: Simulator) -> N
 
 async def test_a_request_id_begins_with_the_time(simulator: Simulator) -> None:
     """The first group of a rid is the time in hex, and no two rids are the same."""
-    texts = [(await call(simulator, "GET", "/nowhere")).json()["errmsg"] for _ in range(2)]
+    texts = [(await call(simulator, "GET", "/nowhere")).document["errmsg"] for _ in range(2)]
     assert f"rid: {int(START):08x}-" in texts[0]
     assert texts[0] != texts[1]
 
@@ -321,8 +303,8 @@ async def test_json_bodies_are_read_strictly(
     query = {"access_token": await plain_token(simulator)}
     headers = {"Content-Type": content_type}
     reply = await call(simulator, "POST", "/cgi-bin/material/get_material", query=query, body=body, headers=headers)
-    assert reply.json()["errcode"] == expected
-    assert re.search(f" {HINT} rid: {RID}$", reply.json()["errmsg"])
+    assert reply.document["errcode"] == expected
+    assert re.search(f" {HINT} rid: {RID}$", reply.document["errmsg"])
 
 
 async def test_a_json_body_needs_no_label(simulator: Simulator) -> None:
@@ -337,7 +319,7 @@ async def test_a_compressed_body_is_not_unpacked(simulator: Simulator) -> None:
     """Nobody has seen the service take a compressed request, so it is not JSON here."""
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     reply = await call(simulator, "POST", "/cgi-bin/stable_token", body=b"\x1f\x8b\x08\x00", headers=headers)
-    assert reply.json()["errcode"] == 47001
+    assert reply.document["errcode"] == 47001
 
 
 async def test_escapes_stay_as_they_were_written(simulator: Simulator) -> None:
@@ -346,9 +328,9 @@ async def test_escapes_stay_as_they_were_written(simulator: Simulator) -> None:
     media_id = simulator.add_article(title="a")
     path = "/cgi-bin/material/get_material"
     escaped = f'{{"media_id":"\\u{ord(media_id[0]):04x}{media_id[1:]}"}}'.encode()
-    assert (await call(simulator, "POST", path, query=query, body=escaped)).json()["errcode"] == 40007
+    assert (await call(simulator, "POST", path, query=query, body=escaped)).document["errcode"] == 40007
     harmless = f'{{"media_id":"{media_id}","note":"\\\\u00e9 \\n"}}'.encode()
-    assert "news_item" in (await call(simulator, "POST", path, query=query, body=harmless)).json()
+    assert "news_item" in (await call(simulator, "POST", path, query=query, body=harmless)).document
 
 
 # Tokens
@@ -357,9 +339,9 @@ async def test_escapes_stay_as_they_were_written(simulator: Simulator) -> None:
 async def test_a_token_looks_like_one(simulator: Simulator) -> None:
     """A token has 136 to 157 characters of the URL-safe alphabet and lives for two hours."""
     reply = await call(simulator, "GET", "/cgi-bin/token", query=credentials(simulator))
-    assert list(reply.json()) == ["access_token", "expires_in"]
-    assert re.fullmatch(r"[A-Za-z0-9_-]{136,157}", reply.json()["access_token"])
-    assert reply.json()["expires_in"] == 7200
+    assert list(reply.document) == ["access_token", "expires_in"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{136,157}", reply.document["access_token"])
+    assert reply.document["expires_in"] == 7200
 
 
 @pytest.mark.parametrize(
@@ -385,8 +367,8 @@ async def test_credentials_are_judged_in_order(
         await call(simulator, "GET", "/cgi-bin/token", query=given),
         await call(simulator, "POST", "/cgi-bin/stable_token", body=body),
     ):
-        assert reply.json()["errcode"] == expected[0]
-        assert re.fullmatch(re.escape(expected[1]) + RID, reply.json()["errmsg"])
+        assert reply.document["errcode"] == expected[0]
+        assert re.fullmatch(re.escape(expected[1]) + RID, reply.document["errmsg"])
     assert simulator.token_calls == 2
 
 
@@ -417,7 +399,7 @@ async def test_a_token_times_out(simulator: Simulator) -> None:
     assert await errcode(simulator, token) == 0
     simulator.advance(1)
     query = {"access_token": token}
-    document = (await call(simulator, "GET", "/cgi-bin/material/get_materialcount", query=query)).json()
+    document = (await call(simulator, "GET", "/cgi-bin/material/get_materialcount", query=query)).document
     assert document["errcode"] == 42001
     assert re.fullmatch(f"access_token expired rid: {RID}", document["errmsg"])
 

@@ -1,24 +1,19 @@
 """Permissions of the simulated account, requests from cloud hosting, and repeatable runs."""
 
 import struct
-from collections.abc import AsyncIterator
 
 import pytest
 
-from simulated import ADD, COUNT, GET, MP4, PNG, START, UPLOAD, call, token_of, upload
+from simulated import ADD, COUNT, GET, MP4, PNG, START, UPLOAD, call, still_simulator, token_of, upload
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.simulator.endpoints.table import ENDPOINTS
+
+sim = still_simulator
+
 
 MEDIA_GET = "/cgi-bin/media/get"
 JSSDK = "/cgi-bin/media/get/jssdk"
 DELETE = "/cgi-bin/material/del_material"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    """A running simulator whose clock stands still."""
-    async with Simulator(clock=lambda: START) as running:
-        yield running
 
 
 # Permission

@@ -1,13 +1,12 @@
 """Requests to the simulator from containers of WeChat cloud hosting, and the client against it."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from policies import PATIENT
 from self_signed import self_signed
-from simulated import ADD, COUNT, GET, START, call, token_of
+from simulated import ADD, COUNT, GET, START, call, still_simulator, token_of
 from wxasset import CloudHostingToken, NoToken, RetryPolicy, WxSession
 from wxasset.errors import (
     BusyError,
@@ -19,14 +18,9 @@ from wxasset.errors import (
 )
 from wxasset.simulator import Simulator, SimulatorOptions
 
+sim = still_simulator
+
 LISTED = SimulatorOptions(cloud_hosting=frozenset({COUNT}))
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    """A running simulator whose clock stands still."""
-    async with Simulator(clock=lambda: START) as running:
-        yield running
 
 
 async def test_listed_paths_need_no_token(sim: Simulator) -> None:

@@ -3,16 +3,17 @@
 import json
 import re
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Self
 
 import aiohttp
 import pytest
-from attrs import frozen
 from yarl import URL
 
+from simulated import START, Answer, still_simulator
 from wxasset.simulator import Article, Material, Simulator, SimulatorOptions
 
-START = 1_700_000_000.0
+simulator = still_simulator
+
+
 SUFFIX = r" hint: \[[A-Za-z0-9]+\] rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}"
 ENV = "test2-4a89da"
 
@@ -23,30 +24,9 @@ MP3 = b"ID3\x03\x00"
 MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00"
 
 
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    """A running simulator whose clock stands still."""
-    async with Simulator(clock=lambda: START) as running:
-        yield running
-
-
-@frozen
-class Answer:
-    """A complete reply."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @classmethod
-    def of(cls, status: int, raw_headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Self:
-        """A reply with its headers as they were on the wire."""
-        return cls(status, {name.decode(): value.decode() for name, value in raw_headers}, body)
-
-    @property
-    def document(self) -> Any:
-        """The reply as JSON."""
-        return json.loads(self.body)
+def answered(status: int, raw_headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
+    """Return a reply with its headers as they were on the wire."""
+    return Answer(status, {name.decode(): value.decode() for name, value in raw_headers}, body)
 
 
 class Caller:
@@ -67,18 +47,18 @@ class Caller:
         headers = {"Content-Type": "application/json"}
         params = {"access_token": await self._token()}
         async with self._session.post(self._simulator.url + path, params=params, data=body, headers=headers) as reply:
-            return Answer.of(reply.status, reply.raw_headers, await reply.read())
+            return answered(reply.status, reply.raw_headers, await reply.read())
 
     async def get(self, path: str, **query: str) -> Answer:
         """Call an endpoint that takes a query."""
         params = {"access_token": await self._token(), **query}
         async with self._session.get(self._simulator.url + path, params=params) as reply:
-            return Answer.of(reply.status, reply.raw_headers, await reply.read())
+            return answered(reply.status, reply.raw_headers, await reply.read())
 
     async def follow(self, url: str, method: str = "GET") -> Answer:
         """Follow a link as it is, without a token."""
         async with self._session.request(method, URL(url, encoded=True)) as reply:
-            return Answer.of(reply.status, reply.raw_headers, await reply.read())
+            return answered(reply.status, reply.raw_headers, await reply.read())
 
     async def upload(self, path: str, media_type: str, filename: bytes, content: bytes) -> str:
         """Upload a file and return its id."""

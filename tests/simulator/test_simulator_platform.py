@@ -1,26 +1,21 @@
 """A third-party platform against the simulator, by hand and through the client's own source."""
 
-from collections.abc import AsyncIterator
 from typing import Literal
 
 import pytest
 from attrs import evolve
 
-from simulated import COUNT, START, Answer, call, token_of
+from simulated import COUNT, Answer, call, still_simulator, token_of
 from wxasset import AuthorizerToken, ComponentToken, WxSession
 from wxasset.errors import APIError, CredentialError
 from wxasset.simulator import Simulator, SimulatorOptions
 
+sim = still_simulator
+
+
 PLATFORM = "/cgi-bin/component"
 COMPONENT = "/cgi-bin/component/api_component_token"
 AUTHORIZER = "/cgi-bin/component/api_authorizer_token"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    """A running simulator whose clock stands still."""
-    async with Simulator(clock=lambda: START) as running:
-        yield running
 
 
 async def component(sim: Simulator, **changes: str) -> Answer:

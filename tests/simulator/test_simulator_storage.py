@@ -3,27 +3,22 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from simulated import MP4, START, UPLOAD, Answer, call, token_of, upload
+from simulated import MP4, START, UPLOAD, Answer, call, still_simulator, token_of, upload
 from wxasset.simulator import Simulator
 from wxasset.simulator.endpoints.object_storage import FormReader
+
+sim = still_simulator
+
 
 ENV = "test2-4a89da"
 PATH = "这/is/a path.bin"
 ORDER = ("key", "Signature", "x-cos-security-token", "x-cos-meta-fileid", "file")
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    """A running simulator whose clock stands still."""
-    async with Simulator(clock=lambda: START) as running:
-        yield running
 
 
 async def grant(sim: Simulator, path: str = PATH) -> Any:

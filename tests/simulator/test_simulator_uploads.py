@@ -3,18 +3,19 @@
 import io
 import json
 import re
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulated import Answer
+from simulated import START, Answer, still_simulator
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.simulator.wire.multipart import parse
 
-START = 1_700_000_000.0
+simulator = still_simulator
+
+
 MEGABYTE = 1024 * 1024
 SUFFIX = r" hint: \[[A-Za-z0-9]+\] rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}"
 
@@ -37,13 +38,6 @@ HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"
 QUICKTIME = b"\x00\x00\x00\x14ftypqt  \x00\x00\x00\x00"
 PDF = b"%PDF-1.7\n"
 DESCRIPTION = '{"title":"标题","introduction":"简介"}'
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    """A running simulator whose clock stands still."""
-    async with Simulator(clock=lambda: START) as running:
-        yield running
 
 
 def file_part(content: bytes, disposition: str = 'name="media"; filename="a.png"') -> bytes:

@@ -2,10 +2,11 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
+import pytest
 from attrs import frozen
 from yarl import URL
 
@@ -18,6 +19,13 @@ ADD = "/cgi-bin/material/add_material"
 COUNT = "/cgi-bin/material/get_materialcount"
 GET = "/cgi-bin/material/get_material"
 UPLOAD = "/cgi-bin/media/upload"
+
+
+@pytest.fixture
+async def still_simulator() -> AsyncIterator[Simulator]:
+    """A running simulator whose clock stands still."""
+    async with Simulator(clock=lambda: START) as running:
+        yield running
 
 
 @frozen

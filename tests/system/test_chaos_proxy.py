@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -11,6 +11,7 @@ from attrs import define, field
 
 from chaos_proxy import Bandwidth, BlackHole, ChaosProxy, HalfClose, Latency, Refuse, ResetAfter, Slice, Toxic
 from raw_server import RawServer
+from waiting import until
 
 BOUND = 5  # seconds; everything here is over in a fraction of one
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -68,13 +69,6 @@ async def connected(proxy: ChaosProxy) -> AsyncIterator[Streams]:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something, within the bound."""
-    async with asyncio.timeout(BOUND):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 async def test_without_toxics_all_passes_and_is_counted() -> None:

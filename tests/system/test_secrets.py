@@ -3,9 +3,8 @@
 import inspect
 import json
 import logging
-import pickle
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +13,9 @@ import aiohttp
 import pytest
 
 import wxasset
+from canaries import FAULTS, SECRET, TOKEN, chain, echo_garbage, everything_shown, token_reply
 from policies import PATIENT
-from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
+from raw_server import Handler, RawServer, forever, reply, reset
 from wxasset import (
     AuthorizerToken,
     CallableToken,
@@ -37,59 +37,7 @@ from wxasset import (
 from wxasset.errors import DecodeError, WxAssetError
 from wxasset.simulator import Simulator
 
-SECRET = "CANARYSECRET0123456789abcdefghij"
-TOKEN = "CANARYTOKEN" + "x" * 100
 ONCE = RetryPolicy(attempts=1)
-
-
-async def echo_html(request: RawRequest, connection: Connection) -> None:
-    """Answer as a proxy does that shows the whole request."""
-    await connection.send(reply(b"<html>" + request.head + request.body[:500], status="502 Bad Gateway"))
-
-
-async def echo_error(request: RawRequest, connection: Connection) -> None:
-    """Answer with an error that repeats the request."""
-    await connection.send(reply({"errcode": 40013, "errmsg": f"invalid: {request.line} {request.body[:500]!r}"}))
-
-
-async def echo_garbage(request: RawRequest, connection: Connection) -> None:
-    """Answer with JSON that is none of ours and repeats the request."""
-    await connection.send(reply(b'{"x": "' + request.head + request.body[:500] + b'"}'))
-
-
-async def cut_token(_: RawRequest, connection: Connection) -> None:
-    """Break off in the middle of a token."""
-    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + token_reply()[-60:])
-    connection.reset()
-
-
-def token_reply() -> bytes:
-    """A token, as issued."""
-    return reply({"access_token": TOKEN, "expires_in": 7200})
-
-
-FAULTS: list[bytes | Handler] = [reset, forever, echo_html, echo_error, echo_garbage, cut_token]
-
-
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and everything that hangs on it."""
-    if error is not None:
-        yield error
-        yield from chain(error.__cause__)
-        yield from chain(error.__context__)
-
-
-def everything_shown(error: BaseException) -> str:
-    """All that a log, a crash reporter or a debugger's traceback would show of an error."""
-    shown = []
-    for one in chain(error):
-        shown += [str(one), repr(one), repr(one.args), repr(vars(one))]
-        frames = traceback.StackSummary.extract(traceback.walk_tb(one.__traceback__), capture_locals=True)
-        # The test's own frames hold the canary on purpose.
-        shown += [f"{frame} {frame.locals}" for frame in frames if "/tests/" not in frame.filename]
-        if isinstance(one, WxAssetError):
-            shown.append(repr(pickle.dumps(one)))
-    return "\n".join(shown)
 
 
 def check(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:

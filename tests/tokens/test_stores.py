@@ -26,6 +26,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 import redis_server as support
+from canaries import chain
+from clocks import Clock
 from redis_server import PASSWORD, RedisServer
 from wxasset import ClassicToken, StableToken, TokenCache, WxSession
 from wxasset.errors import TokenStoreError, UsageError
@@ -105,24 +107,6 @@ def record(version: int, *, token: str = TOKEN, refresh_token: str | None = None
 def figure(text: str) -> None:
     """Print what was measured."""
     print(text)  # noqa: T201 - shown by pytest -s or -rP
-
-
-class Clock:
-    """Time that passes where somebody sleeps, and where a test says so."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        """Tell the time."""
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self.slept.append(seconds)
-        self.time += seconds
-        await asyncio.sleep(0)
 
 
 class Child:
@@ -344,7 +328,7 @@ async def test_a_lease_is_waited_for_no_longer_than_was_said(opener: Callable[..
     """After `wait` seconds in small steps the waiter is told, and leaves no trace."""
     clock = Clock()
     async with opener().lease(KEY):
-        waiter = opener(wait=15.0, now=clock.now, sleep=clock.sleep)
+        waiter = opener(wait=15.0, now=clock, sleep=clock.sleep)
         with pytest.raises(TokenStoreError, match="15 s"):
             async with waiter.lease(KEY):
                 pytest.fail("there are two holders")
@@ -861,7 +845,7 @@ async def test_a_reader_sees_the_old_record_or_the_new_one(path: Path, caplog: p
 async def test_a_save_waits_for_another_no_longer_than_was_said(path: Path) -> None:
     """A file that somebody keeps locked is an error after `wait` seconds."""
     clock = Clock()
-    store = FileTokenStore(path, wait=2.0, now=clock.now, sleep=clock.sleep)
+    store = FileTokenStore(path, wait=2.0, now=clock, sleep=clock.sleep)
     await store.save(KEY, record(1))
     with file_of(path, "lock").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -1222,7 +1206,7 @@ async def test_a_failing_redis_is_an_error_in_time_and_then_left_alone(
     """Each use fails with a typed error within `timeout`, and at once later, until the breaker's time is over."""
     text, begin, end = FAULTS[fault]
     clock = Clock()
-    store = RedisTokenStore(server.url, timeout=0.3, now=clock.now)
+    store = RedisTokenStore(server.url, timeout=0.3, now=clock)
     if connected:
         assert await store.load(KEY) is None
     begin(server)
@@ -1279,7 +1263,7 @@ async def test_what_is_no_redis_is_an_error_in_time(*, silent: bool) -> None:
 async def test_the_breaker_waits_longer_each_time_and_then_tries_once(server: RedisServer) -> None:
     """5, 10, 20, 40, 60, 60 s: then one call tries while the others fail; a success ends it."""
     clock = Clock()
-    store = RedisTokenStore(server.url, now=clock.now)
+    store = RedisTokenStore(server.url, now=clock)
     server.kill()
     for pause in (5, 10, 20, 40, 60, 60):
         answers = await asyncio.gather(*[store.load(KEY) for _ in range(5)], return_exceptions=True)
@@ -1304,7 +1288,7 @@ async def test_the_breaker_waits_longer_each_time_and_then_tries_once(server: Re
 async def test_what_ends_late_does_not_close_the_breaker(server: RedisServer) -> None:
     """An answer to what was asked before the last failure tells nothing about the time after it."""
     clock = Clock()
-    store = RedisTokenStore(server.url, now=clock.now, timeout=5.0)
+    store = RedisTokenStore(server.url, now=clock, timeout=5.0)
     await store.load(KEY)
     server.pause()
     slow = asyncio.create_task(store.load(KEY))
@@ -1360,7 +1344,7 @@ async def test_what_was_done_under_a_lease_is_not_lost_with_it(
 async def test_the_end_of_the_loop_cancels_what_is_under_way(server: RedisServer) -> None:
     """When every task is cancelled, as a loop does at its end, nobody is kept and the breaker stays as it was."""
     clock = Clock()
-    store = RedisTokenStore(server.url, timeout=5.0, now=clock.now)
+    store = RedisTokenStore(server.url, timeout=5.0, now=clock)
     assert await store.load(KEY) is None
     store._breaker.leave(0, worked=False)
     clock.time += 5.1
@@ -1400,14 +1384,6 @@ async def test_cancelled_work_goes_to_its_end() -> None:
 
 
 # Secrets
-
-
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and everything that hangs on it."""
-    if error is not None:
-        yield error
-        yield from chain(error.__cause__)
-        yield from chain(error.__context__)
 
 
 def shown(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 
+from clocks import Clock
 from wxasset import Token, TokenCache
 from wxasset.calls.tokens import GetAccessToken, IssuedToken
 from wxasset.errors import (
@@ -27,17 +28,6 @@ REFUSED = TokenRejectedError(errcode=40001, errmsg="invalid credential", path="/
 BAD_SECRET = CredentialError(errcode=40125, errmsg="invalid appsecret", path="/cgi-bin/token")
 
 NOT_LISTED = IPNotAllowedError(errcode=40164, errmsg="invalid ip", path="/cgi-bin/token", ip="203.0.113.7")
-
-
-class Clock:
-    """Time that moves when a test says so."""
-
-    def __init__(self) -> None:
-        self.time = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.time
 
 
 @define
@@ -88,7 +78,7 @@ async def settle() -> None:
 @pytest.fixture
 def clock() -> Clock:
     """A virtual clock."""
-    return Clock()
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture
@@ -611,7 +601,7 @@ async def test_a_source_that_says_nothing_of_others_does_without_the_store(store
 @pytest.mark.parametrize("step", [-10_000.0, 100.0, 10_000.0])
 async def test_a_clock_that_steps_does_not_lengthen_a_life(store: BrokenStore, clock: Clock, step: float) -> None:
     """A record is never believed to live longer than it was issued for; one from the past is fetched anew."""
-    wall = Clock()
+    wall = Clock(1_800_000_000.0)
     one = TokenCache(Source(), store=store, now=clock, clock=wall)
     await one.acquire(exchange)
     wall.time += step

@@ -6,6 +6,7 @@ from typing import Any
 import anyio.lowlevel
 import pytest
 
+from clocks import Clock
 from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from wxasset import (
@@ -33,17 +34,6 @@ SECRET = "CANARY0123456789CANARY0123456789"
 COUNT = reply({"voice_count": 0, "video_count": 0, "image_count": 0, "news_count": 0})
 TOKEN = {"access_token": "CANARYtoken", "expires_in": 7200}
 ONCE = RetryPolicy(attempts=1)
-
-
-class Clock:
-    """Monotonic time that a test moves."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.time
 
 
 async def failures(wx: WxSession, count: int = 20) -> list[WxAssetError]:

@@ -18,11 +18,11 @@ from attrs import define, field
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from test_secrets import everything_shown
 from wechatpy import WeChatClient
 from wechatpy.session.redisstorage import RedisStorage
 
 import redis_server as support
+from canaries import everything_shown
 from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from redis_server import RedisServer

@@ -15,46 +15,17 @@ import aiohttp
 import anyio
 import pytest
 from fastapi import UploadFile
-from starlette.datastructures import Headers
 
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from suspension import descriptors
+from upload_sources import ADDED, HUGE, LARGE, SOURCES, UNLIMITED, chunks_of, jpeg, parts
 from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
 from wxasset.errors import SourceError, TransferError, TransferTimeout, UsageError
 from wxasset.transfer.progress import Throttle
 from wxasset.transfer.uploads.files import FileContent
 
-ADDED = reply({"media_id": "M"})
 ONCE = RetryPolicy(attempts=1)
-UNLIMITED = Limits(check_size=False)
-HUGE = 40_000_000  # bytes: more than the socket buffers of both ends hold
-LARGE = 700_000  # bytes: more than two chunks
-
-
-def jpeg(size: int) -> bytes:
-    """A JPEG's first bytes, and then noise up to a size."""
-    return (b"\xff\xd8\xff\xe0" + os.urandom(size))[:size]
-
-
-def parts(request: RawRequest) -> list[tuple[bytes, bytes]]:
-    """Cut a multipart body into its parts: the head and the content of each."""
-    found = re.fullmatch(r"multipart/form-data; boundary=([0-9a-f]{32})", request.header("Content-Type") or "")
-    assert found, "the boundary is not quoted"
-    mark = b"--" + found[1].encode()
-    assert request.body.startswith(mark + b"\r\n")
-    assert request.body.endswith(b"\r\n" + mark + b"--\r\n")
-    pieces = (b"\r\n" + request.body).split(b"\r\n" + mark)[1:-1]
-    return [
-        (head, content) for head, _, content in (piece.removeprefix(b"\r\n").partition(b"\r\n\r\n") for piece in pieces)
-    ]
-
-
-async def chunks_of(data: bytes, step: int = 10_000) -> AsyncIterator[bytes]:
-    """Give bytes as an async iterator, with an empty chunk among them."""
-    yield b""
-    for start in range(0, len(data), step):
-        yield data[start : start + step]
 
 
 async def test_the_frame_of_an_upload(raw: WxSession, server: RawServer) -> None:
@@ -111,87 +82,6 @@ async def test_names_get_the_extension_that_the_bytes_call_for(
     server.script = [ADDED]
     await raw.add_material("image", jpeg(100), filename=name)
     assert f'filename="{sent}"\r\n'.encode() in server.requests[0].body
-
-
-def _path(file: Path) -> Any:
-    return str(file)
-
-
-def _anyio_path(file: Path) -> Any:
-    return anyio.Path(file)
-
-
-def _handle(file: Path) -> Any:
-    return file.open("rb")
-
-
-def _raw_handle(file: Path) -> Any:
-    return file.open("rb", buffering=0)
-
-
-def _updated_file(file: Path) -> Any:
-    handle = file.open("r+b")
-    handle.seek(1)
-    handle.write(file.read_bytes()[1:])  # some of it is not on disk yet
-    handle.seek(0)
-    return handle
-
-
-def _named_temporary_file(file: Path) -> Any:
-    named = tempfile.NamedTemporaryFile(suffix=".jpg")
-    named.write(file.read_bytes())
-    named.seek(0)
-    return named
-
-
-class _Reversible(io.FileIO):
-    """A file whose bytes are not those on disk: its own `read` has to be used."""
-
-    def read(self, count: int | None = -1, /) -> bytes:
-        """Read, and turn each byte over."""
-        return bytes(255 - byte for byte in super().read(count))
-
-
-def _reversible(file: Path) -> Any:
-    file.with_name("reversed").write_bytes(bytes(255 - byte for byte in file.read_bytes()))
-    return _Reversible(file.with_name("reversed"))
-
-
-def _bytes_io(file: Path) -> Any:
-    return io.BytesIO(file.read_bytes())
-
-
-def _upload_file(file: Path) -> Any:
-    spooled = tempfile.SpooledTemporaryFile(max_size=1024)
-    spooled.write(file.read_bytes())
-    spooled.seek(0)
-    return UploadFile(spooled, filename=file.name, headers=Headers())  # type: ignore[arg-type]  # what Starlette itself makes
-
-
-def _small_upload_file(file: Path) -> Any:
-    spooled = tempfile.SpooledTemporaryFile(max_size=10_000_000)
-    spooled.write(file.read_bytes())
-    spooled.seek(0)
-    return UploadFile(spooled, filename=file.name, headers=Headers())  # type: ignore[arg-type]  # as above
-
-
-SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "path": (_path, "file.jpg"),
-    "pathlib": (lambda file: file, "file.jpg"),
-    "anyio path": (_anyio_path, "file.jpg"),
-    "bytes": (Path.read_bytes, "media-MARK.jpg"),
-    "bytearray": (lambda file: bytearray(file.read_bytes()), "media-MARK.jpg"),
-    "memoryview": (lambda file: memoryview(file.read_bytes()), "media-MARK.jpg"),
-    "open file": (_handle, "file.jpg"),
-    "raw file": (_raw_handle, "file.jpg"),
-    "file opened for update": (_updated_file, "file.jpg"),
-    "NamedTemporaryFile": (_named_temporary_file, ".jpg"),
-    "file of a class of its own": (_reversible, "reversed.jpg"),
-    "BytesIO": (_bytes_io, "media-MARK.jpg"),
-    "UploadFile on disk": (_upload_file, "file.jpg"),
-    "UploadFile in memory": (_small_upload_file, "file.jpg"),
-    "async iterator": (lambda file: chunks_of(file.read_bytes()), "media-MARK.jpg"),
-}
 
 
 @pytest.mark.parametrize("size", [1, 100, 262_144, 262_145, LARGE, 1_500_000])

@@ -2,7 +2,6 @@
 
 import struct
 import tracemalloc
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wxasset
+from containers import box, chunk, riff
 from wxasset.wire.completeness import Completeness, CompletenessChecker
 from wxasset.wire.formats import FORMATS, HEAD_SIZE, sniff
 
@@ -28,11 +28,6 @@ def segment(code: int, payload: bytes = b"") -> bytes:
 def scan(*entropy_coded: bytes) -> bytes:
     """Build a scan of a JPEG: its header and its data."""
     return segment(0xDA, bytes(10)) + b"".join(entropy_coded)
-
-
-def chunk(kind: bytes, data: bytes = b"") -> bytes:
-    """Build a chunk of a PNG."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(*chunks: bytes) -> bytes:
@@ -68,16 +63,6 @@ def extension(label: int, *blocks: bytes) -> bytes:
 def bmp(size: int, offset: int, dib: int) -> bytes:
     """Build the headers of a BMP."""
     return b"BM" + struct.pack("<IHHII", size, 0, 0, offset, dib) + bytes(dib - 4)
-
-
-def riff(form: bytes, data: bytes, size: int | None = None) -> bytes:
-    """Build a RIFF file."""
-    return b"RIFF" + struct.pack("<I", 4 + len(data) if size is None else size) + form + data
-
-
-def box(kind: bytes, data: bytes = b"") -> bytes:
-    """Build a box of an MP4."""
-    return struct.pack(">I", 8 + len(data)) + kind + data
 
 
 def large_box(kind: bytes, data: bytes, size: int | None = None) -> bytes:

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import wxasset.cli
+from containers import box, chunk, riff
 from wxasset.wire.formats import FORMATS, HEAD_SIZE, Content, by_extension, content_of, sniff
 
 ACCEPTED: Final = ("jpeg", "png", "gif", "bmp", "mp3", "amr", "wav", "wma", "mp4")
@@ -33,21 +34,6 @@ U8: Final = st.integers(0, 0xFF)
 U16: Final = st.integers(0, 0xFFFF)
 SIDE: Final = st.integers(1, 4096)  # pixels
 FILL: Final = st.binary(min_size=HEAD_SIZE, max_size=96)
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """Build a chunk of a PNG."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def box(kind: bytes, data: bytes) -> bytes:
-    """Build a box of an ISO base media file."""
-    return struct.pack(">I", 8 + len(data)) + kind + data
-
-
-def riff(kind: bytes, data: bytes) -> bytes:
-    """Build a RIFF file."""
-    return b"RIFF" + struct.pack("<I", 4 + len(data)) + kind + data
 
 
 @st.composite
