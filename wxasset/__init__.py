@@ -9,7 +9,8 @@ from wxasset._version import __version__
 # Each public name is imported at its first use, so that programs load only what they use. `__init__.pyi` gives the
 # same names to type checkers; a test compares the two.
 _HOMES: Final = {
-    "wxasset.batch.pool": ("BatchProgress", "Failed", "NotTried"),
+    "wxasset.batch.pool": ("Failed", "NotTried"),
+    "wxasset.batch.tally": ("BatchProgress",),
     "wxasset.calls.account": (
         "ApiDomainIps",
         "CallQuota",
@@ -69,6 +70,7 @@ _HOMES: Final = {
     "wxasset.tokens.redis_store": ("RedisTokenStore",),
     "wxasset.tokens.sources": ("CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"),
     "wxasset.tokens.store": ("MemoryTokenStore", "TokenStore"),
+    "wxasset.tokens.tickets": ("TicketKeeper",),
     "wxasset.tokens.token": ("Token", "TokenRecord", "TokenSource"),
     "wxasset.transfer.downloads.download": ("MaterialStream", "SavedMaterial"),
     "wxasset.transfer.http": ("Timeouts",),

@@ -1,7 +1,7 @@
 from wxasset._version import __version__ as __version__
-from wxasset.batch.pool import BatchProgress as BatchProgress
 from wxasset.batch.pool import Failed as Failed
 from wxasset.batch.pool import NotTried as NotTried
+from wxasset.batch.tally import BatchProgress as BatchProgress
 from wxasset.calls.account import ApiDomainIps as ApiDomainIps
 from wxasset.calls.account import CallbackCheck as CallbackCheck
 from wxasset.calls.account import CallQuota as CallQuota
@@ -74,6 +74,7 @@ from wxasset.tokens.sources import StableToken as StableToken
 from wxasset.tokens.sources import StaticToken as StaticToken
 from wxasset.tokens.store import MemoryTokenStore as MemoryTokenStore
 from wxasset.tokens.store import TokenStore as TokenStore
+from wxasset.tokens.tickets import TicketKeeper as TicketKeeper
 from wxasset.tokens.token import Token as Token
 from wxasset.tokens.token import TokenRecord as TokenRecord
 from wxasset.tokens.token import TokenSource as TokenSource

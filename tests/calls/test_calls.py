@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wxasset.calls import cloud, materials, media, tokens
+from wxasset.calls.arguments import known_type, present
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.calls.cloud import (
-    Asking,
     BatchDeleteFile,
     BatchDownloadFile,
-    Collected,
     ComponentBatchDeleteFile,
     ComponentBatchDownloadFile,
     ComponentStartUpload,
@@ -24,10 +23,10 @@ from wxasset.calls.cloud import (
     DeleteReport,
     FailedDelete,
     StartUpload,
-    checked,
     outcomes,
     report,
 )
+from wxasset.calls.cloud_batches import Asking, Collected, checked
 from wxasset.calls.materials import (
     AddedMaterial,
     AddMaterial,
@@ -42,8 +41,6 @@ from wxasset.calls.materials import (
     News,
     UploadImage,
     Video,
-    known_type,
-    present,
 )
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
 from wxasset.calls.tokens import (

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import pickletools
 import traceback
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from wxasset.errors import (
     LedgerError,
     MediaNotFoundError,
     NotAFileError,
+    NotListedError,
     PartialDeleteError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -64,6 +66,7 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     ReplyError: WxAssetError,
     HTTPStatusError: ReplyError,
     StorageError: HTTPStatusError,
+    NotListedError: HTTPStatusError,
     DecodeError: ReplyError,
     TruncatedDownload: ReplyError,
     ReplyTooLarge: ReplyError,
@@ -121,6 +124,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     ReplyError("Unusable.", PATH),
     HTTPStatusError("502", PATH, status=502, excerpt="<html>"),
     StorageError("403", PATH, status=403, code="AccessDenied", errmsg="Access Denied.", request_id="NjA0"),
+    NotListedError("502", PATH, status=502, excerpt="<html>"),
     DecodeError("Not JSON.", PATH, excerpt="<html>"),
     TruncatedDownload("Cut.", PATH, received=1, expected=2),
     ReplyTooLarge("Large.", PATH, limit=3),
@@ -202,6 +206,22 @@ def test_errors_pickle(error: WxAssetError, protocol: int) -> None:
     assert type(again) is type(error)
     assert values(again) == values(error)
     assert str(again) == str(error)
+
+
+@EACH
+def test_pickles_name_the_public_module(error: WxAssetError) -> None:
+    """A pickle names `wxasset.errors`, so that moving a class inside the package breaks none."""
+    named = {str(arg) for op, arg, _ in pickletools.genops(pickle.dumps(error, 0)) if op.name == "GLOBAL"}
+    ours = {one for one in named if one.startswith("wxasset.errors")}
+    assert {f"wxasset.errors {type(error).__name__}", "wxasset.errors _rebuild"} <= ours
+    assert all(one.startswith("wxasset.errors ") for one in ours)
+
+
+@pytest.mark.parametrize("name", sorted(errors.__all__))
+def test_every_public_name_says_the_public_module(name: str) -> None:
+    """Tracebacks and traces show `wxasset.errors` and the name, wherever the class is."""
+    public = getattr(errors, name)
+    assert (public.__module__, public.__qualname__) == ("wxasset.errors", name)
 
 
 @EACH
@@ -374,6 +394,24 @@ def test_a_text_without_end_is_cut() -> None:
 def test_a_refused_address_is_named(errmsg: str, ip: str | None) -> None:
     """40164 carries the address that WeChat saw, which is what has to be put on the allow-list."""
     error = api_error(40164, errmsg, PATH)
+    assert isinstance(error, IPNotAllowedError)
+    assert error.ip == ip
+
+
+@pytest.mark.parametrize(
+    ("errmsg", "ip"),
+    [
+        ("access clientip is not registered requestIP: 1.2.3.4 rid: 61250a39-612fed42-36740516", "1.2.3.4"),
+        ("access clientip is not registered requestIP:1.2.3.4, rid: 61250a39-612fed42-36740516", "1.2.3.4"),
+        ("access clientip is not registered hint: [a] requestIP: 2001:db8::7.", "2001:db8::7"),
+        ("access clientip is not registered requestIP: ::ffff:1.2.3.4 rid: 61250a39-612fed42-36740516", "1.2.3.4"),
+        ("access clientip is not registered requestIP: ", None),
+    ],
+)
+@pytest.mark.parametrize("errcode", [61004, 45035])
+def test_a_platform_learns_its_refused_address(errcode: int, errmsg: str, ip: str | None) -> None:
+    """61004 carries the address after `requestIP:`, at any API (wire reference 8.4)."""
+    error = api_error(errcode, errmsg, PATH)
     assert isinstance(error, IPNotAllowedError)
     assert error.ip == ip
 

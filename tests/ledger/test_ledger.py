@@ -542,7 +542,7 @@ async def test_an_unknown_material_is_reported_also_where_the_ledger_fails(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What WeChat says of a material is not hidden by a ledger that cannot note it."""
-    monkeypatch.setattr("wxasset.ledger.database._BUSY", 0.05)
+    monkeypatch.setattr("wxasset.ledger.schema._BUSY", 0.05)
     async with (
         Ledger(tmp_path / "ledger.db") as ledger,
         WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, ledger=ledger) as wx,
@@ -678,7 +678,7 @@ async def test_nothing_is_sent_that_the_ledger_could_not_note(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the ledger cannot be written any more in the moment of sending, the upload fails before its first byte."""
-    monkeypatch.setattr("wxasset.ledger.database._BUSY", 0.05)
+    monkeypatch.setattr("wxasset.ledger.schema._BUSY", 0.05)
     sim.fail("stable_token", "delay-300ms")
     async with (
         Ledger(tmp_path / "ledger.db") as ledger,
@@ -704,7 +704,7 @@ async def test_a_batch_stops_where_its_ledger_fails(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be noted would be sent again by the next run: nothing more is sent, and the rest is left to do."""
-    monkeypatch.setattr("wxasset.ledger.database._BUSY", 0.05)
+    monkeypatch.setattr("wxasset.ledger.schema._BUSY", 0.05)
     media = [picture(number) for number in range(50)]
     async with (
         Ledger(tmp_path / "ledger.db") as ledger,

@@ -11,7 +11,7 @@ import pytest
 
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
 from wxasset import DeleteReport, FailedDelete, FileURL, WxSession
-from wxasset.calls.cloud import FileIds
+from wxasset.calls.cloud_batches import FileIds
 from wxasset.errors import (
     APIError,
     CredentialError,

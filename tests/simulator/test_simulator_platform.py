@@ -305,6 +305,7 @@ async def test_the_client_tells_what_is_wrong_with_a_platform(sim: Simulator) ->
             await wx.count_materials()
     session = session_of(sim)
     sim.authorize_platform()
+    sim.options = evolve(sim.options, authorizer_list_refresh_tokens=False)
     async with session as wx:
         with pytest.raises(CredentialError, match="61023"):
             await wx.count_materials()

@@ -4,7 +4,7 @@ import asyncio
 import reprlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -12,13 +12,14 @@ from attrs import define, field, frozen
 
 from wxasset.batch.iteration import pulled
 from wxasset.batch.pacing import ConcurrencyLimiter, Slot
+from wxasset.batch.tally import Progress, Tally
 from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
 from wxasset.errors.classify import is_throttled, stops_everything
 from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
 from wxasset.transfer.event_loop import LoopGuard, is_cancellation
-from wxasset.transfer.progress import Throttle, check_progress
+from wxasset.transfer.progress import check_progress
 
-__all__ = ["Batch", "BatchProgress", "Failed", "NotTried", "Progress", "Tally", "Work"]
+__all__ = ["Batch", "Failed", "NotTried", "Work"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -51,72 +52,6 @@ class NotTried(Generic[T]):
 
     item: T = field(repr=reprlib.repr)
     error: WxAssetError
-
-
-@frozen(kw_only=True)
-class BatchProgress:
-    """Progress of a batch.
-
-    Attributes:
-        done: Items with an outcome, failed ones included.
-        failed: Items failed or not tried.
-        total: All items; None where the iterable has no length.
-        bytes_sent: Bytes of media sent, also in failed attempts.
-        bytes_received: Bytes of media received, also in failed attempts.
-    """
-
-    done: int = 0
-    failed: int = 0
-    total: int | None = None
-    bytes_sent: int = 0
-    bytes_received: int = 0
-
-
-Progress: TypeAlias = Callable[[BatchProgress], object]
-"""Called with how far a batch has come, at most ten times a second and in the end."""
-
-
-@define(eq=False)
-class Tally:
-    """Counts outcomes and reports progress."""
-
-    total: int | None
-    progress: Progress | None
-    _done: int = 0
-    _failed: int = 0
-    _sent: int = 0
-    _received: int = 0
-    _steps: int = 0
-    _throttle: Throttle = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        """Tell ten times a second."""
-        self._throttle = Throttle(self._tell)
-
-    def _tell(self, step: int, total: int | None) -> None:
-        del step, total
-        if self.progress is not None:
-            so_far = BatchProgress(
-                done=self._done,
-                failed=self._failed,
-                total=self.total,
-                bytes_sent=self._sent,
-                bytes_received=self._received,
-            )
-            self.progress(so_far)
-
-    def step(self, *, done: int = 0, failed: int = 0, sent: int = 0, received: int = 0) -> None:
-        """Count, and tell of it where it is time."""
-        self._done += done
-        self._failed += failed
-        self._sent += sent
-        self._received += received
-        self._steps += 1
-        self._throttle(self._steps, None)
-
-    def end(self) -> None:
-        """Tell of the last step."""
-        self._throttle.end(self._steps, None)
 
 
 @define(eq=False)

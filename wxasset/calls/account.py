@@ -4,8 +4,8 @@ from typing import ClassVar, Final
 
 from attrs import Attribute, field, frozen
 
+from wxasset.calls.arguments import present
 from wxasset.calls.base import Call, Effect, Route
-from wxasset.calls.materials import present
 from wxasset.errors import UsageError
 from wxasset.wire.codec import wire_name
 

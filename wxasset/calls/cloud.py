@@ -1,19 +1,18 @@
 """Files in the cloud storage of a Mini Program (wire reference 3). Pure."""
 
-from collections.abc import AsyncIterable, Callable, Collection, Iterable, Sequence
-from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final
 
-from attrs import Attribute, define, evolve, field, frozen
+from attrs import Attribute, evolve, field, frozen
 from attrs.validators import min_len
 
+from wxasset.calls.arguments import present
 from wxasset.calls.base import Call, Effect, Route
-from wxasset.calls.materials import present
 from wxasset.errors import (
     PartialDeleteError,
     UsageError,
     WxAssetError,
 )
-from wxasset.errors.classify import stops_everything
 from wxasset.errors.text import printable
 from wxasset.wire.codec import wire_name
 
@@ -21,10 +20,8 @@ __all__ = [
     "BATCH",
     "MAX_AGE",
     "MISSING",
-    "Asking",
     "BatchDeleteFile",
     "BatchDownloadFile",
-    "Collected",
     "ComponentBatchDeleteFile",
     "ComponentBatchDownloadFile",
     "ComponentStartUpload",
@@ -32,14 +29,12 @@ __all__ = [
     "DeletedFile",
     "DeletedFiles",
     "FailedDelete",
-    "FileIds",
     "FoundFile",
     "FoundFiles",
     "StartUpload",
     "UploadGrant",
     "WantedFile",
     "check_fileid",
-    "checked",
     "outcomes",
     "report",
 ]
@@ -274,73 +269,3 @@ class ComponentBatchDownloadFile(BatchDownloadFile):
     """`BatchDownloadFile` for a third-party platform, with its own token (wire reference 3)."""
 
     route: ClassVar[Route] = Route(path="/componenttcb/batchdownloadfile", effect=Effect.READ, confidential=True)
-
-
-R = TypeVar("R")
-S = TypeVar("S")
-FileIds: TypeAlias = Iterable[str] | AsyncIterable[str]
-"""Ids of cloud files, from an iterable or async iterable."""
-
-
-def checked(fileids: FileIds) -> FileIds:
-    """Check ids, and return them; the ids of a collection are checked before sending."""
-    if isinstance(fileids, str | bytes) or not isinstance(fileids, Iterable | AsyncIterable):
-        raise UsageError(f"fileids= must be an iterable of ids, not {type(fileids).__name__}.")
-    if isinstance(fileids, Collection):
-        for one in fileids:
-            check_fileid(one)
-    return fileids
-
-
-@define
-class Collected:
-    """Collect ids into batches, without duplicates."""
-
-    _seen: set[str] = field(factory=set)
-    _batch: list[str] = field(factory=list)
-
-    def add(self, fileid: str) -> tuple[str, ...] | None:
-        """Add the next id; return the batch if it is full."""
-        if check_fileid(fileid) not in self._seen:
-            self._seen.add(fileid)
-            self._batch.append(fileid)
-        return self.rest() if len(self._batch) == BATCH else None
-
-    def rest(self) -> tuple[str, ...]:
-        """Return the incomplete batch."""
-        batch, self._batch = tuple(self._batch), []
-        return batch
-
-
-@define
-class Asking(Generic[R, S]):
-    """Requests for batches, and their outcomes.
-
-    Attributes:
-        make: Function to create the request for a batch.
-        stop: The error after which no more requests are sent, or None.
-    """
-
-    make: Callable[[tuple[str, ...]], Call[R]]
-    _settle: Callable[[Sequence[str], R | WxAssetError], S]
-    stop: WxAssetError | None = field(default=None, init=False)
-    _parts: dict[int, S] = field(factory=dict, init=False)
-    _errors: dict[int, WxAssetError] = field(factory=dict, init=False)
-
-    def take(self, number: int, batch: Sequence[str], result: R | WxAssetError) -> None:
-        """Record the outcome of every id of a batch, from the response or the error of its request."""
-        if isinstance(result, WxAssetError):
-            self._errors[number] = result
-            if stops_everything(result):
-                self.stop = result
-        self._parts[number] = self._settle(batch, result)
-
-    def outcomes(self) -> list[S]:
-        """Return the outcomes of all batches, in order.
-
-        Raises:
-            WxAssetError: The first error, if all requests failed.
-        """
-        if self._errors and len(self._errors) == len(self._parts):
-            raise self._errors[min(self._errors)]
-        return [self._parts[number] for number in sorted(self._parts)]

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from attrs import Attribute, field, frozen
 from attrs.validators import min_len
 
+from wxasset.calls.arguments import known_type, present
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.errors import Hint, SourceError, UsageError
 from wxasset.wire.codec import wire_name
@@ -27,8 +28,6 @@ __all__ = [
     "News",
     "UploadImage",
     "Video",
-    "known_type",
-    "present",
     "recovered",
 ]
 
@@ -36,27 +35,9 @@ PAGE: Final = 20  # maximum number of items per page
 _LISTED: Final = ("image", "voice", "video", "news")
 
 
-def present(instance: object, attribute: "Attribute[str]", value: object) -> None:
-    """Raise `UsageError` for an argument other than a non-empty string, before sending."""
-    del instance
-    if not isinstance(value, str) or not value:
-        raise UsageError(f"{attribute.name}= must be a non-empty string.")
-
-
 def _or_none(url: str | None) -> str | None:
     """Convert an empty URL to None: the official sample response for a video has one."""
     return url or None
-
-
-def known_type(instance: Upload[object], attribute: "Attribute[str]", value: object) -> None:
-    """Raise `SourceError` for a media type not supported by the endpoint."""
-    del attribute
-    if not isinstance(value, str) or value not in instance.limits:
-        types = ", ".join(instance.limits)
-        raise SourceError(
-            f"There is no media type {value!r}.",
-            Hint(f"Use one of: {types}.", f"媒体类型只能是：{types}。"),
-        )
 
 
 @frozen(kw_only=True)

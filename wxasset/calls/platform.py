@@ -8,8 +8,8 @@ from typing import ClassVar, Final
 
 from attrs import field, frozen
 
+from wxasset.calls.arguments import present
 from wxasset.calls.base import Ack, Call, Effect, Route
-from wxasset.calls.materials import present
 from wxasset.calls.tokens import TokenCall
 from wxasset.wire.checks import number
 from wxasset.wire.codec import dumps, unstructure, wire_name

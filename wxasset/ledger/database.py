@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 from attrs import asdict, frozen
 
 from wxasset.errors import LedgerError
-from wxasset.ledger.files import connect
 from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import LedgerRow, LedgerState, Step, UploadKey, next_step
+from wxasset.ledger.schema import open_database, transaction
 from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.uploads.file_reader import Identity
 
@@ -21,46 +21,11 @@ __all__ = ["Claim", "Database"]
 
 T = TypeVar("T")
 
-_APPLICATION: Final = 0x77786C64  # "wxld", where the file command and others look for whose file it is
-_SCHEMA: Final = 1
-_BUSY: Final = 10.0  # seconds to wait for another process, whose writes take a few ms each, on a slow disk some 100
-_PAUSE: Final = 0.01  # seconds between two tries where it does not wait by itself
 _SETTLED: Final = 2.0
 """Seconds for which a file has to be unchanged before its times are believed: FAT keeps even seconds, and a second
 write in the same tick of a clock leaves the times as they were."""
 _PAGE: Final = 500  # rows that are read at a time
 
-_TABLES: Final = """
-CREATE TABLE uploads (
-    id INTEGER PRIMARY KEY,
-    appid TEXT NOT NULL,
-    api TEXT NOT NULL,
-    type TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    described TEXT NOT NULL,
-    state TEXT NOT NULL,
-    filename TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    media_id TEXT,
-    url TEXT,
-    reconciled INTEGER NOT NULL DEFAULT 0,
-    begun REAL,
-    ended REAL,
-    error TEXT,
-    holder TEXT,
-    UNIQUE (sha256, type, described, appid, api)
-);
-CREATE INDEX uploads_by_media_id ON uploads (media_id) WHERE media_id IS NOT NULL;
-CREATE INDEX uploads_by_holder ON uploads (holder) WHERE holder IS NOT NULL;
-CREATE TABLE files (
-    path TEXT PRIMARY KEY,
-    device INTEGER NOT NULL,
-    inode INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    modified_ns INTEGER NOT NULL,
-    sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-"""
 _COLUMNS: Final = (
     "appid, api, type, sha256, described, state, filename, size, media_id, url, reconciled, begun, ended, error"
 )
@@ -83,56 +48,12 @@ class Database:
         self.path = path
         self._lock = threading.Lock()
         with self._failures():
-            self._base = connect(path, _BUSY)
+            self._base = open_database(path)
             try:
-                self._prepare()
                 self._process_lock = ProcessLock.take(os.path.abspath(path))
             except BaseException:
                 self._base.close()
                 raise
-
-    def _prepare(self) -> None:
-        self._write_ahead()
-        self._base.execute("PRAGMA synchronous = NORMAL")
-        with self._transaction() as base:
-            if self._is_new():
-                for statement in _TABLES.split(";\n"):
-                    base.execute(statement)
-                base.execute(f"PRAGMA application_id = {_APPLICATION}")
-                base.execute(f"PRAGMA user_version = {_SCHEMA}")
-
-    def _is_new(self) -> bool:
-        """Return whether the database is empty; refuse other databases and later versions."""
-        version, owner = (
-            self._base.execute(f"PRAGMA {one}").fetchone()[0] for one in ("user_version", "application_id")
-        )
-        if version == 0 and not self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return True
-        if owner != _APPLICATION:
-            raise LedgerError(f"{self.path} is a database of something else.")
-        if version != _SCHEMA:
-            raise LedgerError(f"{self.path} is of version {version}; this wxasset knows version {_SCHEMA}.")
-        return False
-
-    def _write_ahead(self) -> None:
-        """Enable WAL mode: readers and a writer do not block each other, and a commit is a single write."""
-        deadline = time.monotonic() + _BUSY
-        while True:
-            try:
-                # The mode is written into the file, and nothing is to be written to what is not ours.
-                self._base.execute("BEGIN")
-                try:
-                    self._is_new()
-                finally:
-                    self._base.execute("ROLLBACK")
-                self._base.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError:
-                # Where several open a new file at once, SQLite does not wait for this one by itself.
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_PAUSE)
-            else:
-                return
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -143,27 +64,6 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"The ledger {self.path} failed: {error}.") from error
 
-    @contextmanager
-    def _transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """Open a write transaction.
-
-        Commits survive a killed process. The last commits may be lost in a power failure; a `durable` commit
-        survives it, with all earlier ones.
-        """
-        if durable:
-            self._base.execute("PRAGMA synchronous = FULL")
-        try:
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._base
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
-        finally:
-            if durable:
-                self._base.execute("PRAGMA synchronous = NORMAL")
-
     def do(self, work: Callable[["Database"], T]) -> T:
         """Run a function in the calling thread, with exclusive access."""
         with self._lock, self._failures():
@@ -172,9 +72,9 @@ class Database:
     def close(self) -> None:
         """Release all claims and close; uploads being sent become unknown."""
         try:
-            with self._transaction() as base:
+            with transaction(self._base):
                 ended = {"holder": self._process_lock.id, "now": time.time()}
-                base.execute(
+                self._base.execute(
                     "UPDATE uploads SET holder = NULL, ended = coalesce(ended, :now),"
                     " state = CASE state WHEN 'in flight' THEN 'unknown' ELSE state END WHERE holder = :holder",
                     ended,
@@ -224,13 +124,13 @@ class Database:
             size: The number of bytes.
         """
         wanted = asdict(key)
-        with self._transaction() as base:
+        with transaction(self._base):
             row = self._find(wanted)
-            holder = base.execute(f"SELECT holder FROM uploads WHERE {_THIS}", wanted).fetchone()
+            holder = self._base.execute(f"SELECT holder FROM uploads WHERE {_THIS}", wanted).fetchone()
             step = next_step(row, held=holder is not None and self._is_held(holder[0]))
             fresh = wanted | {"filename": _text(filename), "size": size, "holder": self._process_lock.id}
             if step is Step.SEND:
-                base.execute(
+                self._base.execute(
                     "INSERT INTO uploads (appid, api, type, sha256, described, state, filename, size, holder)"
                     " VALUES (:appid, :api, :type, :sha256, :described, 'planned', :filename, :size, :holder)"
                     " ON CONFLICT (sha256, type, described, appid, api) DO UPDATE SET state = 'planned',"
@@ -239,7 +139,7 @@ class Database:
                     fresh,
                 )
             elif step is Step.LOOK:
-                base.execute(f"UPDATE uploads SET holder = :holder WHERE {_THIS}", fresh)
+                self._base.execute(f"UPDATE uploads SET holder = :holder WHERE {_THIS}", fresh)
         return Claim(step, row)
 
     def _is_held(self, holder: str | None) -> bool:
@@ -248,14 +148,14 @@ class Database:
 
     def release(self, key: UploadKey) -> None:
         """Release a claim."""
-        with self._transaction() as base:
+        with transaction(self._base):
             wanted = asdict(key) | {"holder": self._process_lock.id}
-            base.execute(f"UPDATE uploads SET holder = NULL WHERE {_THIS} AND holder = :holder", wanted)
+            self._base.execute(f"UPDATE uploads SET holder = NULL WHERE {_THIS} AND holder = :holder", wanted)
 
     def begin(self, key: UploadKey, now: float) -> None:
         """Record, durably, the start of sending; call it before the first byte is sent."""
-        with self._transaction(durable=True) as base:
-            base.execute(
+        with transaction(self._base, durable=True):
+            self._base.execute(
                 f"UPDATE uploads SET state = 'in flight', begun = :now WHERE {_THIS}", asdict(key) | {"now": now}
             )
 
@@ -264,8 +164,8 @@ class Database:
         named = {"media_id": None, "url": None, "reconciled": False, "error": None} | values
         if isinstance(error := named["error"], str):
             named["error"] = _text(error)
-        with self._transaction() as base:
-            base.execute(
+        with transaction(self._base):
+            self._base.execute(
                 "UPDATE uploads SET state = :state, ended = :now, media_id = :media_id, url = :url,"
                 f" reconciled = :reconciled, error = :error, holder = NULL WHERE {_THIS}",
                 asdict(key) | named | {"state": state, "now": now},
@@ -273,8 +173,8 @@ class Database:
 
     def plan(self, key: UploadKey, filename: str) -> None:
         """Record that the library does not have it."""
-        with self._transaction() as base:
-            base.execute(
+        with transaction(self._base):
+            self._base.execute(
                 f"UPDATE uploads SET state = 'planned', filename = :filename, begun = NULL, ended = NULL WHERE {_THIS}",
                 asdict(key) | {"filename": _text(filename)},
             )
@@ -284,16 +184,16 @@ class Database:
         path = os.path.abspath(path)
         if time.time_ns() - identity.modified_ns < _SETTLED * 1e9 or _identity(path) != identity:
             return
-        with self._transaction() as base:
-            base.execute(
+        with transaction(self._base):
+            self._base.execute(
                 "INSERT OR REPLACE INTO files VALUES (:path, :device, :inode, :size, :modified_ns, :sha256)",
                 asdict(identity) | {"path": _text(path), "sha256": sha256},
             )
 
     def forget(self, media_id: str) -> int:
         """Remove the record of a deleted material."""
-        with self._transaction() as base:
-            return base.execute("DELETE FROM uploads WHERE media_id = ? AND state = 'done'", (media_id,)).rowcount
+        with transaction(self._base):
+            return self._base.execute("DELETE FROM uploads WHERE media_id = ? AND state = 'done'", (media_id,)).rowcount
 
     # Queries
 

@@ -1,4 +1,4 @@
-"""The base of all sessions: credentials, options, lifetime, and declared calls."""
+"""The base of all sessions: credentials, options and lifetime."""
 
 import asyncio
 import copy
@@ -7,11 +7,10 @@ import weakref
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from wxasset._version import __version__
 from wxasset.batch.pool import Work
-from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
 from wxasset.engine.retry import RetryPolicy, RetryQuota
@@ -19,17 +18,12 @@ from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
-from wxasset.session.options import Options, check_call, check_http
+from wxasset.session.options import Options, check_from_appid, check_http
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore, run_shielded
 from wxasset.tokens.token import TokenSource
-from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, open_sink
-from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import ENVIRONMENT, ClientSession, Timeouts, Transport
-from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Media, open_source
 from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
 
@@ -38,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "check_ledger"]
 
-R = TypeVar("R")
 _CLOSING: Final = 5.0  # seconds for each step of closing; it takes milliseconds
 _BASE_URL: Final = "https://api.weixin.qq.com"
 _HOSTED_URL: Final = (
@@ -90,6 +83,7 @@ class Session:
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
         hooks: Hooks = NO_HOOKS,
+        from_appid: str | None = None,
     ) -> None:
         """Prepare a session; nothing is opened or fetched before the first call.
 
@@ -105,7 +99,7 @@ class Session:
                 By default the environment decides (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY); an API host without
                 https is then connected directly. Behind a proxy links are checked by host name alone.
             base_url: The API host. Plain http is for loopback, private addresses and bare host names, and with
-                `NoToken` for WeChat's own host.
+                `NoToken` and `CloudHostingToken` for WeChat's own host.
             retry: How often, and how patiently, calls are tried.
             timeouts: How long to wait.
             limits: Limits for sending and reading.
@@ -114,6 +108,8 @@ class Session:
             ledger: The ledger for ensured materials and for materials added in batches; it is borrowed,
                 and not closed here.
             hooks: Callbacks for operations, attempts, retries, token fetches and progress.
+            from_appid: In WeChat cloud hosting, the account that is called where several share the environment
+                (资源复用), with `NoToken` or `CloudHostingToken`. Without it the owner of the environment is called.
 
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
@@ -127,13 +123,14 @@ class Session:
         if isinstance(tokens, TokenCache) and store is not None:
             raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
         cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens, store=store)
-        bare = isinstance(cache.source, NoToken)
-        self._appid = next((str(one) for one in (_appid_of(cache.source), appid) if one), None)
-        if bare and base_url == _BASE_URL:
+        check_from_appid(from_appid, cache.source)
+        self._appid = next((str(one) for one in (from_appid, _appid_of(cache.source), appid) if one), None)
+        if isinstance(cache.source, NoToken) and base_url == _BASE_URL:
             base_url = _HOSTED_URL
-        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare, proxy=proxy)
+        hosted = bool(getattr(cache.source, "in_hosting", False))
+        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=hosted, proxy=proxy)
         register = UploadRegister.of_account(self._transport.api, self._appid)
-        self._engine = Engine(self._transport, cache, register=register, **options.named)
+        self._engine = Engine(self._transport, cache, register=register, from_appid=from_appid, **options.named)
         self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
 
@@ -184,6 +181,7 @@ class Session:
         uploads: UploadPolicy | None = None,
         ledger: "Ledger | None" = None,
         hooks: Hooks | None = None,
+        from_appid: str | None = None,
     ) -> Self:
         """Return this session with other options, for a call or for many.
 
@@ -202,6 +200,7 @@ class Session:
             uploads: The policy for uploads after a lost response.
             hooks: Who is told what happens, instead of the session's hooks; ``hooks.also(...)`` makes one of two.
             ledger: The ledger for ensured materials and for materials added in batches.
+            from_appid: The account that is called through cloud hosting, as in the constructor.
         """
         check_ledger(ledger)
         engine = self._engine
@@ -213,7 +212,8 @@ class Session:
             engine.uploads if uploads is None else uploads,
             engine.hooks if hooks is None else hooks,
         )
-        return self._with_engine(engine.with_options(**options.named), ledger or self._ledger)
+        engine = self._calling(engine.with_options(**options.named), from_appid)
+        return self._with_engine(engine, ledger or self._ledger)
 
     def _with_engine(self, engine: Engine, ledger: "Ledger | None") -> Self:
         """Return a session that shares everything but its engine and ledger, and is not closed by `aclose`."""
@@ -232,7 +232,16 @@ class Session:
         return other
 
     def _become(self, engine: Engine, ledger: "Ledger | None", appid: str | None) -> None:
-        self._owner, self._engine, self._ledger, self._appid = False, engine, ledger, appid
+        self._owner, self._engine, self._ledger = False, engine, ledger
+        self._appid = engine.from_appid or appid  # uploads are recorded for the account that is called
+
+    def _calling(self, engine: Engine, from_appid: str | None) -> Engine:
+        """Return an engine that calls this account of the environment, and records its uploads."""
+        check_from_appid(from_appid, engine.tokens.source)
+        if from_appid is None:
+            return engine
+        register = UploadRegister.of_account(self._transport.api, from_appid)
+        return engine.with_options(from_appid=from_appid, register=register)
 
     def _observing(self, work: Work) -> Engine:
         """Return the engine with calls that report their failed attempts."""
@@ -277,84 +286,3 @@ class Session:
         """Cancel the token fetches of this session, and of the accounts that share its connections."""
         for tokens in (self._engine.tokens, *self._accounts):
             await tokens.release(self._engine.exchange)
-
-    # Any declared call
-
-    @overload
-    async def call(
-        self,
-        call: Upload[R],
-        /,
-        *,
-        media: Media,
-        filename: str | None = None,
-        size: int | None = None,
-        progress: Progress | None = None,
-    ) -> R: ...
-
-    @overload
-    async def call(
-        self,
-        call: Download[R],
-        /,
-        *,
-        to: Destination,
-        progress: Progress | None = None,
-        fsync: bool = False,
-    ) -> R | SavedMaterial: ...
-
-    @overload
-    async def call(self, call: Call[R], /) -> R: ...
-
-    async def call(
-        self,
-        call: Call[Any],
-        /,
-        *,
-        media: Media | None = None,
-        filename: str | None = None,
-        size: int | None = None,
-        to: Destination | None = None,
-        progress: Progress | None = None,
-        fsync: bool = False,
-    ) -> Any:
-        """Make any declared call, an endpoint of your own included.
-
-        Args:
-            call: An instance of a `Call`, `Upload` or `Download` class.
-            media: What an `Upload` sends; as in `add_material`, with `filename` and `size`.
-            filename: As in `add_material`.
-            size: As in `add_material`.
-            to: Where a `Download` goes; as in `get_material`.
-            progress: As in `add_material` and `get_material`.
-            fsync: As in `get_material`.
-
-        Returns:
-            The call's reply; for a `Download`, what was saved where the answer is a file.
-
-        Raises:
-            UsageError: The arguments do not fit the kind of call.
-            WxAssetError: Anything that went wrong.
-        """
-        check_call(call)
-        if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
-            raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
-        if media is not None and isinstance(call, Upload):
-            source = await open_source(
-                media, filename=filename, size=size, limit=call.limit, limits=self._engine.limits
-            )
-            try:
-                return await self._engine.call(call, source=source, progress=progress)
-            finally:
-                await source.aclose()
-        if isinstance(call, Download):
-            return await self._download(call, None if to is None else await open_sink(to, fsync=fsync), progress)
-        return await self._engine.call(call)
-
-    async def _download(self, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:
-        if sink is not None:
-            return await self._engine.download(call, sink, progress)
-        async with self._engine.open(call) as answer:
-            if isinstance(answer, MaterialStream):
-                raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")
-            return answer

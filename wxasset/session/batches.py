@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
-from wxasset.batch.pool import Batch, Failed, NotTried, Progress, Work
+from wxasset.batch.pool import Batch, Failed, NotTried, Work
+from wxasset.batch.tally import Progress
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, News, Video
 from wxasset.errors import DestinationError, UsageError

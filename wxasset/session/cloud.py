@@ -12,22 +12,19 @@ from wxasset.batch.pool import Batch, Failed, NotTried, Work
 from wxasset.calls.base import Call
 from wxasset.calls.cloud import (
     MAX_AGE,
-    Asking,
     BatchDeleteFile,
     BatchDownloadFile,
-    Collected,
     ComponentBatchDeleteFile,
     ComponentBatchDownloadFile,
     ComponentStartUpload,
     DeleteReport,
-    FileIds,
     StartUpload,
     WantedFile,
     check_fileid,
-    checked,
     outcomes,
     report,
 )
+from wxasset.calls.cloud_batches import Asking, Collected, FileIds, checked
 from wxasset.calls.object_storage import FetchFile, FileURL, PutFile, links
 from wxasset.engine.resume import resume
 from wxasset.errors import StorageError, UsageError

@@ -22,7 +22,7 @@ from wxasset.calls.materials import (
 from wxasset.calls.object_storage import FetchLink
 from wxasset.engine.pager import Pager
 from wxasset.errors import UploadOutcomeUnknown, UsageError, WxAssetError
-from wxasset.session.base import Session
+from wxasset.session.declared import DeclaredCalls
 from wxasset.session.opening import OpenMaterial
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
@@ -32,7 +32,7 @@ from wxasset.transfer.uploads.source import Media
 __all__ = ["Materials"]
 
 
-class Materials(Session):
+class Materials(DeclaredCalls):
     """Operations on the library of an account."""
 
     async def add_material(

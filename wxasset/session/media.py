@@ -3,7 +3,7 @@
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import Video
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
-from wxasset.session.base import Session
+from wxasset.session.declared import DeclaredCalls
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
@@ -12,7 +12,7 @@ from wxasset.transfer.uploads.source import Media
 __all__ = ["TemporaryFiles"]
 
 
-class TemporaryFiles(Session):
+class TemporaryFiles(DeclaredCalls):
     """Operations on temporary media, valid for three days."""
 
     async def upload_media(

@@ -77,13 +77,21 @@ class AccountControls:
         """
         return self._account.tokens.cloudbase().value
 
-    async def mount_cloudbase_token(self, path: str | os.PathLike[str]) -> str:
+    def deploy_hosting(self) -> None:
+        """Deploy a new version in cloud hosting: `hosting_ready_after` counts from now on."""
+        self._account.deployed_at = self._account.clock.now()
+
+    async def mount_cloudbase_token(self, path: str | os.PathLike[str], *, pushed: bool = True) -> str:
         """Write a new token to a file, replaced atomically, and return it.
+
+        Args:
+            path: The file.
+            pushed: False writes the placeholder of a new container, which it has until the first push (8.5).
 
         Raises:
             OSError: The file cannot be written.
         """
-        token = self.push_cloudbase_token()
+        token = self.push_cloudbase_token() if pushed else "default-tcb-wx-access-token"
         await asyncio.to_thread(_replace, Path(path), token)
         return token
 

@@ -77,8 +77,13 @@ class SimulatorOptions:
         longest_voice: Maximum duration of a voice in seconds; longer ones get 45007. Documented (2.1, 2.7); chosen:
             fractions count, and a voice of unknown duration is accepted.
         cloud_hosting: Paths listed in the console of WeChat cloud hosting. They need no token, and a
-            cloudbase_access_token is valid for them only. Documented (1.6); chosen: other paths return 41001 without
-            and 48001 with such a token. None means no requests from cloud hosting; its tokens work for every path.
+            cloudbase_access_token is valid for them only. Documented (1.6, 8.5). None means that its sidecar is
+            switched off: calls without a token return 41001, and a cloudbase_access_token works for every path. The
+            environment is that of the first account; `from_appid` names another account of the simulator.
+        unlisted_in_hosting: Response to a path that is not in `cloud_hosting`: status 502 or error code 85107. Both
+            are documented (8.5). A cloudbase_access_token gets 85107.
+        hosting_ready_after: Seconds after a deployment in which calls from cloud hosting return 85113. The code is
+            documented (8.5), the default 0 chosen.
     """
 
     headers: Literal["modern", "2016"] = field(default="modern", validator=in_(("modern", "2016")))
@@ -121,6 +126,8 @@ class SimulatorOptions:
     transcoding_seconds: float = field(default=0, validator=ge(0))
     longest_voice: float = field(default=60, validator=gt(0))
     cloud_hosting: frozenset[str] | None = None
+    unlisted_in_hosting: Literal[502, 85107] = field(default=502, validator=in_((502, 85107)))
+    hosting_ready_after: float = field(default=0, validator=ge(0))
 
 
 @define

@@ -1,6 +1,7 @@
 """The simulator: its lifetime, the state visible to tests, and the events tests can cause."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
@@ -52,6 +53,8 @@ class Simulator(AccountControls, PlatformShortcuts):
         control: Allow control over HTTP below `/_sim/`; None allows it on loopback only. True also accepts any Host
             header; otherwise, on loopback, requests for other host names are rejected with 403. Requests sent by a
             browser for a page of another site are always rejected.
+        tls: Listen with TLS and this certificate: a self-signed one as the sidecar of cloud hosting shows (8.5), or
+            one of an authority that the client trusts. None listens without TLS.
     """
 
     def __init__(
@@ -66,9 +69,11 @@ class Simulator(AccountControls, PlatformShortcuts):
         clock: Callable[[], float] | None = None,
         options: SimulatorOptions | None = None,
         control: bool | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._host = host
         self._port = port
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self._background: BackgroundLoop | None = None
         service = Service(seed, Clock(clock or time.time), options or SimulatorOptions(), expires_in)
@@ -128,13 +133,14 @@ class Simulator(AccountControls, PlatformShortcuts):
         )
         try:
             await self._runner.setup()
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
         except BaseException:
             await self.close()
             raise
         port = self._runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        self._shared.service.links.base_url = f"http://{host}:{port}"
+        scheme = "http" if self._tls is None else "https"
+        self._shared.service.links.base_url = f"{scheme}://{host}:{port}"
 
     async def close(self) -> None:
         """Stop listening and drop every connection; no effect if not running."""

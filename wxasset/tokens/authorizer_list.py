@@ -77,7 +77,7 @@ class AuthorizerList:
         """Return the time before which a pass does not prove that the list has no token of an account."""
         recent = [at for at in self._missed.get(appid, ()) if asked_at - at < _FRESH]
         self._missed[appid] = recent
-        return asked_at if len(recent) < _MISSES else asked_at - _FRESH
+        return asked_at if len(recent) < _MISSES or self._failure is not None else asked_at - _FRESH
 
     async def _read(self, page: Callable[[int], Awaitable[AuthorizerPage]]) -> None:
         """Read all pages. A failure is an answer too, for all accounts that asked before."""

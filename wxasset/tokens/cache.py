@@ -139,7 +139,7 @@ class TokenCache:
             if self._refusal is not None and self._shared is None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
             flight = self._flight or self._start(exchange)
-            await _within(patience, flight.done)
+            await _within(patience, flight.done, self.source)
             if flight.token is not None and flight.token is self._token:
                 return flight.token
             if isinstance(flight.error, UsageError) and session_exchange(flight.exchange) != session_exchange(exchange):
@@ -207,8 +207,9 @@ class TokenCache:
     def _failed(self, error: Exception, guarded: GuardedExchange) -> None:
         """Record a failed fetch; while an old token still serves, it is logged once."""
         if self._refusal is None or not self._is_quiet():
-            # None for a refusal that is remembered with its call, and for a failure of another kind.
-            final = isinstance(error, WxAssetError) and is_final(error) and not guarded.refused
+            # None for a refusal that is remembered with its call, also by a platform, and for other failures.
+            remembered = guarded.refused or isinstance(getattr(self.source, "component", None), TokenCache)
+            final = isinstance(error, WxAssetError) and is_final(error) and not remembered
             self._refusal = error if final and isinstance(error, WxAssetError) else None
             if self._refusal is not None or self._token is not None:
                 self._quiet_until = self._now() + COOLDOWN
@@ -256,12 +257,13 @@ class TokenCache:
         return self._now() < self._quiet_until
 
 
-async def _within(patience: float | None, done: asyncio.Event) -> None:
+async def _within(patience: float | None, done: asyncio.Event, source: TokenSource) -> None:
     try:
         async with asyncio.timeout(patience):
             await done.wait()
     except TimeoutError:
-        raise TokenUnavailableError(
+        awaited = getattr(source, "awaited", None)  # the reason, where the source knows it
+        raise awaited or TokenUnavailableError(
             f"No access token came in the {max(patience or 0, 0):.3g} seconds that were left."
         ) from None
 

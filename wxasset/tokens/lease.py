@@ -30,6 +30,14 @@ _SUPERSEDED: Final = Hint(
     "Bring the store back, or use the stable token: to fetch a classic token alone would end everybody else's.",
     "请恢复 token 存储，或改用稳定版 token：绕过存储单独获取普通 token 会使其他进程的 token 失效。",
 )
+_PLATFORM: Final = Hint(
+    "Bring the store back. A third-party platform has no stable "
+    "token: a token fetched without the store would end the"
+    " one that other processes use, and a new refresh token would be lost.",
+    "请恢复 token 存储。第三方平台没有稳定版 token："
+    "绕过存储单独获取会使其他进程的 token 失效，并可能丢失新的 refresh_token。",
+)
+_OF_PLATFORMS: Final = ("component", "authorizer")  # kinds of accounts, in the first word of `account`
 
 
 @define
@@ -183,7 +191,7 @@ class SharedToken:
             raise TokenStoreError(
                 f"The token store failed, and a token fetched without it would end the one that others use."
                 f" ({error.message})",
-                _SUPERSEDED,
+                _PLATFORM if self.account.startswith(_OF_PLATFORMS) else _SUPERSEDED,
             ) from error
 
     def _report(self, error: TokenStoreError) -> None:

@@ -249,6 +249,7 @@ class AuthorizerToken:
         if given is not None and given not in tried:
             return given
         host = str(getattr(session_exchange(exchange), "api", ""))
+        await self.component.acquire(exchange)  # without one the list is not asked
         try:
             return await list_of(self.component_appid, host).find(
                 self.authorizer_appid, tried, functools.partial(self._page, exchange)

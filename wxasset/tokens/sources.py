@@ -25,10 +25,12 @@ _CENTRAL: Final = Hint(
     "请检查传给 CallableToken 的异步函数：它应返回该账号最新的 access_token。",
 )
 _LISTED: Final = Hint(
-    "Switch on 开放接口服务 in the console of WeChat cloud hosting and list the API's path under"
-    " 云调用 - 微信令牌权限配置; outside of the container use StableToken(appid, secret).",
-    "请在云托管控制台开启「开放接口服务」，并在「云调用 - 微信令牌权限配置」中加入该接口路径；"
-    "容器外请用 StableToken(appid, secret)。",
+    "In the console of WeChat cloud hosting (cloud.weixin.qq.com/cloudrun/openapi) switch on 开放接口服务, list the"
+    " API's path under 云调用 - 微信令牌权限配置, and deploy a new version; with the service off use"
+    " CloudHostingToken(), and outside of the container StableToken(appid, secret).",
+    "请在微信云托管控制台（cloud.weixin.qq.com/cloudrun/openapi）开启「开放接口服务」，"
+    "在「云调用 - 微信令牌权限配置」中加入该接口路径，并重新发布版本；"
+    "不使用该服务时请用 CloudHostingToken()，容器外请用 StableToken(appid, secret)。",
 )
 
 
@@ -142,6 +144,11 @@ class StaticToken:
     value: str = field(validator=_given_token, repr=False)
     parameter: TokenParameter = field(default="access_token", validator=parameter_name, kw_only=True)
 
+    @property
+    def in_hosting(self) -> bool:
+        """True for a token of cloud hosting: calls with it may use plain http."""
+        return self.parameter == "cloudbase_access_token"
+
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Return the token.
 
@@ -228,11 +235,19 @@ def _same(token: Token, previous: Token | None) -> bool:
 
 @frozen
 class NoToken:
-    """No token: for calls from inside WeChat cloud hosting, identified by the platform.
+    """No token: for containers of WeChat cloud hosting with 开放接口服务 switched on.
 
-    They go to ``http://api.weixin.qq.com``, without TLS, and the paths have to be listed in the console.
+    Its sidecar answers for ``http://api.weixin.qq.com``, without TLS, and adds the token. The paths have to be listed
+    in the console (云调用 - 微信令牌权限配置): others get `NotListedError` or 85107. With the service off, use
+    `CloudHostingToken` instead: a container has one or the other.
+
     Source: https://developers.weixin.qq.com/minigame/dev/wxcloudrun/src/guide/weixin/open.md
     """
+
+    @property
+    def in_hosting(self) -> bool:
+        """True: calls from inside cloud hosting may use plain http."""
+        return True
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Return an empty token; it is not sent.

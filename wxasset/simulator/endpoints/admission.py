@@ -7,6 +7,7 @@ from attrs import field, frozen
 from attrs.validators import matches_re
 
 from wxasset.simulator.endpoints.callers import check_address, is_platform, platform_token
+from wxasset.simulator.endpoints.hosting import check_caller, comes_from_hosting, is_listed
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.tokens import IssuedToken
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
@@ -56,13 +57,6 @@ def admit(account: Account, endpoint: Endpoint, request: ApiRequest) -> None:
     quotas.spend(request.path, account.options)
 
 
-def comes_from_hosting(account: Account, request: ApiRequest) -> bool:
-    """Return True if cloud hosting sent the request and its path is listed there (1.6)."""
-    listed = account.options.cloud_hosting
-    named = request.query.get("access_token") or request.query.get("cloudbase_access_token")
-    return listed is not None and request.path in listed and not named
-
-
 def _token(account: Account, endpoint: Endpoint, request: ApiRequest) -> IssuedToken | None:
     """Return the token of a request, or None if it needs none."""
     query, registry = request.query, account.tokens.registry
@@ -79,6 +73,8 @@ def _token(account: Account, endpoint: Endpoint, request: ApiRequest) -> IssuedT
         raise ApiError(61015)
     if (token.kind == "cloudbase") != bool(pushed):
         raise ApiError(40001)  # chosen: each kind of token has its own name in the query (1.6)
+    if pushed:
+        check_caller(account, request)
     return token
 
 
@@ -100,9 +96,9 @@ def _check_permission(account: Account, endpoint: Endpoint, path: str, token: Is
         "official_account": mini_program,
         "verified": mini_program or not options.verified,
     }[endpoint.audience]
-    unlisted = options.cloud_hosting is not None and path not in options.cloud_hosting
-    pushed = token is not None and token.kind == "cloudbase"
-    if barred or path in options.unauthorized_paths or (pushed and unlisted):
+    if token is not None and token.kind == "cloudbase" and not is_listed(account, path):
+        raise ApiError(85107)
+    if barred or path in options.unauthorized_paths:
         raise ApiError(48001)
     if token is None or token.kind != "authorizer" or not endpoint.permission_sets:
         return

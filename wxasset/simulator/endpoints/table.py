@@ -6,7 +6,8 @@ from functools import partial
 from attrs import evolve
 
 from wxasset.simulator.endpoints import account, cloud, materials, media, platform, tokens
-from wxasset.simulator.endpoints.admission import Endpoint, admit, comes_from_hosting
+from wxasset.simulator.endpoints.admission import Endpoint, admit
+from wxasset.simulator.endpoints.hosting import check_hosting, comes_from_hosting, is_listed
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
 from wxasset.simulator.wire.requests import ApiRequest
@@ -120,6 +121,9 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
     if account.links.owns(request.path):
         return account.links.serve(request)
     endpoint = ENDPOINTS.get(request.path)
+    refused = None if endpoint is not None and endpoint.credential == "none" else check_hosting(account, request)
+    if refused is not None:
+        return refused
     if endpoint is None:
         raise ApiError(40066)
     admit(account, endpoint, request)
@@ -128,7 +132,7 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
 
 def extra_headers(account: Account, request: ApiRequest) -> dict[str, str]:
     """Return the extra headers of a response through cloud hosting; documented, the form of the value chosen (1.6)."""
-    if request.path not in ENDPOINTS or not comes_from_hosting(account, request):
+    if not is_listed(account, request.path) or not comes_from_hosting(account, request):
         return {}
     return {"x-openapi-seqid": account.identifiers.sequence_id()}
 

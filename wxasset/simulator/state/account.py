@@ -153,6 +153,7 @@ class Account:
     hidden_until: dict[str, float] = Factory(dict)
     materials_in_use: dict[str, int] = Factory(dict)
     quotas: QuotaCounts = field(default=Factory(lambda self: QuotaCounts(self.clock), takes_self=True))
+    deployed_at: float = field(default=Factory(lambda self: self.clock.now(), takes_self=True))
 
     @property
     def options(self) -> SimulatorOptions:

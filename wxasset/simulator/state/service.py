@@ -82,10 +82,15 @@ class Service:
         return account
 
     def account_of(self, query: Mapping[str, str]) -> Account:
-        """Return the account of the token in a query; the first account without one or for the platform's token."""
+        """Return the account of the token in a query; the first account without one or for the platform's token.
+
+        Calls from cloud hosting name it by `from_appid` (wire reference 8.5).
+        """
         value = next((query[name] for name in TOKEN_PARAMETERS if query.get(name)), None)
         token = self.registry.find(value)
-        return self.accounts.get(token.owner if token else "") or self.first
+        name = token.owner if token else ""
+        hosted = token.kind == "cloudbase" if token else not value and self.first.options.cloud_hosting is not None
+        return self.accounts.get((hosted and query.get("from_appid")) or name) or self.first
 
     def reset(self) -> None:
         """Clear the libraries of all accounts and restart ids from the seed."""

@@ -1,0 +1,100 @@
+"""Errors on this side of the connection: files and streams, token sources and stores, the ledger."""
+
+from attrs import define
+
+from wxasset.errors.base import WxAssetError
+from wxasset.errors.hints import Hint
+
+__all__ = [
+    "DestinationError",
+    "LedgerError",
+    "SourceError",
+    "StreamConsumedError",
+    "TokenStoreError",
+    "TokenUnavailableError",
+]
+
+
+@define(eq=False, slots=False)
+class SourceError(WxAssetError):
+    """The thing to upload is gone, changed, of the wrong size or kind, or cannot be sent again.
+
+    Attributes:
+        remedy: What to do about it; shown as the hint.
+    """
+
+    remedy: Hint | None = None
+
+    _hint = Hint("Nothing was uploaded; correct the file and try again.", "未上传任何内容，请更正文件后重试。")
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this source."""
+        return self.remedy or self._hint
+
+
+class DestinationError(WxAssetError):
+    """The place to download to cannot be written. Nothing incomplete was left there."""
+
+    _hint = Hint(
+        "Check that the destination is a regular file or a directory, that the directory exists, is writable and has"
+        " room, and that no link on the way and no file in it belongs to other users.",
+        "请检查目标是否为普通文件或目录，目录是否存在、可写且空间充足，以及路径中没有其他用户的链接或文件。",
+    )
+
+
+@define(eq=False, slots=False)
+class TokenUnavailableError(WxAssetError):
+    """No access token is available: a file is missing, a ticket unreadable, a callable failed, a store is down.
+
+    Attributes:
+        remedy: What to do about it; shown as the hint.
+    """
+
+    remedy: Hint | None = None
+
+    _hint = Hint("Check where the access token comes from.", "请检查 access_token 的来源。")
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this token source."""
+        return self.remedy or self._hint
+
+
+class TokenStoreError(TokenUnavailableError):
+    """The store through which processes share their tokens failed."""
+
+    _hint = Hint(
+        "Check that the store is up, and that its address, password and permissions are right.",
+        "请检查 token 存储是否可用，以及地址、密码和权限是否正确。",
+    )
+
+
+@define(eq=False, slots=False)
+class LedgerError(WxAssetError):
+    """The ledger of uploads cannot be read or written. Its records stay valid.
+
+    Attributes:
+        remedy: What to do about it; shown as the hint.
+    """
+
+    remedy: Hint | None = None
+
+    _hint = Hint(
+        "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",
+        "请检查台账文件是否位于本地磁盘、可写且空间充足，并确认它是 wxasset 的台账。",
+    )
+
+    @property
+    def hint(self) -> Hint:
+        """Remedy for this ledger."""
+        return self.remedy or self._hint
+
+
+class StreamConsumedError(WxAssetError):
+    """The stream has been read, or its block has been left; it holds nothing any more."""
+
+    _hint = Hint(
+        "A stream can be read once, while it is open; keep the bytes, or open the material again.",
+        "数据流只能在打开期间读取一次；请自行保存数据，或重新打开素材。",
+    )

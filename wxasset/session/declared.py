@@ -1,0 +1,105 @@
+"""The verb of any declared call."""
+
+from typing import Any, TypeVar, overload
+
+from wxasset.calls.base import Call, Download, Upload
+from wxasset.engine.engine import Engine
+from wxasset.errors import UsageError
+from wxasset.session.base import Session
+from wxasset.session.options import check_call
+from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
+from wxasset.transfer.downloads.sink import Destination, open_sink
+from wxasset.transfer.downloads.writer import Sink
+from wxasset.transfer.progress import Progress
+from wxasset.transfer.uploads.source import Media, open_source
+
+__all__ = ["DeclaredCalls"]
+
+R = TypeVar("R")
+
+
+class DeclaredCalls(Session):
+    """Calls declared by this package or by its users."""
+
+    @overload
+    async def call(
+        self,
+        call: Upload[R],
+        /,
+        *,
+        media: Media,
+        filename: str | None = None,
+        size: int | None = None,
+        progress: Progress | None = None,
+        from_appid: str | None = None,
+    ) -> R: ...
+
+    @overload
+    async def call(
+        self,
+        call: Download[R],
+        /,
+        *,
+        to: Destination,
+        progress: Progress | None = None,
+        fsync: bool = False,
+        from_appid: str | None = None,
+    ) -> R | SavedMaterial: ...
+
+    @overload
+    async def call(self, call: Call[R], /, *, from_appid: str | None = None) -> R: ...
+
+    async def call(
+        self,
+        call: Call[Any],
+        /,
+        *,
+        media: Media | None = None,
+        filename: str | None = None,
+        size: int | None = None,
+        to: Destination | None = None,
+        progress: Progress | None = None,
+        fsync: bool = False,
+        from_appid: str | None = None,
+    ) -> Any:
+        """Make any declared call, an endpoint of your own included.
+
+        Args:
+            call: An instance of a `Call`, `Upload` or `Download` class.
+            media: What an `Upload` sends; as in `add_material`, with `filename` and `size`.
+            filename: As in `add_material`.
+            size: As in `add_material`.
+            to: Where a `Download` goes; as in `get_material`.
+            progress: As in `add_material` and `get_material`.
+            fsync: As in `get_material`.
+            from_appid: The account that is called through cloud hosting, as in the constructor.
+
+        Returns:
+            The call's reply; for a `Download`, what was saved where the answer is a file.
+
+        Raises:
+            UsageError: The arguments do not fit the kind of call.
+            WxAssetError: Anything that went wrong.
+        """
+        check_call(call)
+        engine = self._calling(self._engine, from_appid)
+        if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
+            raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
+        if media is not None and isinstance(call, Upload):
+            source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
+            try:
+                return await engine.call(call, source=source, progress=progress)
+            finally:
+                await source.aclose()
+        if isinstance(call, Download):
+            return await _download(engine, call, None if to is None else await open_sink(to, fsync=fsync), progress)
+        return await engine.call(call)
+
+
+async def _download(engine: Engine, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:
+    if sink is not None:
+        return await engine.download(call, sink, progress)
+    async with engine.open(call) as answer:
+        if isinstance(answer, MaterialStream):
+            raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")
+        return answer
