@@ -13,6 +13,7 @@ from wxasset.calls.account import GetRid as GetRid
 from wxasset.calls.account import Quota as Quota
 from wxasset.calls.account import RateLimit as RateLimit
 from wxasset.calls.account import RecordedRequest as RecordedRequest
+from wxasset.calls.authorization import authorization_url as authorization_url
 from wxasset.calls.base import Ack as Ack
 from wxasset.calls.base import Call as Call
 from wxasset.calls.base import Download as Download
@@ -32,6 +33,19 @@ from wxasset.calls.materials import News as News
 from wxasset.calls.materials import Video as Video
 from wxasset.calls.media import TemporaryMedia as TemporaryMedia
 from wxasset.calls.object_storage import FileURL as FileURL
+from wxasset.calls.platform import Authorization as Authorization
+from wxasset.calls.platform import AuthorizerInfo as AuthorizerInfo
+from wxasset.calls.platform import AuthorizerPage as AuthorizerPage
+from wxasset.calls.platform import AuthorizerProfile as AuthorizerProfile
+from wxasset.calls.platform import ClearComponentQuota as ClearComponentQuota
+from wxasset.calls.platform import CreatePreauthCode as CreatePreauthCode
+from wxasset.calls.platform import GetAuthorizerInfo as GetAuthorizerInfo
+from wxasset.calls.platform import GetAuthorizerList as GetAuthorizerList
+from wxasset.calls.platform import ListedAuthorizer as ListedAuthorizer
+from wxasset.calls.platform import PreauthCode as PreauthCode
+from wxasset.calls.platform import QueriedAuthorization as QueriedAuthorization
+from wxasset.calls.platform import QueryAuth as QueryAuth
+from wxasset.calls.platform import StartPushTicket as StartPushTicket
 from wxasset.engine.retry import RetryPolicy as RetryPolicy
 from wxasset.engine.uploads import UploadPolicy as UploadPolicy
 from wxasset.errors import UploadOutcomeUnknown as UploadOutcomeUnknown
@@ -42,6 +56,7 @@ from wxasset.ledger.ledger import Ledger as Ledger
 from wxasset.ledger.ledger import LedgerCounts as LedgerCounts
 from wxasset.ledger.ledger import LedgerRow as LedgerRow
 from wxasset.session import WxSession as WxSession
+from wxasset.session.accounts import Platform as Platform
 from wxasset.session.batches import Added as Added
 from wxasset.session.batches import Deleted as Deleted
 from wxasset.session.batches import Fetched as Fetched
@@ -59,6 +74,7 @@ from wxasset.tokens.sources import StableToken as StableToken
 from wxasset.tokens.sources import StaticToken as StaticToken
 from wxasset.tokens.store import MemoryTokenStore as MemoryTokenStore
 from wxasset.tokens.store import TokenStore as TokenStore
+from wxasset.tokens.tickets import TicketKeeper as TicketKeeper
 from wxasset.tokens.token import Token as Token
 from wxasset.tokens.token import TokenRecord as TokenRecord
 from wxasset.tokens.token import TokenSource as TokenSource

@@ -102,7 +102,7 @@ async def test_no_secret_is_exported(
         sim.fail(OPERATIONS[name].endpoint, fault)
         await attempt(lambda: prepared_and_made(name, wx, sim, tmp_path))
     shown = agents.taken()
-    known += [sim.authorizer_refresh_token, *sim._account.tokens._issued]
+    known += [sim.authorizer_refresh_token, *sim._account.tokens.registry._issued]
     assert '"round"' in shown
     found = [one for one in known if one in shown]
     assert not found, [shown[max(0, shown.index(one) - 300) : shown.index(one) + 50] for one in found][:2]

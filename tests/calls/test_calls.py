@@ -15,6 +15,9 @@ from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, 
 from wxasset.calls.cloud import (
     BatchDeleteFile,
     BatchDownloadFile,
+    ComponentBatchDeleteFile,
+    ComponentBatchDownloadFile,
+    ComponentStartUpload,
     DeletedFile,
     DeletedFiles,
     DeleteReport,
@@ -79,6 +82,7 @@ ROUTES: Final[dict[type[Call[Any]], tuple[str, str, Effect, bool, Any]]] = {
     UploadMedia: ("/cgi-bin/media/upload", "POST", CREATE, True, TemporaryMedia),
     GetMedia: ("/cgi-bin/media/get", "GET", READ, True, Video),
     BatchDeleteFile: ("/tcb/batchdeletefile", "POST", DELETE, True, DeletedFiles),
+    ComponentBatchDeleteFile: ("/componenttcb/batchdeletefile", "POST", DELETE, True, DeletedFiles),
 }
 
 DESCRIPTION: Final = Description(title="中文标题", introduction="“简介”\n第二行")
@@ -147,6 +151,12 @@ SENT: Final[list[tuple[Call[Any], dict[str, str], str | None, dict[str, str] | N
         '{"env":"环境","fileid_list":["cloud://a/图.png","cloud://\\"b\\""]}',
         None,
     ),
+    (
+        ComponentBatchDeleteFile(env="e", fileid_list=("cloud://a",)),
+        {},
+        '{"env":"e","fileid_list":["cloud://a"]}',
+        None,
+    ),
 ]
 
 
@@ -157,7 +167,8 @@ def declared() -> set[type[Any]]:
         for module in (materials, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
-    } - {StartUpload, BatchDownloadFile}  # the tests of cloud uploads and downloads have them
+    } - {StartUpload, BatchDownloadFile, ComponentStartUpload, ComponentBatchDownloadFile}
+    # The tests of cloud uploads and downloads have these.
 
 
 def test_every_endpoint_is_in_these_tables() -> None:

@@ -425,7 +425,7 @@ def test_a_pager_steps_back_where_the_list_became_shorter() -> None:
         items = tuple(MaterialItem(media_id=name, update_time=0) for name in names[offset : offset + 20])
         return MaterialPage(items=items, total=len(names))
 
-    pager = Pager()
+    pager: Pager[MaterialItem] = Pager()
     seen = [item.media_id for item in pager.take(page(0))]
     del names[:5]
     while not pager.ended:

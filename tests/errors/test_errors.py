@@ -26,6 +26,7 @@ from wxasset.errors import (
     LedgerError,
     MediaNotFoundError,
     NotAFileError,
+    NotListedError,
     PartialDeleteError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -65,6 +66,7 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     ReplyError: WxAssetError,
     HTTPStatusError: ReplyError,
     StorageError: HTTPStatusError,
+    NotListedError: HTTPStatusError,
     DecodeError: ReplyError,
     TruncatedDownload: ReplyError,
     ReplyTooLarge: ReplyError,
@@ -122,6 +124,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     ReplyError("Unusable.", PATH),
     HTTPStatusError("502", PATH, status=502, excerpt="<html>"),
     StorageError("403", PATH, status=403, code="AccessDenied", errmsg="Access Denied.", request_id="NjA0"),
+    NotListedError("502", PATH, status=502, excerpt="<html>"),
     DecodeError("Not JSON.", PATH, excerpt="<html>"),
     TruncatedDownload("Cut.", PATH, received=1, expected=2),
     ReplyTooLarge("Large.", PATH, limit=3),
@@ -391,6 +394,24 @@ def test_a_text_without_end_is_cut() -> None:
 def test_a_refused_address_is_named(errmsg: str, ip: str | None) -> None:
     """40164 carries the address that WeChat saw, which is what has to be put on the allow-list."""
     error = api_error(40164, errmsg, PATH)
+    assert isinstance(error, IPNotAllowedError)
+    assert error.ip == ip
+
+
+@pytest.mark.parametrize(
+    ("errmsg", "ip"),
+    [
+        ("access clientip is not registered requestIP: 1.2.3.4 rid: 61250a39-612fed42-36740516", "1.2.3.4"),
+        ("access clientip is not registered requestIP:1.2.3.4, rid: 61250a39-612fed42-36740516", "1.2.3.4"),
+        ("access clientip is not registered hint: [a] requestIP: 2001:db8::7.", "2001:db8::7"),
+        ("access clientip is not registered requestIP: ::ffff:1.2.3.4 rid: 61250a39-612fed42-36740516", "1.2.3.4"),
+        ("access clientip is not registered requestIP: ", None),
+    ],
+)
+@pytest.mark.parametrize("errcode", [61004, 45035])
+def test_a_platform_learns_its_refused_address(errcode: int, errmsg: str, ip: str | None) -> None:
+    """61004 carries the address after `requestIP:`, at any API (wire reference 8.4)."""
+    error = api_error(errcode, errmsg, PATH)
     assert isinstance(error, IPNotAllowedError)
     assert error.ip == ip
 

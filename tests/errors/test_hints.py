@@ -18,6 +18,7 @@ ANSWERED: Final = (
     -601001,
     -601002,
     -601003,
+    -601004,
     # Cloud development.
     -501001,
     -501002,
@@ -39,6 +40,12 @@ ANSWERED: Final = (
     -503002,
     -503003,
     -503004,
+    # Cloud calls of cloud functions.
+    -604100,
+    -604101,
+    -604102,
+    -604103,
+    -604104,
     # Credentials, arguments and media that are wrong.
     40001,
     40002,
@@ -100,6 +107,8 @@ ANSWERED: Final = (
     45035,
     45060,
     45074,
+    45103,
+    45106,
     46001,
     46007,
     47001,
@@ -124,6 +133,8 @@ ANSWERED: Final = (
     61009,
     61010,
     61011,
+    61012,
+    61013,
     61014,
     61015,
     61016,
@@ -139,6 +150,11 @@ ANSWERED: Final = (
     76022,
     # Cloud development is off.
     85088,
+    # Cloud hosting.
+    85105,
+    85107,
+    85112,
+    85113,
     # An administrator must approve the address.
     89501,
     89502,
@@ -260,6 +276,9 @@ def test_every_group_is_public() -> None:
         (48001, "PERMISSION_DENIED"),
         (61007, "PERMISSION_DENIED"),
         (85088, "PERMISSION_DENIED"),
+        (85105, "PERMISSION_DENIED"),
+        (85107, "PERMISSION_DENIED"),
+        (85113, "BUSY"),
         (-1, "BUSY"),
         (45009, "QUOTA_EXCEEDED"),
         (45011, "RATE_LIMITED"),
@@ -293,13 +312,36 @@ def test_programming_errors_and_full_stores_are_in_no_group(code: int) -> None:
         (45007, ("60 seconds",)),
         (45009, ("Do not retry", "midnight", "clear_quota")),
         (45011, ("minute",)),
-        (61007, ("permission set",)),
+        (40013, ("WeChat Developer Platform",)),
+        (40125, ("WeChat Developer Platform", "Development Keys")),
+        (40164, ("WeChat Developer Platform", "CIDR")),
+        (41001, ("off", "new deployment", "started")),
+        (45009, ("component/clear_quota/v2",)),
+        (45106, ("draft",)),
+        (48001, ("from_appid", "WeChat Developer Platform")),
+        (61007, ("permission set", "later", "authorizes again")),
+        (85107, ("Nothing was carried out", "cloud.weixin.qq.com/cloudrun/openapi")),
+        (85113, ("minutes", "nothing was carried out")),
+        (-604100, ("wx-server-sdk", "HTTP API")),
         (85088, ("Cloud development", "environment")),
     ],
 )
 def test_hints_name_the_cure(code: int, words: tuple[str, ...]) -> None:
     """The hints that are read most name the value, the page or the limit that matters."""
     assert [word for word in words if word not in HINTS[code].english] == []
+
+
+@pytest.mark.parametrize("text", ["Basic Configuration", "基本配置"])
+def test_no_hint_names_the_console_of_the_past(text: str) -> None:
+    """AppSecret, IP list and permissions have moved to the WeChat Developer Platform (wire reference 8.3)."""
+    assert [code for code, hint in EACH if text in str(hint)] == []
+
+
+@pytest.mark.parametrize("code", [*range(61003, 61018), 42007, 45009, 40001])
+def test_platforms_find_their_remedy(code: int) -> None:
+    """The codes that third-party platforms meet have hints for platforms (wire reference 8.4)."""
+    words = ("platform", "component", "authoriz", "option")
+    assert any(word in HINTS[code].english.lower() for word in words)
 
 
 def test_str_is_english_then_chinese() -> None:

@@ -64,6 +64,45 @@ def test_an_application(wx_simulator, wx_session):
 def test_that_does_not_use_its_session(wx_session):
     pass
 """
+CLOCK = """
+import asyncio
+from wxasset import AuthorizerToken, CallableToken, ClassicToken, ComponentToken, StableToken, TokenCache, WxSession
+
+def test_days(wx_simulator, wx_session):
+    sim = wx_simulator
+    async def ticket():
+        return sim.push_verify_ticket()
+    async def central():
+        return sim.push_cloudbase_token()
+    def session(source, clock):
+        clocks = {"now": sim.now, "clock": sim.now} if clock else {}
+        return WxSession(tokens=TokenCache(source, **clocks), base_url=sim.url)
+    async def work():
+        component = ComponentToken(sim.component_appid, sim.component_appsecret, ticket)
+        sessions = [wx_session] + [
+            session(source, clock)
+            for clock in (True, False)
+            for source in (
+                StableToken(sim.appid, sim.secret),
+                ClassicToken(sim.appid, sim.secret),
+                AuthorizerToken(component, sim.appid),
+                CallableToken(central, parameter="cloudbase_access_token"),
+            )
+        ]
+        for _ in range(30):
+            for wx in sessions:
+                await wx.count_materials()
+            sim.advance(86_400)
+        for wx in sessions:
+            await wx.aclose()
+    asyncio.run(work())
+
+def test_no_call_is_refused(wx_simulator, wx_session):
+    for _ in range(3):
+        asyncio.run(wx_session.count_materials())
+        wx_simulator.advance(7200)
+    assert {one.errcode for one in wx_simulator.journal} == {0}
+"""
 UNUSED = """
 def test_forgotten(wx_simulator):
     wx_simulator.fail("add_material", "html", times=3)
@@ -113,6 +152,12 @@ def test_synchronous_tests(tmp_path: Path) -> None:
     """The fixtures serve plain code, `asyncio.run`, and an application under a TestClient."""
     said = run(tmp_path, SYNCHRONOUS)
     assert "4 passed" in said.splitlines()[-1], said
+
+
+def test_no_token_source_gives_up_while_the_clock_moves_by_days(tmp_path: Path) -> None:
+    """`advance` moves the clock of the fixture's session; sources of the application follow, with this clock or not."""
+    said = run(tmp_path, CLOCK)
+    assert "2 passed" in said.splitlines()[-1], said
 
 
 def test_a_fault_that_no_request_met_fails_the_test(tmp_path: Path) -> None:

@@ -356,7 +356,7 @@ async def test_where_nothing_was_answered_there_are_no_links(raw: WxSession, ser
 
 
 @pytest.mark.parametrize("wrong", [{"max_age": 0}, {"concurrency": 0}])
-async def test_numbers_are_at_least_one(wx: WxSession, sim: Simulator, wrong: dict[str, int]) -> None:
+async def test_numbers_are_at_least_one(wx: WxSession, sim: Simulator, wrong: dict[str, Any]) -> None:
     """A link that does not live, or no request at a time, is refused before anything is asked."""
     with pytest.raises(UsageError):
         await wx.file_urls("env", ["cloud://a"], **wrong)

@@ -1,13 +1,10 @@
 """Permissions of the simulated account, requests from cloud hosting, and repeatable runs."""
 
 import struct
-from pathlib import Path
 
 import pytest
 
 from simulated import ADD, COUNT, GET, MP4, PNG, START, UPLOAD, call, still_simulator, token_of, upload
-from wxasset import CloudHostingToken, NoToken, WxSession
-from wxasset.errors import CredentialError
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.simulator.endpoints.table import ENDPOINTS
 
@@ -167,50 +164,6 @@ async def test_a_voice_from_a_web_page_is_speex(sim: Simulator) -> None:
     assert (await call(sim, MEDIA_GET, access_token=token, media_id=media_id)).errcode == 40007
     other = (await upload(sim, UPLOAD, "voice", "a.amr", b"#!AMR\n\x3c")).document["media_id"]
     assert (await call(sim, JSSDK, access_token=token, media_id=other)).errcode == 40007
-
-
-# Cloud hosting
-
-
-async def test_listed_paths_need_no_token(sim: Simulator) -> None:
-    """From cloud hosting a listed path is answered without a token and with a sequence id; others want one."""
-    sim.options = SimulatorOptions(cloud_hosting=frozenset({COUNT}))
-    answer = await call(sim, COUNT)
-    assert (answer.errcode, len(answer.headers["x-openapi-seqid"])) == (0, 32)
-    other = await call(sim, GET, {})
-    assert (other.errcode, "x-openapi-seqid" in other.headers) == (41001, False)
-    assert "x-openapi-seqid" not in (await call(sim, COUNT, access_token=await token_of(sim))).headers
-
-
-async def test_a_pushed_token_lives_for_half_an_hour(sim: Simulator) -> None:
-    """It works next to its successors, for 30 minutes, under its own name in the query alone."""
-    token = sim.push_cloudbase_token()
-    sim.advance(1799)
-    sim.push_cloudbase_token()
-    assert (await call(sim, COUNT, cloudbase_access_token=token)).errcode == 0
-    assert sim.journal[-1].token == 1
-    assert token not in repr(sim.journal)
-    assert (await call(sim, COUNT, access_token=token)).errcode == 40001
-    assert (await call(sim, COUNT, cloudbase_access_token=await token_of(sim))).errcode == 40001
-    sim.options = SimulatorOptions(cloud_hosting=frozenset({GET}))
-    assert (await call(sim, COUNT, cloudbase_access_token=token)).errcode == 48001
-    assert (await call(sim, GET, {}, cloudbase_access_token=token)).errcode == 41006
-    sim.advance(1)
-    assert (await call(sim, GET, {}, cloudbase_access_token=token)).errcode == 42001
-
-
-async def test_the_client_works_inside_cloud_hosting(sim: Simulator, tmp_path: Path) -> None:
-    """The client's sources for cloud hosting work: none at all, and the file that tokens are pushed into."""
-    file = tmp_path / "cloudbase_access_token"
-    token = await sim.mount_cloudbase_token(file)
-    assert file.read_text() == token
-    async with WxSession(tokens=CloudHostingToken(file), base_url=sim.url) as wx:
-        assert (await wx.count_materials()).image == 0
-    sim.options = SimulatorOptions(cloud_hosting=frozenset({COUNT}))
-    async with WxSession(tokens=NoToken(), base_url=sim.url) as wx:
-        assert (await wx.count_materials()).image == 0
-        with pytest.raises(CredentialError, match="41001"):
-            await wx.del_material("x")
 
 
 # A run

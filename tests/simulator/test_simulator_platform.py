@@ -1,5 +1,7 @@
 """A third-party platform against the simulator, by hand and through the client's own source."""
 
+from typing import Literal
+
 import pytest
 from attrs import evolve
 
@@ -11,6 +13,7 @@ from wxasset.simulator import Simulator, SimulatorOptions
 sim = still_simulator
 
 
+PLATFORM = "/cgi-bin/component"
 COMPONENT = "/cgi-bin/component/api_component_token"
 AUTHORIZER = "/cgi-bin/component/api_authorizer_token"
 
@@ -30,9 +33,15 @@ async def authorizer(sim: Simulator, token: str, name: str = "component_access_t
     asked = {
         "component_appid": sim.component_appid,
         "authorizer_appid": sim.appid,
-        "authorizer_refresh_token": sim.authorizer_refresh_token,
+        "authorizer_refresh_token": changes.get("authorizer_refresh_token") or sim.authorizer_refresh_token,
     }
     return await call(sim, AUTHORIZER, {**asked, **changes}, query={name: token})
+
+
+async def listed(sim: Simulator, token: str, offset: int, count: int) -> Answer:
+    """Ask for a page of the authorizers."""
+    asked = {"component_appid": sim.component_appid, "offset": offset, "count": count}
+    return await call(sim, f"{PLATFORM}/api_get_authorizer_list", asked, component_access_token=token)
 
 
 async def platform_token(sim: Simulator) -> str:
@@ -67,9 +76,9 @@ async def test_the_platform_is_judged(sim: Simulator, changes: dict[str, str], c
 
 async def test_the_tokens_of_a_platform_have_a_quota(sim: Simulator) -> None:
     """Both endpoints count their calls, where an option limits them."""
+    sim.options = SimulatorOptions(daily_limits={COMPONENT: 1, AUTHORIZER: 1})
     token = await platform_token(sim)
-    sim.options = SimulatorOptions(daily_limits={COMPONENT: 2, AUTHORIZER: 1})
-    assert [(await component(sim)).errcode for _ in range(2)] == [0, 45009]
+    assert (await component(sim)).errcode == 45009
     assert [(await authorizer(sim, token)).errcode for _ in range(2)] == [0, 45009]
 
 
@@ -114,23 +123,142 @@ async def test_each_kind_of_token_has_its_place(sim: Simulator) -> None:
     assert (await authorizer(sim, platform)).errcode == 42001
 
 
-async def test_a_refresh_token_is_good_until_a_later_one_is_used(sim: Simulator) -> None:
-    """The refresh token of a reply that got lost can be replaced; one that was overtaken is refused."""
+async def test_refresh_tokens_stay(sim: Simulator) -> None:
+    """A response brings the refresh token of the request, also after a year (wire reference 8.4)."""
+    first = sim.authorizer_refresh_token
+    for _ in range(2):
+        reply = await authorizer(sim, await platform_token(sim), authorizer_refresh_token=first)
+        assert reply.document["authorizer_refresh_token"] == first == sim.authorizer_refresh_token
+        sim.advance(365 * 86_400)
+
+
+@pytest.mark.parametrize(("mode", "codes"), [("rotate", [0, 0, 61023]), ("rotate_at_once", [61023] * 3)])
+async def test_refresh_tokens_can_rotate(
+    sim: Simulator, mode: Literal["rotate", "rotate_at_once"], codes: list[int]
+) -> None:
+    """With the switch a used refresh token works 5 minutes more, or no longer."""
+    sim.options = SimulatorOptions(refresh_tokens=mode)
     platform = await platform_token(sim)
     first = sim.authorizer_refresh_token
-    await authorizer(sim, platform, authorizer_refresh_token=first)
-    again = (await authorizer(sim, platform, authorizer_refresh_token=first)).document["authorizer_refresh_token"]
-    assert (await authorizer(sim, platform, authorizer_refresh_token=again)).errcode == 0
-    assert (await authorizer(sim, platform, authorizer_refresh_token=first)).errcode == 61023
-    assert (await authorizer(sim, platform, authorizer_refresh_token=sim.authorize_platform())).errcode == 0
-    assert (await authorizer(sim, platform, authorizer_refresh_token=again)).errcode == 61023
+    newer = (await authorizer(sim, platform, authorizer_refresh_token=first)).document["authorizer_refresh_token"]
+    found = []
+    for wait in (0, 299, 1):
+        sim.advance(wait)
+        found.append((await authorizer(sim, platform, authorizer_refresh_token=first)).errcode)
+    assert (newer != first, found) == (True, codes)
+    assert (await authorizer(sim, platform)).errcode == 0
 
 
-async def test_refresh_tokens_can_stay_the_same(sim: Simulator) -> None:
-    """With the switch off a reply brings the refresh token that was sent."""
-    sim.options = SimulatorOptions(rotate_refresh_token=False)
-    reply = (await authorizer(sim, await platform_token(sim))).document
-    assert reply["authorizer_refresh_token"] == sim.authorizer_refresh_token
+@pytest.mark.parametrize("mode", ["stay", "rotate", "rotate_at_once"])
+async def test_a_new_authorization_ends_the_earlier_one(
+    sim: Simulator, mode: Literal["stay", "rotate", "rotate_at_once"]
+) -> None:
+    """The earlier refresh token gets 61023 and the earlier access token 40001, whatever the switch."""
+    sim.options = SimulatorOptions(refresh_tokens=mode)
+    platform = await platform_token(sim)
+    old = (await authorizer(sim, platform)).document
+    sim.platform.authorize(sim.appid)
+    given = old["authorizer_refresh_token"]
+    assert (await authorizer(sim, platform, authorizer_refresh_token=given)).errcode == 61023
+    assert (await call(sim, COUNT, access_token=old["authorizer_access_token"])).errcode == 40001
+    new = (await authorizer(sim, platform)).document
+    assert (await call(sim, COUNT, access_token=new["authorizer_access_token"])).errcode == 0
+
+
+@pytest.mark.parametrize("code", [61003, 40001])
+async def test_a_withdrawn_authorization_ends(sim: Simulator, code: Literal[61003, 40001]) -> None:
+    """Refreshing gets 61003, and calls with the old access token the code of the switch."""
+    sim.options = SimulatorOptions(withdrawn_token_errcode=code)
+    platform = await platform_token(sim)
+    old = (await authorizer(sim, platform)).document
+    sim.platform.unauthorize(sim.appid)
+    given = old["authorizer_refresh_token"]
+    assert (await authorizer(sim, platform, authorizer_refresh_token=given)).errcode == 61003
+    assert (await call(sim, COUNT, access_token=old["authorizer_access_token"])).errcode == code
+    with pytest.raises(ValueError, match="has not authorized"):
+        sim.platform.unauthorize(sim.appid)
+
+
+async def test_a_newer_token_of_the_platform_ends_the_earlier_one(sim: Simulator) -> None:
+    """Two programs with a fetch of their own end each other's token; the switch lets both live (8.4)."""
+    first = await platform_token(sim)
+    second = await platform_token(sim)
+    assert [(await authorizer(sim, token)).errcode for token in (first, second)] == [40001, 0]
+    sim.options = SimulatorOptions(component_token_overlap=300)
+    await platform_token(sim)
+    assert (await authorizer(sim, second)).errcode == 0
+
+
+@pytest.mark.parametrize(("overlap", "code"), [(300, 0), (0, 40001)])
+async def test_tokens_of_an_authorizer_overlap_by_choice(sim: Simulator, overlap: float, code: int) -> None:
+    """The earlier access token lives as long as the switch says."""
+    sim.options = SimulatorOptions(authorizer_token_overlap=overlap)
+    platform = await platform_token(sim)
+    tokens = [(await authorizer(sim, platform)).document["authorizer_access_token"] for _ in range(2)]
+    assert [(await call(sim, COUNT, access_token=token)).errcode for token in tokens] == [code, 0]
+
+
+async def test_each_authorizer_has_its_own_library(sim: Simulator) -> None:
+    """The platform's calls reach the account of the token, and cloud files the account of the link."""
+    platform = await platform_token(sim)
+    shops = [sim.add_account() for _ in range(3)]
+    for number, shop in enumerate(shops):
+        sim.platform.authorize(shop.appid)
+        for _ in range(number):
+            shop.add_article(title="a")
+    for number, shop in enumerate(shops):
+        given = sim.platform.refresh_token(shop.appid)
+        reply = await authorizer(sim, platform, authorizer_appid=shop.appid, authorizer_refresh_token=given)
+        found = await call(sim, COUNT, access_token=reply.document["authorizer_access_token"])
+        assert found.document["news_count"] == number == len(shop.materials)
+    foreign = sim.platform.refresh_token(shops[0].appid)
+    assert (await authorizer(sim, platform, authorizer_refresh_token=foreign)).errcode == 61023
+    assert sim.materials == {}
+
+
+async def test_an_account_grants_its_own_permission_sets(sim: Simulator) -> None:
+    """A set that one account left out is 61007 for this account alone."""
+    platform = await platform_token(sim)
+    shop = sim.add_account()
+    sim.platform.authorize(shop.appid, permission_sets={3})
+    given = sim.platform.refresh_token(shop.appid)
+    token = (await authorizer(sim, platform, authorizer_appid=shop.appid, authorizer_refresh_token=given)).document
+    assert (await call(sim, COUNT, access_token=token["authorizer_access_token"])).errcode == 61007
+    own = (await authorizer(sim, platform)).document["authorizer_access_token"]
+    assert (await call(sim, COUNT, access_token=own)).errcode == 0
+
+
+async def test_a_set_that_is_added_later_needs_a_new_authorization(sim: Simulator) -> None:
+    """An account grants what the platform has at this time (wire reference 8.4)."""
+    codes = []
+    for held, again in (({3}, True), ({3, 11}, False), ({3, 11}, True), ({3}, False)):
+        sim.options = SimulatorOptions(permission_sets=frozenset(held))
+        if again:
+            sim.platform.authorize(sim.appid)
+        reply = (await authorizer(sim, await platform_token(sim))).document
+        codes.append((await call(sim, COUNT, access_token=reply["authorizer_access_token"])).errcode)
+    assert codes == [61007, 61007, 0, 61007]
+
+
+async def test_a_thousand_authorizers_are_listed_in_pages(sim: Simulator) -> None:
+    """A page has at most 500, and its refresh tokens work; a switch leaves them out."""
+    for _ in range(1000):
+        sim.platform.authorize(sim.add_account().appid)
+    platform = await platform_token(sim)
+    pages = [(await listed(sim, platform, offset, 500)).document for offset in (0, 500, 1000, 1500)]
+    assert [(page["total_count"], len(page["list"])) for page in pages] == [
+        (1001, 500),
+        (1001, 500),
+        (1001, 1),
+        (1001, 0),
+    ]
+    assert [one["authorizer_appid"] for page in pages for one in page["list"]] == list(sim.accounts)
+    last = pages[2]["list"][0]
+    changes = {"authorizer_appid": last["authorizer_appid"], "authorizer_refresh_token": last["refresh_token"]}
+    assert (await authorizer(sim, platform, **changes)).errcode == 0
+    assert (await listed(sim, platform, 0, 501)).errcode == 40170
+    sim.options = SimulatorOptions(authorizer_list_refresh_tokens=False)
+    assert list((await listed(sim, platform, 0, 1)).document["list"][0]) == ["authorizer_appid", "auth_time"]
 
 
 async def test_what_is_not_granted_is_refused_to_the_platform_alone(sim: Simulator) -> None:
@@ -184,6 +312,7 @@ async def test_the_client_tells_what_is_wrong_with_a_platform(sim: Simulator) ->
             await wx.count_materials()
     session = session_of(sim)
     sim.authorize_platform()
+    sim.options = evolve(sim.options, authorizer_list_refresh_tokens=False)
     async with session as wx:
         with pytest.raises(CredentialError, match="61023"):
             await wx.count_materials()

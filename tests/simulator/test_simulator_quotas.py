@@ -224,10 +224,10 @@ def test_not_every_refusal_is_remembered() -> None:
     request = ApiRequest("GET", COUNT, {}, {}, b"", "127.0.0.1")
     for number in range(10_001):
         text = f"system error rid: {int(START):08x}-00000000-{number:08x}"
-        book.enter(ApiError(40001), {"errcode": 40001, "errmsg": text}, request)
-    assert book.find(f"{int(START):08x}-00000000-00000001")
+        book.enter(ApiError(40001), {"errcode": 40001, "errmsg": text}, request, "wx1")
+    assert book.find(f"{int(START):08x}-00000000-00000001", "wx1")
     with pytest.raises(ApiError) as caught:
-        book.find(f"{int(START):08x}-00000000-00000000")
+        book.find(f"{int(START):08x}-00000000-00000000", "wx1")
     assert caught.value.errcode == 76001
 
 

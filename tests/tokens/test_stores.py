@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import anyio
+import anyio.lowlevel
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -35,7 +36,7 @@ from wxasset.tokens.file_store import FileTokenStore
 from wxasset.tokens.redis_source import RedisToken
 from wxasset.tokens.redis_store import RedisTokenStore
 from wxasset.tokens.store import MemoryTokenStore, TokenStore, run_shielded
-from wxasset.tokens.token import TokenRecord
+from wxasset.tokens.token import TokenRecord, parse_document
 from wxasset.transfer.file_lock import FileLock
 
 Shared: TypeAlias = FileTokenStore | RedisTokenStore
@@ -51,7 +52,7 @@ CHILD = """
 import asyncio, json, os, random, sys, time
 from wxasset.tokens.file_store import FileTokenStore
 from wxasset.tokens.redis_store import RedisTokenStore
-from wxasset.tokens.token import TokenRecord
+from wxasset.tokens.token import TokenRecord, parse_document
 
 def record(version):
     return TokenRecord(token=f"T{version}", issued=0.0, expires=time.time() + 7200, version=version, mode="stable")
@@ -213,6 +214,19 @@ def server(redis_server: RedisServer) -> Iterator[RedisServer]:
     redis_server.flush()
     yield redis_server
     redis_server.restart()
+
+
+def file_of(path: Path | str, suffix: str = "json", key: str = KEY) -> Path:
+    """One of the files of an account."""
+    return Path(f"{path}.d/{key}.{suffix}")
+
+
+def planted(path: Path, content: bytes) -> Path:
+    """The file of an account, with this content."""
+    Path(f"{path}.d").mkdir(mode=0o700, exist_ok=True)
+    (file := file_of(path)).write_bytes(content)
+    file.chmod(0o600)
+    return file
 
 
 every = pytest.mark.parametrize("kind", ["memory", "file", "redis"])
@@ -413,7 +427,7 @@ async def test_cancelled_at_any_point_nothing_stays_behind(opener: Callable[...,
         async with other.lease(KEY):
             assert await other.save(f"{KEY}-{number}", record(1))
     assert finished < 60
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 @shared
@@ -484,10 +498,12 @@ async def test_every_file_is_closed_to_others_from_the_beginning(path: Path, mon
         assert await store.load(KEY)
     finally:
         os.umask(before)
-    names = {f"{path}{suffix}" for suffix in ("", ".lock", ".tmp", f".{KEY}.lease")}
+    names = {str(file_of(path, suffix)) for suffix in ("json", "json.tmp", "lock", "lease")}
     assert opened == {name: {0o600} for name in names}
-    left = {str(one): stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
-    assert left == dict.fromkeys(names - {f"{path}.tmp"}, 0o600)
+    (directory,) = path.parent.iterdir()
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    left = {str(one): stat.S_IMODE(one.stat().st_mode) for one in directory.iterdir()}
+    assert left == dict.fromkeys(names - {str(file_of(path, "json.tmp"))}, 0o600)
 
 
 def store_uses(path: Path) -> list[tuple[str, Callable[[FileTokenStore], Any]]]:
@@ -495,12 +511,14 @@ def store_uses(path: Path) -> list[tuple[str, Callable[[FileTokenStore], Any]]]:
     return [
         (f"{path}", lambda store: store.load(KEY)),
         (f"{path}", lambda store: store.save(KEY, record(2))),
-        (f"{path}.lock", lambda store: store.save(KEY, record(2))),
-        (f"{path}.{KEY}.lease", lambda store: store.lease(KEY).__aenter__()),
+        (f"{file_of(path)}", lambda store: store.load(KEY)),
+        (f"{file_of(path)}", lambda store: store.save(KEY, record(2))),
+        (f"{file_of(path, 'lock')}", lambda store: store.save(KEY, record(2))),
+        (f"{file_of(path, 'lease')}", lambda store: store.lease(KEY).__aenter__()),
     ]
 
 
-@pytest.mark.parametrize("use", range(4))
+@pytest.mark.parametrize("use", range(6))
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
 async def test_a_file_that_others_can_open_is_refused(path: Path, use: int, mode: int) -> None:
     """A wider mode, of the file or of a lock beside it, is refused, and the error names the command that helps."""
@@ -515,7 +533,7 @@ async def test_a_file_that_others_can_open_is_refused(path: Path, use: int, mode
     assert "CANARY" not in shown(caught.value)
 
 
-@pytest.mark.parametrize("use", range(4))
+@pytest.mark.parametrize("use", range(6))
 async def test_a_file_of_somebody_else_is_refused(path: Path, use: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another owner is refused, also by root, and the error tells who it is and what to do."""
     name, using = store_uses(path)[use]
@@ -532,7 +550,7 @@ async def test_a_file_of_somebody_else_is_refused(path: Path, use: int, monkeypa
     assert "chmod 600" in str(caught.value)
 
 
-@pytest.mark.parametrize("use", range(4))
+@pytest.mark.parametrize("use", range(6))
 @pytest.mark.parametrize("kind", ["link", "directory", "fifo"])
 async def test_what_is_no_file_is_refused(path: Path, use: int, kind: str) -> None:
     """A symbolic link, a directory, a pipe: none of them is opened, nor waited for."""
@@ -540,13 +558,14 @@ async def test_what_is_no_file_is_refused(path: Path, use: int, kind: str) -> No
     target = path.parent / "elsewhere"
     target.write_text("{}")
     target.chmod(0o600)
+    Path(f"{path}.d").mkdir(mode=0o700)
     if kind == "link":
         Path(name).symlink_to(target)
     elif kind == "directory":
         Path(name).mkdir(mode=0o700)
     else:
         os.mkfifo(name, 0o600)
-    with pytest.raises(TokenStoreError):
+    with pytest.raises(TokenStoreError, match="is not used"):
         await using(FileTokenStore(path))
     assert target.read_text() == "{}"
 
@@ -603,6 +622,109 @@ async def test_a_huge_file_is_refused_without_being_read(path: Path) -> None:
         await FileTokenStore(path).load(KEY)
 
 
+def older(path: Path, **records: TokenRecord) -> bytes:
+    """Write the document of an earlier version, which held the records of all accounts; return its content."""
+    path.write_text(json.dumps({key: json.loads(kept.dump()) for key, kept in records.items()}))
+    path.chmod(0o600)
+    return path.read_bytes()
+
+
+async def test_the_document_of_an_earlier_version_is_read_on(path: Path) -> None:
+    """Its refresh tokens count until a newer record is saved, for each account; the document stays as it is."""
+    content = older(path, one=record(4, refresh_token="OLD"), two=record(7, refresh_token="KEPT"))
+    store = FileTokenStore(path)
+    assert (await store.load("one") or record(0)).refresh_token == "OLD"
+    assert not await store.save("one", record(4, refresh_token="NEW"))
+    assert await store.save("one", record(5, refresh_token="NEW"))
+    assert (await store.load("one") or record(0)).refresh_token == "NEW"
+    assert (await FileTokenStore(path).load("two") or record(0)).refresh_token == "KEPT"
+    assert await store.load("three") is None
+    assert path.read_bytes() == content
+
+
+async def test_what_an_earlier_version_saves_later_counts_too(path: Path) -> None:
+    """After a roll-back the newer record of the document is used, also by a store that had read it before."""
+    older(path, one=record(1))
+    store = FileTokenStore(path)
+    assert await store.save("one", record(3, refresh_token="THREE"))
+    older(path, one=record(9, refresh_token="NINE"))
+    assert (await store.load("one") or record(0)).refresh_token == "NINE"
+    assert not await store.save("one", record(9))
+    assert await store.save("one", record(10))
+
+
+async def test_a_large_document_is_parsed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 accounts in the document of an earlier version cost one parse, and not one for each look."""
+    older(path, **{f"k{number}": record(1) for number in range(1000)})
+    parsed = 0
+
+    def parse(data: bytes) -> object:
+        nonlocal parsed
+        parsed += len(data) > 100_000
+        return parse_document(data)
+
+    monkeypatch.setattr("wxasset.tokens.file_records.parse_document", parse)
+    store = FileTokenStore(path)
+    await store.load("k0")
+    assert None not in await asyncio.gather(*[store.load(f"k{number}") for number in range(1000)])
+    assert parsed == 1
+
+
+@pytest.mark.parametrize("kind", ["open", "link", "file", "foreign"])
+async def test_a_directory_that_is_not_ours_alone_is_refused(
+    path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that others can open, a link or a file in its place: each use is refused, with the cure."""
+    directory, elsewhere = Path(f"{path}.d"), path.parent / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    if kind == "link":
+        directory.symlink_to(elsewhere)
+    elif kind == "file":
+        directory.touch(mode=0o600)
+    else:
+        directory.mkdir(mode=0o755 if kind == "open" else 0o700)
+    if kind == "foreign":
+        uid = os.geteuid() + 1
+        monkeypatch.setattr(os, "geteuid", lambda: uid)
+    text = {"open": f"chmod 700 {directory}", "foreign": f"chmod 700 {directory}"}.get(kind, "directory")
+    store = FileTokenStore(path)
+    for using in (store.load(KEY), store.save(KEY, record(1)), store.lease(KEY).__aenter__()):
+        with pytest.raises(TokenStoreError, match=text):
+            await using
+    assert not list(elsewhere.iterdir())
+
+
+async def test_tasks_of_one_loop_wait_without_looking_at_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 tasks that want one lease try its file once each, when it is their turn."""
+    tries = 0
+    real = FileLock.take
+
+    def take(lock: FileLock) -> bool:
+        nonlocal tries
+        tries += 1
+        return real(lock)
+
+    monkeypatch.setattr(FileLock, "take", take)
+    store = FileTokenStore(path)
+
+    async def hold() -> None:
+        async with store.lease(KEY):
+            await anyio.lowlevel.checkpoint()
+
+    await asyncio.gather(*[hold() for _ in range(200)])
+    assert tries == 200
+
+
+async def test_a_task_waits_for_another_of_its_loop_no_longer_than_was_said(path: Path) -> None:
+    """A lease that a task of the same store holds is an error after `wait` seconds."""
+    store = FileTokenStore(path, wait=0.05)
+    async with store.lease(KEY):
+        with pytest.raises(TokenStoreError, match=r"for 0\.05 s"):
+            await store.lease(KEY).__aenter__()
+    async with store.lease(KEY):
+        pass
+
+
 @pytest.mark.parametrize("kind", [StableToken, ClassicToken])
 async def test_a_session_leaves_the_file_of_another_program_alone(
     sim: Simulator, path: Path, caplog: pytest.LogCaptureFixture, kind: Callable[[str, str], StableToken | ClassicToken]
@@ -638,8 +760,7 @@ async def test_a_record_file_that_was_cut_off_is_replaced(path: Path, caplog: py
     store = FileTokenStore(path)
     for data in (*(WHOLE[:end] for end in range(1, len(WHOLE))), WHOLE + bytes(100), WHOLE + WHOLE):
         caplog.clear()
-        path.write_bytes(data)
-        path.chmod(0o600)
+        planted(path, data)
         assert await store.load(KEY) is None, data
         assert [(one.name, one.levelname) for one in caplog.records] == [("wxasset.tokens", "WARNING")]
         assert "CANARY" not in caplog.text
@@ -651,13 +772,13 @@ async def test_a_record_that_cannot_be_read_harms_no_other(path: Path) -> None:
     """Saving one account's token keeps all else in the file, such as the records of a later version."""
     store = FileTokenStore(path)
     await store.save("other", record(3))
-    document = json.loads(path.read_bytes())
-    document |= {KEY: {"version": 9}, "later": {**document["other"], "news": 1}, "note": [1]}
-    path.write_text(json.dumps(document))
+    kept = json.loads(file_of(path, key="other").read_bytes())["other"]
+    document = {KEY: {"version": 9}, "later": {**kept, "news": 1}, "note": [1]}
+    file = planted(path, json.dumps(document).encode())
     assert await store.load(KEY) is None
     assert await store.save(KEY, record(1))
     assert (await store.load("other") or record(0)).version == 3
-    assert json.loads(path.read_bytes()) == {**document, KEY: json.loads(path.read_bytes())[KEY]}
+    assert json.loads(file.read_bytes()) == {**document, KEY: json.loads(file.read_bytes())[KEY]}
 
 
 async def test_a_directory_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
@@ -684,7 +805,7 @@ async def test_a_save_that_fails_leaves_the_old_token(
     """Where the disk is full the old record stays, no temporary file does, and the error shows no token."""
     store = FileTokenStore(path)
     await store.save(KEY, record(1))
-    temporary = Path(f"{path}.tmp")
+    temporary = file_of(path, "json.tmp")
     if leftover:  # of a process that was killed
         temporary.write_text("half")
 
@@ -726,7 +847,7 @@ async def test_a_save_waits_for_another_no_longer_than_was_said(path: Path) -> N
     clock = Clock()
     store = FileTokenStore(path, wait=2.0, now=clock, sleep=clock.sleep)
     await store.save(KEY, record(1))
-    with Path(f"{path}.lock").open("rb") as held:
+    with file_of(path, "lock").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(TokenStoreError, match="for 2 s"):
             await store.save(KEY, record(2))
@@ -774,7 +895,7 @@ async def test_a_lock_file_that_was_removed_is_not_held(path: Path, monkeypatch:
 
     def remove_first(descriptor: int, operation: int) -> None:
         if operation != fcntl.LOCK_UN and not removed:
-            removed.append(f"{path}.{KEY}.lease")
+            removed.append(str(file_of(path, "lease")))
             Path(removed[0]).unlink()
         real(descriptor, operation)
 
@@ -789,7 +910,8 @@ async def test_a_lock_file_that_was_removed_is_not_held(path: Path, monkeypatch:
 
 async def test_a_lock_file_with_content_stays_as_it_is(path: Path) -> None:
     """A file of another program under the name of a lock, such as poetry.lock, is locked and not truncated."""
-    names = [Path(f"{path}.lock"), Path(f"{path}.{KEY}.lease")]
+    names = [file_of(path, "lock"), file_of(path, "lease")]
+    names[0].parent.mkdir(mode=0o700)
     for name in names:
         name.write_bytes(b"content")
         name.chmod(0o600)
@@ -1289,7 +1411,7 @@ async def test_no_secret_is_shown_whatever_happens(
         if kind == "redis":
             request.getfixturevalue("server").kill()
         else:
-            Path(f"{address}.lock").chmod(0o644)
+            file_of(address, "lock").chmod(0o644)
         task = asyncio.create_task(store.save(KEY, record(2)))
         with pytest.raises(TokenStoreError) as caught:
             await task
@@ -1297,7 +1419,7 @@ async def test_no_secret_is_shown_whatever_happens(
     attributes = {name: repr(getattr(store, name)) for name in type(store).__slots__ if not name.startswith("__")}
     assert "CANARY" not in repr(attributes)
     assert "CANARY" not in caplog.text + repr([one.args for one in caplog.records])
-    for file in tmp_path.iterdir():
+    for file in (one for one in tmp_path.rglob("*") if one.is_file()):
         assert b"CANARY" not in file.read_bytes() or stat.S_IMODE(file.stat().st_mode) == 0o600
     await store.aclose()
 

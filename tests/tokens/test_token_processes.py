@@ -169,7 +169,8 @@ async def test_a_session_takes_a_store(server: RawServer, tmp_path: Path) -> Non
             async with WxSession("wx1", "secret-4711", store=store, base_url=server.url) as wx:
                 await wx.count_materials()
         assert len(server.token_requests) == number
-    secret = (tmp_path / "tokens.json").read_text()
+    (file,) = (tmp_path / "tokens.json.d").glob("*.json")
+    secret = file.read_text()
     assert "token-2" in secret
     assert "secret-4711" not in secret
-    assert (tmp_path / "tokens.json").stat().st_mode & 0o777 == 0o600
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -26,6 +26,7 @@ from canaries import everything_shown
 from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from redis_server import RedisServer
+from wxasset import RetryPolicy
 from wxasset.calls.base import Call
 from wxasset.calls.tokens import (
     GetAuthorizerToken,
@@ -197,10 +198,10 @@ def test_a_static_token_has_to_be_one(value: Any) -> None:
     assert "ken" not in str(caught.value).replace("token itself", "").replace("StaticToken", "")
 
 
-def test_a_static_token_rides_in_one_of_two_parameters() -> None:
+def test_a_static_token_is_sent_in_one_of_three_parameters() -> None:
     """The parameter is one that WeChat knows."""
     wrong: Any = "token"
-    with pytest.raises(UsageError, match="parameter= has to be 'access_token' or"):
+    with pytest.raises(UsageError, match="parameter= has to be one of 'access_token', "):
         StaticToken("t", parameter=wrong)
 
 
@@ -334,15 +335,26 @@ class Mounted:
     Attributes:
         path: The file.
         now: Unix time in seconds.
+        pushes: Contents of the file after each of the next waits.
+        slept: The waits.
     """
 
     path: Path
     now: float = 1_700_000_000.0
+    pushes: list[bytes] = field(factory=list)
+    slept: list[float] = field(factory=list)
 
     @property
     def source(self) -> CloudHostingToken:
         """A source that reads it."""
-        return CloudHostingToken(self.path, now=lambda: self.now)
+        return CloudHostingToken(self.path, now=lambda: self.now, sleep=self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass; the next push comes in it."""
+        self.now += seconds
+        self.slept.append(seconds)
+        if self.pushes:
+            await asyncio.to_thread(self.push, self.pushes.pop(0))
 
     def push(self, content: bytes, age: float = 0.0) -> None:
         """Write the file, some seconds ago."""
@@ -372,21 +384,39 @@ async def test_the_mounted_file_is_read_again_when_it_may_have_changed(server: R
     assert [query(one) for one in server.requests] == [f"cloudbase_access_token=pushed-{n}" for n in (1, 2, 2, 3)]
 
 
-async def test_how_long_a_pushed_token_is_used(mounted: Mounted) -> None:
-    """A pushed token is good for 30 s, and never beyond the 30 minutes since it was written."""
-    lives = {}
-    for age in (-5.0, 0.0, 1769.0, 1790.0, 1799.5):
-        mounted.push(b"pushed", age)
-        lives[age] = (await fetched(mounted.source)).expires_in
-    assert lives == {-5.0: 30.0, 0.0: 30.0, 1769.0: 30.0, 1790.0: 10.0, 1799.5: 0.5}
+@pytest.mark.parametrize("age", [-5.0, 0.0, 1800.0, 86_400.0])
+async def test_how_long_a_pushed_token_is_used(mounted: Mounted, age: float) -> None:
+    """A pushed token is used for 30 s and read again; the time of the file's last change proves nothing."""
+    mounted.push(b"pushed", age)
+    assert (await fetched(mounted.source)).expires_in == 30.0
 
 
-async def test_a_push_that_has_stopped(mounted: Mounted) -> None:
-    """A file that is 30 minutes old is refused: its token has ended."""
-    mounted.push(TOKEN.encode(), age=1800)
+async def test_the_first_push_is_waited_for(mounted: Mounted) -> None:
+    """While the file holds the placeholder of a new container, it is read once a second until a token is there."""
+    mounted.push(b"default-tcb-wx-access-token\n")
+    mounted.pushes = [b"default-tcb-wx-access-token", b"default-tcb-wx-access-token", TOKEN.encode()]
+    assert (await fetched(mounted.source)).value == TOKEN
+    assert mounted.slept == [1.0, 1.0, 1.0]
+
+
+async def test_a_first_push_that_does_not_come(mounted: Mounted) -> None:
+    """After 10 minutes, in which a push is due, the wait ends with an error that names the file and its content."""
+    mounted.push(b"default-tcb-wx-access-token")
     error = await failure(mounted.source)
-    assert "the push has stopped" in error.message
+    assert "still holds default-tcb-wx-access-token" in error.message
+    assert str(mounted.path) in error.message
     assert "每 10 分钟" in error.hint.chinese
+    assert sum(mounted.slept) == 600
+
+
+async def test_the_deadline_of_a_call_bounds_the_wait_for_the_first_push(server: RawServer, mounted: Mounted) -> None:
+    """A call gives up at its own deadline, with the reason; nothing was sent."""
+    mounted.push(b"default-tcb-wx-access-token")
+    retry = RetryPolicy(timeout=0.1)
+    async with WxSession(tokens=CloudHostingToken(mounted.path), base_url=server.url, retry=retry) as wx:
+        with pytest.raises(TokenUnavailableError, match="still holds default-tcb-wx-access-token"):
+            await wx.count_materials()
+    assert server.requests == []
 
 
 async def test_a_pushed_token_that_is_refused(mounted: Mounted) -> None:
@@ -415,7 +445,8 @@ async def test_a_file_without_a_token(mounted: Mounted, content: bytes, problem:
     error = await failure(mounted.source)
     assert f"{mounted.path} {problem}" in error.message
     assert "/.tencentcloudbase/wx/cloudbase_access_token" in error.hint.english
-    assert "开放接口服务/微信令牌" in error.hint.chinese
+    assert "微信令牌权限配置" in error.hint.chinese
+    assert "NoToken()" in error.hint.chinese
 
 
 async def test_a_file_that_cannot_be_read(mounted: Mounted, tmp_path: Path) -> None:
@@ -742,9 +773,15 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: ComponentToken("wxplatform", SECRET, ""), "ticket has to be an async function"),
     (lambda: ComponentToken("wxplatform", SECRET, lambda: TICKET), "ticket has to be an async"),  # type: ignore[arg-type, return-value]  # what a user may do
     (lambda: AuthorizerToken(authorizer().component, "", REFRESH), "authorizer_appid is missing"),
-    (lambda: AuthorizerToken(authorizer().component, "wx", " "), "refresh_token is missing"),
-    (lambda: AuthorizerToken("wxplatform", "wx", REFRESH), "component has to be TokenCache"),  # type: ignore[arg-type]  # the same
-    (lambda: AuthorizerToken(TokenCache(StaticToken("t")), "wx", REFRESH), "component has to be TokenCache"),
+    (lambda: AuthorizerToken(authorizer().component, "wx", " "), "refresh_token has to be the authorizer"),
+    (lambda: AuthorizerToken(authorizer().component, "wx", lambda: REFRESH), "refresh_token has to be the authorizer"),  # type: ignore[arg-type, return-value]  # the same
+    (lambda: AuthorizerToken("wxplatform", "wx", REFRESH), "component has to be a source of component tokens"),  # type: ignore[arg-type]  # the same
+    (lambda: AuthorizerToken(authorizer(), "wx", REFRESH), "not AuthorizerToken"),
+    (lambda: AuthorizerToken(StableToken("wx", SECRET), "wx", REFRESH), "not StableToken"),
+    (lambda: AuthorizerToken(NoToken(), "wx", REFRESH), "not NoToken"),
+    (lambda: AuthorizerToken(CloudHostingToken(), "wx", REFRESH), "component_appid is missing: CloudHostingToken"),
+    (lambda: AuthorizerToken(authorizer().component, "wx", REFRESH, component_appid="wx2"), "component_appid is 'wx2'"),
+    (lambda: AuthorizerToken(TokenCache(StaticToken("t")), "wx", REFRESH), "component_appid is missing: StaticToken"),
     (lambda: RedisToken("http://127.0.0.1", "key"), "url has to be the address of a Redis"),
     (lambda: RedisToken("redis://h:CANARY/0", "key"), "url has to be the address of a Redis"),
     (lambda: RedisToken("redis://:CANARY@h/0?socket_timeout=x", "key"), "url has to be the address of a Redis"),

@@ -22,6 +22,9 @@ __all__ = [
     "MISSING",
     "BatchDeleteFile",
     "BatchDownloadFile",
+    "ComponentBatchDeleteFile",
+    "ComponentBatchDownloadFile",
+    "ComponentStartUpload",
     "DeleteReport",
     "DeletedFile",
     "DeletedFiles",
@@ -91,6 +94,16 @@ class BatchDeleteFile(Call[DeletedFiles]):
             return reply
         files = (evolve(one, status=0) if one.status in MISSING else one for one in reply.files)
         return evolve(reply, files=tuple(files))
+
+
+@frozen(kw_only=True)
+class ComponentBatchDeleteFile(BatchDeleteFile):
+    """`BatchDeleteFile` for a third-party platform, with its own token.
+
+    https://developers.weixin.qq.com/doc/oplatform/openApi/cloudbase-batch/file-mgnt/api_deletetcbfile
+    """
+
+    route: ClassVar[Route] = Route(path="/componenttcb/batchdeletefile", effect=Effect.DELETE)
 
 
 @frozen(kw_only=True)
@@ -201,6 +214,13 @@ class StartUpload(Call[UploadGrant]):
 
 
 @frozen(kw_only=True)
+class ComponentStartUpload(StartUpload):
+    """`StartUpload` for a third-party platform, with its own token (wire reference 3)."""
+
+    route: ClassVar[Route] = Route(path="/componenttcb/uploadfile", effect=Effect.READ, confidential=True)
+
+
+@frozen(kw_only=True)
 class WantedFile:
     """A file to request a download link for."""
 
@@ -242,3 +262,10 @@ class BatchDownloadFile(Call[FoundFiles]):
 
     env: str = field(validator=present)
     file_list: tuple[WantedFile, ...] = field(validator=_are_wanted)
+
+
+@frozen(kw_only=True)
+class ComponentBatchDownloadFile(BatchDownloadFile):
+    """`BatchDownloadFile` for a third-party platform, with its own token (wire reference 3)."""
+
+    route: ClassVar[Route] = Route(path="/componenttcb/batchdownloadfile", effect=Effect.READ, confidential=True)

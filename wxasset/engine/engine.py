@@ -155,6 +155,11 @@ class _Lent:
         """Hooks of the session."""
         return self._engine.hooks
 
+    @property
+    def api(self) -> str:
+        """The API host of the session."""
+        return self._engine.transport.api
+
     async def __call__(self, call: Call[R], /) -> R:
         """Make a call."""
         return await self._engine.call(call)

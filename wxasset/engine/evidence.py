@@ -46,7 +46,7 @@ class Evidence:
     unknown: list[MaterialItem] = field(factory=list)
     count: int = 0
     flaw: str | None = None
-    pager: Pager = field(factory=Pager)
+    pager: Pager[MaterialItem] = field(factory=Pager)
     _oldest: int | None = None
     _older: int = 0
     _fewest: float = math.inf

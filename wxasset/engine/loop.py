@@ -13,6 +13,7 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import Call, Download
+from wxasset.engine.hosting import hosting_error
 from wxasset.engine.operation import Once, Operation
 from wxasset.engine.reconcile import (
     Lost,
@@ -75,6 +76,7 @@ class Loop(ABC):
         hooks: Receivers of events.
         exchange: Fetches tokens with the options of the session, regardless of the options of a call.
         mark: Makes the marks of unique names.
+        from_appid: The account that is called through cloud hosting; None for the owner of the environment.
         sleep: How to wait.
     """
 
@@ -90,6 +92,7 @@ class Loop(ABC):
     hooks: Hooks = NO_HOOKS
     exchange: Exchange = field(init=False)
     mark: Callable[[], str] = field(default=random_mark)
+    from_appid: str | None = None
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     @asynccontextmanager
@@ -145,21 +148,24 @@ class Loop(ABC):
             recorder.attempts += 1
             try:
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
-                result = await once(operation.request(token, self.timeouts, deadline), attempt.in_doubt)
+                result = await once(self._request(operation, token, deadline), attempt.in_doubt)
             except WxAssetError as error:
                 if operation.may_be_done() and not operation.is_answered_by(error):
                     raise
-                failure = call.explain(without_secrets(error, call, token))
+                failure = call.explain(hosting_error(without_secrets(error, call, token), token))
             else:
                 self.quota.refill(attempt.cost)
+                if token is not None:
+                    self.tokens.accept(call.route.path)
                 return result
             begun += operation.delivery.waited
             if operation.moved():  # a resumed download that receives bytes is not out of patience
                 self.quota.refill(attempt.cost)
                 attempt, begun = _FIRST, time.monotonic()
             attempt = self._failed(attempt, operation, begun)
-            if isinstance(failure, TokenRejectedError) and token is not None:
+            if token is not None and (isinstance(failure, TokenRejectedError) or token.is_withdrawn(failure)):
                 self.tokens.reject(token, failure)
+                attempt = evolve(attempt, withdrawn=token.is_withdrawn(failure))
                 recorder.refused(failure)
             action = decide(call.route, failure, attempt, self.retry)
             if not isinstance(action, OutcomeUnknown):
@@ -176,6 +182,9 @@ class Loop(ABC):
                 return done
             finally:
                 del failure, end  # or error and frame would hold each other
+
+    def _request(self, operation: Operation, token: Token | None, deadline: float) -> Request:
+        return operation.request(token, self.timeouts, deadline, from_appid=self.from_appid)
 
     def _failed(self, attempt: Attempt, operation: Operation, begun: float) -> Attempt:
         """Return a failed attempt with the facts for `decide`."""

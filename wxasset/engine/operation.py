@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 from attrs import evolve, field, frozen
 
 from wxasset.calls.base import Call, Effect, Upload
+from wxasset.engine.hosting import with_account
 from wxasset.engine.register import Pending
 from wxasset.errors import APIError, ReplyError, RequestError, WxAssetError
 from wxasset.tokens.token import Token
@@ -79,14 +80,16 @@ class Operation:
         """Return the seconds granted for the bytes of an upload, in addition to the deadline of the call."""
         return 0.0 if self.source is None else self.source.size / timeouts.min_rate
 
-    def request(self, token: Token | None, timeouts: Timeouts, deadline: float) -> Request:
+    def request(
+        self, token: Token | None, timeouts: Timeouts, deadline: float, *, from_appid: str | None = None
+    ) -> Request:
         """Return the request of one attempt; an upload gets a new body each time."""
         self.delivery.start()
         if self.pending is not None:
             self.pending.start(self.delivery.started_at)
-        call, query = self.call, self.call.query()
-        if token is not None and token.parameter:
-            query = {token.parameter: token.value, **query}
+        call, query = self.call, with_account(self.call.query(), token, from_appid)
+        if token is not None and (parameter := token.parameter_at(call.route.path)):
+            query = {parameter: token.value, **query}
         body: bytes | UploadBody | None = call.body()
         if isinstance(call, Upload) and self.source is not None:
             frame = call.frame(self.source.filename, self.source.content_type)

@@ -1,30 +1,51 @@
-"""Offsets for a list of materials that may change while it is read."""
+"""Offsets for a list of materials, or of accounts, that may change while it is read."""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Generic, Protocol, TypeVar
 
 from attrs import define, field
 
-from wxasset.calls.materials import MaterialItem, MaterialPage
+__all__ = ["Page", "Pager"]
 
-__all__ = ["Pager"]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Page(Protocol[T_co]):
+    """A page of a list: its items, and the number of all items."""
+
+    @property
+    def items(self) -> tuple[T_co, ...]:
+        """Return the items of this page."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Return the number of all items."""
+        ...
 
 
 @define
-class Pager:
+class Pager(Generic[T]):
     """Read a list page by page, without gaps or repetitions.
 
-    Deleting materials moves the rest of the list forward. A fall of the total shows it; the pager then steps back by
+    Deleting items moves the rest of the list forward. A fall of the total shows it; the pager then steps back by
     the difference and skips the items it has returned before.
 
     Attributes:
         offset: The offset of the next page to request.
         ended: Whether the list has been read to its end.
+        key: Returns the id of an item.
     """
 
     offset: int = 0
     ended: bool = False
+    key: Callable[[T], str] = field(default=attrgetter("media_id"))
     _total: int | None = None
     _seen: set[str] = field(init=False, factory=set)
 
-    def take(self, page: MaterialPage) -> tuple[MaterialItem, ...]:
+    def take(self, page: Page[T]) -> tuple[T, ...]:
         """Advance by one page and return its new items; none after a step back."""
         if self._total is not None and page.total < self._total and self.offset:
             self.offset, self._total = max(0, self.offset - (self._total - page.total)), page.total
@@ -32,6 +53,6 @@ class Pager:
         self._total = page.total
         self.offset += len(page.items)
         self.ended = not page.items or self.offset >= page.total
-        new = {item.media_id: item for item in page.items if item.media_id not in self._seen}
+        new = {self.key(item): item for item in page.items if self.key(item) not in self._seen}
         self._seen |= new.keys()
         return tuple(new.values())

@@ -1,5 +1,6 @@
 """Decide on the next step after a failed attempt: a pure function of the failure and the effect of a repetition."""
 
+import math
 from typing import Final
 
 from attrs import define, evolve, field, frozen
@@ -11,6 +12,7 @@ from wxasset.errors import (
     ConnectError,
     DecodeError,
     HTTPStatusError,
+    NotListedError,
     RateLimitedError,
     ReplyTooLarge,
     TokenRejectedError,
@@ -18,7 +20,7 @@ from wxasset.errors import (
     TruncatedDownload,
     WxAssetError,
 )
-from wxasset.errors.classify import is_turned_away, never_reached_server
+from wxasset.errors.classify import is_not_ready, is_turned_away, never_reached_server
 from wxasset.wire.checks import number
 
 __all__ = [
@@ -38,6 +40,8 @@ _SERVER_ERROR: Final = 500
 _MINUTE_QUOTA: Final = 45011
 _LONGEST_ORDER: Final = 120.0  # seconds; longer Retry-After values are not honoured
 _SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
+_ROOM: Final = 10.0
+"""Seconds left for the last attempt where the deadline alone ends the attempts: one that is cut off is in doubt."""
 _MOST_STALE: Final = 8  # connections of a pool that a restarted server let go of, tried one after the other
 # The costs and the capacity are botocore's: 500 pay for 35 retries of an outage, or 100 of a throttle.
 _TRANSIENT: Final = 14
@@ -51,7 +55,8 @@ class RetryPolicy:
 
     Attributes:
         attempts: The most attempts of one call; 1 makes none again. The one resend after a refused token comes
-            on top, and so does one in place of a connection closed by the server meanwhile.
+            on top, and so does one in place of a connection closed by the server meanwhile. 85113, with which cloud
+            hosting answers in the minutes after a deployment, is waited out up to `timeout`.
         timeout: Seconds that one call may take in all: tokens, attempts, waits, and the search for a lost upload. What
             its bytes take comes on top, at `Timeouts.min_rate`.
         wait_initial: Seconds before the second attempt; doubled for each further one.
@@ -107,6 +112,7 @@ class Attempt:
         number: Number of the attempt; counts from 1, without the resend after a rejected token.
         elapsed: Seconds since the start of the first one, without the time granted for the bytes of an upload.
         token_refused: Whether an earlier token of this call was refused.
+        withdrawn: Whether the authorization of this token has ended; a later one gives another token.
         in_doubt: Whether an earlier attempt may have taken effect.
         resendable: Whether the body can be sent again.
         harmless: True if the caller accepts a second copy.
@@ -121,6 +127,7 @@ class Attempt:
     number: int = 1
     elapsed: float = 0.0
     token_refused: bool = False
+    withdrawn: bool = False
     in_doubt: bool = False
     resendable: bool = True
     harmless: bool = False
@@ -198,6 +205,8 @@ def _unclear(route: Route, error: WxAssetError) -> bool:
     """Tell whether the request may have been carried out although the answer does not say so."""
     if isinstance(error, TransferError):
         return error.outcome_unknown
+    if isinstance(error, NotListedError) or is_not_ready(error):
+        return False
     if isinstance(error, HTTPStatusError):
         return (error.status >= _SERVER_ERROR and not error.early) or error.status in route.not_yet
     return isinstance(error, BusyError | DecodeError | ReplyTooLarge | TruncatedDownload)
@@ -211,6 +220,7 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
     ============================  =============  ===================================  ========================
     nothing (whole) was sent      retry          retry                                retry
     a throttle                    retry          retry                                retry
+    85113 of cloud hosting        retry until the deadline, for all of them
     unclear                       retry          retry; "already gone" is a success   the outcome is unknown
     the same, connection stale    at once        at once; the same                    the outcome is unknown
     the token was refused         one refresh and one resend, for all of them
@@ -229,14 +239,14 @@ def _unknown(attempt: Attempt) -> OutcomeUnknown:
 
 def _next(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPolicy) -> Action:
     """Return the action without regard to earlier attempts of a create."""
-    if isinstance(error, TokenRejectedError):
+    if isinstance(error, TokenRejectedError) or attempt.withdrawn:
         return _after_refusal(route, attempt)
     unclear = _unclear(route, error)
     if unclear and route.effect is Effect.CREATE and not attempt.harmless:
         return _unknown(attempt)
     if route.effect is not Effect.CREATE and _stale(error, attempt):
         return Resend(stale=True, in_doubt=unclear or attempt.in_doubt)
-    if unclear or never_reached_server(error) or is_turned_away(error):
+    if unclear or never_reached_server(error) or is_turned_away(error) or is_not_ready(error):
         permanent = isinstance(error, ReplyTooLarge) or (isinstance(error, ConnectError) and error.permanent)
         return Raise() if permanent else _again(error, attempt, policy, in_doubt=unclear)
     if attempt.in_doubt and isinstance(error, APIError) and error.errcode in route.gone:
@@ -266,7 +276,11 @@ def _again(error: WxAssetError, attempt: Attempt, policy: RetryPolicy, *, in_dou
     if minute:
         wait = attempt.next_minute + _SPREAD * attempt.chance
     cost = _THROTTLED if is_turned_away(error) else _TRANSIENT
-    if attempt.number >= policy.attempts or attempt.elapsed + wait > policy.timeout or not attempt.resendable:
+    attempts, end = float(policy.attempts), policy.timeout
+    if is_not_ready(error) and attempts > 1:
+        attempts, cost = math.inf, 0  # it takes minutes, and is no outage
+        end -= min(_ROOM, end / 2)
+    if attempt.number >= attempts or attempt.elapsed + wait > end or not attempt.resendable:
         return Raise()
     if order > _LONGEST_ORDER or cost > attempt.quota:
         return Raise()

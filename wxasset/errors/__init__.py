@@ -11,7 +11,8 @@
     │   └── UploadOutcomeUnknown  a create may or may not have happened
     ├── ReplyError                an answer that cannot be used
     │   ├── HTTPStatusError       the status was not 200
-    │   │   └── StorageError      object storage said no
+    │   │   ├── StorageError      object storage said no
+    │   │   └── NotListedError    cloud hosting did not pass the call on
     │   ├── DecodeError  TruncatedDownload  ReplyTooLarge  UnsafeURLError  NotAFileError
     ├── APIError                  WeChat said no
     │   ├── TokenRejectedError    CredentialError    IPNotAllowedError
@@ -56,6 +57,7 @@ from wxasset.errors.replies import (
     DecodeError,
     HTTPStatusError,
     NotAFileError,
+    NotListedError,
     ReplyError,
     ReplyTooLarge,
     StorageError,
@@ -86,6 +88,7 @@ __all__ = [
     "LedgerError",
     "MediaNotFoundError",
     "NotAFileError",
+    "NotListedError",
     "PartialDeleteError",
     "PermissionDeniedError",
     "QuotaExceededError",

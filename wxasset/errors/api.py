@@ -75,10 +75,11 @@ class CredentialError(APIError):
     """
 
     _hint = Hint(
-        "The AppSecret is wrong, was reset, or belongs to another appid. Copy appid and AppSecret again from the "
-        "console; on a third-party platform, those of the platform.",
-        "AppSecret 有误、已被重置，或与 appid 不属于同一账号：请到后台重新复制 appid 和 AppSecret"
-        "（第三方平台请复制平台自己的）。",
+        "The AppSecret is wrong, was reset, or belongs to another appid. Copy both again: WeChat Developer Platform, "
+        "Basic Information, Development Keys (mini programs: mp.weixin.qq.com, Development Settings); those of a "
+        "third-party platform: open.weixin.qq.com.",
+        "AppSecret 有误、已被重置，或与 appid 不属于同一账号：请到「微信开发者平台 - 基础信息 - 开发密钥」"
+        "（小程序：公众平台 - 开发管理 - 开发设置；第三方平台：微信开放平台）重新复制两者。",
     )
 
     @property
@@ -89,7 +90,7 @@ class CredentialError(APIError):
 
 @define(eq=False, slots=False, kw_only=True)
 class IPNotAllowedError(APIError):
-    """40164: this machine's address is not on the account's IP allow-list.
+    """40164, or 61004 on a third-party platform: this machine's address is not on the IP allow-list.
 
     Attributes:
         ip: The address that WeChat saw, or None where it did not say.
@@ -103,7 +104,7 @@ class PermissionDeniedError(APIError):
 
 
 class BusyError(APIError):
-    """-1: WeChat is busy."""
+    """-1: WeChat is busy. 85113: cloud hosting has just started, and is ready in some minutes."""
 
     _retryable = True
 

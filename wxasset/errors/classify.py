@@ -10,6 +10,7 @@ from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
     IPNotAllowedError,
+    NotListedError,
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitedError,
@@ -18,11 +19,20 @@ from wxasset.errors import (
     TransferError,
 )
 
-__all__ = ["is_final", "is_refusal", "is_throttled", "is_turned_away", "never_reached_server", "stops_everything"]
+__all__ = [
+    "is_final",
+    "is_not_ready",
+    "is_refusal",
+    "is_throttled",
+    "is_turned_away",
+    "never_reached_server",
+    "stops_everything",
+]
 
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
 _UNAVAILABLE: Final = 503
+_NOT_READY: Final = 85113
 
 
 def never_reached_server(error: BaseException) -> bool:
@@ -39,6 +49,11 @@ def is_turned_away(error: BaseException) -> bool:
     return isinstance(error, RateLimitedError)
 
 
+def is_not_ready(error: BaseException) -> bool:
+    """Return True if cloud hosting refused the call unprocessed because it has just started: 85113."""
+    return isinstance(error, APIError) and error.errcode == _NOT_READY
+
+
 def is_throttled(error: BaseException) -> bool:
     """Return True if fewer requests at once would help: `is_turned_away`, and also -1 and status 503."""
     if isinstance(error, HTTPStatusError) and error.status == _UNAVAILABLE:
@@ -47,8 +62,9 @@ def is_throttled(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Return True if every call of the account would be refused: credentials, address, permission or quota."""
-    return isinstance(error, CredentialError | IPNotAllowedError | PermissionDeniedError | QuotaExceededError)
+    """Return True if every call of the account would be refused: credentials, address, permission, list or quota."""
+    refusals = CredentialError | IPNotAllowedError | PermissionDeniedError | NotListedError | QuotaExceededError
+    return isinstance(error, refusals)
 
 
 def is_final(error: BaseException) -> bool:

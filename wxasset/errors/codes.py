@@ -70,6 +70,7 @@ IP_NOT_ALLOWED: Final = frozenset(
 # WeChat knows the caller and says no.
 PERMISSION_DENIED: Final = frozenset(
     {
+        -604101,  # a cloud function may not call the API
         -503002,  # somebody else's cloud file
         -501019,  # not authorized in the environment
         -501008,  # the environment refuses such callers
@@ -84,6 +85,8 @@ PERMISSION_DENIED: Final = frozenset(
         61016,  # permission not yet confirmed by the platform
         61017,  # permission not granted
         85088,  # cloud development not enabled
+        85105,  # cloud hosting: the account is of another kind
+        85107,  # cloud hosting: the path is not on the console's list
     }
 )
 # Nothing is wrong with the request: the same one may pass later.
@@ -96,6 +99,7 @@ BUSY: Final = frozenset(
         -1000,  # the cloud endpoints' way of saying -1
         -1,
         46007,  # still transcoding, only ever said to a download
+        85113,  # cloud hosting has just started; the call was not carried out
     }
 )
 # A contingent is spent; only a reset, the next period or a larger plan helps. A full store is not a contingent.

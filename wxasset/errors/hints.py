@@ -46,6 +46,11 @@ _HINTS: Final = {
         "The network inside the WeChat backend failed. Try again in a few seconds.",
         "微信后台内部网络出错，几秒后重试。",
     ),
+    -601004: Hint(
+        "The WeChat backend behind cloud development reported a common error. Check environment id, "
+        "permissions and file ids, then try again in a few seconds.",
+        "云开发背后的微信后台返回通用错误：核对环境 ID、权限与文件 ID，几秒后重试。",
+    ),
     # Cloud development.
     -501001: Hint(
         "The cloud environment failed inside. Try again in a few seconds, then look at its status in the cloud "
@@ -122,7 +127,8 @@ _HINTS: Final = {
         "云存储无法处理该文件，核对文件 ID 与环境 ID，稍后再试。",
     ),
     -503002: Hint(
-        "The caller may not touch this file. Check that it belongs to the environment, and the storage permissions in "
+        "The caller may not touch this file. Check that it belongs "
+        "to the environment, and the storage permissions in "
         "the "
         "cloud console.",
         "无权访问该文件：确认它属于该环境，并检查控制台中的存储权限。",
@@ -135,15 +141,43 @@ _HINTS: Final = {
         "The storage signature is not valid. Do not reuse old links or upload forms; request new ones.",
         "存储签名无效，旧链接和旧表单不要复用，请重新获取。",
     ),
+    # Cloud calls of cloud functions (wx-server-sdk).
+    -604100: Hint(
+        "The cloud call of wx-server-sdk knows no such API. It is for cloud functions alone; a server calls "
+        "the HTTP API, with a token or through WeChat cloud hosting.",
+        "云函数的云调用没有该接口；云调用仅限云函数（wx-server-sdk），"
+        "服务端请直接调用 HTTP 接口，带 token 或经微信云托管。",
+    ),
+    -604101: Hint(
+        "The cloud function may not call this API. Add it to permissions.openapi in its config.json and "
+        "upload it again; permissions are cached for 10 minutes.",
+        "云函数无权调用此接口：在 config.json 的 permissions.openapi 中加入并重新上传，权限缓存 10 分钟。",
+    ),
+    -604102: Hint(
+        "The cloud call of a cloud function was not carried out as expected. Compare its arguments with the "
+        "official page, and report the time and the request id if it stays so.",
+        "云函数的云调用失败：请对照官方文档检查参数；若持续失败，请带上时间和 requestId 反馈。",
+    ),
+    -604103: Hint(
+        "The cloud call of a cloud function failed inside WeChat. Try again a little later, and report the "
+        "time and the request id if it keeps failing.",
+        "云函数的云调用在微信内部出错：稍后重试；若一直失败，请带上时间和 requestId 反馈。",
+    ),
+    -604104: Hint(
+        "The cloud call of a cloud function was not answered properly. Try again a little later; a server "
+        "that is no cloud function calls the HTTP API instead.",
+        "云函数的云调用未得到正常响应，稍后重试；非云函数的服务端请改用 HTTP 接口。",
+    ),
     # Credentials, arguments and media that are wrong.
     40001: Hint(
-        "The AppSecret is wrong, or another program keeps fetching classic tokens. One refresh did not help: use "
-        "stable "
-        "tokens everywhere.",
-        "AppSecret 有误，或别的程序仍在取普通 token；刷新一次仍无效，请全部改用 stable_token。",
+        "The AppSecret is wrong, or another program's fetches end this token: use stable tokens; on a "
+        "platform let one program fetch. An account that authorized again has a new refresh token.",
+        "AppSecret 有误，或别处取 token 使其失效：请统一用 stable_token，"
+        "第三方平台只由一处获取；账号重新授权后须用新的 refresh_token。",
     ),
     40002: Hint(
-        "The grant_type of a token request is wrong. It must be client_credential; check the program behind the token "
+        "The grant_type of a token request is wrong. It must be "
+        "client_credential; check the program behind the token "
         "source.",
         "取 token 的 grant_type 不对，应为 client_credential，检查 token 来源的程序。",
     ),
@@ -185,9 +219,10 @@ _HINTS: Final = {
         "缩略图过大：须为不超过 64 KB 的 jpg，请缩小。",
     ),
     40013: Hint(
-        "WeChat does not know this appid. Copy it again from Basic Configuration; check case, blanks, and that it is "
-        "not an original id (gh_...).",
-        "微信不认识这个 appid：从「基本配置」重新复制，注意大小写、空格，不要填成原始 ID（gh_ 开头）。",
+        "WeChat does not know this appid. Copy it from the WeChat Developer Platform (My Business, Basic "
+        "Information; sandbox accounts: their own page); check case, blanks, and that it is no gh_... id.",
+        "微信不认识这个 appid：到「微信开发者平台 - 我的业务 - "
+        "基础信息」（测试号见其管理页）重新复制，注意大小写、空格，不要填 gh_ 开头的原始 ID。",
     ),
     40014: Hint(
         "The access token is malformed. Check whether the token source or token store returns a cut, quoted or "
@@ -212,16 +247,17 @@ _HINTS: Final = {
     ),
     40090: Hint(
         "WeChat refused the address the request came from. Check the outgoing address, the proxy and the IP "
-        "allow-list.",
-        "微信拒绝了请求来源 IP，检查出口 IP、代理和 IP 白名单。",
+        "allow-list (WeChat Developer Platform, Basic Information, Development Keys).",
+        "微信拒绝了请求来源 IP：检查出口 IP、代理，以及「微信开发者平台 - 基础信息 - 开发密钥」中的 IP 白名单。",
     ),
     40091: Hint(
         "The component_verify_ticket is not valid. Use the newest one that WeChat pushed to this platform.",
         "component_verify_ticket 无效，请使用微信最近一次推送给本平台的 ticket。",
     ),
     40094: Hint(
-        "The platform's component_appid and component_appsecret do not fit. Copy both again from open.weixin.qq.com.",
-        "第三方平台的 component_appid 与 component_appsecret 不匹配，到 open.weixin.qq.com 重新复制。",
+        "The platform's component_appid and component_appsecret do not fit. Copy both again: "
+        "open.weixin.qq.com, Management Center, Third-party Platform, Details.",
+        "component_appid 与 component_appsecret 不匹配，到「微信开放平台 - 管理中心 - 第三方平台 - 详情」重新复制。",
     ),
     40097: Hint(
         "An argument is not valid. Lists: 1 to 20 a page, offset from 0; cloud files: environment id and file ids.",
@@ -237,40 +273,47 @@ _HINTS: Final = {
         "仅支持 jpg、png、gif、bmp、mp3、wma、wav、amr、mp4：文件名须带这些扩展名，webp、HEIC 先转换。",
     ),
     40125: Hint(
-        "The AppSecret is wrong, or was reset. Copy the present one from Basic Configuration (mini programs: "
-        "Development Settings).",
-        "AppSecret 有误或已被重置，到「基本配置」（小程序为「开发设置」）复制最新的。",
+        "The AppSecret is wrong, or was reset. Set the present one: WeChat Developer Platform, Basic "
+        "Information, Development Keys (mini programs: mp.weixin.qq.com, Development Settings).",
+        "AppSecret 有误或已被重置，当前值见「微信开发者平台 - 基础信息 "
+        "- 开发密钥」（小程序：公众平台 - 开发管理 - 开发设置）。",
     ),
     40137: Hint(
         "WeChat does not take this picture format. Convert images inside articles to jpg or png.",
         "图片格式不支持，图文内图片请转成 jpg 或 png。",
     ),
     40164: Hint(
-        "Add the address named in the message to the IP allow-list in Basic Configuration (mini programs: Development "
-        "Settings), then wait up to 30 seconds.",
-        "把错误信息中的 IP 加入「基本配置」（小程序为「开发设置」）的 IP 白名单，最多等 30 秒生效。",
+        "Add the address in the message to the IP allow-list: WeChat Developer Platform, Development Keys "
+        "(mini programs: mp.weixin.qq.com, Development Settings). It takes CIDR entries; wait 30 seconds.",
+        "把信息中的 IP 加入「微信开发者平台 - 基础信息 - 开发密钥」（小程序："
+        "公众平台 - 开发设置）的 IP 白名单，支持 CIDR 网段，等 30 秒生效。",
     ),
     40243: Hint(
-        "The AppSecret is frozen. An administrator must unfreeze it in Basic Configuration, or reset it.",
-        "AppSecret 已冻结，请管理员到「基本配置」解冻或重置。",
+        "The AppSecret is frozen. An administrator must unfreeze it (WeChat Developer Platform, Development "
+        "Keys; mini programs: mp.weixin.qq.com, Development Settings); it takes 10 minutes to act.",
+        "AppSecret 已冻结：请管理员到「微信开发者平台 - 基础信息 - "
+        "开发密钥」（小程序：公众平台 - 开发设置）解冻，10 分钟后生效。",
     ),
     # Something is missing.
     41001: Hint(
-        "No token was sent. Check the token source; in cloud hosting, open this API path for tokenless calls in the "
-        "console.",
-        "请求没有带 token：检查 token 来源；云托管内请在控制台为该接口开通免 token 调用。",
+        "No token was sent. Check the token source; in WeChat cloud hosting the open API service is off, was "
+        "switched on without a new deployment, or the container has only just started.",
+        "请求没有带 token：检查 token 来源；云托管内可能是「开放接口服务」未开启、开启后未重新发布，或容器刚启动。",
     ),
     41002: Hint(
-        "The appid is empty. Pass it, or set WXASSET_APPID.",
-        "appid 为空，请填写 appid 或环境变量 WXASSET_APPID。",
+        "The appid is empty. Pass it, or set WXASSET_APPID; it is on the WeChat Developer Platform (My "
+        "Business, Basic Information).",
+        "appid 为空，请填写 appid 或环境变量 WXASSET_APPID；它在「微信开发者平台 - 我的业务 - 基础信息」。",
     ),
     41003: Hint(
         "The refresh token is missing. Send the authorizer_refresh_token that you stored for this account.",
         "缺少 refresh_token，请带上为该账号保存的 authorizer_refresh_token。",
     ),
     41004: Hint(
-        "The AppSecret is empty. Pass it, or set WXASSET_SECRET.",
-        "AppSecret 为空，请填写 AppSecret 或环境变量 WXASSET_SECRET。",
+        "The AppSecret is empty. Pass it, or set WXASSET_SECRET; it is on the WeChat Developer Platform (My "
+        "Business, Basic Information, Development Keys).",
+        "AppSecret 为空，请填写 AppSecret 或环境变量 WXASSET_SECRET；"
+        "它在「微信开发者平台 - 我的业务 - 基础信息 - 开发密钥」。",
     ),
     41005: Hint(
         "WeChat found no named file in the upload, or no title for a video. Give a filename, and a title for videos.",
@@ -294,21 +337,24 @@ _HINTS: Final = {
     ),
     # Something is out of date.
     42001: Hint(
-        "The token is still out of date after one refresh. The token source or token store returns an old "
-        "one: clear it and check the clock.",
-        "刷新一次后 token 仍过期：token 来源或 token 存储返回了旧值，请清除并核对系统时间。",
+        "The token is still out of date after one refresh: its source or store returns an old one. Clear it "
+        "and check the clock. In cloud hosting, with the open API service on, send no token at all.",
+        "刷新一次后 token 仍过期：来源或存储返回了旧值，"
+        "请清除并核对系统时间；云托管开启「开放接口服务」后不应再带 token。",
     ),
     42002: Hint(
-        "The refresh token has expired. Ask the account's administrator to authorize your platform again.",
-        "refresh_token 已过期，请账号管理员重新授权给第三方平台。",
+        "The refresh token has expired. Look it up in api_get_authorizer_list, or ask the account's "
+        "administrator to renew the authorization for your platform.",
+        "refresh_token 已过期：用 api_get_authorizer_list 查询，或请账号管理员在第三方平台「更新授权」。",
     ),
     42006: Hint(
         "The component_access_token has expired after 2 hours. Fetch a new one with api_component_token.",
         "component_access_token 已过期（2 小时），用 api_component_token 重新获取。",
     ),
     42007: Hint(
-        "The administrator changed the WeChat password, which voids all tokens. Have the account authorize again.",
-        "管理员改过微信密码，令牌全部失效，需要重新授权。",
+        "The account's user changed the WeChat password, which voids access and refresh tokens. Own accounts "
+        "fetch a new token; a platform has the account authorize again.",
+        "用户修改了微信密码，access_token 与 refresh_token 均失效：自有账号重新获取，第三方平台须请账号「更新授权」。",
     ),
     # Methods, bodies, sizes, quotas, and what is stored.
     43001: Hint(
@@ -356,9 +402,10 @@ _HINTS: Final = {
         "语音过长，不能超过 60 秒，请剪短。",
     ),
     45009: Hint(
-        "The daily quota of this API is spent. Do not retry: wait until midnight Beijing time, or reset it with "
-        "WeChat's clear_quota API (10 a month).",
-        "该接口当天额度已用完，不要重试：等到北京时间零点，或用微信的 clear_quota 接口清零（每月 10 次）。",
+        "The daily quota of this API is spent. Do not retry: wait until midnight Beijing time, or reset it "
+        "with clear_quota (10 a month); a platform's own calls with component/clear_quota/v2.",
+        "该接口当天额度已用完，不要重试：等北京时间零点，或用 clear_quota（每月 "
+        "10 次）清零；第三方平台自身的调用用 component/clear_quota/v2。",
     ),
     45011: Hint(
         "Too many calls in this minute. Wait for the next minute, then call more slowly.",
@@ -369,17 +416,27 @@ _HINTS: Final = {
         "素材数量已满，请列出素材并删除不再使用的。",
     ),
     45035: Hint(
-        "Your address is not registered for this API. Add it to the IP allow-list in the console, then wait up to 30 "
-        "seconds.",
-        "调用 IP 未登记，到后台加入 IP 白名单，最多等 30 秒生效。",
+        "Your address is not registered for this API. Add it to the IP allow-list (WeChat Developer Platform, "
+        "Basic Information, Development Keys), then wait up to 30 seconds.",
+        "调用 IP 未登记，到「微信开发者平台 - 基础信息 - 开发密钥」加入 IP 白名单，最多等 30 秒生效。",
     ),
     45060: Hint(
-        "A menu or an auto-reply uses this material. Take it out there in the console, then delete it again.",
-        "该素材正用于菜单或自动回复，先在后台移除引用，再删除。",
+        "A menu or an auto-reply uses this material. Take it out there on mp.weixin.qq.com, then delete it again.",
+        "该素材正用于菜单或自动回复，先在微信公众平台移除引用，再删除。",
     ),
     45074: Hint(
         "The material list is full: 100,000 images and news, 1,000 voices or videos. Delete what is not used.",
         "素材列表已满：图文与图片共 10 万，语音、视频各 1000，请删除不用的素材。",
+    ),
+    45103: Hint(
+        "WeChat has retired this API (an earlier wording of 45106). Articles are drafts now: use draft/add "
+        "and freepublish.",
+        "该接口已停用（45106 的早期错误码）：图文请改用草稿箱 draft/add 与发布接口 freepublish。",
+    ),
+    45106: Hint(
+        "WeChat has retired this API, such as add_news, update_news and uploadnews. Articles are drafts now: "
+        "use the draft and freepublish APIs.",
+        "微信已停用该接口（如 add_news、update_news、uploadnews）：图文请改用草稿箱与发布接口。",
     ),
     46001: Hint(
         "Nothing is stored under this media_id. It was deleted, or was temporary and expired after 3 days: upload "
@@ -400,9 +457,10 @@ _HINTS: Final = {
     ),
     # What the account may not do.
     48001: Hint(
-        "This account may not call this API. Check its type and verification under Interface Permissions; mini "
-        "programs cannot manage materials.",
-        "该账号无权调用此接口：在「接口权限」核对账号类型与认证，小程序不能管理永久素材。",
+        "This account may not call this API: see Interface Permissions on the WeChat Developer Platform; mini "
+        "programs cannot manage materials. In shared cloud hosting, name the account by from_appid.",
+        "该账号无权调用此接口：见「微信开发者平台 - 接口管理 - 接口权限与额度」，"
+        "小程序不能管理永久素材；云托管资源复用时用 from_appid 指定账号。",
     ),
     48004: Hint(
         "WeChat has banned this API for the account. Read the notice on mp.weixin.qq.com; its administrator can "
@@ -410,8 +468,8 @@ _HINTS: Final = {
         "该账号的此接口已被封禁，登录 mp.weixin.qq.com 查看通知，由管理员申诉。",
     ),
     48005: Hint(
-        "An auto-reply or a menu uses this material. Remove it there in the console before deleting.",
-        "自动回复或菜单引用了该素材，先在后台取消引用再删除。",
+        "An auto-reply or a menu uses this material. Remove it there on mp.weixin.qq.com before deleting.",
+        "自动回复或菜单引用了该素材，先在微信公众平台取消引用再删除。",
     ),
     48006: Hint(
         "The 10 quota resets of this month are used up. Wait until midnight Beijing time for the daily quota.",
@@ -440,65 +498,84 @@ _HINTS: Final = {
     ),
     # Third-party platforms.
     61003: Hint(
-        "The account has not authorized your platform, or withdrew it. Check authorizer_appid; have it authorize "
-        "again.",
-        "该账号未授权给第三方平台或已取消，核对 authorizer_appid 后请其重新授权。",
+        "The account has not authorized your platform, or withdrew it. Check authorizer_appid and the "
+        "platform that calls; have the account authorize again.",
+        "该账号未授权给本第三方平台或已取消授权：核对 authorizer_appid 与所用平台，请其重新授权。",
     ),
     61004: Hint(
-        "Your address is not on the platform's IP allow-list. Add it on open.weixin.qq.com, then try again.",
-        "调用 IP 不在第三方平台的白名单内，到 open.weixin.qq.com 添加后重试。",
+        "This machine's address, named in the message, is not on the platform's IP allow-list. Add it on "
+        "open.weixin.qq.com (Third-party Platform, Details, Development Information).",
+        "本机 IP（见错误信息）不在第三方平台的白名单内：到「微信开放平台 "
+        "- 第三方平台 - 详情 - 开发信息」添加，即刻生效。",
     ),
     61005: Hint(
-        "The component_verify_ticket has expired. Store the newest push (every 10 minutes) and check that pushes "
-        "arrive.",
-        "component_verify_ticket 过期了：保存最新推送（每 10 分钟一次），并确认能收到推送。",
+        "The component_verify_ticket has expired: it lives for 12 hours. Store each push (every 10 minutes, "
+        "answered with success), or start pushes with api_start_push_ticket.",
+        "component_verify_ticket 已过期（12 小时）：保存每次推送（每 "
+        "10 分钟，响应 success），或用 api_start_push_ticket 启动。",
     ),
     61006: Hint(
-        "The component_verify_ticket is wrong. Send the whole string that was last pushed to this platform.",
-        "component_verify_ticket 不对，请完整使用最近推送给本平台的值。",
+        "The component_verify_ticket is wrong. Send the whole string that was last pushed to this platform, "
+        "and not to another one.",
+        "component_verify_ticket 不对，请完整使用最近推送给本平台（而非其他平台）的值。",
     ),
     61007: Hint(
-        "The account did not grant your platform the permission set: 11 or 100 for materials, 49 for cloud files. "
-        "Have it authorize again.",
-        "授权方未把所需权限集授予平台（素材 11 或 100，云文件 49），请其重新授权。",
+        "The account did not grant the permission set: 11 or 100 for materials, 49 for cloud files. A set "
+        "added to the platform later reaches an account only once it authorizes again.",
+        "账号未授予所需权限集（素材 11 或 100，云文件 49）：平台后来增加的权限集，须账号「更新授权」后才生效。",
     ),
     61008: Hint(
         "A key occurs twice in the platform request. Send every field once.",
         "第三方平台请求中有重复的 key，每个字段只传一次。",
     ),
     61009: Hint(
-        "The authorization code is wrong. Use the one from the latest redirect, and only once.",
-        "授权码无效，请使用最近一次回调带回的授权码，且只用一次。",
+        "The authorization code is wrong. Use the one from the latest redirect or authorization event, and only once.",
+        "授权码无效，请使用最近一次回调或授权事件带来的授权码，且只用一次。",
     ),
     61010: Hint(
-        "The authorization code has expired. Have the account's administrator authorize again.",
-        "授权码已过期，请账号管理员重新授权。",
+        "The authorization code has expired. Exchange the code for tokens at once; have the account's "
+        "administrator authorize again.",
+        "授权码已过期：收到后应立即换取 token，请账号管理员重新授权。",
     ),
     61011: Hint(
-        "WeChat does not know this platform. Check component_appid on open.weixin.qq.com.",
-        "微信不认识这个第三方平台，到 open.weixin.qq.com 核对 component_appid。",
+        "WeChat does not know this platform. Check component_appid (open.weixin.qq.com, Management Center, "
+        "Third-party Platform), and that it is not the appid of an account.",
+        "微信不认识这个第三方平台：到「微信开放平台 - 管理中心 "
+        "- 第三方平台」核对 component_appid，不要填账号的 appid。",
+    ),
+    61012: Hint(
+        "WeChat does not know this option of an authorized account. Check option_name: location_report, "
+        "voice_recognize or customer_service.",
+        "授权方选项名无效，option_name 应为 location_report、voice_recognize 或 customer_service。",
+    ),
+    61013: Hint(
+        "WeChat does not take this value for the option. Compare option_value with the official page of the option.",
+        "授权方选项的取值无效，请对照官方文档检查 option_value。",
     ),
     61014: Hint(
-        "This API needs the component_access_token. The token of an account was sent.",
-        "该接口要用 component_access_token，而收到的是账号的 token。",
+        "This API needs the component_access_token, and the token of an account was sent. Let the call carry "
+        "the platform's token.",
+        "该接口要用 component_access_token，而收到的是账号的 token，请改用平台的 token。",
     ),
     61015: Hint(
         "This API needs the token of the account (authorizer_access_token). The component_access_token was sent.",
         "该接口要用账号的 authorizer_access_token，而收到的是 component_access_token。",
     ),
     61016: Hint(
-        "The platform must first confirm this permission. Do so on open.weixin.qq.com, then try again.",
-        "平台须先确认该权限，到 open.weixin.qq.com 确认后再试。",
+        "The platform must first confirm this permission set. Do so on the WeChat Developer Platform "
+        "(Third-party Platform, Permission Sets), then have the account authorize again.",
+        "平台须先确认该权限集：到「微信开发者平台 - 第三方平台 - 权限集」确认，再请账号「更新授权」。",
     ),
     61017: Hint(
-        "The permission set of this API was not granted. Add it to your platform, then have the account authorize "
-        "again.",
-        "该接口所属权限集未获授权，为平台添加后请账号重新授权。",
+        "The permission set of this API was not granted. Add it to the platform (WeChat Developer Platform, "
+        "Third-party Platform, Permission Sets), then have the account authorize again.",
+        "该接口所属权限集未获授权：到「微信开发者平台 - 第三方平台 - 权限集」添加，再请账号「更新授权」。",
     ),
     61023: Hint(
-        "The authorizer_refresh_token is not valid. Take the stored newest one, fetch it with "
-        "api_get_authorizer_list, or have the account authorize again.",
-        "authorizer_refresh_token 无效：用保存的最新值，或调 api_get_authorizer_list 获取，或请商家重新授权。",
+        "The authorizer_refresh_token is not valid, and no newer one is known. Store the newest (api_query_auth), or "
+        "send the administrator of the account a new link to update the authorization.",
+        "authorizer_refresh_token 无效，且没有更新的值："
+        "请保存 api_query_auth 返回的最新值，或发送授权链接请账号管理员「更新授权」。",
     ),
     61024: Hint(
         "This appid is a platform: fetch its token with api_component_token, not as an account's.",
@@ -531,9 +608,33 @@ _HINTS: Final = {
     ),
     # Cloud development is off.
     85088: Hint(
-        "Cloud development is off for this appid. Enable it in WeChat DevTools, or use the appid of the environment's "
+        "Cloud development is off for this appid. Enable it in "
+        "WeChat DevTools, or use the appid of the environment's "
         "owner.",
         "该 appid 未开通云开发，在微信开发者工具中开通，或改用环境所属的 appid。",
+    ),
+    # Cloud hosting.
+    85105: Hint(
+        "The account is of the wrong kind for this API, such as an official account calling a mini program's, "
+        "or lacks the permission. Check from_appid and the account's interface permissions.",
+        "账号类型与接口不符（如用公众号 appid 调用小程序接口），或缺少接口权限：请核对 from_appid 与该账号的接口权限。",
+    ),
+    85107: Hint(
+        "Nothing was carried out. Add the API's path to the list of the cloud hosting console "
+        "(cloud.weixin.qq.com/cloudrun/openapi, Cloud Call, WeChat token permissions), without host and "
+        "query.",
+        "请求未被执行：请在微信云托管控制台（cloud.weixin.qq.com/cloudrun/openapi）「云调用 "
+        "- 微信令牌权限配置」中加入该接口路径。",
+    ),
+    85112: Hint(
+        "The link of cloud hosting to WeChat is broken. File a ticket with the environment id, the appid, the "
+        "time of the call and the rid.",
+        "云托管与微信之间的链路异常：请提交工单，附上环境 ID、appid、调用时间和 rid。",
+    ),
+    85113: Hint(
+        "Cloud hosting has just been deployed, and its token is not ready; nothing was carried out. Try again "
+        "in a few minutes; file a ticket if it stays so.",
+        "云托管刚发布，云调用尚未初始化，请求未被执行：等几分钟再试，一直如此请提交工单。",
     ),
     # An administrator must approve the address.
     89501: Hint(

@@ -11,6 +11,7 @@ __all__ = [
     "DecodeError",
     "HTTPStatusError",
     "NotAFileError",
+    "NotListedError",
     "ReplyError",
     "ReplyTooLarge",
     "StorageError",
@@ -89,6 +90,22 @@ class StorageError(HTTPStatusError):
     def expired(self) -> bool:
         """True if the signature of the request had expired."""
         return self.status == _FORBIDDEN and "expired" in f"{self.code} {self.errmsg}".lower()
+
+
+class NotListedError(HTTPStatusError):
+    """Cloud hosting answered a call without a token with status 502: its path is not on the list of the console.
+
+    Nothing was carried out (wire reference 8.5). The same refusal with a body is 85107, a `PermissionDeniedError`.
+    """
+
+    _hint = Hint(
+        "Nothing was carried out. Add the path to the list of the WeChat cloud hosting console"
+        " (cloud.weixin.qq.com/cloudrun/openapi, 云调用 - 微信令牌权限配置). If it is listed, see that 开放接口服务"
+        " is on, and deploy a new version.",
+        "请求未被执行：请在微信云托管控制台（cloud.weixin.qq.com/cloudrun/openapi）"
+        "「云调用 - 微信令牌权限配置」中加入该路径；"
+        "若已加入，请确认「开放接口服务」已开启并重新发布版本。",
+    )
 
 
 @define(eq=False, slots=False, kw_only=True)

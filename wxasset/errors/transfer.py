@@ -44,11 +44,13 @@ class ConnectError(RequestError):
         status: HTTP status with which the proxy refused to connect; None if it did not respond with one.
         permanent: Whether a repetition cannot succeed: an invalid certificate, or a proxy that refused with 401, 403 or
             407.
+        self_signed: Whether the peer showed a self-signed certificate, as the sidecar of WeChat cloud hosting does.
     """
 
     proxy: str | None = None
     status: int | None = None
     permanent: bool = False
+    self_signed: bool = False
 
     _hint = Hint(
         "Nothing was sent. Check DNS, proxy, firewall and the base URL, then try again.",
@@ -60,9 +62,21 @@ class ConnectError(RequestError):
         "请求尚未发出。请检查代理的地址、用户名和密码（HTTPS_PROXY），以及代理是否允许连接该主机。",
     )
 
+    _sidecar: ClassVar[Hint] = Hint(
+        "Nothing was sent. In WeChat cloud hosting the sidecar of 开放接口服务 answers https with a self-signed"
+        " certificate: call http://api.weixin.qq.com without a "
+        "token (in a program: NoToken), or switch the service off"
+        " and deploy a new version. Elsewhere a proxy reads the traffic.",
+        "请求尚未发出。在微信云托管中，「开放接口服务」以自签名证书响应 https："
+        "请不带 token 访问 http://api.weixin.qq.com（程序中用 NoToken），"
+        "或关闭该服务并重新发布版本；其他环境下是代理在解密流量。",
+    )
+
     @property
     def hint(self) -> Hint:
-        """Remedy; another one if the proxy refused."""
+        """Remedy; another one if the proxy refused, or for a self-signed certificate."""
+        if self.self_signed:
+            return self._sidecar
         return self._hint if self.status is None else self._refused
 
 

@@ -5,6 +5,9 @@ not asynchronous, and an application that runs in a loop of its own, as under a 
 from the test's thread. `wx_session` is a `WxSession` on it, for asynchronous tests under any plugin (anyio's,
 pytest-asyncio), for `asyncio.run` and for a TestClient. Each event loop gets its own connections, closed at its end.
 
+`wx_simulator.advance` moves the clock of `wx_session` as well. A session of the application replaces its token when
+WeChat calls it expired; ``TokenCache(source, now=wx_simulator.now, clock=wx_simulator.now)`` gives it the same clock.
+
 A test that passes fails after all if it set a fault that no request met: it did not test what it meant to. The ini
 option `wxasset_unused_faults = ignore` switches that off, `wx_simulator.clear_faults()` does for one test.
 """

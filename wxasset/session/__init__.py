@@ -4,11 +4,12 @@ from wxasset.calls.base import ListedType, MediaType
 from wxasset.session.batches import Bulk
 from wxasset.session.cloud import CloudFiles
 from wxasset.session.media import TemporaryFiles
+from wxasset.session.platform import Authorizers
 
 __all__ = ["ListedType", "MediaType", "WxSession"]
 
 
-class WxSession(Bulk, TemporaryFiles, CloudFiles):
+class WxSession(Bulk, TemporaryFiles, CloudFiles, Authorizers):
     """The media of one account, and the one access token that all its calls share.
 
     ::

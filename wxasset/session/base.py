@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import os
+import weakref
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
@@ -12,12 +13,12 @@ from wxasset._version import __version__
 from wxasset.batch.pool import Work
 from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
-from wxasset.engine.retry import RetryPolicy
+from wxasset.engine.retry import RetryPolicy, RetryQuota
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
-from wxasset.session.options import Options, check_http
+from wxasset.session.options import Options, check_from_appid, check_http
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore, run_shielded
@@ -82,6 +83,7 @@ class Session:
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
         hooks: Hooks = NO_HOOKS,
+        from_appid: str | None = None,
     ) -> None:
         """Prepare a session; nothing is opened or fetched before the first call.
 
@@ -97,7 +99,7 @@ class Session:
                 By default the environment decides (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY); an API host without
                 https is then connected directly. Behind a proxy links are checked by host name alone.
             base_url: The API host. Plain http is for loopback, private addresses and bare host names, and with
-                `NoToken` for WeChat's own host.
+                `NoToken` and `CloudHostingToken` for WeChat's own host.
             retry: How often, and how patiently, calls are tried.
             timeouts: How long to wait.
             limits: Limits for sending and reading.
@@ -106,6 +108,8 @@ class Session:
             ledger: The ledger for ensured materials and for materials added in batches; it is borrowed,
                 and not closed here.
             hooks: Callbacks for operations, attempts, retries, token fetches and progress.
+            from_appid: In WeChat cloud hosting, the account that is called where several share the environment
+                (资源复用), with `NoToken` or `CloudHostingToken`. Without it the owner of the environment is called.
 
         Raises:
             UsageError: The credentials are missing, or `base_url` is not usable.
@@ -119,13 +123,15 @@ class Session:
         if isinstance(tokens, TokenCache) and store is not None:
             raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
         cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens, store=store)
-        bare = isinstance(cache.source, NoToken)
-        self._appid = next((str(one) for one in (_appid_of(cache.source), appid) if one), None)
-        if bare and base_url == _BASE_URL:
+        check_from_appid(from_appid, cache.source)
+        self._appid = next((str(one) for one in (from_appid, _appid_of(cache.source), appid) if one), None)
+        if isinstance(cache.source, NoToken) and base_url == _BASE_URL:
             base_url = _HOSTED_URL
-        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare, proxy=proxy)
+        hosted = bool(getattr(cache.source, "in_hosting", False))
+        self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=hosted, proxy=proxy)
         register = UploadRegister.of_account(self._transport.api, self._appid)
-        self._engine = Engine(self._transport, cache, register=register, **options.named)
+        self._engine = Engine(self._transport, cache, register=register, from_appid=from_appid, **options.named)
+        self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
 
     @classmethod
@@ -175,6 +181,7 @@ class Session:
         uploads: UploadPolicy | None = None,
         ledger: "Ledger | None" = None,
         hooks: Hooks | None = None,
+        from_appid: str | None = None,
     ) -> Self:
         """Return this session with other options, for a call or for many.
 
@@ -193,6 +200,7 @@ class Session:
             uploads: The policy for uploads after a lost response.
             hooks: Who is told what happens, instead of the session's hooks; ``hooks.also(...)`` makes one of two.
             ledger: The ledger for ensured materials and for materials added in batches.
+            from_appid: The account that is called through cloud hosting, as in the constructor.
         """
         check_ledger(ledger)
         engine = self._engine
@@ -204,16 +212,36 @@ class Session:
             engine.uploads if uploads is None else uploads,
             engine.hooks if hooks is None else hooks,
         )
-        return self._with_engine(engine.with_options(**options.named), ledger or self._ledger)
+        engine = self._calling(engine.with_options(**options.named), from_appid)
+        return self._with_engine(engine, ledger or self._ledger)
 
     def _with_engine(self, engine: Engine, ledger: "Ledger | None") -> Self:
         """Return a session that shares everything but its engine and ledger, and is not closed by `aclose`."""
         other = copy.copy(self)
-        other._become(engine, ledger)  # noqa: SLF001 - an instance of the same class
+        other._become(engine, ledger, self._appid)  # noqa: SLF001 - an instance of the same class
         return other
 
-    def _become(self, engine: Engine, ledger: "Ledger | None") -> None:
+    def _of_account(self, tokens: TokenCache) -> Self:
+        """Return a session of another account, with the connections of this one; it ends with this one."""
+        appid = str(_appid_of(tokens.source))
+        register = UploadRegister.of_account(self._transport.api, appid)
+        engine = self._engine.with_options(tokens=tokens, register=register, quota=RetryQuota())
+        self._accounts.add(tokens)
+        other = copy.copy(self)
+        other._become(engine, self._ledger, appid)  # noqa: SLF001 - an instance of the same class
+        return other
+
+    def _become(self, engine: Engine, ledger: "Ledger | None", appid: str | None) -> None:
         self._owner, self._engine, self._ledger = False, engine, ledger
+        self._appid = engine.from_appid or appid  # uploads are recorded for the account that is called
+
+    def _calling(self, engine: Engine, from_appid: str | None) -> Engine:
+        """Return an engine that calls this account of the environment, and records its uploads."""
+        check_from_appid(from_appid, engine.tokens.source)
+        if from_appid is None:
+            return engine
+        register = UploadRegister.of_account(self._transport.api, from_appid)
+        return engine.with_options(from_appid=from_appid, register=register)
 
     def _observing(self, work: Work) -> Engine:
         """Return the engine with calls that report their failed attempts."""
@@ -252,4 +280,9 @@ class Session:
         """Take both steps, even if one fails or hangs."""
         async with AsyncExitStack() as steps:
             steps.push_async_callback(_within, _CLOSING, self._transport.aclose())
-            steps.push_async_callback(_within, _CLOSING, self._engine.tokens.release(self._engine.exchange))
+            steps.push_async_callback(_within, _CLOSING, self._release())
+
+    async def _release(self) -> None:
+        """Cancel the token fetches of this session, and of the accounts that share its connections."""
+        for tokens in (self._engine.tokens, *self._accounts):
+            await tokens.release(self._engine.exchange)

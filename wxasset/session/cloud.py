@@ -14,6 +14,9 @@ from wxasset.calls.cloud import (
     MAX_AGE,
     BatchDeleteFile,
     BatchDownloadFile,
+    ComponentBatchDeleteFile,
+    ComponentBatchDownloadFile,
+    ComponentStartUpload,
     DeleteReport,
     StartUpload,
     WantedFile,
@@ -50,6 +53,7 @@ class CloudFiles(Session):
         filename: str | None = None,
         size: int | None = None,
         progress: Progress | None = None,
+        as_component: bool = False,
     ) -> str:
         """Upload a file to cloud storage; what is at the path already is replaced.
 
@@ -64,6 +68,7 @@ class CloudFiles(Session):
             filename: The name in the form; the file is called what `path` says.
             size: As in `add_material`.
             progress: As in `add_material`.
+            as_component: As in `batch_delete_file`.
 
         Returns:
             The id of the file, such as ``cloud://env.bucket/reports/2026/may.pdf``.
@@ -77,7 +82,7 @@ class CloudFiles(Session):
                 is harmless.
         """
         check_progress(progress)
-        start = StartUpload(env=env, path=path)
+        start = (ComponentStartUpload if as_component else StartUpload)(env=env, path=path)
         source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._engine.limits)
         try:
             return await self._put(start, source, progress)
@@ -99,7 +104,7 @@ class CloudFiles(Session):
         return grant.file_id
 
     async def file_urls(
-        self, env: str, fileids: FileIds, *, max_age: int = MAX_AGE, concurrency: int = 4
+        self, env: str, fileids: FileIds, *, max_age: int = MAX_AGE, concurrency: int = 4, as_component: bool = False
     ) -> tuple[FileURL, ...]:
         """Ask for links to cloud files, any number of them, 50 to a request.
 
@@ -110,6 +115,7 @@ class CloudFiles(Session):
             fileids: As in `batch_delete_file`.
             max_age: Seconds that the links shall live.
             concurrency: The most requests under way at once.
+            as_component: As in `batch_delete_file`.
 
         Returns:
             An outcome for each id, in the order in which they were asked for; one that has no link says why.
@@ -119,10 +125,9 @@ class CloudFiles(Session):
         """
         if type(max_age) is not int or max_age < 1:
             raise UsageError(f"max_age= is a number of seconds from 1; not {max_age!r}.")
+        kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
         asking = Asking(
-            lambda batch: BatchDownloadFile(
-                env=env, file_list=tuple(WantedFile(fileid=one, max_age=max_age) for one in batch)
-            ),
+            lambda batch: kind(env=env, file_list=tuple(WantedFile(fileid=one, max_age=max_age) for one in batch)),
             lambda batch, answer: links(batch, answer, max_age),
         )
         return tuple(one for part in await self._ask(asking, fileids, concurrency) for one in part)
@@ -135,6 +140,7 @@ class CloudFiles(Session):
         *,
         progress: Progress | None = None,
         fsync: bool = False,
+        as_component: bool = False,
     ) -> SavedMaterial:
         """Download a file from cloud storage; after a cut it goes on with what is missing.
 
@@ -151,6 +157,7 @@ class CloudFiles(Session):
             to: As in `get_material`; in a directory the file takes the last part of its path for a name.
             progress: As in `get_material`; what was there before a cut counts.
             fsync: As in `get_material`.
+            as_component: As in `batch_delete_file`.
 
         Raises:
             MediaNotFoundError: The file does not exist.
@@ -160,7 +167,8 @@ class CloudFiles(Session):
             WxAssetError: Anything else that went wrong.
         """
         check_progress(progress)
-        call = BatchDownloadFile(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
+        kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
+        call = kind(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
 
         async def link() -> FetchFile:
             (found,) = links([fileid], await self._engine.call(call), MAX_AGE)
@@ -168,7 +176,9 @@ class CloudFiles(Session):
 
         return await resume(self._engine, link, await open_sink(to, fsync=fsync), progress)
 
-    async def batch_delete_file(self, env: str, fileids: FileIds, *, concurrency: int = 4) -> DeleteReport:
+    async def batch_delete_file(
+        self, env: str, fileids: FileIds, *, concurrency: int = 4, as_component: bool = False
+    ) -> DeleteReport:
         """Delete cloud files of a Mini Program, any number of them, 50 to a request.
 
         https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/cloudbase-common/file-management/deleteTcbCloudFile.html
@@ -180,6 +190,8 @@ class CloudFiles(Session):
                 generator is closed in the end. What it raises, or a token source of your own does, comes through when
                 the requests under way have ended.
             concurrency: The most requests under way at once.
+            as_component: Call ``/componenttcb`` with the token of a third-party platform, for the environments that it
+                shares with its accounts; the session's ``tokens=`` is then the platform's source.
 
         Returns:
             An outcome for each id; `DeleteReport.raise_for_failed` makes an error of failures.
@@ -187,7 +199,8 @@ class CloudFiles(Session):
         Raises:
             WxAssetError: Not one request was answered; the error is that of the first.
         """
-        asking = Asking(lambda batch: BatchDeleteFile(env=env, fileid_list=batch), outcomes)
+        kind = ComponentBatchDeleteFile if as_component else BatchDeleteFile
+        asking = Asking(lambda batch: kind(env=env, fileid_list=batch), outcomes)
         return report(await self._ask(asking, fileids, concurrency))
 
     async def _ask(self, asking: Asking[R, S], fileids: FileIds, concurrency: int) -> list[S]:

@@ -3,6 +3,7 @@
 from typing import Any, TypeVar, overload
 
 from wxasset.calls.base import Call, Download, Upload
+from wxasset.engine.engine import Engine
 from wxasset.errors import UsageError
 from wxasset.session.base import Session
 from wxasset.session.options import check_call
@@ -30,6 +31,7 @@ class DeclaredCalls(Session):
         filename: str | None = None,
         size: int | None = None,
         progress: Progress | None = None,
+        from_appid: str | None = None,
     ) -> R: ...
 
     @overload
@@ -41,10 +43,11 @@ class DeclaredCalls(Session):
         to: Destination,
         progress: Progress | None = None,
         fsync: bool = False,
+        from_appid: str | None = None,
     ) -> R | SavedMaterial: ...
 
     @overload
-    async def call(self, call: Call[R], /) -> R: ...
+    async def call(self, call: Call[R], /, *, from_appid: str | None = None) -> R: ...
 
     async def call(
         self,
@@ -57,6 +60,7 @@ class DeclaredCalls(Session):
         to: Destination | None = None,
         progress: Progress | None = None,
         fsync: bool = False,
+        from_appid: str | None = None,
     ) -> Any:
         """Make any declared call, an endpoint of your own included.
 
@@ -68,6 +72,7 @@ class DeclaredCalls(Session):
             to: Where a `Download` goes; as in `get_material`.
             progress: As in `add_material` and `get_material`.
             fsync: As in `get_material`.
+            from_appid: The account that is called through cloud hosting, as in the constructor.
 
         Returns:
             The call's reply; for a `Download`, what was saved where the answer is a file.
@@ -77,24 +82,24 @@ class DeclaredCalls(Session):
             WxAssetError: Anything that went wrong.
         """
         check_call(call)
+        engine = self._calling(self._engine, from_appid)
         if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
             raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
         if media is not None and isinstance(call, Upload):
-            source = await open_source(
-                media, filename=filename, size=size, limit=call.limit, limits=self._engine.limits
-            )
+            source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
             try:
-                return await self._engine.call(call, source=source, progress=progress)
+                return await engine.call(call, source=source, progress=progress)
             finally:
                 await source.aclose()
         if isinstance(call, Download):
-            return await self._download(call, None if to is None else await open_sink(to, fsync=fsync), progress)
-        return await self._engine.call(call)
+            return await _download(engine, call, None if to is None else await open_sink(to, fsync=fsync), progress)
+        return await engine.call(call)
 
-    async def _download(self, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:
-        if sink is not None:
-            return await self._engine.download(call, sink, progress)
-        async with self._engine.open(call) as answer:
-            if isinstance(answer, MaterialStream):
-                raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")
-            return answer
+
+async def _download(engine: Engine, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:
+    if sink is not None:
+        return await engine.download(call, sink, progress)
+    async with engine.open(call) as answer:
+        if isinstance(answer, MaterialStream):
+            raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")
+        return answer

@@ -223,7 +223,8 @@ class Materials(DeclaredCalls):
             WxAssetError: A page could not be listed. The message says how many materials came before, and with which
                 `offset` to continue.
         """
-        pager, given = Pager(offset=offset), 0
+        pager: Pager[MaterialItem] = Pager(offset=offset)
+        given = 0
         while not pager.ended:
             try:
                 page = await self.list_materials(type, offset=pager.offset)

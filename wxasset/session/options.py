@@ -1,6 +1,7 @@
 """The options that a session passes to its engine."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from attrs import asdict, fields, frozen
 
@@ -13,7 +14,10 @@ from wxasset.transfer.http import ClientSession, Timeouts
 from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
 
-__all__ = ["Options", "check_call", "check_http"]
+__all__ = ["Options", "check_call", "check_from_appid", "check_http"]
+
+_APPID: Final = re.compile(r"wx[0-9A-Za-z]{4,62}")
+"""An appid; original ids (gh_...) are none. WeChat's have 18 characters; the length is not checked further."""
 
 
 def check_http(http: object) -> None:
@@ -21,6 +25,20 @@ def check_http(http: object) -> None:
     if http is not None and not isinstance(http, ClientSession):
         what = f"the class {http.__name__}" if isinstance(http, type) else type(http).__name__
         raise UsageError(f"http= must be an aiohttp.ClientSession, not {what}.")
+
+
+def check_from_appid(value: object, source: object) -> None:
+    """Raise `UsageError` unless it is None, or an appid beside a token source without an account of its own."""
+    if value is None:
+        return
+    if not isinstance(value, str) or _APPID.fullmatch(value) is None:
+        raise UsageError(f"from_appid= must be an appid such as 'wx0123456789abcdef', not {value!r:.40}.")
+    own = getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)
+    if own or getattr(source, "in_hosting", True) is False:
+        raise UsageError(
+            f"from_appid= has no effect with {type(source).__name__}, whose token names the account: it belongs to"
+            " calls from WeChat cloud hosting, with NoToken() or CloudHostingToken()."
+        )
 
 
 def check_call(call: object) -> None:

@@ -9,18 +9,25 @@ async with Simulator() as simulator:
 ```
 """
 
+from wxasset.simulator.controls import SimulatedAccount
 from wxasset.simulator.faults.language import Fault, parse_fault
 from wxasset.simulator.faults.schedule import FaultRule
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.server import Simulator
 from wxasset.simulator.state.account import Article, JournalEntry, Material, TemporaryMedia
+from wxasset.simulator.state.platform import Authorization
+from wxasset.simulator.state.pushes import Push, PushResponse
 
 __all__ = [
     "Article",
+    "Authorization",
     "Fault",
     "FaultRule",
     "JournalEntry",
     "Material",
+    "Push",
+    "PushResponse",
+    "SimulatedAccount",
     "Simulator",
     "SimulatorOptions",
     "TemporaryMedia",

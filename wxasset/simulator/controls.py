@@ -1,41 +1,74 @@
-"""Controls for tests: push tickets and tokens, and act as users and consoles."""
+"""Controls for tests, one set for each account: its library and options, and acts of users and consoles."""
 
 import asyncio
 import os
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
-from wxasset.simulator.state.account import Account, TemporaryMedia
+from wxasset.simulator.options import SimulatorOptions, Switches
+from wxasset.simulator.state.account import Account, Article, Material, TemporaryMedia
 
 
-class Controls:
-    """Controls of the simulator without an HTTP endpoint of WeChat."""
+class AccountControls:
+    """Controls of one account without an HTTP endpoint of WeChat."""
 
     @property
     def _account(self) -> Account:
         raise NotImplementedError
 
-    @property
-    def component_appid(self) -> str:
-        """The appid of the third-party platform authorized by the account."""
-        return self._account.platform.appid
+    def _set_options(self, options: SimulatorOptions) -> None:
+        self._account.switches = Switches(options)
 
     @property
-    def component_appsecret(self) -> str:
-        """The secret of the third-party platform."""
-        return self._account.platform.secret
+    def appid(self) -> str:
+        """The appid of the account."""
+        return self._account.appid
 
     @property
-    def authorizer_refresh_token(self) -> str:
-        """The newest refresh token of the authorization."""
-        return self._account.platform.refresh_token
+    def secret(self) -> str:
+        """The secret of the account."""
+        return self._account.secret
 
-    def push_verify_ticket(self) -> str:
-        """Return a new `component_verify_ticket`, valid for 12 hours; WeChat pushes one every 10 minutes."""
-        return self._account.platform.push_ticket()
+    @property
+    def options(self) -> SimulatorOptions:
+        """The switches in force; can be replaced at any time. Without own ones an account has the simulator's."""
+        return self._account.options
 
-    def authorize_platform(self) -> str:
-        """Authorize the platform again: revoke earlier refresh tokens and return a new one."""
-        return self._account.platform.authorize()
+    @options.setter
+    def options(self, options: SimulatorOptions) -> None:
+        self._set_options(options)
+
+    @property
+    def materials(self) -> dict[str, Material]:
+        """The library by media_id, oldest first; tests may change it."""
+        return self._account.materials
+
+    @property
+    def temporary_media(self) -> dict[str, TemporaryMedia]:
+        """Temporary media by media_id, including expired ones."""
+        return self._account.temporary_media
+
+    @property
+    def cloud_files(self) -> MutableMapping[str, bytes]:
+        """Files in cloud storage by file id; tests may change them. Access to a large file reads all of it."""
+        return self._account.cloud_files
+
+    @property
+    def article_images(self) -> dict[str, bytes]:
+        """Images uploaded with uploadimg, by URL."""
+        return self._account.article_images
+
+    def add_article(self, *, title: str, author: str = "", digest: str = "", content: str = "", url: str = "") -> str:
+        """Add a news material with one article to the library and return its media_id."""
+        return self.add_news(Article(title=title, author=author, digest=digest, content=content, url=url))
+
+    def add_news(self, *articles: Article) -> str:
+        """Add a news material with these articles to the library and return its media_id."""
+        return self._account.add_news(articles)
+
+    def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
+        """Add a file to cloud storage and return its file id, `cloud://ENV.7465-ENV-1258717764/path`."""
+        return self._account.add_cloud_file(env, path, content)
 
     def push_cloudbase_token(self) -> str:
         """Return a new token of cloud hosting, valid for 30 minutes; hosting pushes one every 10 minutes.
@@ -44,13 +77,21 @@ class Controls:
         """
         return self._account.tokens.cloudbase().value
 
-    async def mount_cloudbase_token(self, path: str | os.PathLike[str]) -> str:
+    def deploy_hosting(self) -> None:
+        """Deploy a new version in cloud hosting: `hosting_ready_after` counts from now on."""
+        self._account.deployed_at = self._account.clock.now()
+
+    async def mount_cloudbase_token(self, path: str | os.PathLike[str], *, pushed: bool = True) -> str:
         """Write a new token to a file, replaced atomically, and return it.
+
+        Args:
+            path: The file.
+            pushed: False writes the placeholder of a new container, which it has until the first push (8.5).
 
         Raises:
             OSError: The file cannot be written.
         """
-        token = self.push_cloudbase_token()
+        token = self.push_cloudbase_token() if pushed else "default-tcb-wx-access-token"
         await asyncio.to_thread(_replace, Path(path), token)
         return token
 
@@ -73,6 +114,28 @@ class Controls:
             created_at=int(account.clock.now()),
         )
         return media_id
+
+
+class SimulatedAccount(AccountControls):
+    """One account of a simulator; valid for the lifetime of the simulator, also after a reset."""
+
+    def __init__(self, find: Callable[[], Account]) -> None:
+        self._find = find
+
+    def __repr__(self) -> str:
+        return f"SimulatedAccount(appid={self.appid!r})"
+
+    def revoke_tokens(self) -> None:
+        """Reject every token of this account issued so far with 40001; other accounts keep theirs."""
+        self._account.tokens.registry.reject_all(40001, self.appid)
+
+    def expire_tokens(self) -> None:
+        """Reject every token of this account issued so far with 42001; other accounts keep theirs."""
+        self._account.tokens.registry.reject_all(42001, self.appid)
+
+    @property
+    def _account(self) -> Account:
+        return self._find()
 
 
 def _replace(path: Path, text: str) -> None:

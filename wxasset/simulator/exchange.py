@@ -16,6 +16,7 @@ from wxasset.simulator.faults.language import NO_FAULT, Fault
 from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
 from wxasset.simulator.state.account import Account, JournalEntry
+from wxasset.simulator.state.service import Service
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets
 
@@ -31,7 +32,7 @@ class SharedState:
     """State shared by all requests.
 
     Attributes:
-        account: State of the account; replaced by a reset.
+        service: The accounts and the platform.
         schedule: The fault rules.
         journal: The requests so far.
         writer: Encodes documents as responses.
@@ -41,7 +42,7 @@ class SharedState:
         active: Tasks of the requests in progress.
     """
 
-    account: Account
+    service: Service
     schedule: FaultSchedule
     journal: list[JournalEntry] = Factory(list)
     writer: ReplyWriter = Factory(ReplyWriter)
@@ -49,6 +50,11 @@ class SharedState:
     lock: threading.RLock = Factory(threading.RLock)
     closing: asyncio.Event = Factory(asyncio.Event)
     active: set["asyncio.Task[object]"] = Factory(set)
+
+    @property
+    def account(self) -> Account:
+        """The first account; its links, clock and request ids are common to all."""
+        return self.service.first
 
     async def pause(self, seconds: float) -> None:
         """Wait in real time.
@@ -155,11 +161,11 @@ class Exchange:
 
     async def _answer(self, request: ApiRequest) -> RawReply:
         """Return the response to a complete request, by its fault or by the service."""
-        account = self.shared.account
+        account = self.shared.service.account_of(request.query)
         self.shared.token_calls += is_token_endpoint(request.path)
         rejected = self.fault.find(Tokens)
         if rejected is not None and rejected.verdict != "malformed":
-            account.tokens.reject_all(rejected.errcode)
+            account.tokens.registry.reject_all(rejected.errcode)
         instead = instead_of_commit(self.fault, account.links.base_url)
         if isinstance(instead, RawReply):
             return instead
@@ -192,7 +198,7 @@ class Exchange:
     def _commit(self, request: ApiRequest) -> tuple[Document | None, RawReply]:
         """Carry out the request and record the item it created."""
         with self.shared.lock:
-            account = self.shared.account
+            account = self.shared.service.account_of(request.query)
             stores: tuple[Any, ...] = (
                 account.materials,
                 account.temporary_media,

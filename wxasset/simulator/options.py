@@ -1,12 +1,19 @@
 """Switches of the simulator, each with the kind of evidence for its default."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 from attrs.validators import and_, deep_mapping, ge, gt, in_, instance_of, matches_re, optional
 
 _limits = deep_mapping(and_(instance_of(str), matches_re(r"/.+")), and_(instance_of(int), ge(0)))
+
+
+def _addresses(_instance: object, _attribute: object, addresses: frozenset[str] | None) -> None:
+    """Raise ValueError for an entry of another form than an address or a CIDR range."""
+    for address in addresses or ():
+        ip_network(address, strict=False)
 
 
 @frozen(kw_only=True)
@@ -22,8 +29,10 @@ class SimulatorOptions:
         video_link: Target of `down_url`: the "file" itself, or the HTML "page" some accounts got. Observed (2.2).
         video_link_seconds: Lifetime of a `down_url` or `video_url` in seconds; the CDN returns 403 afterwards.
             Chosen (2.2 says "life unknown; treat as short").
-        allowed_addresses: Client addresses on the whitelist; any other gets 40164 at the token endpoints. None
-            disables the whitelist. Documented (1.1, 1.5).
+        allowed_addresses: Client addresses and CIDR ranges on the whitelist; any other gets 40164 at the token
+            endpoints, and 61004 at those of a third-party platform. None disables the whitelist. Documented (1.1,
+            1.5). For a platform and its authorizers the options of the simulator apply.
+        addresses_for_calls: The whitelist holds for calls with a token as well, with 61004. Documented (1.5, 8.3).
         kilobyte: Bytes in the "K" of "64K"; "M" is its square. Chosen: 1024 (6).
         image_and_news_cap: Maximum number of images, thumbs and news in the library together. Documented (2.1);
             chosen: a full library returns 45074 (2.1).
@@ -47,10 +56,20 @@ class SimulatorOptions:
         account_kind: "official_account" or "mini_program". A mini program gets 48001 for the library. Documented (2).
         verified: The account is verified; media/get/jssdk returns 48001 to other accounts. Documented (2).
         unauthorized_paths: Endpoints with the result 48001. Observed for accounts without a privilege (2).
-        permission_sets: Numbers of the permission sets granted to the third-party platform. An endpoint of other
-            sets returns 61007 to the platform's token. None grants all. Documented (1.3).
-        rotate_refresh_token: Return a new refresh token with each authorizer token; its use revokes earlier ones.
-            Chosen: the documentation asks to store it on every response (1.3).
+        permission_sets: Numbers of the permission sets of the third-party platform. An endpoint of other sets returns
+            61007 to the platform's token, also one of a set added after the authorization. None stands for all.
+            Documented (1.3, 8.4).
+        refresh_tokens: "stay": a refresh token is valid until a new authorization. Documented (8.4). "rotate": each use
+            returns a new one, and the old one is valid for 5 minutes, as stated once by WeChat's staff (8.4).
+            "rotate_at_once": the old one ends at once; chosen.
+        component_token_overlap: Seconds of validity of a platform's token after a newer one was fetched. 0 is observed
+            (8.4).
+        authorizer_token_overlap: The same for a platform's token of an account. Chosen: 300, as for the account's own
+            tokens (1.1, 8.4).
+        authorization_code_seconds: Lifetime of an authorization code. Chosen: 600, as in the sample of the redirect.
+        withdrawn_token_errcode: Error code of calls with the token of an ended authorization, 61003 or 40001. Chosen.
+        authorizer_list_refresh_tokens: api_get_authorizer_list returns the refresh tokens. Documented; they are known
+            to be missing at times (8.4).
         token_refusal: Error code of the token endpoints for valid credentials: 50004 or 50007 (account frozen), 40243
             (secret frozen), 89501, 89503, 89506 or 89507 (an administrator has not yet confirmed, or has rejected,
             the address). Documented; chosen: it is checked before the whitelist (1.1).
@@ -59,14 +78,20 @@ class SimulatorOptions:
         longest_voice: Maximum duration of a voice in seconds; longer ones get 45007. Documented (2.1, 2.7); chosen:
             fractions count, and a voice of unknown duration is accepted.
         cloud_hosting: Paths listed in the console of WeChat cloud hosting. They need no token, and a
-            cloudbase_access_token is valid for them only. Documented (1.6); chosen: other paths return 41001 without
-            and 48001 with such a token. None means no requests from cloud hosting; its tokens work for every path.
+            cloudbase_access_token is valid for them only. Documented (1.6, 8.5). None means that its sidecar is
+            switched off: calls without a token return 41001, and a cloudbase_access_token works for every path. The
+            environment is that of the first account; `from_appid` names another account of the simulator.
+        unlisted_in_hosting: Response to a path that is not in `cloud_hosting`: status 502 or error code 85107. Both
+            are documented (8.5). A cloudbase_access_token gets 85107.
+        hosting_ready_after: Seconds after a deployment in which calls from cloud hosting return 85113. The code is
+            documented (8.5), the default 0 chosen.
     """
 
     headers: Literal["modern", "2016"] = field(default="modern", validator=in_(("modern", "2016")))
     video_link: Literal["file", "page"] = field(default="file", validator=in_(("file", "page")))
     video_link_seconds: float = field(default=3600, validator=gt(0))
-    allowed_addresses: frozenset[str] | None = None
+    allowed_addresses: frozenset[str] | None = field(default=None, validator=_addresses)
+    addresses_for_calls: bool = True
     kilobyte: int = field(default=1024, validator=gt(0))
     image_and_news_cap: int = field(default=100_000, validator=ge(0))
     voice_cap: int = field(default=1_000, validator=ge(0))
@@ -88,10 +113,26 @@ class SimulatorOptions:
     verified: bool = True
     unauthorized_paths: frozenset[str] = frozenset()
     permission_sets: frozenset[int] | None = None
-    rotate_refresh_token: bool = True
+    refresh_tokens: Literal["stay", "rotate", "rotate_at_once"] = field(
+        default="stay", validator=in_(("stay", "rotate", "rotate_at_once"))
+    )
+    component_token_overlap: float = field(default=0, validator=ge(0))
+    authorizer_token_overlap: float = field(default=300, validator=ge(0))
+    authorization_code_seconds: float = field(default=600, validator=gt(0))
+    withdrawn_token_errcode: Literal[61003, 40001] = field(default=61003, validator=in_((61003, 40001)))
+    authorizer_list_refresh_tokens: bool = True
     token_refusal: int | None = field(
         default=None, validator=optional(in_((40243, 50004, 50007, 89501, 89503, 89506, 89507)))
     )
     transcoding_seconds: float = field(default=0, validator=ge(0))
     longest_voice: float = field(default=60, validator=gt(0))
     cloud_hosting: frozenset[str] | None = None
+    unlisted_in_hosting: Literal[502, 85107] = field(default=502, validator=in_((502, 85107)))
+    hosting_ready_after: float = field(default=0, validator=ge(0))
+
+
+@define
+class Switches:
+    """Options in force, shared by all accounts without options of their own."""
+
+    options: SimulatorOptions

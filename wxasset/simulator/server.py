@@ -1,27 +1,27 @@
 """The simulator: its lifetime, the state visible to tests, and the events tests can cause."""
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable, MutableMapping
-from types import TracebackType
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from aiohttp import web
 
 from wxasset.simulator.control_api import PREFIX, ControlApi
-from wxasset.simulator.controls import Controls
+from wxasset.simulator.controls import AccountControls, SimulatedAccount
 from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
 from wxasset.simulator.exchange import BODY_CAP, Exchange, SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
-from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.platform_controls import PlatformControls, PlatformShortcuts
 from wxasset.simulator.senders import is_loopback, reason_to_reject
-from wxasset.simulator.state.account import Account, Article, JournalEntry, Material, TemporaryMedia
+from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.clock import Clock
-from wxasset.simulator.state.links import LinkTable
-from wxasset.simulator.state.tokens import TokenIssuer
+from wxasset.simulator.state.service import Service
 from wxasset.simulator.thread import BackgroundLoop
 
 # At shutdown only requests waiting for the rest of their body can be active; that rest never arrives.
@@ -30,13 +30,16 @@ _SHUTDOWN_SECONDS = 0.05
 _STOP_SECONDS = 5.0
 
 
-class Simulator(Controls):
+class Simulator(AccountControls, PlatformShortcuts):
     """A strict double of api.weixin.qq.com on a free port of the loopback interface.
 
     Use it as `async with Simulator() as simulator:`, or with `start()` and `close()`. `with Simulator() as simulator:`
     runs it in a thread of its own, for tests without an event loop or with a blocked one. All methods and properties
     except `start` and `close` may be used from any thread. Set `host` to listen on another interface. Its state
     survives `close()`.
+
+    It has one account from the start, with its appid, secret, library and options as attributes of the simulator.
+    `add_account()` adds others; `accounts` returns all of them, and `platform` is the third-party platform.
 
     Args:
         host: Address to listen on.
@@ -50,6 +53,8 @@ class Simulator(Controls):
         control: Allow control over HTTP below `/_sim/`; None allows it on loopback only. True also accepts any Host
             header; otherwise, on loopback, requests for other host names are rejected with 403. Requests sent by a
             browser for a page of another site are always rejected.
+        tls: Listen with TLS and this certificate: a self-signed one as the sidecar of cloud hosting shows (8.5), or
+            one of an authority that the client trusts. None listens without TLS.
     """
 
     def __init__(
@@ -64,25 +69,20 @@ class Simulator(Controls):
         clock: Callable[[], float] | None = None,
         options: SimulatorOptions | None = None,
         control: bool | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._host = host
         self._port = port
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self._background: BackgroundLoop | None = None
-        self._seed = seed
-        identifiers = Identifiers(seed)
-        own_clock = Clock(clock or time.time)
-        account = Account(
-            appid=appid or identifiers.appid,
-            secret=secret or identifiers.secret,
-            options=options or SimulatorOptions(),
-            clock=own_clock,
-            identifiers=identifiers,
-            tokens=TokenIssuer(own_clock, identifiers.access_token, expires_in),
-            links=LinkTable(own_clock, identifiers),
-        )
+        service = Service(seed, Clock(clock or time.time), options or SimulatorOptions(), expires_in)
         schedule = FaultSchedule(ENDPOINTS, self._is_link)
-        self._shared = SharedState(account=account, schedule=schedule)
+        self._shared = SharedState(service=service, schedule=schedule)
+        self._accounts: dict[str, SimulatedAccount] = {}
+        self.platform = PlatformControls(service, self._shared.lock)
+        self._add(appid, secret, None)
+        service.platform.authorize(self.appid)
         self._controllable = is_loopback(host) if control is None else control
         self._any_host = control is True or not is_loopback(host)
         self._control = ControlApi(self, self._shared, allowed=self._controllable)
@@ -133,13 +133,14 @@ class Simulator(Controls):
         )
         try:
             await self._runner.setup()
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
         except BaseException:
             await self.close()
             raise
         port = self._runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        self._account.links.base_url = f"http://{host}:{port}"
+        scheme = "http" if self._tls is None else "https"
+        self._shared.service.links.base_url = f"{scheme}://{host}:{port}"
 
     async def close(self) -> None:
         """Stop listening and drop every connection; no effect if not running."""
@@ -155,6 +156,36 @@ class Simulator(Controls):
     @property
     def _account(self) -> Account:
         return self._shared.account
+
+    def _set_options(self, options: SimulatorOptions) -> None:
+        self._account.switches.options = options
+
+    @property
+    def accounts(self) -> Mapping[str, SimulatedAccount]:
+        """All accounts by appid, the first one first."""
+        return MappingProxyType(self._accounts)
+
+    def add_account(
+        self, *, appid: str | None = None, secret: str | None = None, options: SimulatorOptions | None = None
+    ) -> SimulatedAccount:
+        """Add an account with a library, tokens and quotas of its own, and return it.
+
+        Args:
+            appid: Its appid; None draws one from the seed.
+            secret: Its secret; None draws one from the seed.
+            options: Its switches; None shares those of the simulator.
+
+        Raises:
+            ValueError: The appid is taken.
+        """
+        return self._add(appid, secret, options)
+
+    def _add(self, appid: str | None, secret: str | None, options: SimulatorOptions | None) -> SimulatedAccount:
+        service = self._shared.service
+        with self._shared.lock:
+            name = service.add(appid, secret, options).appid
+            self._accounts[name] = SimulatedAccount(lambda: service.accounts[name])
+            return self._accounts[name]
 
     @property
     def journal(self) -> list[JournalEntry]:
@@ -182,64 +213,13 @@ class Simulator(Controls):
             raise RuntimeError("the simulator is not running")
         return self._account.links.base_url
 
-    @property
-    def appid(self) -> str:
-        """The appid of the account."""
-        return self._account.appid
-
-    @property
-    def secret(self) -> str:
-        """The secret of the account."""
-        return self._account.secret
-
-    @property
-    def options(self) -> SimulatorOptions:
-        """The switches in force."""
-        return self._account.options
-
-    @options.setter
-    def options(self, options: SimulatorOptions) -> None:
-        self._account.options = options
-
-    @property
-    def materials(self) -> dict[str, Material]:
-        """The library by media_id, oldest first; tests may change it."""
-        return self._account.materials
-
-    @property
-    def temporary_media(self) -> dict[str, TemporaryMedia]:
-        """Temporary media by media_id, including expired ones."""
-        return self._account.temporary_media
-
-    @property
-    def cloud_files(self) -> MutableMapping[str, bytes]:
-        """Files in cloud storage by file id; tests may change them. Access to a large file reads all of it."""
-        return self._account.cloud_files
-
-    @property
-    def article_images(self) -> dict[str, bytes]:
-        """Images uploaded with uploadimg, by URL."""
-        return self._account.article_images
-
-    def add_article(self, *, title: str, author: str = "", digest: str = "", content: str = "", url: str = "") -> str:
-        """Add a news material with one article to the library and return its media_id."""
-        return self.add_news(Article(title=title, author=author, digest=digest, content=content, url=url))
-
-    def add_news(self, *articles: Article) -> str:
-        """Add a news material with these articles to the library and return its media_id."""
-        return self._account.add_news(articles)
-
-    def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
-        """Add a file to cloud storage and return its file id, `cloud://ENV.7465-ENV-1258717764/path`."""
-        return self._account.add_cloud_file(env, path, content)
-
     def revoke_tokens(self) -> None:
         """Reject every token issued so far with 40001 from now on, without any overlap."""
-        self._account.tokens.reject_all(40001)
+        self._shared.service.registry.reject_all(40001)
 
     def expire_tokens(self) -> None:
         """Reject every token issued so far with 42001 from now on."""
-        self._account.tokens.reject_all(42001)
+        self._shared.service.registry.reject_all(42001)
 
     def advance(self, seconds: float) -> None:
         """Move the simulator's clock forward.
@@ -250,6 +230,10 @@ class Simulator(Controls):
             ValueError: `seconds` is negative.
         """
         self._account.clock.advance(seconds)
+
+    def now(self) -> float:
+        """Return the simulator's unix time in seconds, as moved by `advance`; a clock for a `TokenCache`."""
+        return self._account.clock.now()
 
     def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule:
         """Inject a fault into requests; `wxasset.simulator.faults` lists the words.
@@ -285,23 +269,12 @@ class Simulator(Controls):
     def reset(self) -> None:
         """Clear library, media, cloud files, links, journal and faults, and restart ids from the seed.
 
-        Tokens, appid, secret, options and the clock are kept, so an active client continues to work. Tokens issued
-        later differ from earlier ones.
+        Accounts, authorizations, tokens, options and the clock are kept, so an active client continues to work.
+        Tokens issued later differ from earlier ones.
         """
         shared = self._shared
         with shared.lock:
-            old, identifiers = shared.account, Identifiers(self._seed)
-            links = LinkTable(old.clock, identifiers)
-            links.base_url = old.links.base_url
-            shared.account = Account(
-                appid=old.appid,
-                secret=old.secret,
-                options=old.options,
-                clock=old.clock,
-                identifiers=identifiers,
-                tokens=old.tokens,
-                links=links,
-            )
+            shared.service.reset()
             shared.schedule.clear()
             shared.journal.clear()
             shared.token_calls = 0

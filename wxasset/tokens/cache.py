@@ -6,14 +6,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 from attrs import define, field
 
-from wxasset.calls.base import Call
 from wxasset.errors import (
-    APIError,
-    Hint,
     TokenUnavailableError,
     UsageError,
     WxAssetError,
@@ -24,13 +21,12 @@ from wxasset.errors.text import printable
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchRecorder
+from wxasset.tokens.refusals import COOLDOWN, GuardedExchange, Refusals, session_exchange
 from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource, seconds
 from wxasset.transfer.event_loop import LoopGuard
 
 __all__ = ["TokenCache"]
-
-R = TypeVar("R")
 
 _log: Final = logging.getLogger("wxasset.tokens")
 
@@ -40,11 +36,6 @@ _ADVISORY: Final = 300.0
 _JITTER: Final = 60.0  # seconds by which that is later, at random: not every process asks at once
 _MANDATORY: Final = 60.0  # seconds before its end at which a token no longer serves: a call takes its time
 _SHARES: Final = (0.25, 0.1)  # a short-lived token is replaced in the last quarter, and serves until the last tenth
-
-_COOLDOWN: Final = 30.0
-"""Seconds in which a source that was refused for good is not asked again. A change to the address list takes 20 to 30
-to act (wire reference 0.5), and a forced refresh may be had every 30."""
-_CALLS: Final = 2  # calls of one token endpoint within that time, while what they give is refused
 
 
 @define(eq=False)
@@ -95,23 +86,34 @@ class TokenCache:
         self.source = source
         self._now = now
         self._clock = clock
-        account = getattr(source, "account", None)
-        self._shared = (
-            SharedToken(store, account, bool(getattr(source, "supersedes", False)), clock)
-            if store is not None and account
-            else None
-        )
+        self._shared: SharedToken | None = None
+        if store is not None:
+            self.share(store)
         self._guard = LoopGuard("TokenCache")
         self._lock = asyncio.Lock()
         self._flight: _Flight | None = None
         self._token: Token | None = None
         self._previous: Token | None = None
         self._refresh_at = self._good_until = 0.0
-        self._rejection: WxAssetError | None = None
-        self._calls: dict[str, list[float]] = {}
+        self._refusals = Refusals(now)
         self._refusal: WxAssetError | None = None
         self._quiet_until = 0.0
         self._told = False
+
+    @property
+    def elsewhere(self) -> bool:
+        """True while another running event loop uses this cache."""
+        return self._guard.elsewhere()
+
+    def share(self, store: TokenStore) -> None:
+        """Share the tokens through a store, unless there is one."""
+        account, platform = getattr(self.source, "account", None), getattr(self.source, "component", None)
+        if account and self._shared is None:
+            supersedes = bool(getattr(self.source, "supersedes", False))
+            self._shared = SharedToken(store, account, supersedes, isinstance(platform, TokenCache), self._clock)
+        lend = getattr(platform, "lend", None)  # of a platform that was given without a `TokenCache`
+        if lend is not None:
+            lend(store)
 
     async def acquire(self, exchange: Exchange, *, patience: float | None = None) -> Token:
         """Return a valid token; fetch one if necessary.
@@ -122,8 +124,9 @@ class TokenCache:
 
         Raises:
             TokenUnavailableError: None came in this time.
-            WxAssetError: None can be had. Everybody who waited for the same fetch gets the same error, and so does
-                everybody in the 30 seconds after the source was refused for good.
+            WxAssetError: None can be had. All tasks that waited for the same fetch get the same error. For 30 seconds
+                after a final refusal the same call of a token endpoint is not repeated: the store is read, a source
+                may offer other credentials, and else the refusal is raised again.
             UsageError: Another running event loop uses this cache.
         """
         self._bind()
@@ -133,13 +136,13 @@ class TokenCache:
                 self._start(exchange)
             return self._token
         while True:
-            if self._refusal is not None and self._now() < self._quiet_until:
+            if self._refusal is not None and self._shared is None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
             flight = self._flight or self._start(exchange)
-            await _within(patience, flight.done)
+            await _within(patience, flight.done, self.source)
             if flight.token is not None and flight.token is self._token:
                 return flight.token
-            if isinstance(flight.error, UsageError) and _root(flight.exchange) != _root(exchange):
+            if isinstance(flight.error, UsageError) and session_exchange(flight.exchange) != session_exchange(exchange):
                 continue  # that one was made with a session that is closed; ours is not
             if isinstance(flight.error, WxAssetError):
                 # A copy: raising one instance in many tasks would grow one traceback without end.
@@ -157,13 +160,17 @@ class TokenCache:
         """
         if self._token is token:
             self._token = None
-            self._rejection = error or TokenUnavailableError("WeChat refused the access token.")
+            self._refusals.reject(error)
+
+    def accept(self, path: str) -> None:
+        """Record that the token served a call of this path: its later rejection means that it was replaced."""
+        self._refusals.accept(path)
 
     async def release(self, exchange: Exchange) -> None:
         """Cancel the fetch of a closing session."""
         self._bind()
         flight = self._flight
-        if flight is not None and _root(flight.exchange) == exchange and flight.task is not None:
+        if flight is not None and session_exchange(flight.exchange) == exchange and flight.task is not None:
             flight.task.cancel()
             await asyncio.wait([flight.task])
         platform = getattr(self.source, "component", None)  # the cache that a third-party platform's accounts share
@@ -181,14 +188,15 @@ class TokenCache:
         return flight
 
     async def _fly(self, flight: _Flight) -> None:
+        guarded = GuardedExchange(flight.exchange, self._refusals)
         try:
-            hooks = getattr(_root(flight.exchange), "hooks", NO_HOOKS)
+            hooks = getattr(session_exchange(flight.exchange), "hooks", NO_HOOKS)
             with FetchRecorder(hooks, self.source) as watch:
                 async with self._lock:
-                    flight.token = await self._obtain(flight.exchange, watch)
+                    flight.token = await self._obtain(guarded, watch)
         except Exception as error:  # noqa: BLE001 - it is raised in every task that waits
             flight.error = error
-            self._failed(error)
+            self._failed(error, guarded)
         else:
             self._refusal, self._quiet_until, self._told = None, 0.0, False
         finally:
@@ -196,25 +204,29 @@ class TokenCache:
                 self._flight = None
             flight.done.set()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, guarded: GuardedExchange) -> None:
         """Record a failed fetch; while an old token still serves, it is logged once."""
-        # None for a failure of another kind: the remembered refusal is over.
-        self._refusal = error if isinstance(error, WxAssetError) and is_final(error) else None
-        if self._refusal is not None or self._token is not None:
-            self._quiet_until = self._now() + _COOLDOWN
+        if self._refusal is None or not self._is_quiet():
+            # None for a refusal that is remembered with its call, also by a platform, and for other failures.
+            remembered = guarded.refused or isinstance(getattr(self.source, "component", None), TokenCache)
+            final = isinstance(error, WxAssetError) and is_final(error) and not remembered
+            self._refusal = error if final and isinstance(error, WxAssetError) else None
+            if self._refusal is not None or self._token is not None:
+                self._quiet_until = self._now() + COOLDOWN
         if self._token is not None and not self._told:
             _log.warning("the access token could not be renewed; the old one serves on: %s", printable(str(error)))
             self._told = True
 
-    async def _obtain(self, exchange: Exchange, watch: FetchRecorder) -> Token:
+    async def _obtain(self, guarded: GuardedExchange, watch: FetchRecorder) -> Token:
         asked_at = self._now()
 
         async def fetch(last: TokenRecord | None) -> Token:
+            if self._refusal is not None and self._is_quiet():
+                raise copy.copy(self._refusal)
             previous = self._previous
             if last is not None and (previous is None or last.refresh_token):
                 previous = Token(value=last.token, expires_in=0, refresh_token=last.refresh_token)
-            counted = _Counted(exchange, self._count)
-            return await self.source.fetch(counted, previous=previous, rejected=self._rejection is not None)
+            return await self.source.fetch(guarded, previous=previous, rejected=self._refusals.rejection is not None)
 
         found = await self._shared.obtain(self._usable, fetch) if self._shared is not None else await fetch(None)
         if isinstance(found, TokenRecord):
@@ -237,62 +249,29 @@ class TokenCache:
         self._refresh_at = since + left - advisory
         self._good_until = since + left - min(_MANDATORY, life * _SHARES[1])
         self._token = self._previous = token
-        self._rejection = None
+        self._refusals.rejection = None
         return token
 
-    def _count(self, call: Call[object]) -> None:
-        """Limit calls of a token endpoint while its tokens are rejected: its quota is shared.
-
-        Raises:
-            WxAssetError: The last refusal.
-        """
-        now, path = self._now(), call.route.path
-        recent = [at for at in self._calls.get(path, ()) if now - at < _COOLDOWN]
-        if self._rejection is not None and len(recent) >= _CALLS:
-            raise _held_back(self._rejection)
-        self._calls[path] = [*recent, now]
+    def _is_quiet(self) -> bool:
+        """Return True in the 30 seconds after a refusal."""
+        return self._now() < self._quiet_until
 
 
-@define(eq=False)
-class _Counted:
-    """Count and limit the calls of a token endpoint."""
-
-    exchange: Exchange
-    _count: Callable[[Call[object]], None]
-
-    async def __call__(self, call: Call[R], /) -> R:
-        self._count(call)
-        return await self.exchange(call)
-
-
-async def _within(patience: float | None, done: asyncio.Event) -> None:
+async def _within(patience: float | None, done: asyncio.Event, source: TokenSource) -> None:
     try:
         async with asyncio.timeout(patience):
             await done.wait()
     except TimeoutError:
-        raise TokenUnavailableError(
+        awaited = getattr(source, "awaited", None)  # the reason, where the source knows it
+        raise awaited or TokenUnavailableError(
             f"No access token came in the {max(patience or 0, 0):.3g} seconds that were left."
         ) from None
 
 
-def _root(exchange: Exchange) -> Exchange:
-    """Return the exchange of the session, also behind the exchange of a platform's cache."""
-    while isinstance(exchange, _Counted):
-        exchange = exchange.exchange
-    return exchange
-
-
 def _token(record: TokenRecord) -> Token:
-    return Token(value=record.token, expires_in=record.expires - record.issued, refresh_token=record.refresh_token)
-
-
-def _held_back(rejection: WxAssetError) -> WxAssetError:
-    if isinstance(rejection, APIError):
-        return copy.copy(rejection)
-    return TokenUnavailableError(
-        f"WeChat refuses each token that is issued; the next one is fetched in up to {_COOLDOWN:g} seconds.",
-        Hint(
-            "See that the appid is that of the account that is called, and that nothing else keeps fetching tokens.",
-            "请确认 appid 与被调用账号一致，且没有其他程序在反复获取 token。",
-        ),
+    return Token(
+        value=record.token,
+        expires_in=record.expires - record.issued,
+        parameter=record.sent_as,
+        refresh_token=record.refresh_token,
     )

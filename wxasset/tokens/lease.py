@@ -1,17 +1,19 @@
 """The way of a token through a store: looked up, fetched by one at a time, kept if it is newer."""
 
+import asyncio
 import hashlib
 import logging
 import time
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Final, TypeGuard
 
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError
 from wxasset.tokens.store import TokenStore
-from wxasset.tokens.token import LONGEST, Token, TokenRecord
+from wxasset.tokens.token import LONGEST, Token, TokenRecord, usual_parameter
 
 __all__ = ["SharedToken"]
 
@@ -19,10 +21,23 @@ _log: Final = logging.getLogger("wxasset.tokens")
 _KEY_LENGTH: Final = 32  # hexadecimal digits of a sha256: 128 bits
 _TRIES: Final = 3  # to keep a record against others who do so at the same time
 
+_AT_ONCE: Final = 64
+"""Accounts of a platform that fetch at once in one event loop: each holds a lease, with a descriptor of a file store.
+The platform's own token is fetched beside them, as all of them wait for it."""
+_TURNS: Final[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]] = weakref.WeakKeyDictionary()
+
 _SUPERSEDED: Final = Hint(
     "Bring the store back, or use the stable token: to fetch a classic token alone would end everybody else's.",
     "请恢复 token 存储，或改用稳定版 token：绕过存储单独获取普通 token 会使其他进程的 token 失效。",
 )
+_PLATFORM: Final = Hint(
+    "Bring the store back. A third-party platform has no stable "
+    "token: a token fetched without the store would end the"
+    " one that other processes use, and a new refresh token would be lost.",
+    "请恢复 token 存储。第三方平台没有稳定版 token："
+    "绕过存储单独获取会使其他进程的 token 失效，并可能丢失新的 refresh_token。",
+)
+_OF_PLATFORMS: Final = ("component", "authorizer")  # kinds of accounts, in the first word of `account`
 
 
 @define
@@ -31,11 +46,19 @@ class SharedToken:
 
     A store that fails never loses a token in hand. Where everybody gets the same token (stable) each process then
     fetches for itself; where a fetch ends the token before (classic) it does not.
+
+    Attributes:
+        store: The store.
+        account: Names the account and the kind of token.
+        supersedes: Whether a fetch ends the token before.
+        dependent: Whether a fetch needs the token of a platform; such fetches take turns.
+        clock: Unix time in seconds.
     """
 
     store: TokenStore
     account: str
     supersedes: bool
+    dependent: bool = False
     clock: Callable[[], float] = field(default=time.time)
     _version: int = field(default=0, init=False)
     _failing: bool = field(default=False, init=False)
@@ -61,15 +84,10 @@ class SharedToken:
             WxAssetError: No token could be fetched.
         """
         async with AsyncExitStack() as stack:
-            record: TokenRecord | None = None
             try:
-                record = await self._look(usable)
-                if record is None:
-                    await stack.enter_async_context(self._lease())
-                    record = await self._look(usable)  # the second look: others have waited before us
-                if record is not None:
-                    return record
-                last = await self._load()
+                last = await self._newest(usable, stack)
+                if self._serves(last, usable):
+                    return last
             except TokenStoreError as error:
                 self._degrade(error)
                 last = None
@@ -77,18 +95,39 @@ class SharedToken:
             token = await fetch(last)
             return await self._keep(token, asked_at, last, usable)
 
+    async def _newest(self, usable: Callable[[TokenRecord], bool], stack: AsyncExitStack) -> TokenRecord | None:
+        """Return the newest record; where it does not serve, it was looked up under the lease, which is held then."""
+        record = await self._load()
+        if not self._serves(record, usable) and await stack.enter_async_context(self._turn()):
+            record = await self._load()
+        if not self._serves(record, usable):
+            await stack.enter_async_context(self._lease())
+            record = await self._load()  # others have waited before us
+        return record
+
     async def _load(self) -> TokenRecord | None:
         """Return the record of the store; None without one, and for one with an impossible value."""
         record = await self.store.load(self.key)
+        self._failing = False
         return record if record is not None and record.is_sound() else None
 
-    async def _look(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
-        record = await self._load()
-        self._failing = False
+    def _serves(self, record: TokenRecord | None, usable: Callable[[TokenRecord], bool]) -> TypeGuard[TokenRecord]:
+        """Return True for a record that serves; an older one is not used after it."""
         if record is None or record.version < self._version or not usable(record):
-            return None
+            return False
         self._version = record.version
-        return record
+        return True
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[bool, None]:
+        """Wait for a turn, if many accounts of a platform need a token; yield whether it was waited for."""
+        if not self.dependent:
+            yield False
+            return
+        turns = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
+        waits = turns.locked()
+        async with turns:
+            yield waits
 
     @asynccontextmanager
     async def _lease(self) -> AsyncGenerator[None, None]:
@@ -131,16 +170,19 @@ class SharedToken:
     async def _successor(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
         """Wait for the process that got the lost lease, and return its record: its token is the newer one."""
         async with self._lease():
-            return await self._look(usable)
+            record = await self._load()
+            return record if self._serves(record, usable) else None
 
     def _record(self, token: Token, issued: float, version: int) -> TokenRecord:
+        mode = self.account.partition(" ")[0]
         return TokenRecord(
             token=token.value,
             issued=issued,
             expires=issued + min(token.expires_in, LONGEST),
             version=version,
-            mode=self.account.partition(" ")[0],
+            mode=mode,
             refresh_token=token.refresh_token,
+            parameter=None if token.parameter == usual_parameter(mode) else token.parameter,
         )
 
     def _degrade(self, error: TokenStoreError) -> None:
@@ -149,7 +191,7 @@ class SharedToken:
             raise TokenStoreError(
                 f"The token store failed, and a token fetched without it would end the one that others use."
                 f" ({error.message})",
-                _SUPERSEDED,
+                _PLATFORM if self.account.startswith(_OF_PLATFORMS) else _SUPERSEDED,
             ) from error
 
     def _report(self, error: TokenStoreError) -> None:

@@ -11,7 +11,7 @@ from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis, send_command
 from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
-from wxasset.tokens.validation import filled, is_async, is_life, positive
+from wxasset.tokens.validation import TokenParameter, filled, is_async, is_life, parameter_name, positive
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -24,7 +24,7 @@ _CONNECTIONS: Final = 16  # commands at once; a cache makes one
 _MOST: Final = 16_384  # bytes; a token has up to 512 characters, and what is around it hardly more
 _NESTED: Final = 3  # texts inside of texts
 
-_NAMES: Final = ("access_token", "authorizer_access_token", "accessToken")
+_NAMES: Final = ("access_token", "authorizer_access_token", "component_access_token", "accessToken")
 _QUOTED: Final = re.compile(r"b?(['\"])(.*)\1", re.DOTALL)  # with b: what Python shows of bytes
 _THINKPHP: Final = "think_serialize:"
 _PHP_TEXT: Final = re.compile(r's:(\d{1,5}):"')
@@ -102,15 +102,18 @@ class RedisToken:
         url: Address of the Redis, or None where a client is given.
         key: The whole name of the key, prefixes included. By default it is ``wechatpy:<appid>_access_token`` with
             wechatpy, ``wx:access_token:<appid>`` with WxJava's starter, and with EasyWeChat 6 on symfony/cache
-            ``<namespace>:official_account.access_token.<appid>.<secret>.<0, or 1 for the stable token>``.
+            ``<namespace>:official_account.access_token.<appid>.<secret>.<0, or 1 for the stable token>``. WxJava keeps
+            the token of a third-party platform in ``wechat_component_access_token:<appid>``.
         client: A `redis.asyncio.Redis` to borrow; it is never closed here.
         lifetime: Seconds between two reads of Redis; fewer if the key expires earlier.
+        parameter: The query parameter of the token; ``component_access_token`` for calls of a third-party platform.
     """
 
     url: str | None = field(validator=_url, repr=False)
     key: str = field(validator=filled("it is the name under which the other software keeps its token."), repr=_shown)
     client: "Redis | None" = field(default=None, validator=_client, kw_only=True, repr=False)
     lifetime: float = field(default=30.0, validator=positive, kw_only=True)
+    parameter: TokenParameter = field(default="access_token", validator=parameter_name, kw_only=True)
     _redis: RedisClient = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -163,7 +166,7 @@ class RedisToken:
         if not isinstance(left, int):  # what answers there is no Redis
             return _Nothing("has no lifetime", _DOWN)
         life = min(self.lifetime, max(left, 1) / 1000) if left == 0 or is_life(left) else self.lifetime
-        return Token(value=text, expires_in=life)
+        return Token(value=text, expires_in=life, parameter=self.parameter)
 
 
 @frozen

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import Attribute, define, field, frozen
 
@@ -11,7 +11,7 @@ from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
-from wxasset.tokens.validation import ask, filled, is_async, is_life, issued, positive
+from wxasset.tokens.validation import TokenParameter, ask, filled, is_async, is_life, issued, parameter_name, positive
 
 __all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"]
 
@@ -25,10 +25,12 @@ _CENTRAL: Final = Hint(
     "请检查传给 CallableToken 的异步函数：它应返回该账号最新的 access_token。",
 )
 _LISTED: Final = Hint(
-    "Switch on 开放接口服务 in the console of WeChat cloud hosting and list the API's path under"
-    " 云调用 - 微信令牌权限配置; outside of the container use StableToken(appid, secret).",
-    "请在云托管控制台开启「开放接口服务」，并在「云调用 - 微信令牌权限配置」中加入该接口路径；"
-    "容器外请用 StableToken(appid, secret)。",
+    "In the console of WeChat cloud hosting (cloud.weixin.qq.com/cloudrun/openapi) switch on 开放接口服务, list the"
+    " API's path under 云调用 - 微信令牌权限配置, and deploy a new version; with the service off use"
+    " CloudHostingToken(), and outside of the container StableToken(appid, secret).",
+    "请在微信云托管控制台（cloud.weixin.qq.com/cloudrun/openapi）开启「开放接口服务」，"
+    "在「云调用 - 微信令牌权限配置」中加入该接口路径，并重新发布版本；"
+    "不使用该服务时请用 CloudHostingToken()，容器外请用 StableToken(appid, secret)。",
 )
 
 
@@ -129,25 +131,23 @@ def _given_token(instance: object, attribute: "Attribute[Any]", value: object) -
         )
 
 
-def _given_parameter(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    del instance
-    if value not in ("access_token", "cloudbase_access_token"):
-        raise UsageError(f"{attribute.name}= has to be 'access_token' or 'cloudbase_access_token', not {value!r:.40}.")
-
-
 @conceals_arguments
 @frozen
 class StaticToken:
     """One given token, for a script or a single request; it is never replaced.
 
     A token from the header ``X-WX-CLOUDBASE-ACCESS-TOKEN`` of a call that came through WeChat cloud hosting rides in
-    ``parameter="cloudbase_access_token"`` (wire reference 1.6).
+    ``parameter="cloudbase_access_token"`` (wire reference 1.6), that of a third-party platform in
+    ``parameter="component_access_token"``.
     """
 
     value: str = field(validator=_given_token, repr=False)
-    parameter: Literal["access_token", "cloudbase_access_token"] = field(
-        default="access_token", validator=_given_parameter, kw_only=True
-    )
+    parameter: TokenParameter = field(default="access_token", validator=parameter_name, kw_only=True)
+
+    @property
+    def in_hosting(self) -> bool:
+        """True for a token of cloud hosting: calls with it may use plain http."""
+        return self.parameter == "cloudbase_access_token"
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Return the token.
@@ -183,11 +183,12 @@ class CallableToken:
     """A token from an async function of yours: for hosts where a central service alone fetches tokens.
 
     The function returns the newest token, as a `str` that is asked for again after `lifetime` seconds, or as a
-    `Token` with a life of its own. It is called by one task at a time.
+    `Token` with a life of its own. It is called by one task at a time. `parameter` is the query parameter of a `str`.
     """
 
     function: Callable[[], Awaitable[str | Token]] = field(validator=_async_function, repr=False)
     lifetime: float = field(default=60.0, validator=positive, kw_only=True)
+    parameter: TokenParameter = field(default="access_token", validator=parameter_name, kw_only=True)
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Call the function.
@@ -198,7 +199,7 @@ class CallableToken:
             WxAssetError: It raised this.
         """
         del exchange
-        token = _as_token(await ask(self.function, "CallableToken", _CENTRAL), self.lifetime)
+        token = _as_token(await ask(self.function, "CallableToken", _CENTRAL), self.lifetime, self.parameter)
         if token is None:
             raise TokenUnavailableError(
                 "The CallableToken function returned no token: a text without blanks is wanted, or a Token with a life"
@@ -216,9 +217,9 @@ class CallableToken:
         return token
 
 
-def _as_token(result: object, lifetime: float) -> Token | None:
+def _as_token(result: object, lifetime: float, parameter: str) -> Token | None:
     """Return the token of a user's function; None if its result is invalid."""
-    token = Token(value=result, expires_in=lifetime) if isinstance(result, str) else result
+    token = Token(value=result, expires_in=lifetime, parameter=parameter) if isinstance(result, str) else result
     if not isinstance(token, Token) or not isinstance(token.value, str):
         return None
     usable = is_token(token.value) and not is_placeholder(token.value) and is_life(token.expires_in)
@@ -234,11 +235,19 @@ def _same(token: Token, previous: Token | None) -> bool:
 
 @frozen
 class NoToken:
-    """No token: for calls from inside WeChat cloud hosting, identified by the platform.
+    """No token: for containers of WeChat cloud hosting with 开放接口服务 switched on.
 
-    They go to ``http://api.weixin.qq.com``, without TLS, and the paths have to be listed in the console.
+    Its sidecar answers for ``http://api.weixin.qq.com``, without TLS, and adds the token. The paths have to be listed
+    in the console (云调用 - 微信令牌权限配置): others get `NotListedError` or 85107. With the service off, use
+    `CloudHostingToken` instead: a container has one or the other.
+
     Source: https://developers.weixin.qq.com/minigame/dev/wxcloudrun/src/guide/weixin/open.md
     """
+
+    @property
+    def in_hosting(self) -> bool:
+        """True: calls from inside cloud hosting may use plain http."""
+        return True
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Return an empty token; it is not sent.

@@ -1,16 +1,19 @@
 """Stores that share tokens with other processes and hosts, behind one protocol."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, Protocol, TypeVar
+import math
+import weakref
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import anyio
 from attrs import define, field
 
+from wxasset.errors import TokenStoreError
 from wxasset.tokens.token import TokenRecord
 
-__all__ = ["MemoryTokenStore", "TokenStore", "run_shielded"]
+__all__ = ["KeyLocks", "MemoryTokenStore", "TokenStore", "run_shielded"]
 
 T = TypeVar("T")
 
@@ -66,6 +69,40 @@ class MemoryTokenStore:
 
     async def aclose(self) -> None:
         """Close no connection."""
+
+
+_Locks: TypeAlias = "weakref.WeakValueDictionary[str, asyncio.Lock]"
+
+
+class KeyLocks:
+    """Locks between the tasks of one event loop, by key; a lock that nobody holds or awaits is dropped."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Locks] = weakref.WeakKeyDictionary()
+
+    @asynccontextmanager
+    async def hold(self, key: str, patience: float, error: TokenStoreError) -> AsyncGenerator[None, None]:
+        """Hold the lock of a key.
+
+        Args:
+            key: The key.
+            patience: Maximum seconds to wait for it.
+            error: The error after that time.
+        """
+        locks = self._loops.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
+        lock = locks.get(key)
+        if lock is None:
+            lock = locks[key] = asyncio.Lock()
+        try:
+            async with asyncio.timeout(patience if math.isfinite(patience) else None):
+                await lock.acquire()
+        except TimeoutError:
+            raise error from None
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 async def run_shielded(work: Coroutine[Any, Any, T]) -> T:

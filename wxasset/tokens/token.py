@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 from attrs import asdict, field, frozen
 
 from wxasset.calls.base import Call
+from wxasset.errors import APIError, WxAssetError
 from wxasset.wire.json_bodies import LARGEST
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "is_token",
     "parse_document",
     "seconds",
+    "usual_parameter",
 ]
 
 R = TypeVar("R")
@@ -31,6 +33,11 @@ _LAST: Final = 253_402_300_799  # the end of the year 9999, up to which `datetim
 _NAMES: Final = frozenset({"token", "issued", "expires", "version", "mode"})
 _TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
 """Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
+_PARAMETER: Final = re.compile(r"[A-Za-z_]{0,64}")
+_NOT_AUTHORIZED: Final = 61003
+_PLATFORM: Final = "component_access_token"
+_COMPONENT_PATHS: Final = "/componenttcb/"
+"""These APIs take the token of a third-party platform as ``access_token`` (wire reference 8.4)."""
 _PLACEHOLDER: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
 
 
@@ -59,6 +66,11 @@ def parse_document(data: bytes | str) -> Any:
     return json.loads(data, parse_int=lambda digits: int(digits) if len(digits) <= 18 else math.inf)  # noqa: PLR2004 - as above
 
 
+def usual_parameter(mode: str) -> str:
+    """Return the query parameter of the tokens of a kind, the first word of an account."""
+    return _PLATFORM if mode == "component" else "access_token"
+
+
 class Exchange(Protocol):
     """Makes a declared call; the engine's own way to do so, lent to a source.
 
@@ -85,6 +97,16 @@ class Token:
     expires_in: float
     parameter: str = "access_token"
     refresh_token: str | None = field(default=None, repr=False)
+
+    def parameter_at(self, path: str) -> str:
+        """Return the query parameter of the token at a path of the API; empty if calls carry none."""
+        platform = self.parameter == _PLATFORM and path.startswith(_COMPONENT_PATHS)
+        return "access_token" if platform else self.parameter
+
+    def is_withdrawn(self, error: WxAssetError) -> bool:
+        """Return True if the account ended the authorization that this token belongs to; it may have given another."""
+        of_account = self.refresh_token is not None
+        return of_account and isinstance(error, APIError) and error.errcode == _NOT_AUTHORIZED
 
 
 class TokenSource(Protocol):
@@ -119,6 +141,7 @@ class TokenRecord:
         version: Counts the tokens of the account; a higher one is newer.
         mode: The kind of token, such as ``stable`` or ``classic``.
         refresh_token: The refresh token for the next fetch, on a third-party platform; None elsewhere.
+        parameter: The query parameter of the token; None for the usual one of its kind, which earlier versions read.
     """
 
     token: str = field(repr=False)
@@ -127,10 +150,19 @@ class TokenRecord:
     version: int
     mode: str
     refresh_token: str | None = field(default=None, repr=False)
+    parameter: str | None = None
+
+    @property
+    def sent_as(self) -> str:
+        """The query parameter of the token."""
+        return usual_parameter(self.mode) if self.parameter is None else self.parameter
 
     def dump(self) -> bytes:
         """Encode as JSON."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        values = asdict(self)
+        if self.parameter is None:
+            del values["parameter"]
+        return json.dumps(values, separators=(",", ":")).encode()
 
     @classmethod
     def parse(cls, data: bytes) -> "TokenRecord":
@@ -161,6 +193,9 @@ class TokenRecord:
         numbers = all(type(time) in (int, float) and abs(time) <= _LAST for time in times)
         counted = type(self.version) is int and abs(self.version) <= LARGEST
         if not (texts and numbers and counted and isinstance(self.refresh_token, str | None)):
+            return False
+        parameter: object = values["parameter"]
+        if parameter is not None and not (isinstance(parameter, str) and _PARAMETER.fullmatch(parameter)):
             return False
         return is_token(self.token) and not is_placeholder(self.token)
 

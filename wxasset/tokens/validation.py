@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from wxasset.calls.tokens import no_token
 from wxasset.errors import Hint, TokenUnavailableError, UsageError, WxAssetError
@@ -12,7 +12,10 @@ from wxasset.wire.json_bodies import LARGEST
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["ask", "filled", "is_async", "is_life", "issued", "positive"]
+__all__ = ["TokenParameter", "ask", "filled", "is_async", "is_life", "issued", "parameter_name", "positive"]
+
+TokenParameter: TypeAlias = Literal["access_token", "component_access_token", "cloudbase_access_token"]
+"""Query parameters of tokens: of an account, of a third-party platform, of cloud hosting (wire reference 1.3, 1.6)."""
 
 
 def filled(cure: str) -> Callable[[object, "Attribute[Any]", object], None]:
@@ -31,6 +34,14 @@ def positive(instance: object, attribute: "Attribute[Any]", value: object) -> No
     del instance
     if not is_life(value):
         raise UsageError(f"{attribute.name}= has to be a number of seconds above 0, not {value!r:.40}.")
+
+
+def parameter_name(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    """Validate the name of the query parameter of a token."""
+    del instance
+    names = get_args(TokenParameter)
+    if value not in names:
+        raise UsageError(f"{attribute.name}= has to be one of {', '.join(map(repr, names))}, not {value!r:.40}.")
 
 
 def is_life(value: object) -> bool:

@@ -60,6 +60,11 @@ class LoopGuard:
             self._loop, self._pid = weakref.ref(loop), pid
             return True
 
+    def elsewhere(self) -> bool:
+        """Return True while another loop of this process is bound and running."""
+        bound = None if self._loop is None or self._pid != os.getpid() else self._loop()
+        return bound is not None and bound is not asyncio.get_running_loop() and bound.is_running()
+
     def orphaned(self) -> bool:
         """Return True if the bound loop is closed."""
         return self._loop is not None and ((bound := self._loop()) is None or bound.is_closed())

@@ -33,9 +33,11 @@ _CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
     (codes.INVALID_MEDIA, InvalidMediaError),
     (codes.MEDIA_NOT_FOUND, MediaNotFoundError),
 )
-# wire reference 0.3: the request id ends the text, after a space or a comma. 1.1: the address in a 40164.
+# wire reference 0.3: the request id ends the text, after a space or a comma. 1.1 and 8.4: the address in 40164, 61004.
 _RID: Final = re.compile(r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$")
-_IP: Final = re.compile(r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist|requestIP: *([0-9a-fA-F.:]+)")  # 8.4
+_IP: Final = re.compile(
+    r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist|requestIP:\s*(?:::ffff:(?=\d+\.))?([0-9A-Fa-f.:]*[0-9A-Fa-f])"
+)
 _ERRMSG_LIMIT: Final = 500  # characters; the longest captured text has 190
 _ELEMENT: Final = r"<{}>\s*(?:<!\[CDATA\[)?([^<\]]{{1,500}})"  # elements in responses of COS have no attributes
 
@@ -82,5 +84,5 @@ def api_error(errcode: int, errmsg: str, path: str) -> APIError:
     }
     if issubclass(cls, IPNotAllowedError):
         address = _IP.search(text)
-        known["ip"] = address[1] or address[2] if address else None
+        known["ip"] = (address[1] or address[2]) if address else None
     return cls(**known)

@@ -7,6 +7,7 @@ from typing import Final
 from wxasset.errors import (
     CredentialError,
     IPNotAllowedError,
+    NotListedError,
     PermissionDeniedError,
     TokenRejectedError,
     TokenUnavailableError,
@@ -43,7 +44,14 @@ EXIT_CODES: Final = """Exit status:
 CLOSED_PIPE: Final = 128 + 13
 """Status after the reader of the output has exited (`| head`), as for a program ended by SIGPIPE (13)."""
 
-_DENIED: Final = (CredentialError, IPNotAllowedError, PermissionDeniedError, TokenRejectedError, TokenUnavailableError)
+_DENIED: Final = (
+    CredentialError,
+    IPNotAllowedError,
+    NotListedError,
+    PermissionDeniedError,
+    TokenRejectedError,
+    TokenUnavailableError,
+)
 
 
 def exit_of(error: BaseException) -> Exit:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+from wxasset.simulator.endpoints.callers import is_platform
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.quotas import daily_limit, minute_limit
 from wxasset.simulator.wire.replies import ApiError, Document
@@ -15,9 +16,14 @@ _COMPONENT = "/cgi-bin/component/"
 
 
 def clear_quota(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/clear_quota: reset the day's counts of all endpoints."""
-    _check_appid(account, json_body(request))
-    account.quotas.clear()
+    """POST /cgi-bin/clear_quota: reset the day's counts of all endpoints, of the token's account or platform."""
+    document = json_body(request)
+    if is_platform(account, request):
+        _check_appid(account.platform.appid, document)
+        account.platform.quotas.clear()
+    else:
+        _check_appid(account.appid, document)
+        account.quotas.clear()
     return _OK
 
 
@@ -27,7 +33,7 @@ def clear_quota_v2(account: Account, request: ApiRequest) -> Document:
     The official table has the credentials in the body and its sample has them in the query; both are accepted.
     """
     given = json_body(request) if request.body else request.query
-    _check_appid(account, given)
+    account = account.named(required_text(given, "appid", missing=41002))
     if required_text(given, "appsecret", missing=41004) != account.secret:
         raise ApiError(40125)  # not listed on the page; chosen: the code of the token endpoints
     account.quotas.clear()
@@ -67,7 +73,7 @@ class Quotas:
 
 def find_rid(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/openapi/rid/get."""
-    return {**_OK, "request": account.request_ids.find(json_body(request).get("rid"))}
+    return {**_OK, "request": account.request_ids.find(json_body(request).get("rid"), account.appid)}
 
 
 def addresses(_account: Account, _request: ApiRequest) -> Document:
@@ -91,6 +97,6 @@ def check_callback(_account: Account, request: ApiRequest) -> Document:
     return {check: found[check] for check in checks}
 
 
-def _check_appid(account: Account, given: Mapping[str, object]) -> None:
-    if required_text(given, "appid", missing=41002) != account.appid:
+def _check_appid(appid: str, given: Mapping[str, object]) -> None:
+    if required_text(given, "appid", missing=41002) != appid:
         raise ApiError(40013)

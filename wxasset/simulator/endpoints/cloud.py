@@ -16,7 +16,7 @@ def permit_upload(account: Account, request: ApiRequest) -> Document:
     path = required_text(document, "path", missing=40101)
     if path.startswith("/") or path.endswith("/"):
         raise ApiError(40097)  # chosen: the samples have no such paths, and the ids would be malformed
-    permit = account.upload_permits.issue(env, path)
+    permit = account.upload_permits.issue(account.cloud_files, env, path)
     return {
         "errcode": 0,
         "errmsg": "ok",
@@ -76,7 +76,7 @@ def _link(account: Account, env: str, file: object) -> Document:
     if max_age < 1:
         raise ApiError(40097)
     outcome = _outcome(account, env, fileid)
-    link = "" if outcome["status"] else account.links.cloud_file(fileid, max_age)
+    link = "" if outcome["status"] else account.links.cloud_file(account.cloud_files, fileid, max_age)
     return {"fileid": fileid, "download_url": link, **outcome}
 
 

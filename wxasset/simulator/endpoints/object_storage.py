@@ -110,7 +110,7 @@ async def receive(account: Account, http: web.Request) -> tuple[RawReply, int, s
         permit = account.upload_permits.find(http.path, form.fields)
     except CosError as error:
         return cos_error_reply(error, account.identifiers, close=True), size, None
-    account.cloud_files.put(permit.file_id, file)
+    permit.files.put(permit.file_id, file)
     return RawReply(status=204, headers={"ETag": file.etag}), size, permit.file_id
 
 

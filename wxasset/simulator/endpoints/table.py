@@ -6,7 +6,8 @@ from functools import partial
 from attrs import evolve
 
 from wxasset.simulator.endpoints import account, cloud, materials, media, platform, tokens
-from wxasset.simulator.endpoints.admission import Endpoint, admit, comes_from_hosting
+from wxasset.simulator.endpoints.admission import Endpoint, admit
+from wxasset.simulator.endpoints.hosting import check_hosting, comes_from_hosting, is_listed
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
 from wxasset.simulator.wire.requests import ApiRequest
@@ -44,8 +45,24 @@ _TOKENS = {
         handler=platform.authorizer_token, evidence="documented (1.3)", credential="component", issues_token=True
     ),
 }
+_by_platform = partial(Endpoint, methods=_POST, credential="component", evidence="documented (8.4)")
+_PLATFORM = {
+    "/cgi-bin/component/api_start_push_ticket": _post(
+        handler=platform.start_push_ticket, evidence="documented (8.4)", credential="none"
+    ),
+    "/cgi-bin/component/api_create_preauthcode": _by_platform(handler=platform.pre_auth_code),
+    "/cgi-bin/component/api_query_auth": _by_platform(handler=platform.query_auth),
+    "/cgi-bin/component/api_get_authorizer_info": _by_platform(handler=platform.authorizer_info),
+    "/cgi-bin/component/api_get_authorizer_list": _by_platform(handler=platform.authorizer_list),
+    "/cgi-bin/component/clear_quota": _post(
+        handler=platform.clear_quota, evidence="observed (8.4)", credential="component"
+    ),
+    "/cgi-bin/component/clear_quota/v2": _post(
+        handler=platform.clear_quota_v2, evidence="documented (8.4)", credential="none"
+    ),
+}
 _DIAGNOSIS = {
-    "/cgi-bin/clear_quota": _post(handler=account.clear_quota, evidence="documented (1.4)"),
+    "/cgi-bin/clear_quota": _post(handler=account.clear_quota, evidence="documented (1.4)", credential="either"),
     "/cgi-bin/clear_quota/v2": _post(handler=account.clear_quota_v2, evidence="documented (1.4)", credential="none"),
     "/cgi-bin/openapi/quota/get": _post(handler=_quotas.get, evidence="documented (1.4)"),
     "/cgi-bin/openapi/quota/clear": _post(handler=_quotas.clear, evidence="documented (1.4)"),
@@ -90,6 +107,7 @@ _COMPONENT_CLOUD_FILES = {
 
 ENDPOINTS: dict[str, Endpoint] = {
     **_TOKENS,
+    **_PLATFORM,
     **_DIAGNOSIS,
     **_MATERIALS,
     **_CLOUD_FILES,
@@ -104,8 +122,11 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
         ApiError: Any error of the service.
     """
     if account.links.owns(request.path):
-        return account.links.serve(request, account.cloud_files)
+        return account.links.serve(request)
     endpoint = ENDPOINTS.get(request.path)
+    refused = None if endpoint is not None and endpoint.credential == "none" else check_hosting(account, request)
+    if refused is not None:
+        return refused
     if endpoint is None:
         raise ApiError(40066)
     admit(account, endpoint, request)
@@ -114,7 +135,7 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
 
 def extra_headers(account: Account, request: ApiRequest) -> dict[str, str]:
     """Return the extra headers of a response through cloud hosting; documented, the form of the value chosen (1.6)."""
-    if request.path not in ENDPOINTS or not comes_from_hosting(account, request):
+    if not is_listed(account, request.path) or not comes_from_hosting(account, request):
         return {}
     return {"x-openapi-seqid": account.identifiers.sequence_id()}
 

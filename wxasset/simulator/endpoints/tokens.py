@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from wxasset.simulator.endpoints.callers import check_address
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.tokens import IssuedToken
 from wxasset.simulator.wire.replies import ApiError, Document
@@ -10,7 +11,7 @@ from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text
 
 def token(account: Account, request: ApiRequest) -> Document:
     """GET /cgi-bin/token: always a new token."""
-    _check_credentials(account, request.query, request)
+    account = _check_credentials(account, request.query, request)
     return _reply(account, account.tokens.plain())
 
 
@@ -20,30 +21,29 @@ def stable_token(account: Account, request: ApiRequest) -> Document:
     force_refresh = document.get("force_refresh", False)
     if not isinstance(force_refresh, bool):
         raise ApiError(47001)
-    _check_credentials(account, document, request)
+    account = _check_credentials(account, document, request)
     return _reply(account, account.tokens.stable(force_refresh=force_refresh, options=account.options))
 
 
-def _check_credentials(account: Account, given: Mapping[str, object], request: ApiRequest) -> None:
-    """Check the credentials: missing before invalid, then appid, secret, address, as inferred by one live test (0.5).
+def _check_credentials(account: Account, given: Mapping[str, object], request: ApiRequest) -> Account:
+    """Check the credentials and return their account.
 
+    Missing values are reported before invalid ones, then appid, secret, address, as inferred by one live test (0.5).
     The quota is checked last. Chosen: calls without the secret cannot use up the quota.
     """
     if given.get("grant_type") != "client_credential":
         raise ApiError(40002)
     appid = required_text(given, "appid", missing=41002)
     secret = required_text(given, "secret", missing=41004)
-    if appid != account.appid:
-        raise ApiError(40013)
+    account = account.named(appid)
     if secret != account.secret:
         raise ApiError(40125)
     if account.options.token_refusal is not None:
         raise ApiError(account.options.token_refusal)
-    allowed = account.options.allowed_addresses
-    if allowed is not None and request.remote not in allowed:
-        raise ApiError(40164, address=request.remote)
+    check_address(account.options, request, 40164)
     account.quotas.spend(request.path, account.options)
+    return account
 
 
 def _reply(account: Account, issued: IssuedToken) -> Document:
-    return {"access_token": issued.value, "expires_in": account.tokens.seconds_left(issued)}
+    return {"access_token": issued.value, "expires_in": account.tokens.registry.seconds_left(issued)}

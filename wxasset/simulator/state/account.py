@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from attrs import Factory, asdict, define, field, frozen
 
 from wxasset.simulator.identifiers import Identifiers
-from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.options import SimulatorOptions, Switches
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import LinkTable
 from wxasset.simulator.state.objects import CloudFiles
@@ -131,17 +131,21 @@ class JournalEntry:
     sent: int = 0
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False)
 class Account:
-    """Complete state of the simulated account."""
+    """Complete state of one account; the attributes after `links` up to `directory` are common to all accounts."""
 
     appid: str
     secret: str = field(repr=False)
-    options: SimulatorOptions
+    switches: Switches
     clock: Clock
     identifiers: Identifiers
     tokens: TokenIssuer
     links: LinkTable
+    request_ids: RequestIdRecords
+    upload_permits: UploadPermits
+    platform: Platform
+    directory: Mapping[str, "Account"] = field(repr=False)
     materials: dict[str, Material] = Factory(dict)
     temporary_media: dict[str, TemporaryMedia] = Factory(dict)
     cloud_files: CloudFiles = Factory(CloudFiles)
@@ -149,21 +153,34 @@ class Account:
     hidden_until: dict[str, float] = Factory(dict)
     materials_in_use: dict[str, int] = Factory(dict)
     quotas: QuotaCounts = field(default=Factory(lambda self: QuotaCounts(self.clock), takes_self=True))
-    request_ids: RequestIdRecords = field(default=Factory(lambda self: RequestIdRecords(self.clock), takes_self=True))
-    upload_permits: UploadPermits = field(
-        default=Factory(lambda self: UploadPermits(self.clock, self.identifiers), takes_self=True)
-    )
-    platform: Platform = field(default=Factory(lambda self: Platform(self.clock, self.identifiers), takes_self=True))
+    deployed_at: float = field(default=Factory(lambda self: self.clock.now(), takes_self=True))
+
+    @property
+    def options(self) -> SimulatorOptions:
+        """The switches in force."""
+        return self.switches.options
+
+    def named(self, appid: str) -> "Account":
+        """Return the account of an appid, this one or another.
+
+        Raises:
+            ApiError: 40013, there is no such account.
+        """
+        found = self.directory.get(appid)
+        if found is None:
+            raise ApiError(40013)
+        return found
 
     def refuse(self, error: ApiError, request: ApiRequest) -> Document:
         """Return the document of an error, and record it under its request id."""
         document = error_document(error, self.identifiers, self.clock.now())
-        self.request_ids.enter(error, document, request)
+        self.request_ids.enter(error, document, request, self.appid)
         return document
 
     def token_number(self, query: Mapping[str, str]) -> int | None:
         """Return the number of the token in a query, under any of its names; None without one or for an unknown one."""
-        return self.tokens.number(next((query[name] for name in TOKEN_PARAMETERS if query.get(name)), None))
+        token = self.tokens.registry.find(next((query[name] for name in TOKEN_PARAMETERS if query.get(name)), None))
+        return None if token is None else token.number
 
     def add_news(self, articles: Sequence[Article]) -> str:
         """Add a news material to the library and return its media_id."""

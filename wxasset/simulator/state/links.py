@@ -1,5 +1,6 @@
 """Signed URLs of videos and cloud files, served without a token (wire reference 2.2, 2.8, 3.2)."""
 
+from collections.abc import Callable
 from typing import Literal
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ _PREFIXES = (_VIDEO, _PAGE, _CLOUD)
 
 @frozen
 class _Link:
-    target: StoredFile | str = field(repr=False)  # a file, or the id of a file in cloud storage
+    find: Callable[[], StoredFile | None] = field(repr=False)
     content_type: str
     expires_at: float
 
@@ -38,23 +39,26 @@ class LinkTable:
     def video(self, content: bytes, flavour: Literal["file", "page"], seconds: float) -> str:
         """Return a link to an MP4, or to the HTML page some accounts get instead."""
         if flavour == "page":
-            key = self._keep(_PAGE, b"<!DOCTYPE html><title>video</title>", "text/html; charset=UTF-8", seconds)
+            text = b"<!DOCTYPE html><title>video</title>"
+            page = StoredFile(text, etag_of(text))
+            key = self._keep(_PAGE, lambda: page, "text/html; charset=UTF-8", seconds)
             return f"{self.base_url}{_PAGE}?__biz=MzA3&mid=200&sn={key}&idx=1&fromid=1#rd"
         path = f"{_VIDEO}1007_{self._identifiers.link_part(32)}.f10.mp4"
-        key = self._keep(path, content, "video/mp4", seconds)
+        file = StoredFile(content, etag_of(content))
+        key = self._keep(path, lambda: file, "video/mp4", seconds)
         return f"{self.base_url}{path}?vkey={key}&sha=0&save=1"
 
-    def cloud_file(self, fileid: str, seconds: float) -> str:
+    def cloud_file(self, files: CloudFiles, fileid: str, seconds: float) -> str:
         """Return a link to a file in cloud storage; the content is looked up at download."""
         path = _CLOUD + fileid.removeprefix("cloud://")
-        key = self._keep(path, fileid, "application/octet-stream", seconds)
+        key = self._keep(path, lambda: files.find(fileid), "application/octet-stream", seconds)
         return f"{self.base_url}{quote(path)}?sign={key}"
 
     def owns(self, path: str) -> bool:
         """Return True if a path belongs to links rather than to the API."""
         return path.startswith(_PREFIXES)
 
-    def serve(self, request: ApiRequest, files: CloudFiles) -> RawReply:
+    def serve(self, request: ApiRequest) -> RawReply:
         """Return the content of a link; 403 for an invalid or expired signature, 405 for another method.
 
         Range requests are documented for cloud files, as served by COS. Chosen: videos support them too, and cloud
@@ -67,7 +71,7 @@ class LinkTable:
         if link is None or self._clock.now() >= link.expires_at:
             late = "Access Denied." if link is None else "Request has expired"
             return self._refuse(403, "AccessDenied", late) if request.path.startswith(_CLOUD) else RawReply(status=403)
-        file = files.find(link.target) if isinstance(link.target, str) else link.target
+        file = link.find()
         if file is None:
             return self._refuse(404, "NoSuchKey", "The specified key does not exist.")
         return serve_bytes(file.content, link.content_type, file.etag, request.headers)
@@ -75,8 +79,7 @@ class LinkTable:
     def _refuse(self, status: int, code: str, message: str) -> RawReply:
         return cos_error_reply(CosError(status, code, message), self._identifiers)
 
-    def _keep(self, path: str, target: bytes | str, content_type: str, seconds: float) -> str:
+    def _keep(self, path: str, find: Callable[[], StoredFile | None], content_type: str, seconds: float) -> str:
         key = self._identifiers.link_part(64)
-        kept = target if isinstance(target, str) else StoredFile(target, etag_of(target))
-        self._links[path, key] = _Link(kept, content_type, self._clock.now() + seconds)
+        self._links[path, key] = _Link(find, content_type, self._clock.now() + seconds)
         return key

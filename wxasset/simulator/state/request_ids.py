@@ -24,7 +24,7 @@ _COST_IN_MS = 30
 @frozen
 class _Record:
     document: Document
-    foreign: bool
+    owner: str | None
 
 
 class RequestIdRecords:
@@ -34,8 +34,8 @@ class RequestIdRecords:
         self._clock = clock
         self._records: OrderedDict[str, _Record] = OrderedDict()
 
-    def enter(self, error: ApiError, document: Document, request: ApiRequest) -> None:
-        """Record an error response under the request id at the end of its message."""
+    def enter(self, error: ApiError, document: Document, request: ApiRequest, appid: str) -> None:
+        """Record an error response to an account under the request id at the end of its message."""
         found = _RID.search(str(document["errmsg"]))
         if found is None:
             return
@@ -47,12 +47,12 @@ class RequestIdRecords:
             "response_body": encode(document).decode("utf-8", "replace"),
             "client_ip": request.remote,
         }
-        self._records[found[0]] = _Record(shown, error.errcode in _FOREIGN)
+        self._records[found[0]] = _Record(shown, None if error.errcode in _FOREIGN else appid)
         if len(self._records) > _MOST:
             self._records.popitem(last=False)
 
-    def find(self, rid: object) -> Document:
-        """Return the record of a request id. The order of its checks, age first, is chosen.
+    def find(self, rid: object, appid: str) -> Document:
+        """Return the record of a request id of an account. The order of its checks, age first, is chosen.
 
         Raises:
             ApiError: 76002 for an invalid id, 76004 for an id of more than 7 days, 76001 for an unknown id, 76003 for
@@ -66,7 +66,7 @@ class RequestIdRecords:
         record = self._records.get(match[0])
         if record is None:
             raise ApiError(76001)
-        if record.foreign:
+        if record.owner != appid:
             raise ApiError(76003)
         return record.document
 

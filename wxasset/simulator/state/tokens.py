@@ -1,4 +1,4 @@
-"""Access tokens in independent pools (wire reference 1.1 to 1.3, 1.6, 0.6)."""
+"""Access tokens: one registry for all accounts, and independent pools (wire reference 1.1 to 1.3, 1.6, 0.6)."""
 
 import math
 import re
@@ -28,7 +28,8 @@ class IssuedToken:
 
     Attributes:
         number: Position in the order of issue, counted over all pools from 1; safe to show.
-        kind: Owner of the token.
+        kind: Kind of the owner.
+        owner: The appid of the account, also for a token of the platform on its behalf; else the platform's appid.
         value: The token.
         expires_at: Time of expiry, in unix seconds (42001).
         ends_at: End of validity after its renewal, in unix seconds (40001).
@@ -37,6 +38,7 @@ class IssuedToken:
 
     number: int
     kind: TokenKind
+    owner: str
     value: str = field(repr=False)
     expires_at: float
     ends_at: float = math.inf
@@ -51,35 +53,97 @@ class IssuedToken:
         return 42001 if now >= self.expires_at else 0
 
 
-class TokenPool:
-    """Tokens of one endpoint; the last one is current."""
-
-    def __init__(self, issue: Callable[[TokenKind], IssuedToken], clock: Clock, kind: TokenKind = "account") -> None:
-        self._issue = issue
-        self._clock = clock
-        self._kind = kind
-        self.current: IssuedToken | None = None
-
-    def renew(self, overlap: float) -> IssuedToken:
-        """Issue a token; its predecessor stays valid for at most `overlap` seconds."""
-        if self.current is not None:
-            self.current.ends_at = self._clock.now() + overlap
-        self.current = self._issue(self._kind)
-        return self.current
-
-
-class TokenIssuer:
-    """Issue and check the tokens of all pools."""
+class TokenRegistry:
+    """All tokens issued to the accounts and the platform of one simulator."""
 
     def __init__(self, clock: Clock, make_value: Callable[[], str], expires_in: int) -> None:
-        self._clock = clock
+        self.clock = clock
         self._make_value = make_value
         self._expires_in = expires_in
         self._issued: dict[str, IssuedToken] = {}
-        self._plain = TokenPool(self._issue, clock)
-        self._stable = TokenPool(self._issue, clock)
-        self._component = TokenPool(self._issue, clock, "component")
-        self._authorizer = TokenPool(self._issue, clock, "authorizer")
+
+    def issue(self, kind: TokenKind, owner: str) -> IssuedToken:
+        """Issue a token."""
+        token = IssuedToken(
+            number=len(self._issued) + 1,
+            kind=kind,
+            owner=owner,
+            value=self._make_value(),
+            expires_at=self.clock.now() + (_CLOUDBASE_LIFE if kind == "cloudbase" else self._expires_in),
+        )
+        self._issued[token.value] = token
+        return token
+
+    def seconds_left(self, token: IssuedToken) -> int:
+        """Return the `expires_in` of a token."""
+        return round(token.expires_at - self.clock.now())
+
+    def find(self, value: str | None) -> IssuedToken | None:
+        """Return the record of a token issued here, valid or not, or None."""
+        return self._issued.get(value or "")
+
+    def check(self, value: str | None) -> IssuedToken:
+        """Check the token of a request and return its record.
+
+        Raises:
+            ApiError: 41001 for a missing token, 40014 for a malformed one, 40001 for an unknown or superseded one,
+                42001 for an expired one, 61003 after the end of an authorization.
+        """
+        if not value:
+            raise ApiError(41001)
+        if not _SHAPE.fullmatch(value):
+            raise ApiError(40014)
+        issued = self._issued.get(value)
+        errcode = 40001 if issued is None else issued.errcode(self.clock.now())
+        if issued is None or errcode:
+            raise ApiError(errcode)
+        return issued
+
+    def reject_all(self, errcode: int, owner: str | None = None) -> None:
+        """Reject every token issued so far, to all or to one owner; the next token request gets a new one."""
+        for token in self._issued.values():
+            if owner in (None, token.owner):
+                token.verdict = errcode
+
+
+class TokenPool:
+    """Tokens of one endpoint for one owner; the last one is current."""
+
+    def __init__(self, registry: TokenRegistry, kind: TokenKind, owner: str) -> None:
+        self._registry = registry
+        self._kind = kind
+        self._owner = owner
+        self._issued: list[IssuedToken] = []
+
+    @property
+    def current(self) -> IssuedToken | None:
+        """The last token, or None without one or after its rejection."""
+        return self._issued[-1] if self._issued and self._issued[-1].verdict is None else None
+
+    def renew(self, overlap: float) -> IssuedToken:
+        """Issue a token; its predecessor stays valid for at most `overlap` seconds."""
+        now = self._registry.clock.now()
+        if self._issued:
+            self._issued[-1].ends_at = now + overlap
+        token = self._registry.issue(self._kind, self._owner)
+        self._issued[:] = [*(one for one in self._issued if one.errcode(now) == 0), token]
+        return token
+
+    def reject(self, errcode: int) -> None:
+        """Reject all tokens of the pool with `errcode`."""
+        for token in self._issued:
+            token.verdict = errcode
+
+
+class TokenIssuer:
+    """Issue the tokens of one account."""
+
+    def __init__(self, registry: TokenRegistry, owner: str) -> None:
+        self.registry = registry
+        self._clock = registry.clock
+        self._owner = owner
+        self._plain = TokenPool(registry, "account", owner)
+        self._stable = TokenPool(registry, "account", owner)
         self._last_force = -math.inf
         self._forces: dict[int, int] = {}
 
@@ -96,60 +160,9 @@ class TokenIssuer:
             return self._stable.renew(_OVERLAP)
         return current
 
-    def component(self) -> IssuedToken:
-        """Issue a token of the third-party platform; chosen: the previous one stays valid for 5 minutes (1.3)."""
-        return self._component.renew(_OVERLAP)
-
-    def authorizer(self) -> IssuedToken:
-        """Issue a token of the account for the platform; documented: the previous one is valid for 5 minutes (1.1)."""
-        return self._authorizer.renew(_OVERLAP)
-
     def cloudbase(self) -> IssuedToken:
         """Issue a token of cloud hosting for 30 minutes; documented: earlier ones are valid until expiry (1.6)."""
-        return self._issue("cloudbase")
-
-    def seconds_left(self, token: IssuedToken) -> int:
-        """Return the `expires_in` of a token."""
-        return round(token.expires_at - self._clock.now())
-
-    def number(self, value: str | None) -> int | None:
-        """Return the number of a token issued here, valid or not, or None."""
-        issued = self._issued.get(value or "")
-        return None if issued is None else issued.number
-
-    def check(self, value: str | None) -> IssuedToken:
-        """Check the token of a request and return its record.
-
-        Raises:
-            ApiError: 41001 for a missing token, 40014 for a malformed one, 40001 for an unknown or superseded one,
-                42001 for an expired one.
-        """
-        if not value:
-            raise ApiError(41001)
-        if not _SHAPE.fullmatch(value):
-            raise ApiError(40014)
-        issued = self._issued.get(value)
-        errcode = 40001 if issued is None else issued.errcode(self._clock.now())
-        if issued is None or errcode:
-            raise ApiError(errcode)
-        return issued
-
-    def reject_all(self, errcode: int) -> None:
-        """Reject every token issued so far with `errcode`; the next token request gets a new one."""
-        for token in self._issued.values():
-            token.verdict = errcode
-        for pool in (self._plain, self._stable, self._component, self._authorizer):
-            pool.current = None
-
-    def _issue(self, kind: TokenKind) -> IssuedToken:
-        token = IssuedToken(
-            number=len(self._issued) + 1,
-            kind=kind,
-            value=self._make_value(),
-            expires_at=self._clock.now() + (_CLOUDBASE_LIFE if kind == "cloudbase" else self._expires_in),
-        )
-        self._issued[token.value] = token
-        return token
+        return self.registry.issue("cloudbase", self._owner)
 
     def _may_force(self, options: SimulatorOptions) -> bool:
         now = self._clock.now()

@@ -7,6 +7,7 @@ from attrs import field, frozen
 
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.state.objects import CloudFiles
 from wxasset.simulator.wire.replies import RawReply
 
 PREFIX = "/cos.ap-shanghai.myqcloud.com/"
@@ -40,6 +41,7 @@ def cos_error_reply(error: CosError, identifiers: Identifiers, *, close: bool = 
 class UploadPermit:
     """Permit to upload one file; the file id is known before the file exists."""
 
+    files: CloudFiles = field(repr=False)
     path: str
     key: str
     file_id: str
@@ -57,11 +59,12 @@ class UploadPermits:
         self._identifiers = identifiers
         self._permits: dict[str, UploadPermit] = {}
 
-    def issue(self, env: str, key: str) -> UploadPermit:
-        """Issue a permit for one upload, valid for 900 seconds."""
+    def issue(self, files: CloudFiles, env: str, key: str) -> UploadPermit:
+        """Issue a permit for one upload into `files`, valid for 900 seconds."""
         now, draw = int(self._clock.now()), self._identifiers.storage_part
         span = f"{now};{now + _LIFE}"
         permit = UploadPermit(
+            files=files,
             path=f"{PREFIX}7465-{env}-{STORAGE_ACCOUNT}/{key}",
             key=key,
             file_id=file_id(env, key),

@@ -17,6 +17,7 @@ __all__ = ["FAULTS", "broken_exchange", "is_break", "reason"]
 FAULTS: Final = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError)
 """Exceptions raised by aiohttp for network errors."""
 
+_SELF_SIGNED: Final = frozenset({18, 19})  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT and ..._SELF_SIGNED_CERT_IN_CHAIN
 _FOR_GOOD: Final = frozenset({401, 403, 407})  # a proxy refuses the user or the host, whenever it is asked
 _WORDS: Final = {
     "ServerDisconnectedError": "the server closed it",
@@ -82,7 +83,14 @@ def _no_connection(host: str | None, error: Exception, request: Request, proxy: 
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return ConnectError(f"No connection to the proxy {proxy} to reach {where}: {why}.", path, proxy=proxy)
     through = f" through the proxy {proxy}" if proxy else ""
-    return ConnectError(f"No connection to {where}{through}: {why}.", path, proxy=proxy, permanent=permanent)
+    detail = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+    return ConnectError(
+        f"No connection to {where}{through}: {why}.",
+        path,
+        proxy=proxy,
+        permanent=permanent,
+        self_signed=getattr(detail, "verify_code", None) in _SELF_SIGNED,
+    )
 
 
 def is_break(error: Exception) -> bool:
