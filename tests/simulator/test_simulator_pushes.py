@@ -1,5 +1,6 @@
 """Pushes of a platform's events, decrypted by wechatpy as an independent reader of WeChat's format."""
 
+import base64
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.exceptions import InvalidSignatureException
 
@@ -76,8 +78,25 @@ async def test_the_text_is_padded_to_32_bytes(sim: Simulator) -> None:
         shop = sim.add_account(appid="wx" + "1" * length)
         sim.platform.authorize(shop.appid)
     pushes = sim.platform.take_pushes()
-    assert len({len(push.body) for push in pushes}) > 1
+    texts = [ET.fromstring(push.body).findtext("Encrypt") or "" for push in pushes]  # noqa: S314 - the simulator's own
+    sizes = {len(base64.b64decode(text)) for text in texts}
+    assert ({size % 32 for size in sizes}, len(sizes) > 1) == ({0}, True)
     assert [len(opened(sim, push)["AuthorizerAppid"]) for push in pushes] == [*range(2, 35)]
+
+
+async def test_the_bytes_are_laid_out_as_documented(sim: Simulator) -> None:
+    """The vector is the start of the key; 16 bytes of noise, a length, the text, the appid, and PKCS#7 to 32."""
+    sim.push_verify_ticket()
+    (push,) = sim.platform.take_pushes()
+    encrypted = base64.b64decode(ET.fromstring(push.body).findtext("Encrypt") or "")  # noqa: S314 - the simulator's own
+    key = base64.b64decode(f"{AES_KEY}=")
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).decryptor()
+    plain = decryptor.update(encrypted) + decryptor.finalize()
+    text = push.xml.encode()
+    assert (plain[:16].isdigit(), int.from_bytes(plain[16:20], "big")) == (True, len(text))
+    end = 20 + len(text) + len(sim.component_appid)
+    assert plain[20:end] == text + sim.component_appid.encode()
+    assert (len(plain) % 32, plain[end:]) == (0, bytes([len(plain) - end]) * (len(plain) - end))
 
 
 @asynccontextmanager

@@ -48,8 +48,6 @@ class Authorization:
         self._earlier = {token: end for token, end in self._earlier.items() if now < end}
         if options.refresh_tokens == "rotate":
             self._earlier[self.refresh_token] = now + _OLD_REFRESH_TOKEN_LIFE
-        else:
-            self._earlier.clear()
         self.refresh_token = new
 
 
