@@ -167,11 +167,18 @@ async def test_a_change_of_an_authorization_reaches_the_application(kind: str) -
     assert response.text == "success"
     (found,) = shop.changes
     assert (found.kind, found.authorizer_appid, found.created_at, found.expires_at) == (kind, "wxshop", NOW, NOW + 600)
-    assert found.authorization_code == ("" if kind == "unauthorized" else "queryauthcode@@@CANARY")
+    assert found.authorization_code == "queryauthcode@@@CANARY"
     assert "CANARY" not in repr(found)
 
 
-@pytest.mark.parametrize("make", [lambda: event("notify_third_fasteregister"), lambda: authorized("unauthorized")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: event("notify_third_fasteregister"),
+        lambda: f"<xml><AppId>{APPID}</AppId><InfoType>another</InfoType></xml>",
+        lambda: event("unauthorized", AuthorizerAppid="wxshop"),
+    ],
+)
 async def test_an_event_without_a_function_is_answered(make: Callable[[], str]) -> None:
     """Other kinds of events, and withdrawals that nobody stores, are acknowledged."""
     shop = Shop()
