@@ -19,13 +19,31 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from wechatpy.crypto import WeChatCrypto
 
+import redis_server as support
 from policies import PATIENT
 from raw_server import RawServer, reply
-from wxasset import ComponentToken, FileTokenStore, MemoryTokenStore, TicketKeeper, TokenRecord, WxSession
+from redis_server import RedisServer
+from wxasset import (
+    ClearComponentQuota,
+    ComponentToken,
+    CreatePreauthCode,
+    FileTokenStore,
+    GetAuthorizerInfo,
+    MemoryTokenStore,
+    QueryAuth,
+    RedisTokenStore,
+    StartPushTicket,
+    TicketKeeper,
+    TokenRecord,
+    WxSession,
+)
 from wxasset.errors import TokenStoreError, TokenUnavailableError, UsageError
+from wxasset.simulator import Simulator
 from wxasset.starlette import AuthorizationChange, PushedTicket, platform_events
 from wxasset.wire.push_crypto import PushKey
 from wxasset.wire.push_events import InvalidPushError, parse_xml
+
+redis_server = support.redis_server
 
 TOKEN: Final = "CANARYTOKEN"
 AES_KEY: Final = "CANARY7890abcdefghijklmnopqrstuvwxyzABCDEFG"
@@ -149,11 +167,18 @@ async def test_a_change_of_an_authorization_reaches_the_application(kind: str) -
     assert response.text == "success"
     (found,) = shop.changes
     assert (found.kind, found.authorizer_appid, found.created_at, found.expires_at) == (kind, "wxshop", NOW, NOW + 600)
-    assert found.authorization_code == ("" if kind == "unauthorized" else "queryauthcode@@@CANARY")
+    assert found.authorization_code == "queryauthcode@@@CANARY"
     assert "CANARY" not in repr(found)
 
 
-@pytest.mark.parametrize("make", [lambda: event("notify_third_fasteregister"), lambda: authorized("unauthorized")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: event("notify_third_fasteregister"),
+        lambda: f"<xml><AppId>{APPID}</AppId><InfoType>another</InfoType></xml>",
+        lambda: event("unauthorized", AuthorizerAppid="wxshop"),
+    ],
+)
 async def test_an_event_without_a_function_is_answered(make: Callable[[], str]) -> None:
     """Other kinds of events, and withdrawals that nobody stores, are acknowledged."""
     shop = Shop()
@@ -395,6 +420,57 @@ async def test_processes_share_the_newest_ticket(tmp_path: Path) -> None:
     await other.save(PushedTicket(component_appid=APPID, created_at=now - 600, ticket="ticket@@@1"))
     assert [await one(), await other()] == ["ticket@@@2"] * 2
     assert await TicketKeeper(APPID, FileTokenStore(tmp_path / "tokens.json"))() == "ticket@@@2"
+
+
+async def test_hosts_share_the_newest_ticket_in_redis(redis_server: RedisServer) -> None:
+    """Redis compares the times as well, and gives the ticket to a process that received none."""
+    stores = [RedisTokenStore(redis_server.url) for _ in range(3)]
+    one, other, third = (TicketKeeper(APPID, store) for store in stores)
+    now = int(time.time())
+    await one.save(PushedTicket(component_appid=APPID, created_at=now, ticket="ticket@@@2"))
+    await other.save(PushedTicket(component_appid=APPID, created_at=now - 600, ticket="ticket@@@1"))
+    assert [await one(), await other(), await third()] == ["ticket@@@2"] * 3
+    for store in stores:
+        await store.aclose()
+
+
+async def test_the_round_of_a_platform_on_the_simulator(sim: Simulator) -> None:
+    """Ticket, code, authorization, another authorization and withdrawal, each as the simulator pushes it."""
+    shop, tickets, kept = sim.add_account(), TicketKeeper(sim.platform.appid), Shop()
+    sim.platform.set_receiver(None, token=TOKEN, aes_key=AES_KEY)
+    component = ComponentToken(sim.platform.appid, sim.platform.secret, ticket=tickets)
+
+    async def deliver(client: httpx.AsyncClient) -> list[str]:
+        return [
+            (await client.post("/events", content=one.body, params=one.query)).text
+            for one in sim.platform.take_pushes()
+        ]
+
+    options = {"appid": sim.platform.appid, "on_ticket": tickets.save, "clock": time.time}
+    async with kept.client(**options) as client, WxSession(tokens=component, base_url=sim.url, retry=PATIENT) as wx:
+        appid = sim.platform.appid
+        await wx.call(StartPushTicket(component_appid=appid, component_secret=sim.platform.secret))
+        assert await deliver(client) == ["success"]
+        code = await wx.call(CreatePreauthCode(component_appid=appid))
+        sim.platform.authorize(shop.appid, permission_sets={11}, pre_auth_code=code.pre_auth_code)
+        sim.platform.authorize(shop.appid, permission_sets={3, 11})
+        assert await deliver(client) == ["success"] * 2
+        assert [one.kind for one in kept.changes] == ["authorized", "updateauthorized"]
+        call = QueryAuth(component_appid=appid, authorization_code=kept.changes[-1].authorization_code)
+        found = (await wx.call(call)).authorization
+        assert found.authorizer_appid == shop.appid
+        assert found.permission_sets == (3, 11)
+        info = await wx.call(GetAuthorizerInfo(component_appid=appid, authorizer_appid=shop.appid))
+        assert info.authorization is not None
+        assert info.authorization.authorizer_refresh_token == found.authorizer_refresh_token
+        listed = {one.authorizer_appid: one.refresh_token async for one in wx.iter_authorizers()}
+        assert listed[shop.appid] == found.authorizer_refresh_token
+        assert len(listed) == 2
+        await wx.call(ClearComponentQuota(component_appid=appid, appsecret=sim.platform.secret))
+        sim.platform.unauthorize(shop.appid)
+        assert await deliver(client) == ["success"]
+        assert kept.changes[-1].kind == "unauthorized"
+        assert [one.authorizer_appid async for one in wx.iter_authorizers()] == [sim.appid]
 
 
 async def test_without_a_ticket_the_error_says_where_they_come_from() -> None:

@@ -121,9 +121,12 @@ async def use_the_platform(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
         page = urlsplit((await client.get("/authorize")).headers["Location"])
         assert page.netloc == "mp.weixin.qq.com"
         (code,) = parse_qs(page.query)["pre_auth_code"]
-        sim.platform.authorize(shop.appid, pre_auth_code=code)
-        (change,) = await sim.platform.deliver()
-        assert (change.push.info_type, change.accepted) == ("authorized", True)
-        reply = await client.post(f"/shops/{shop.appid}/posters", files={"file": ("form.png", poster, "image/png")})
-    assert shop.materials[reply.json()].content == poster
+        # Once more, as after another choice of permissions: the first refresh token and its access token end.
+        for kind, pre_auth_code in (("authorized", code), ("updateauthorized", None)):
+            sim.platform.authorize(shop.appid, pre_auth_code=pre_auth_code)
+            (change,) = await sim.platform.deliver()
+            assert (change.push.info_type, change.accepted) == (kind, True)
+            form = {"file": ("form.png", poster, "image/png")}
+            reply = await client.post(f"/shops/{shop.appid}/posters", files=form)
+            assert shop.materials[reply.json()].content == poster
     assert sim.materials == {}

@@ -43,10 +43,12 @@ _NOT_LISTED: Final = Hint(
     "若已丢失，请重新发送授权链接，由账号管理员「更新授权」。",
 )
 _TICKET: Final = Hint(
-    "WeChat pushes component_verify_ticket every 10 minutes to the platform's authorization event URL: answer it with"
-    " `success`, decrypt it, keep the newest, and return that as a text. A ticket lives for 12 hours.",
+    "WeChat pushes component_verify_ticket every 10 minutes to the platform's authorization event URL: receive it with"
+    " `wxasset.starlette.platform_events`, keep the newest in a `TicketKeeper`, and pass that as ticket=. A ticket is"
+    " valid for 12 hours.",
     "微信每 10 分钟向平台的「授权事件接收 URL」推送 component_verify_ticket："
-    "请响应 success、解密并保存最新值，以字符串返回；ticket 有效期 12 小时。",
+    "请用 `wxasset.starlette.platform_events` 接收、用 `TicketKeeper` 保存最新值，并作为 ticket= 传入；"
+    "ticket 有效期 12 小时。",
 )
 
 
@@ -72,7 +74,7 @@ class ComponentToken:
         component_appid: The platform's appid.
         component_secret: Its secret.
         ticket: An async function that returns the newest ``component_verify_ticket``, which WeChat pushes every 10
-            minutes; or such a ticket, which serves for 12 hours.
+            minutes, such as a `TicketKeeper`; or such a ticket, which serves for 12 hours.
     """
 
     component_appid: str = field(validator=filled(_PLATFORM))

@@ -9,7 +9,7 @@ from attrs import field, frozen
 __all__ = ["AuthorizationChange", "InvalidPushError", "PlatformEvent", "PushedTicket", "parse_event", "parse_xml"]
 
 _FIELDS: Final = 2  # depth of the fields below the root element
-_AUTHORIZED: Final = frozenset({"authorized", "updateauthorized"})
+_KINDS: Final = frozenset({"component_verify_ticket", "authorized", "updateauthorized", "unauthorized"})
 
 
 class InvalidPushError(ValueError):
@@ -40,7 +40,7 @@ class AuthorizationChange:
         created_at: Unix time in seconds.
         kind: ``authorized``, ``updateauthorized`` or ``unauthorized``.
         authorizer_appid: The account's appid.
-        authorization_code: The code for `QueryAuth`; empty after ``unauthorized``.
+        authorization_code: The code for `QueryAuth`; empty without one, as after ``unauthorized``.
         pre_auth_code: The pre-authorization code of the page; may be empty.
         expires_at: Unix time in seconds at which the code expires; 0 if unknown.
     """
@@ -115,20 +115,22 @@ def parse_event(data: bytes, appid: str) -> PlatformEvent | None:
     """
     fields = parse_xml(data)
     kind, created_at = fields.get("InfoType", ""), _number(fields.get("CreateTime", ""))
-    if fields.get("AppId") != appid or created_at is None:
-        raise InvalidPushError("another platform, or no time")
+    if fields.get("AppId") != appid or not kind:
+        raise InvalidPushError("another platform, or no event")
+    if kind not in _KINDS:
+        return None
+    if created_at is None:
+        raise InvalidPushError("no time")
     if kind == "component_verify_ticket":
         return PushedTicket(
             component_appid=appid, created_at=created_at, ticket=_required(fields, "ComponentVerifyTicket")
         )
-    if kind not in _AUTHORIZED | {"unauthorized"}:
-        return None
     return AuthorizationChange(
         component_appid=appid,
         created_at=created_at,
         kind=kind,
         authorizer_appid=_required(fields, "AuthorizerAppid"),
-        authorization_code=_required(fields, "AuthorizationCode") if kind in _AUTHORIZED else "",
+        authorization_code=fields.get("AuthorizationCode", ""),
         pre_auth_code=fields.get("PreAuthCode", ""),
         expires_at=_number(fields.get("AuthorizationCodeExpiredTime", "")) or 0,
     )
