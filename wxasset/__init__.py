@@ -70,6 +70,7 @@ _HOMES: Final = {
     "wxasset.tokens.redis_store": ("RedisTokenStore",),
     "wxasset.tokens.sources": ("CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"),
     "wxasset.tokens.store": ("MemoryTokenStore", "TokenStore"),
+    "wxasset.tokens.tickets": ("TicketKeeper",),
     "wxasset.tokens.token": ("Token", "TokenRecord", "TokenSource"),
     "wxasset.transfer.downloads.download": ("MaterialStream", "SavedMaterial"),
     "wxasset.transfer.http": ("Timeouts",),

@@ -74,6 +74,7 @@ from wxasset.tokens.sources import StableToken as StableToken
 from wxasset.tokens.sources import StaticToken as StaticToken
 from wxasset.tokens.store import MemoryTokenStore as MemoryTokenStore
 from wxasset.tokens.store import TokenStore as TokenStore
+from wxasset.tokens.tickets import TicketKeeper as TicketKeeper
 from wxasset.tokens.token import Token as Token
 from wxasset.tokens.token import TokenRecord as TokenRecord
 from wxasset.tokens.token import TokenSource as TokenSource

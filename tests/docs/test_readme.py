@@ -22,6 +22,7 @@ import readme_apps
 import wxasset
 import wxasset.otel
 import wxasset.starlette
+import wxasset.wire.push_crypto
 from pictures import make_pictures
 from readme import DOCUMENTS, ROOT, Section, blocks, sections
 from wxasset import DownloadPolicy, RetryPolicy, WxSession
@@ -94,6 +95,11 @@ async def _cleaning(scene: Scene) -> None:
     assert scene.sim.cloud_files == {}
 
 
+async def _platform(scene: Scene) -> None:
+    """A shop authorizes the platform, and a form sent for it ends in its own library."""
+    await readme_apps.use_the_platform(scene.namespace["app"], scene.sim, (scene.here / "poster.png").read_bytes())
+
+
 async def _hooks(scene: Scene) -> None:
     """The hook saw the call, and the fetch of the token that it needed."""
     assert scene.namespace["seen"]["CountMaterials", "ok"] == 1
@@ -113,6 +119,7 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "batch": _batch,
     "cleaning": _cleaning,
     "cloud": _cloud,
+    "platform": _platform,
     "hooks": _hooks,
 }
 RUN_ELSEWHERE = {
@@ -163,6 +170,10 @@ def variables(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
         "WXASSET_SECRET": sim.secret,
         "WXASSET_BASE_URL": sim.url,
         "WECHAT_TOKEN": readme_apps.TOKEN,
+        "PLATFORM_APPID": sim.platform.appid,
+        "PLATFORM_SECRET": sim.platform.secret,
+        "PLATFORM_TOKEN": readme_apps.TOKEN,
+        "PLATFORM_AES_KEY": readme_apps.AES_KEY,
     }.items():
         monkeypatch.setenv(name, value)
 

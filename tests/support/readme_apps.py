@@ -4,6 +4,7 @@ import hashlib
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from aiohttp import web
@@ -11,10 +12,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from starlette.types import ASGIApp
 
 from served import serving
-from wxasset import WxSession
+from wxasset import StartPushTicket, WxSession
 from wxasset.simulator import Simulator
 
 TOKEN = "the-token-of-the-server-settings"
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 VOICE = b"#!AMR\n" + (b"\x3c" + bytes(31)) * 50  # a second
 LONGER = VOICE + VOICE[6:]
 MEDIA = "/cgi-bin/media/get"
@@ -104,3 +106,24 @@ async def use_the_app(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
         for form in ({"file": "poster.png"}, {}):  # a path on the server, and nothing
             refused = await client.post("/posters", data=form)
             assert (refused.status_code, len(sim.materials)) == (422, 1)
+
+
+async def use_the_platform(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
+    """From the first ticket to the first upload for a shop: WeChat pushes, and the shop's administrator authorizes."""
+    shop = sim.add_account()
+    start = StartPushTicket(component_appid=sim.platform.appid, component_secret=sim.platform.secret)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        sim.platform.set_receiver(f"{url}/wechat/events", token=TOKEN, aes_key=AES_KEY)
+        async with WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
+            await wx.call(start)
+        (ticket,) = await sim.platform.deliver()
+        assert (ticket.push.info_type, ticket.accepted) == ("component_verify_ticket", True)
+        page = urlsplit((await client.get("/authorize")).headers["Location"])
+        assert page.netloc == "mp.weixin.qq.com"
+        (code,) = parse_qs(page.query)["pre_auth_code"]
+        sim.platform.authorize(shop.appid, pre_auth_code=code)
+        (change,) = await sim.platform.deliver()
+        assert (change.push.info_type, change.accepted) == ("authorized", True)
+        reply = await client.post(f"/shops/{shop.appid}/posters", files={"file": ("form.png", poster, "image/png")})
+    assert shop.materials[reply.json()].content == poster
+    assert sim.materials == {}

@@ -16,6 +16,7 @@ from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.server import Simulator
 from wxasset.simulator.state.account import Article, JournalEntry, Material, TemporaryMedia
 from wxasset.simulator.state.platform import Authorization
+from wxasset.simulator.state.pushes import Push, PushResponse
 
 __all__ = [
     "Article",
@@ -24,6 +25,8 @@ __all__ = [
     "FaultRule",
     "JournalEntry",
     "Material",
+    "Push",
+    "PushResponse",
     "SimulatedAccount",
     "Simulator",
     "SimulatorOptions",

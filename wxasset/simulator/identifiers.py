@@ -69,6 +69,10 @@ class Identifiers:
         """Return an authorization code, for example `queryauthcode@@@xD...`."""
         return "queryauthcode@@@" + "".join(self._codes.choices(_ALPHABET, k=86))
 
+    def nonce(self, length: int = 10) -> str:
+        """Return digits of a nonce."""
+        return "".join(self._codes.choices(string.digits, k=length))
+
     def storage_part(self, length: int) -> str:
         """Return a part of the signature of an upload to cloud storage: letters and digits."""
         return "".join(self._storage.choices(_ALPHABET[:-2], k=length))

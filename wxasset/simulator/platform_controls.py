@@ -3,8 +3,14 @@
 import threading
 from collections.abc import Collection
 
+import aiohttp
+from yarl import URL
+
 from wxasset.simulator.state.platform import Authorization
+from wxasset.simulator.state.pushes import Push, PushResponse, Receiver
 from wxasset.simulator.state.service import Service
+
+_PATIENCE = aiohttp.ClientTimeout(total=5)  # chosen
 
 
 class PlatformControls:
@@ -46,7 +52,9 @@ class PlatformControls:
         with self._lock:
             return self._service.platform.push_ticket()
 
-    def authorize(self, appid: str, *, permission_sets: Collection[int] | None = None) -> str:
+    def authorize(
+        self, appid: str, *, permission_sets: Collection[int] | None = None, pre_auth_code: str | None = None
+    ) -> str:
         """Let an account authorize the platform, and return the one-time authorization code for api_query_auth.
 
         A repeated authorization ends the refresh token and the access tokens of the earlier one.
@@ -54,16 +62,15 @@ class PlatformControls:
         Args:
             appid: The account.
             permission_sets: Numbers of the granted permission sets; None follows the option `permission_sets`.
+            pre_auth_code: The pre-authorization code in the URL of the authorization page; None draws one.
 
         Raises:
-            ValueError: The simulator has no such account.
+            ValueError: The simulator has no such account, or the pre-authorization code is unknown or has expired.
         """
         with self._lock:
             if appid not in self._service.accounts:
                 raise ValueError(f"unknown account {appid!r}; add it with add_account(appid=...) first")
-            self._service.platform.authorize(appid, permission_sets)
-            code, _ = self._service.platform.create_authorization_code(appid)
-            return code
+            return self._service.platform.authorize(appid, permission_sets, pre_auth_code)
 
     def unauthorize(self, appid: str) -> None:
         """Let an account withdraw its authorization; its tokens and its refresh token end.
@@ -74,6 +81,45 @@ class PlatformControls:
         with self._lock:
             self._authorization(appid)
             self._service.platform.unauthorize(appid)
+
+    def set_receiver(self, url: str | None, *, token: str, aes_key: str) -> None:
+        """Set the receiver of pushes, as on WeChat's console; later events are kept until `deliver` or `take_pushes`.
+
+        Args:
+            url: The URL for pushes; None if the test passes them on itself.
+            token: The token for signatures.
+            aes_key: The EncodingAESKey of 43 characters.
+
+        Raises:
+            ValueError: The key has another form.
+        """
+        with self._lock:
+            self._service.platform.outbox.receiver = Receiver(url=url, token=token, aes_key=aes_key)
+
+    def take_pushes(self) -> list[Push]:
+        """Return and remove the pushes not yet delivered, oldest first.
+
+        Raises:
+            ImportError: The extra `platform` is not installed.
+        """
+        with self._lock:
+            return self._service.platform.take_pushes()
+
+    async def deliver(self) -> list[PushResponse]:
+        """Post the pushes not yet delivered to the receiver in order, and return its responses.
+
+        WeChat pushes by itself; the simulator waits for this call, so that a test knows the moment. A push without the
+        response `success` is not repeated.
+
+        Raises:
+            ImportError: The extra `platform` is not installed.
+            ValueError: No receiver with a URL is set.
+        """
+        receiver = self._service.platform.outbox.receiver
+        if receiver is None or receiver.url is None:
+            raise ValueError("the platform has no URL for pushes; call set_receiver(url, token=..., aes_key=...) first")
+        async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
+            return [await _post(session, URL(receiver.url), push) for push in self.take_pushes()]
 
     def _authorization(self, appid: str) -> Authorization:
         found = self._service.platform.authorizations.get(appid)
@@ -115,3 +161,12 @@ class PlatformShortcuts:
         """Let the first account authorize the platform again and return the new refresh token."""
         self.platform.authorize(self.appid)
         return self.authorizer_refresh_token
+
+
+async def _post(session: aiohttp.ClientSession, url: URL, push: Push) -> PushResponse:
+    headers = {"Content-Type": "text/xml"}
+    try:
+        async with session.post(url.update_query(push.query), data=push.body, headers=headers) as response:
+            return PushResponse(push=push, status=response.status, body=await response.text(errors="replace"))
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return PushResponse(push=push, status=None, body=f"{type(error).__name__}: {error}")

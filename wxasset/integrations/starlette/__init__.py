@@ -1,4 +1,4 @@
-"""For Starlette and FastAPI: a session for the whole application, materials as responses, errors as statuses.
+"""For Starlette and FastAPI: a session for the application, materials as responses, errors as statuses, pushes.
 
 ::
 
@@ -15,7 +15,7 @@
     async def show(wx: Wx, media_id: str) -> MaterialResponse:
         return MaterialResponse(wx, media_id)
 
-Needs the extra: ``pip install 'wxasset[starlette]'``.
+Needs the extra: ``pip install 'wxasset[starlette]'``; `platform_events` also needs the extra ``platform``.
 """
 
 try:
@@ -25,6 +25,17 @@ except ModuleNotFoundError:
 
 from wxasset.integrations.starlette.errors import answer_error
 from wxasset.integrations.starlette.lifespan import lifespan, session
+from wxasset.integrations.starlette.platform import PlatformEvents, platform_events
 from wxasset.integrations.starlette.responses import MaterialResponse
+from wxasset.wire.push_events import AuthorizationChange, PushedTicket
 
-__all__ = ["MaterialResponse", "answer_error", "lifespan", "session"]
+__all__ = [
+    "AuthorizationChange",
+    "MaterialResponse",
+    "PlatformEvents",
+    "PushedTicket",
+    "answer_error",
+    "lifespan",
+    "platform_events",
+    "session",
+]

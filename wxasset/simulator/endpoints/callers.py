@@ -15,11 +15,17 @@ def check_address(options: SimulatorOptions, request: ApiRequest, errcode: int) 
         ApiError: `errcode`, the address is not on the whitelist.
     """
     allowed = options.allowed_addresses
-    if allowed is None or request.remote in allowed:
-        return
-    address = ip_address(request.remote)
-    if not any(address in ip_network(one, strict=False) for one in allowed):
+    if allowed is not None and not _listed(request.remote, allowed):
         raise ApiError(errcode, address=request.remote)
+
+
+def _listed(remote: str, allowed: frozenset[str]) -> bool:
+    """Return True for an address in a list of addresses and CIDR ranges."""
+    try:
+        address = ip_address(remote)
+    except ValueError:
+        return False  # a socket without an address
+    return any(address in ip_network(one, strict=False) for one in allowed)
 
 
 def is_platform(account: Account, request: ApiRequest) -> bool:

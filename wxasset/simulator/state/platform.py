@@ -6,6 +6,7 @@ from attrs import define, field, frozen
 
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.options import SimulatorOptions, Switches
+from wxasset.simulator.state.pushes import Event, Outbox, Push
 from wxasset.simulator.state.quotas import QuotaCounts
 from wxasset.simulator.state.tokens import IssuedToken, TokenPool, TokenRegistry
 from wxasset.simulator.wire.replies import ApiError
@@ -66,6 +67,7 @@ class Platform:
         secret: The platform's secret.
         registry: All tokens of the simulator.
         quotas: Counts of the calls with its own token.
+        outbox: Its events for the receiver.
     """
 
     def __init__(self, identifiers: Identifiers, registry: TokenRegistry, switches: Switches) -> None:
@@ -73,6 +75,7 @@ class Platform:
         self.secret = identifiers.component_appsecret
         self.registry = registry
         self.quotas = QuotaCounts(registry.clock)
+        self.outbox = Outbox()
         self._switches = switches
         self._identifiers = identifiers
         self._clock = registry.clock
@@ -89,7 +92,9 @@ class Platform:
 
     def push_ticket(self) -> str:
         """Create a ticket; earlier ones keep their lifetime of 12 hours."""
-        return self._keep(self._tickets, self._identifiers.ticket(), _TICKET_LIFE)
+        ticket = self._keep(self._tickets, self._identifiers.ticket(), _TICKET_LIFE)
+        self._emit("component_verify_ticket", ComponentVerifyTicket=ticket)
+        return ticket
 
     def check_ticket(self, ticket: object) -> None:
         """Check a ticket.
@@ -128,8 +133,20 @@ class Platform:
             raise ApiError(61003)
         return found
 
-    def authorize(self, appid: str, permission_sets: Iterable[int] | None = None) -> Authorization:
-        """Authorize the platform, also again: this ends the earlier refresh token and the earlier access tokens."""
+    def authorize(
+        self, appid: str, permission_sets: Iterable[int] | None = None, pre_auth_code: str | None = None
+    ) -> str:
+        """Authorize the platform, also again: this ends the earlier refresh token and the earlier access tokens.
+
+        Return a one-time authorization code. Chosen: without a pre-authorization code one is drawn.
+
+        Raises:
+            ValueError: The pre-authorization code is unknown or has expired.
+        """
+        pre_auth_code = pre_auth_code or self.create_pre_auth_code()[0]
+        known = self._pre_auth_codes.get(pre_auth_code)
+        if known is None or self._clock.now() >= known.expires_at:
+            raise ValueError("pre_auth_code is unknown or expired; get one with api_create_preauthcode")
         earlier = self._authorizations.get(appid)
         if earlier is not None:
             earlier.tokens.reject(40001)
@@ -140,7 +157,16 @@ class Platform:
             refresh_token=self._identifiers.refresh_token(),
             tokens=TokenPool(self.registry, "authorizer", appid),
         )
-        return self._authorizations[appid]
+        code = self._identifiers.authorization_code()
+        self._keep(self._authorization_codes, code, self.options.authorization_code_seconds, appid)
+        self._emit(
+            "authorized" if earlier is None else "updateauthorized",
+            AuthorizerAppid=appid,
+            AuthorizationCode=code,
+            AuthorizationCodeExpiredTime=int(self._authorization_codes[code].expires_at),
+            PreAuthCode=pre_auth_code,
+        )
+        return code
 
     def unauthorize(self, appid: str) -> None:
         """End an authorization: its access tokens and refresh tokens are rejected.
@@ -150,12 +176,15 @@ class Platform:
         """
         self.authorization(appid).tokens.reject(self.options.withdrawn_token_errcode)
         del self._authorizations[appid]
+        self._emit("unauthorized", AuthorizerAppid=appid)
 
-    def create_authorization_code(self, appid: str) -> tuple[str, int]:
-        """Create the one-time code of an authorization and return it with its time of expiry."""
-        code = self._identifiers.authorization_code()
-        self._keep(self._authorization_codes, code, self.options.authorization_code_seconds, appid)
-        return code, int(self._authorization_codes[code].expires_at)
+    def take_pushes(self) -> list[Push]:
+        """Return and remove the events for the receiver, encrypted."""
+        receiver = self.outbox.receiver
+        if receiver is None:
+            return []
+        now = self._clock.now()
+        return [receiver.push(event, self.appid, now, self._identifiers) for event in self.outbox.take()]
 
     def use_authorization_code(self, code: object) -> Authorization:
         """Use a one-time code and return its authorization.
@@ -189,6 +218,9 @@ class Platform:
         """Return the permission sets granted by an account; None for all."""
         own = self.authorization(appid).permission_sets
         return self.options.permission_sets if own is None else own
+
+    def _emit(self, info_type: str, **fields: str | int) -> None:
+        self.outbox.add(Event(info_type, int(self._clock.now()), fields))
 
     def _keep(self, codes: dict[str, _Code], code: str, seconds: float, appid: str = "") -> str:
         codes[code] = _Code(self._clock.now() + seconds, appid)
