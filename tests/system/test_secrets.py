@@ -20,14 +20,18 @@ from wxasset import (
     AuthorizerToken,
     CallableToken,
     ClassicToken,
+    ClearComponentQuota,
     CloudHostingToken,
     ComponentToken,
     DownloadPolicy,
+    Platform,
     RedisToken,
     RedisTokenStore,
     RetryPolicy,
     StableToken,
+    StartPushTicket,
     StaticToken,
+    TicketKeeper,
     Timeouts,
     Token,
     TokenCache,
@@ -219,6 +223,11 @@ REFUSED: Final[list[tuple[type, Callable[[], object]]]] = [
     (AuthorizerToken, lambda: AuthorizerToken(COMPONENT, "", SECRET)),
     (AuthorizerToken, lambda: AuthorizerToken(SECRET, "wx1", SECRET)),  # type: ignore[arg-type]
     (AuthorizerToken, lambda: AuthorizerToken(COMPONENT, "wx1", [SECRET])),  # type: ignore[arg-type]
+    (Platform, lambda: Platform(COMPONENT, store=REDIS)),  # type: ignore[arg-type]
+    (Platform, lambda: Platform(COMPONENT, max_sessions=0, proxy=PROXY)),
+    (StartPushTicket, lambda: StartPushTicket(component_appid="", component_secret=SECRET)),
+    (ClearComponentQuota, lambda: ClearComponentQuota(component_appid="", appsecret=SECRET)),
+    (TicketKeeper, lambda: TicketKeeper("", REDIS)),  # type: ignore[arg-type]
     (CloudHostingToken, lambda: CloudHostingToken([TOKEN])),  # type: ignore[arg-type]
     (RedisToken, lambda: RedisToken(REDIS.replace("redis", "http", 1), "key")),
     (RedisToken, lambda: RedisToken(f"{REDIS}?socket_timeout=x", "key")),
@@ -249,7 +258,16 @@ CONFIDENTIAL: Final = {
     *("secret", "component_secret", "refresh_token", "ticket", "function", "source", "tokens", "store", "proxy", "url"),
 }
 """Parameters of constructors that may hold a secret, or what is easily mistaken for one."""
-KEPT: Final = {"AddedMaterial", "Article", "FileURL", "LedgerRow", "MaterialItem", "Token", "TokenRecord"}
+KEPT: Final = {
+    "AddedMaterial",
+    "Article",
+    "FileURL",
+    "LedgerRow",
+    "ListedAuthorizer",
+    "MaterialItem",
+    "Token",
+    "TokenRecord",
+}
 """Values without a check that could refuse such a parameter."""
 
 

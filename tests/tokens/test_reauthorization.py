@@ -244,12 +244,17 @@ async def test_a_refresh_response_that_is_lost_costs_no_call(
 
 
 async def test_300_accounts_that_lost_their_store_share_a_pass(sim: Simulator, component: TokenCache) -> None:
-    """The list of 301 accounts is read once for all."""
+    """The list of 301 accounts is read once for all, also for those whose refresh token was refused first."""
     accounts = [sim.add_account() for _ in range(300)]
     for one in accounts:
         sim.platform.authorize(one.appid)
     sessions = [
-        WxSession(tokens=AuthorizerToken(component, one.appid), base_url=sim.url, retry=PATIENT) for one in accounts
+        WxSession(
+            tokens=AuthorizerToken(component, one.appid, "refreshtoken@@@old" if number % 2 else None),
+            base_url=sim.url,
+            retry=PATIENT,
+        )
+        for number, one in enumerate(accounts)
     ]
     await asyncio.gather(*[wx.count_materials() for wx in sessions])
     for wx in sessions:
@@ -270,10 +275,10 @@ async def test_two_stale_tokens_are_healed_in_one_fetch(sim: Simulator, opened: 
 async def test_no_token_source_gives_up_while_the_clock_moves(
     sim: Simulator, opened: Callable[..., WxSession], step: float
 ) -> None:
-    """12 moves of the simulator's clock, within a second of ours: each call gets a new token."""
+    """30 moves of the simulator's clock, within seconds of ours: each call gets a new token."""
     wx = opened(sim.authorizer_refresh_token)
     async with WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT) as own:
-        for _ in range(12):
+        for _ in range(30):
             await wx.count_materials()
             await own.count_materials()
             sim.advance(step)

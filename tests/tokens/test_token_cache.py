@@ -366,6 +366,64 @@ async def test_a_source_that_was_refused_is_asked_again_after_30_seconds(
         assert source.fetches == fetches
 
 
+async def test_a_remembered_refusal_is_raised_after_a_look_at_the_store(source: Source, clock: Clock) -> None:
+    """A token that another process has stored meanwhile ends the refusal; the source is not asked before."""
+    store = MemoryTokenStore()
+    cache = TokenCache(source, store=store, now=clock, clock=clock)
+    source.failure = BAD_SECRET
+    for _ in range(3):
+        with pytest.raises(CredentialError):
+            await cache.acquire(exchange)
+    assert source.fetches == 1
+    other = await TokenCache(Source(name="other"), store=store, now=clock, clock=clock).acquire(exchange)
+    assert (await cache.acquire(exchange)).value == other.value
+    assert source.fetches == 1
+
+
+async def test_a_refused_call_is_made_again_with_other_credentials(clock: Clock) -> None:
+    """A refusal belongs to the call with its credentials: another secret is tried at once."""
+
+    class Changing:
+        secret = "old"
+
+        async def fetch(self, exchange: Any, *, previous: Token | None, rejected: bool) -> Token:
+            del previous, rejected
+            await exchange(GetAccessToken(appid="wx1", secret=self.secret))
+            return Token(value=self.secret, expires_in=LIFE)
+
+    asked: list[str] = []
+
+    async def wechat(call: Any, /) -> Any:
+        asked.append(call.secret)
+        if call.secret == "old":
+            raise BAD_SECRET
+        return await exchange(call)
+
+    source = Changing()
+    cache = TokenCache(source, now=clock, clock=clock)
+    for wait in (0.0, 29.5, 0.5):
+        clock.time += wait
+        with pytest.raises(CredentialError):
+            await cache.acquire(wechat)
+    source.secret = "new"
+    assert (await cache.acquire(wechat)).value == "new"
+    assert asked == ["old", "old", "new"]
+
+
+async def test_tokens_that_served_are_replaced_more_often(cache: TokenCache, source: Source) -> None:
+    """A token that served its path was superseded: 20 fetches in 30 seconds; one that expired is always replaced."""
+    expired = TokenRejectedError(errcode=42001, errmsg="access_token expired", path=REFUSED.path)
+    for error, fetches in ((expired, 50), (REFUSED, 20)):
+        source.fetches = 0
+        for _ in range(fetches):
+            token = await cache.acquire(exchange)
+            cache.accept(REFUSED.path)
+            cache.reject(token, error)
+        assert source.fetches == fetches
+    with pytest.raises(TokenRejectedError):
+        await cache.acquire(exchange)
+
+
 async def test_calls_of_the_last_30_seconds_count_against_a_refused_token(
     cache: TokenCache, source: Source, clock: Clock
 ) -> None:

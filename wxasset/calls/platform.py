@@ -11,6 +11,7 @@ from attrs import field, frozen
 from wxasset.calls.arguments import present
 from wxasset.calls.base import Ack, Call, Effect, Route
 from wxasset.calls.tokens import TokenCall
+from wxasset.errors.frames import conceals_arguments
 from wxasset.wire.checks import number
 from wxasset.wire.codec import dumps, unstructure, wire_name
 from wxasset.wire.limits import MIB
@@ -42,6 +43,7 @@ AUTHORIZERS_PER_PAGE: Final = 500
 _LIST: Final = "/cgi-bin/component/api_get_authorizer_list"
 
 
+@conceals_arguments
 @frozen(kw_only=True)
 class StartPushTicket(TokenCall[Ack]):
     """Start the push of tickets to the authorization event URL, where it was stopped or never started.
@@ -58,6 +60,7 @@ class StartPushTicket(TokenCall[Ack]):
     component_secret: str = field(validator=present, repr=False)
 
 
+@conceals_arguments
 @frozen(kw_only=True)
 class ClearComponentQuota(TokenCall[Ack]):
     """Reset the daily calls of the platform, or of an account that authorized it; 10 times a month.

@@ -8,6 +8,7 @@ from typing import Final
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError, TokenUnavailableError, UsageError
+from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.store import MemoryTokenStore, TokenStore
 from wxasset.tokens.token import TokenRecord, is_token
 from wxasset.tokens.validation import filled
@@ -31,6 +32,7 @@ def _store(_: object, attribute: object, value: object) -> None:
         raise UsageError('store= must be a TokenStore, such as FileTokenStore("tokens.json").')
 
 
+@conceals_arguments
 @define(eq=False)
 class TicketKeeper:
     """Keep the newest ticket of a platform, for `ComponentToken`.
