@@ -541,12 +541,14 @@ async def test_a_token_file_that_must_not_be_used(sim: Simulator, tmp_path: Path
 async def test_a_lock_that_is_held(sim: Simulator, tmp_path: Path) -> None:
     """A lock held by another process is a warning with its path."""
     file = tmp_path / "token.json"
-    (tmp_path / "token.json.lock").touch(0o600)
-    with (tmp_path / "token.json.lock").open("r+b") as held:
+    lock = tmp_path / "token.json.d" / "key.lock"
+    lock.parent.mkdir(0o700)
+    lock.touch(0o600)
+    with lock.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert found["store"].status is Status.WARNING
-    assert f"{file}.lock" in advice(found, "store")
+    assert str(lock) in advice(found, "store")
 
 
 async def kept(store: FileTokenStore, source: TokenSource, sim: Simulator) -> None:
@@ -555,16 +557,21 @@ async def kept(store: FileTokenStore, source: TokenSource, sim: Simulator) -> No
         await wx.count_materials()
 
 
+def contents(directory: Path) -> dict[Path, bytes]:
+    """The files below a directory."""
+    return {one: one.read_bytes() for one in directory.rglob("*") if one.is_file()}
+
+
 async def test_a_shared_token_that_is_valid(sim: Simulator, tmp_path: Path) -> None:
     """Stored tokens are tried, and the store is not changed."""
     file = tmp_path / "token.json"
     await kept(FileTokenStore(file), StableToken(sim.appid, sim.secret), sim)
     await kept(FileTokenStore(file), ClassicToken(sim.appid, sim.secret), sim)
-    before = file.read_bytes()
+    before = contents(tmp_path)
     found = await examined(variables(sim, WXASSET_TOKEN_STORE=str(file)))
     assert found["shared_token"].status is Status.OK
     assert set(found["shared_token"].evidence) == {"stable", "classic"}
-    assert file.read_bytes() == before
+    assert contents(tmp_path) == before
 
 
 async def test_another_program_ends_the_classic_token(sim: Simulator, tmp_path: Path) -> None:

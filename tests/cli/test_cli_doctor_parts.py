@@ -309,7 +309,8 @@ def test_a_redis_that_cannot_be_used(name: str, words: str) -> None:
 
 async def test_a_lock_file_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A lock file that the system does not open fails with the system's reason."""
-    lock, opened = tmp_path / "token.json.lock", os.open
+    lock, opened = tmp_path / "token.json.d" / "key.lock", os.open
+    lock.parent.mkdir(0o700)
     lock.touch(0o600)
 
     def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
@@ -326,7 +327,8 @@ async def test_a_lock_file_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.skipif(os.name != "posix", reason="modes of files say nothing elsewhere")
 async def test_a_lock_file_that_is_open_to_others(tmp_path: Path) -> None:
     """Anybody who can open a lock file can hold it: it fails with the command that closes it."""
-    lock = tmp_path / "token.json.lock"
+    lock = tmp_path / "token.json.d" / "key.lock"
+    lock.parent.mkdir(0o700)
     lock.touch()
     lock.chmod(0o644)
     found = await inspect_token_file(str(tmp_path / "token.json"))

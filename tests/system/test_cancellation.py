@@ -585,7 +585,7 @@ async def _cancel_at(room: Room, tmp_path: Path, subject: Operation, at: int, st
     await before.gone(context)
     room.check(context)
     assert len(room.sim.materials) <= kept + subject.adds
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.rglob("*.tmp"))
     return task.cancelled(), steps.points
 
 

@@ -226,8 +226,9 @@ async def test_an_absurd_record_is_replaced(
             redis.flush()
             redis.command("SET", f"wxasset:token:{key}", written(record).decode())
         else:
-            path.write_bytes(written({key: record}))
-            path.chmod(0o600)
+            (file := tmp_path / "tokens.json.d" / f"{key}.json").parent.mkdir(0o700, exist_ok=True)
+            file.write_bytes(written({key: record}))
+            file.chmod(0o600)
         asked = len(sim.journal)
         for _ in range(2):
             store: TokenStore = FileTokenStore(path) if redis is None else RedisTokenStore(redis.url, timeout=5)

@@ -339,6 +339,27 @@ async def test_a_lease_is_waited_for_no_longer_than_was_said(opener: Callable[..
 
 
 @shared
+async def test_a_waiter_that_is_served_does_not_wait_for_the_lease(opener: Callable[..., Shared]) -> None:
+    """A record that is saved while another process holds the lease ends the wait at once."""
+    holder, waiter = opener(), opener(wait=60.0)
+
+    async def served() -> bool:
+        return await waiter.load(KEY) is not None
+
+    async def wait() -> None:
+        async with waiter.claim(KEY, served):
+            assert await served()
+
+    async with holder.lease(KEY):
+        waiting = asyncio.create_task(wait())
+        await holder.save(KEY, record(1))
+        async with asyncio.timeout(30):
+            await waiting
+        with pytest.raises(TokenStoreError):
+            await opener(wait=0).lease(KEY).__aenter__()
+
+
+@shared
 @pytest.mark.parametrize("scope", [False, True])
 async def test_a_cancelled_waiter_leaves_at_once(opener: Callable[..., Shared], *, scope: bool) -> None:
     """Cancelled while it waits, by its task or by a scope, it takes nothing with it."""

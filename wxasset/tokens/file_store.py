@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -99,14 +99,21 @@ class FileTokenStore:
             await self._pause(_POLL_RECORD, deadline, own.path)
         return saved
 
-    @asynccontextmanager
-    async def lease(self, key: str) -> AsyncGenerator[None, None]:
+    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
         """Hold the right to fetch a token: one holder at a time, among all processes and tasks.
 
-        Tasks wait for each other without looking at the file.
+        Tasks of one event loop wait for each other without looking at the file.
 
         Raises:
             TokenStoreError: It was not to be had within `wait` seconds, or its file must not be used.
+        """
+        return self.claim(key)
+
+    @asynccontextmanager
+    async def claim(self, key: str, served: Callable[[], Awaitable[bool]] | None = None) -> AsyncGenerator[None, None]:
+        """Hold a lease, as `lease` does, unless `served` returns True while another process holds it.
+
+        So those who wait for a token need not take turns to read it.
         """
         own = FileLock(self._file(key, "lease"))
         deadline = self._now() + self._wait
@@ -114,6 +121,8 @@ class FileTokenStore:
             try:
                 while not await self._hop(lambda: self._take(own)):
                     await self._pause(_POLL_LEASE, deadline, own.path)
+                    if served is not None and await served():
+                        break
                 yield
             finally:
                 await in_background(own.free).join()

@@ -100,10 +100,16 @@ class SharedToken:
         record = await self._load()
         if not self._serves(record, usable) and await stack.enter_async_context(self._turn()):
             record = await self._load()
-        if not self._serves(record, usable):
-            await stack.enter_async_context(self._lease())
-            record = await self._load()  # others have waited before us
-        return record
+        if self._serves(record, usable):
+            return record
+
+        async def served() -> bool:
+            nonlocal record
+            record = await self._load()
+            return self._serves(record, usable)
+
+        await stack.enter_async_context(self._lease(served))
+        return record if self._serves(record, usable) else await self._load()
 
     async def _load(self) -> TokenRecord | None:
         """Return the record of the store; None without one, and for one with an impossible value."""
@@ -130,9 +136,13 @@ class SharedToken:
             yield waits
 
     @asynccontextmanager
-    async def _lease(self) -> AsyncGenerator[None, None]:
-        """Hold the lease; a failed release does not lose the result."""
-        lease = self.store.lease(self.key)
+    async def _lease(self, served: Callable[[], Awaitable[bool]] | None = None) -> AsyncGenerator[None, None]:
+        """Hold the lease; a failed release does not lose the result.
+
+        The stores of this package wait for it only until the block is `served` by the holder before.
+        """
+        claim = None if served is None else getattr(self.store, "claim", None)
+        lease = self.store.lease(self.key) if claim is None else claim(self.key, served)
         await lease.__aenter__()
         try:
             yield

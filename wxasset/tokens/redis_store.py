@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -140,8 +140,7 @@ class RedisTokenStore:
         names, fence = [self._prefix + key, self._beside(key, "fence")], _fences.get().get((id(self), key))
         return await self._ask("save a token", lambda client: redis_records.save(client, names, record, fence))
 
-    @asynccontextmanager
-    async def lease(self, key: str) -> AsyncGenerator[None, None]:
+    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
         """Hold the right to fetch a token, for at most `lease_seconds`: one holder at a time.
 
         It is given back at the end; where that fails it ends by itself.
@@ -149,13 +148,20 @@ class RedisTokenStore:
         Raises:
             TokenStoreError: It was not to be had within `wait` seconds, or Redis failed.
         """
+        return self.claim(key)
+
+    @asynccontextmanager
+    async def claim(self, key: str, served: Callable[[], Awaitable[bool]] | None = None) -> AsyncGenerator[None, None]:
+        """Hold a lease, as `lease` does, unless `served` returns True while another process holds it."""
         owner, deadline = secrets.token_hex(16), self._now() + self._wait
         try:
             while not (fence := await self._take(key, owner)):
                 if self._now() >= deadline:
                     raise TokenStoreError(f"Others have held the lease in Redis at {self._place} for {self._wait:g} s.")
                 await self._sleep(_POLL)
-            self._remember(key, fence)
+                if served is not None and await served():
+                    break
+            self._remember(key, fence or None)
             yield
         finally:
             self._remember(key, None)

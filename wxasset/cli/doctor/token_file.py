@@ -2,8 +2,8 @@
 
 import os
 import secrets
+import shutil
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +42,7 @@ async def inspect_token_file(place: str) -> Finding:
         await _try_directory(path)
     except TokenStoreError as error:
         return _unusable_directory(path, error)
-    return await _inspect_lock(FileLock(path.with_name(f"{path.name}.lock")), path)
+    return await to_thread.run_sync(_inspect_locks, path)
 
 
 def _refused(path: str, error: TokenStoreError | UsageError) -> Finding:
@@ -58,15 +58,10 @@ async def _try_directory(path: Path) -> None:
     """
     trial = path.with_name(f".{path.name}.doctor-{secrets.token_hex(8)}")
 
-    def remove() -> None:
-        for one in (trial, trial.with_name(f"{trial.name}.lock")):
-            with suppress(OSError):
-                one.unlink()
-
     try:
         await FileTokenStore(trial, wait=0).save("doctor", _RECORD)
     finally:
-        await to_thread.run_sync(remove)
+        await to_thread.run_sync(lambda: shutil.rmtree(f"{trial}.d", ignore_errors=True))
 
 
 def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
@@ -84,21 +79,22 @@ def _unusable_directory(path: Path, error: TokenStoreError) -> Finding:
     )
 
 
-async def _inspect_lock(held: FileLock, path: Path) -> Finding:
-    try:
-        free = await to_thread.run_sync(_is_free, held)
-    except UnsafeFileError as error:
-        return _refused(str(path), TokenStoreError(f"The token store {path} is not used: {error}.", error.remedy))
-    except OSError as error:
-        return _unusable_directory(path, TokenStoreError(f"{held.path}: {(error.strerror or str(error)).lower()}."))
-    if not free:
-        command = f"fuser -v {shell_path(held.path)}"
-        return warning(
-            "store",
-            Hint(f"Another process held {held.path} for {_PATIENCE:g} s.", f"{held.path} 一直被其他进程占用。"),
-            Hint(f"Find the process: {command}", f"请查看占用者：{command}"),
-            path=str(path),
-        )
+def _inspect_locks(path: Path) -> Finding:
+    """Check the locks of all accounts."""
+    for held in sorted(path.with_name(f"{path.name}.d").glob("*.lock")):
+        try:
+            free = _is_free(FileLock(held))
+        except UnsafeFileError as error:
+            return _refused(str(path), TokenStoreError(f"The token store {path} is not used: {error}.", error.remedy))
+        except OSError as error:
+            return _unusable_directory(path, TokenStoreError(f"{held}: {(error.strerror or str(error)).lower()}."))
+        if not free:
+            return warning(
+                "store",
+                Hint(f"Another process held {held} for at least {_PATIENCE:g} s.", f"{held} 一直被其他进程占用。"),
+                Hint(f"Find the process: fuser -v {shell_path(held)}", f"请查看占用者：fuser -v {shell_path(held)}"),
+                path=str(path),
+            )
     return ok("store", Hint(f"{path} can be read, written and locked.", f"{path} 可读、可写、可加锁。"), path=str(path))
 
 
