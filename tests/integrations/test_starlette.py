@@ -4,16 +4,15 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
 from aiohttp import content_disposition_filename, parse_content_disposition
-from attrs import evolve
-from fastapi import Depends, FastAPI, Request, UploadFile, WebSocket
+from fastapi import FastAPI, Request, UploadFile, WebSocket
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -22,10 +21,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from served import serving
 from waiting import until
+from web_apps import GET, Wx, put, shelf, talking_to, websocket
 from wxasset import RetryPolicy, WxAssetError, WxSession
 from wxasset import errors as e
 from wxasset.integrations.starlette import MaterialCache, MaterialResponse, answer_error, lifespan, session
@@ -34,9 +33,7 @@ from wxasset.integrations.starlette.responses import _named
 from wxasset.simulator import Simulator
 from wxasset.wire.error_replies import api_error
 
-Wx = Annotated[WxSession, Depends(session)]
 ONCE = RetryPolicy(attempts=1)
-GET = "/cgi-bin/material/get_material"
 LOST = e.UploadOutcomeUnknown(
     "It may have happened. (proxy.internal took no byte.)",
     "/x",
@@ -47,56 +44,6 @@ LOST = e.UploadOutcomeUnknown(
     ended_at=1.0,
     reason="proxy.internal took no byte.",
 )
-
-
-@asynccontextmanager
-async def talking_to(app: Any) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """A client of an application that runs in this event loop, started as a server would."""
-    async with app.router.lifespan_context(app) as state:
-        stated = _with_state(app, state)
-        transport = httpx.ASGITransport(stated)
-        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
-            yield client
-
-
-async def websocket(app: Any, path: str, *, state: Mapping[str, Any] | None) -> list[Any]:
-    """Open a websocket as a server would, and give what the application sent before it ended."""
-    scope = {"type": "websocket", "path": path, "headers": [], "query_string": b"", "subprotocols": []}
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "websocket.connect" if not sent else "websocket.disconnect"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await _with_state(app, state)(scope, receive, send)
-    return sent
-
-
-def _with_state(app: Any, state: Mapping[str, Any] | None) -> Any:
-    async def stated(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "state": dict(state or {})}, receive, send)
-
-    return stated
-
-
-def shelf(wx: WxSession, **options: Any) -> FastAPI:
-    """An application that shows materials."""
-    app = FastAPI(lifespan=lifespan(session=wx), exception_handlers={WxAssetError: answer_error})
-
-    @app.api_route("/{media_id}", methods=["GET", "HEAD"])
-    async def show(wx: Wx, media_id: str) -> MaterialResponse:
-        return MaterialResponse(wx, media_id, **options)
-
-    return app
-
-
-async def put(sim: Simulator, wx: WxSession, photo: bytes, **changes: Any) -> str:
-    """Add a photo to the library, changed afterwards as the service would not let a client do; gives its id."""
-    media_id = (await wx.add_material("image", photo, filename="photo.jpg")).media_id
-    sim.materials[media_id] = evolve(sim.materials[media_id], **changes)
-    return media_id
 
 
 # The session of an application

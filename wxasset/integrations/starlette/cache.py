@@ -1,6 +1,7 @@
 """Materials on the disk: fetched once, at full speed, and read from there at the speed of each visitor."""
 
 import asyncio
+import copy
 import hashlib
 import os
 import secrets
@@ -136,6 +137,9 @@ class MaterialCache:
         flight.waiting += 1
         try:
             await asyncio.wait([flight.task])
+            error = flight.task.exception()
+            if error is not None:
+                raise copy.copy(error)  # one instance, raised by many, would collect the tracebacks of all
             material = flight.task.result()
             return await self._held(self._files.take, key) if isinstance(material, CachedFile) else material
         finally:

@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from attrs import define, field
+from attrs import asdict, define, field, frozen
+from attrs.validators import instance_of, optional
 
 from wxasset.errors import DestinationError, Hint
 from wxasset.transfer.file_lock import FileLock, lock
@@ -28,6 +29,18 @@ _ABANDONED: Final = 3600.0  # seconds without a write; a download that stands st
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _POSIX: Final = os.name == "posix"
 _BINARY: Final = getattr(os, "O_BINARY", 0)
+
+
+_NAMED: Final = optional(instance_of(str))
+
+
+@frozen(kw_only=True)
+class _Description:
+    """Contents of a ``.json`` file."""
+
+    filename: str | None = field(validator=_NAMED)
+    content_type: str | None = field(validator=_NAMED)
+    size: int = field(validator=instance_of(int))
 
 
 @define(eq=False, kw_only=True)
@@ -86,13 +99,19 @@ class CacheDirectory:
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def take(self, key: str) -> CachedFile | None:
-        """Return a file and keep it from eviction until `release`; None if it is not there."""
+        """Return a file and keep it from eviction until `release`; None if it is not there.
+
+        Raises:
+            DestinationError: The directory cannot be used.
+        """
         with self._lock:
             try:
                 os.utime(self._description(key), ns=(time.time_ns(),) * 2)
+                file = self._files.get(key) or self._open(key)
             except FileNotFoundError:  # another process has deleted it, or there is none
                 return None
-            file = self._files.get(key) or self._open(key)
+            except OSError as error:
+                raise self._unusable(error) from error
             if file is not None:
                 self._files[key] = file
                 file.readers += 1
@@ -102,19 +121,19 @@ class CacheDirectory:
         """Open and lock a file; None if it is not there whole, or is being evicted."""
         path, file = self._content(key), None
         try:
-            told = json.loads(self._description(key).read_text("utf-8"))
+            told = _Description(**json.loads(self._description(key).read_text("utf-8")))
             descriptor = open_private(path, os.O_RDONLY | _BINARY)
-        except (FileNotFoundError, UnsafeFileError, ValueError):
+        except (FileNotFoundError, UnsafeFileError, ValueError, TypeError):
             return None
         try:
             found = os.fstat(descriptor)
-            if _lock(descriptor, shared=True) and found.st_nlink and found.st_size == told["size"]:
+            if _lock(descriptor, shared=True) and found.st_nlink and found.st_size == told.size:
                 file = CachedFile(
                     key=key,
                     path=path,
                     found=found,
-                    filename=told["filename"],
-                    content_type=told["content_type"],
+                    filename=told.filename,
+                    content_type=told.content_type,
                     form=sniff(os.read(descriptor, HEAD_SIZE)),
                     descriptor=descriptor,
                 )
@@ -200,17 +219,17 @@ class CacheDirectory:
             part.handle.close()
             with self._lock:
                 self._evict(size if size <= self.max_bytes else 0)
-                self._describe(key, {"filename": filename, "content_type": content_type, "size": size})
+                self._describe(key, _Description(filename=filename, content_type=content_type, size=size))
                 part.path.replace(self._content(key))
                 self._over = self._over or size > self.max_bytes
         except OSError as error:
             raise self._unusable(error) from error
         return self.take(key)
 
-    def _describe(self, key: str, told: dict[str, object]) -> None:
+    def _describe(self, key: str, told: _Description) -> None:
         path = self._description(key).with_suffix(f".{secrets.token_hex(6)}.part")
         with os.fdopen(open_private(path, CREATE), "w", encoding="utf-8") as file:
-            json.dump(told, file)
+            json.dump(asdict(told), file)
         path.replace(self._description(key))
 
     def forget(self, key: str) -> None:
