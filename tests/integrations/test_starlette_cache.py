@@ -18,10 +18,11 @@ from attrs import evolve
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from policies import PATIENT
 from served import serving
 from waiting import until
 from web_apps import GET, put, shelf, talking_to
-from wxasset import StaticToken, WxSession
+from wxasset import Deleted, StaticToken, WxSession
 from wxasset import errors as e
 from wxasset.integrations.starlette import MaterialCache, MaterialResponse
 from wxasset.simulator import Simulator, SimulatorOptions
@@ -348,8 +349,11 @@ async def test_a_material_larger_than_the_cache_evicts_no_other(
     assert fetches(sim) == 2
 
 
-async def test_a_deleted_material_is_forgotten(sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path) -> None:
-    """After `forget` it is a 404, also for a browser that has it; who is reading it reads to the end."""
+@pytest.mark.parametrize("by", ["del_material", "a batch", "other options", "forget"])
+async def test_a_deleted_material_is_forgotten(
+    sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path, by: str
+) -> None:
+    """After a deletion it is a 404, also for a browser that has it; who is reading it reads to the end."""
     cache = MaterialCache(tmp_path, MIB)
     media_id = await add(sim, wx, photo)
     content = sim.materials[media_id].content
@@ -357,13 +361,54 @@ async def test_a_deleted_material_is_forgotten(sim: Simulator, wx: WxSession, ph
         etag = (await client.get(f"/{media_id}")).headers["ETag"]
         async with cache.open(wx, media_id) as file:
             with file.path.open("rb") as reading:  # type: ignore[union-attr]  # no articles here
-                await wx.del_material(media_id)
-                await cache.forget(wx, media_id)
+                await _delete(sim, wx, cache, media_id, by)
                 assert reading.read() == content
         for headers in ({}, {"If-None-Match": etag}, {"Range": "bytes=0-1"}):
             assert (await client.get(f"/{media_id}", headers=headers)).status_code == 404
     assert names(tmp_path) == []
-    await cache.forget(wx, media_id)
+    assert cache._files._files == {}
+
+
+async def _delete(sim: Simulator, wx: WxSession, cache: MaterialCache, media_id: str, by: str) -> None:
+    if by == "del_material":
+        await wx.del_material(media_id)
+    elif by == "a batch":
+        async with wx.del_materials([media_id]) as outcomes:
+            assert [type(one) async for one in outcomes] == [Deleted]
+    elif by == "other options":
+        await wx.with_options(retry=PATIENT).del_material(media_id)
+    else:  # on the web console
+        del sim.materials[media_id]
+        await cache.forget(wx, media_id)
+
+
+async def test_a_material_that_wechat_does_not_know_is_forgotten(
+    sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path
+) -> None:
+    """Whatever call finds out that a material is gone, its file goes too."""
+    cache = MaterialCache(tmp_path, MIB)
+    media_id = await add(sim, wx, photo)
+    await read(cache, wx, media_id)
+    del sim.materials[media_id]
+    with pytest.raises(e.MediaNotFoundError):
+        await wx.get_material(media_id, tmp_path / "out.jpg")
+    assert names(tmp_path) == []
+
+
+async def test_a_material_that_is_deleted_while_it_is_fetched_does_not_stay(
+    sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path
+) -> None:
+    """The visitor who waits for it gets a 404 as the next one does."""
+    cache = MaterialCache(tmp_path, MIB)
+    media_id = await add(sim, wx, photo, 400_000)
+    sim.fail("get_material", "trickle-64K-every-20ms")
+    reading = asyncio.create_task(read(cache, wx, media_id))
+    await until(lambda: bool(list(tmp_path.glob("*.part"))))
+    await wx.del_material(media_id)
+    for asked in (reading, read(cache, wx, media_id)):
+        with pytest.raises(e.MediaNotFoundError):
+            await asked
+    assert names(tmp_path) == []
 
 
 async def test_broken_files_are_fetched_again(sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path) -> None:
@@ -411,7 +456,7 @@ from wxasset.starlette import MaterialCache
 async def main():
     async with WxSession.from_env() as wx:
         cache = MaterialCache(sys.argv[1], 2500)
-        for media_id in sys.argv[2:] * 20:
+        for media_id in sys.argv[2:] * 5:
             async with cache.open(wx, media_id) as file:
                 content = file.path.read_bytes()
             assert len(content) == 1000, content

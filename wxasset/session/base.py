@@ -17,6 +17,7 @@ from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
+from wxasset.session.identity import AccountIdentity
 from wxasset.session.options import Options, check_http
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
@@ -124,19 +125,15 @@ class Session:
         if bare and base_url == _BASE_URL:
             base_url = _HOSTED_URL
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=bare, proxy=proxy)
+        self._account = AccountIdentity(self._transport.origin, self._appid)
         register = UploadRegister.of_account(self._transport.api, self._appid)
         self._engine = Engine(self._transport, cache, register=register, **options.named)
         self._owner = True
 
     @property
-    def appid(self) -> str | None:
-        """The account's appid; None if neither the token source nor the caller named it."""
-        return self._appid
-
-    @property
-    def base_url(self) -> str:
-        """URL of the API host."""
-        return self._transport.origin
+    def account(self) -> AccountIdentity:
+        """Identity of the account, for caches of its materials."""
+        return self._account
 
     @classmethod
     @concealed
@@ -231,16 +228,19 @@ class Session:
 
     @asynccontextmanager
     async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:
-        """Update the ledger when WeChat does not know a material, or when the block `deletes` it."""
+        """Update ledger and caches when WeChat does not know a material, or when the block `deletes` it."""
         try:
             yield
         except MediaNotFoundError:
+            await self._account.forget(self, media_id)
             if self._ledger is not None:
                 with suppress(LedgerError):  # the other one matters more
                     await self._ledger.forget(media_id)
             raise
-        if deletes and self._ledger is not None:
-            await self._ledger.forget(media_id)
+        if deletes:
+            await self._account.forget(self, media_id)
+            if self._ledger is not None:
+                await self._ledger.forget(media_id)
 
     async def __aenter__(self) -> Self:
         return self

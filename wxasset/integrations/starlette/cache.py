@@ -4,7 +4,6 @@ import asyncio
 import copy
 import hashlib
 import os
-import secrets
 import shutil
 import tempfile
 import weakref
@@ -17,7 +16,7 @@ from anyio import sleep
 from attrs import define
 
 from wxasset.calls.materials import News, Video
-from wxasset.errors import DestinationError, MediaNotFoundError, UsageError
+from wxasset.errors import DestinationError, UsageError
 from wxasset.integrations.starlette.cache_files import CachedFile, CacheDirectory, Part
 from wxasset.session import WxSession
 from wxasset.transfer.threads import in_background, run_in_thread, uncancelled
@@ -36,6 +35,7 @@ class _Flight:
 
     task: "asyncio.Task[News | CachedFile]"
     waiting: int = 0
+    forgotten: bool = False
 
 
 class MaterialCache:
@@ -50,7 +50,8 @@ class MaterialCache:
     A material is fetched once, however many ask for it at the same time, also in several processes with the same
     directory; the connection to WeChat is free again before the first visitor has read a byte. The least recently used
     files are deleted to stay within `max_bytes`, but none is deleted while it is read. A material of more than
-    `max_bytes` is kept for its readers only. The directory and its files belong to this user alone; names are hashes.
+    `max_bytes` is kept for its readers only. `WxSession.del_material` deletes the file too; for deletions elsewhere
+    see `forget`. The directory and its files belong to this user alone; names are hashes.
 
     The directory may hold several accounts: each sees its own materials only. A session without an appid (some token
     sources have none) shares its files with no other session: give it one, ``WxSession(tokens=..., appid=...)``.
@@ -74,7 +75,6 @@ class MaterialCache:
         self._flights: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight]] = (
             weakref.WeakKeyDictionary()
         )
-        self._nameless: weakref.WeakKeyDictionary[WxSession, str] = weakref.WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"MaterialCache({str(self._files.path)!r}, max_bytes={self._files.max_bytes})"
@@ -104,23 +104,27 @@ class MaterialCache:
                 await in_background(self._files.release, material).join()
 
     async def forget(self, wx: WxSession, media_id: str) -> None:
-        """Delete the file of a material, after the material itself: ``await wx.del_material(media_id)``.
+        """Delete the file of a material that was deleted elsewhere, such as on the web console.
+
+        A deletion by a session with which this cache has been used does that by itself.
 
         Args:
             wx: The session.
             media_id: The material's id.
         """
-        await run_in_thread(self._files.forget, self.key(wx, media_id))
+        key = self.key(wx, media_id)
+        for flights in list(self._flights.values()):
+            if key in flights:
+                flights.pop(key).forgotten = True
+        await run_in_thread(self._files.forget, key)
 
     def key(self, wx: WxSession, media_id: str) -> str:
         """Return the name of a material in the directory: a hash of its account and its id."""
-        account = wx.appid
-        if account is None:
-            account = self._nameless.setdefault(wx, secrets.token_hex())
-        name = f"{wx.base_url}\0{account}\0{media_id}"
+        name = f"{wx.account.key}\0{media_id}"
         return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
     async def _find(self, wx: WxSession, media_id: str) -> News | CachedFile:
+        wx.account.watchers.add(self)
         key = self.key(wx, media_id)
         for _ in range(_ATTEMPTS):
             material = await self._held(self._files.take, key) or await self._join(key, wx, media_id)
@@ -141,6 +145,9 @@ class MaterialCache:
             if error is not None:
                 raise copy.copy(error)  # one instance, raised by many, would collect the tracebacks of all
             material = flight.task.result()
+            if flight.forgotten:  # it was deleted meanwhile: ask again
+                await run_in_thread(self._files.forget, key)
+                return None
             return await self._held(self._files.take, key) if isinstance(material, CachedFile) else material
         finally:
             flight.waiting -= 1
@@ -188,9 +195,6 @@ class MaterialCache:
             if isinstance(saved, News):
                 return saved
             file = await self._held(self._files.keep, key, parts[0], saved.filename, saved.content_type)
-        except MediaNotFoundError:
-            await run_in_thread(self._files.forget, key)
-            raise
         finally:
             for part in parts:
                 await in_background(part.discard).join()
