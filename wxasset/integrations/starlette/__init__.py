@@ -1,4 +1,4 @@
-"""For Starlette and FastAPI: a session for the whole application, materials as responses, errors as statuses.
+"""For Starlette and FastAPI: sessions for an application, uploads, materials as responses, errors as statuses.
 
 ::
 
@@ -11,9 +11,12 @@
     async def add(wx: Wx, file: UploadFile) -> str:
         return (await wx.add_material("image", file)).media_id
 
-    @app.get("/posters/{media_id}")
+    @app.get("/posters/{media_id}", responses=MaterialResponse.openapi)
     async def show(wx: Wx, media_id: str) -> MaterialResponse:
         return MaterialResponse(wx, media_id)
+
+In Starlette take the file out of a form with ``upload(form, "file")``: a text field would be taken for a path. Several
+accounts are several `Account` objects. A `MaterialCache` keeps materials in a directory of your choice.
 
 Needs the extra: ``pip install 'wxasset[starlette]'``.
 """
