@@ -438,14 +438,19 @@ async def test_broken_files_are_fetched_again(sim: Simulator, wx: WxSession, pho
         assert fetches(sim) == number + 2
 
 
-async def test_abandoned_downloads_are_deleted(sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path) -> None:
+async def test_abandoned_files_are_deleted(sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path) -> None:
     """What a process that exited has left is deleted after an hour, and nothing sooner."""
-    old, new = tmp_path / "a.1.part", tmp_path / "a.2.part"
-    for path, age in ((old, 4000), (new, 3000)):
-        path.write_bytes(b"x")
-        os.utime(path, (time.time() - age,) * 2)
-    await read(MaterialCache(tmp_path, MIB), wx, await add(sim, wx, photo))
-    assert [path.exists() for path in (old, new)] == [False, True]
+    names = ("a.1.part", "a.lock", "a.json")
+    for name in names:
+        for directory, age in ((tmp_path, 4000), (tmp_path / "new", 3000)):
+            directory.mkdir(exist_ok=True)
+            (directory / name).write_bytes(b"x")
+            os.utime(directory / name, (time.time() - age,) * 2)
+    media_id = await add(sim, wx, photo)
+    for directory in (tmp_path, tmp_path / "new"):
+        await read(MaterialCache(directory, MIB), wx, media_id)
+    assert not [one for one in names if (tmp_path / one).exists()]
+    assert [one for one in names if (tmp_path / "new" / one).exists()] == list(names)
 
 
 PROCESS = """

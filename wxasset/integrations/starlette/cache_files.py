@@ -261,14 +261,14 @@ class CacheDirectory:
                 total -= size
 
     def _entries(self) -> Iterator[tuple[int, int, str]]:
-        """Yield the time of the last use, the size and the key of each material; delete abandoned downloads."""
+        """Yield the time of the last use, the size and the key of each material; delete abandoned files."""
         for path in self.path.iterdir():
             with suppress(OSError):
                 found = path.stat()
-                if path.suffix == ".part" and time.time() - found.st_mtime > _ABANDONED:
-                    path.unlink()
-                elif path.suffix == ".bin":
+                if path.suffix == ".bin":
                     yield self._last_use(path), found.st_size, path.stem
+                elif time.time() - found.st_mtime > _ABANDONED and not path.with_suffix(".bin").exists():
+                    path.unlink()
 
     @staticmethod
     def _last_use(path: Path) -> int:

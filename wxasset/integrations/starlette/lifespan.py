@@ -319,8 +319,8 @@ def _parts(part: Any) -> Iterator[Any]:
         return
     function = inspect.unwrap(part) if inspect.isfunction(part) else None
     if function is not None and function.__name__ == "merged_lifespan":
-        for one in inspect.getclosurevars(function).nonlocals.values():
-            yield from _parts(one)
+        for cell in function.__closure__ or ():
+            yield from _parts(cell.cell_contents)
         return
     yield part
     if isinstance(part, AccountLifespan):
