@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -90,12 +90,13 @@ class MaterialResponse(Response):
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the material; everything about it ends when the client leaves."""
+        """Send the material; the fetch ends when the client leaves, unless others wait for it."""
         failure: Exception | None = None
+        client = _Client(send)
         async with anyio.create_task_group() as group:
-            group.start_soon(_end_without_client, receive, group.cancel_scope)
+            group.start_soon(client.watch, receive)
             try:
-                await self._answer(scope, _telling(send))
+                await self._answer(scope, client)
             except _ClientLeft:
                 pass
             except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it up
@@ -106,14 +107,14 @@ class MaterialResponse(Response):
         if self.background is not None:
             await self.background()
 
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def _answer(self, scope: Scope, client: "_Client") -> None:
         async with AsyncExitStack() as stack:
             reply: Response
             try:
-                cache = self._cache or next((one.cache for one in opened_accounts(scope)), None)
-                if cache is None:
-                    cache = await stack.enter_async_context(temporary_cache())
-                material = await stack.enter_async_context(cache.open(self._wx, self._media_id))
+                with client.waiting:
+                    material = await stack.enter_async_context(await self._opening(scope, stack))
+                if client.waiting.cancelled_caught:
+                    raise _ClientLeft
             except WxAssetError as error:
                 if status_of(error) == _SERVER_ERROR:
                     raise
@@ -123,7 +124,13 @@ class MaterialResponse(Response):
                 self._dress(reply)
             # The server must not send the file by itself, later: it may be evicted by then.
             extensions = {name: one for name, one in scope.get("extensions", {}).items() if "pathsend" not in name}
-            await reply({**scope, "extensions": extensions}, _receive_nothing, send)
+            await reply({**scope, "extensions": extensions}, _receive_nothing, client.send)
+
+    async def _opening(self, scope: Scope, stack: AsyncExitStack) -> AbstractAsyncContextManager[News | CachedFile]:
+        cache = self._cache or next((one.cache for one in opened_accounts(scope)), None)
+        if cache is None:
+            cache = await stack.enter_async_context(temporary_cache())
+        return cache.open(self._wx, self._media_id)
 
     def _file(self, file: CachedFile, scope: Scope) -> Response:
         claimed = file.form.content_type if file.form is not None else _bare(file.content_type)
@@ -147,30 +154,46 @@ class MaterialResponse(Response):
 
 
 class _ClientLeft(Exception):
-    """The client has left: from ASGI 2.4 on servers raise OSError from `send`."""
+    """The client has left."""
 
 
-def _telling(send: Send) -> Send:
-    """Tell an OSError of `send` from those of files."""
+class _Client:
+    """The client of a response.
 
-    async def telling(message: Message) -> None:
+    Attributes:
+        waiting: Scope of the fetch, cancelled when the client leaves. The response itself is not cancelled: Starlette
+            before 1.10 does not close its file then.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self.waiting = anyio.CancelScope()
+        self._send = send
+        self._left = False
+
+    async def watch(self, receive: Receive) -> None:
+        """Wait until the client leaves."""
+        while (await receive())["type"] != "http.disconnect":
+            pass  # what is left of the request's body
+        self._left = True
+        self.waiting.cancel()
+
+    async def send(self, message: Message) -> None:
+        """Send a message.
+
+        Raises:
+            _ClientLeft: The client has left.
+        """
+        if self._left:
+            raise _ClientLeft
         try:
-            await send(message)
-        except OSError as error:
+            await self._send(message)
+        except OSError as error:  # from ASGI 2.4 on; not to be taken for an error of the file
             raise _ClientLeft from error
-
-    return telling
 
 
 async def _receive_nothing() -> Message:
     await anyio.sleep_forever()
     raise AssertionError
-
-
-async def _end_without_client(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass  # what is left of the request's body
-    scope.cancel()
 
 
 def _articles(news: News) -> JSONResponse:
