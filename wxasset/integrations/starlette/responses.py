@@ -34,8 +34,9 @@ class MaterialResponse(Response):
     """Serves a permanent material, with everything that browsers need to cache it and to seek in it.
 
     The material is fetched into a cache at full speed, and read from there at the speed of the visitor; see
-    `MaterialCache`. Without ``cache=`` it is the one of `lifespan`, a temporary directory of up to 256 MiB. An
-    application without that lifespan fetches the material for each response.
+    `MaterialCache`. Without ``cache=`` it is the one of `lifespan`, a temporary directory of up to 256 MiB for each
+    process; several processes should share a cache, so that each sees what another deletes. An application without that
+    lifespan fetches the material for each response.
 
     A Range is answered with 206 or 416, If-None-Match with 304, and HEAD with 200. The ETag is made of the media id: a
     material never changes. Cached materials cost no call. A video is answered with its file. The media type is that
