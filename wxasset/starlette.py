@@ -1,7 +1,9 @@
 """Starlette and FastAPI; defined in `wxasset.integrations.starlette`."""
 
 from wxasset.integrations.starlette import (
+    Account,
     AuthorizationChange,
+    MaterialCache,
     MaterialResponse,
     PlatformEvents,
     PushedTicket,
@@ -9,10 +11,13 @@ from wxasset.integrations.starlette import (
     lifespan,
     platform_events,
     session,
+    upload,
 )
 
 __all__ = [
+    "Account",
     "AuthorizationChange",
+    "MaterialCache",
     "MaterialResponse",
     "PlatformEvents",
     "PushedTicket",
@@ -20,4 +25,5 @@ __all__ = [
     "lifespan",
     "platform_events",
     "session",
+    "upload",
 ]

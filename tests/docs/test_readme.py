@@ -57,6 +57,12 @@ async def _app(scene: Scene) -> None:
     await readme_apps.use_the_app(scene.namespace["app"], scene.sim, (scene.here / "poster.png").read_bytes())
 
 
+async def _accounts(scene: Scene) -> None:
+    """Each of two accounts shows its own materials, and no other ones; the cache is where it was named."""
+    await readme_apps.use_two_accounts(scene.namespace["app"], scene.sim, scene.wx)
+    assert {one.suffix for one in (scene.here / "previews").iterdir()} == {".bin", ".json"}
+
+
 async def _bot(scene: Scene) -> None:
     """A voice is saved once, however often WeChat sends it; strangers and bombs are turned away."""
     await readme_apps.use_the_bot(scene.namespace["app"], scene.sim, scene.wx, scene.here / "voices")
@@ -115,6 +121,7 @@ PREPARATIONS: dict[str, Callable[[Scene], None]] = {"batch": _posters, "cleaning
 CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "uploads": _uploads,
     "app": _app,
+    "accounts": _accounts,
     "bot": _bot,
     "batch": _batch,
     "cleaning": _cleaning,

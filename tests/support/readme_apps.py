@@ -130,3 +130,12 @@ async def use_the_platform(app: ASGIApp, sim: Simulator, poster: bytes) -> None:
             reply = await client.post(f"/shops/{shop.appid}/posters", files=form)
             assert shop.materials[reply.json()].content == poster
     assert sim.materials == {}
+
+
+async def use_two_accounts(app: ASGIApp, sim: Simulator, wx: WxSession) -> None:
+    """Ask for a poster of the account of the environment; the other one is not asked, since it is at WeChat's host."""
+    media_id = (await wx.add_material("image", "poster.png")).media_id
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        assert (await client.get("/count")).json() == (await wx.count_materials()).image
+        shown = await client.get(f"/school/{media_id}")
+        assert (shown.status_code, shown.content) == (200, sim.materials[media_id].content)

@@ -18,6 +18,7 @@ from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
+from wxasset.session.identity import AccountIdentity
 from wxasset.session.options import Options, check_from_appid, check_http
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
@@ -129,10 +130,16 @@ class Session:
             base_url = _HOSTED_URL
         hosted = bool(getattr(cache.source, "in_hosting", False))
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=hosted, proxy=proxy)
+        self._account = AccountIdentity(self._transport.origin, self._appid)
         register = UploadRegister.of_account(self._transport.api, self._appid)
         self._engine = Engine(self._transport, cache, register=register, from_appid=from_appid, **options.named)
         self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
+
+    @property
+    def account(self) -> AccountIdentity:
+        """Identity of the account, for caches of its materials."""
+        return self._account
 
     @classmethod
     @concealed
@@ -249,16 +256,19 @@ class Session:
 
     @asynccontextmanager
     async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:
-        """Update the ledger when WeChat does not know a material, or when the block `deletes` it."""
+        """Update ledger and caches when WeChat does not know a material, or when the block `deletes` it."""
         try:
             yield
         except MediaNotFoundError:
+            await self._account.forget(self, media_id)
             if self._ledger is not None:
                 with suppress(LedgerError):  # the other one matters more
                     await self._ledger.forget(media_id)
             raise
-        if deletes and self._ledger is not None:
-            await self._ledger.forget(media_id)
+        if deletes:
+            await self._account.forget(self, media_id)
+            if self._ledger is not None:
+                await self._ledger.forget(media_id)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""For Starlette and FastAPI: a session for the application, materials as responses, errors as statuses, pushes.
+"""For Starlette and FastAPI: sessions, uploads, materials as responses, errors as statuses, pushes of a platform.
 
 ::
 
@@ -11,9 +11,12 @@
     async def add(wx: Wx, file: UploadFile) -> str:
         return (await wx.add_material("image", file)).media_id
 
-    @app.get("/posters/{media_id}")
+    @app.get("/posters/{media_id}", responses=MaterialResponse.openapi)
     async def show(wx: Wx, media_id: str) -> MaterialResponse:
         return MaterialResponse(wx, media_id)
+
+In Starlette take the file out of a form with ``upload(form, "file")``: a text field would be taken for a path. Several
+accounts are several `Account` objects. A `MaterialCache` keeps materials in a directory of your choice.
 
 Needs the extra: ``pip install 'wxasset[starlette]'``; `platform_events` also needs the extra ``platform``.
 """
@@ -23,14 +26,18 @@ try:
 except ModuleNotFoundError:
     raise ImportError("wxasset.starlette needs Starlette; run: pip install 'wxasset[starlette]'.") from None
 
+from wxasset.integrations.starlette.cache import MaterialCache
 from wxasset.integrations.starlette.errors import answer_error
-from wxasset.integrations.starlette.lifespan import lifespan, session
+from wxasset.integrations.starlette.lifespan import Account, lifespan, session
 from wxasset.integrations.starlette.platform import PlatformEvents, platform_events
 from wxasset.integrations.starlette.responses import MaterialResponse
+from wxasset.integrations.starlette.uploads import upload
 from wxasset.wire.push_events import AuthorizationChange, PushedTicket
 
 __all__ = [
+    "Account",
     "AuthorizationChange",
+    "MaterialCache",
     "MaterialResponse",
     "PlatformEvents",
     "PushedTicket",
@@ -38,4 +45,5 @@ __all__ = [
     "lifespan",
     "platform_events",
     "session",
+    "upload",
 ]

@@ -1,0 +1,39 @@
+"""Identity of an account, for caches of its materials."""
+
+import secrets
+import weakref
+from typing import Any, Protocol
+
+__all__ = ["AccountIdentity", "DeletionWatcher"]
+
+
+class DeletionWatcher(Protocol):
+    """A cache of materials."""
+
+    async def forget(self, wx: Any, media_id: str) -> None:
+        """Drop a material."""
+        ...
+
+
+class AccountIdentity:
+    """An account at an API host, shared by a session and those made from it with `WxSession.with_options`.
+
+    Attributes:
+        key: String for this account only; a session without an appid has a random one.
+        watchers: Caches to be told of each material that was deleted, or that WeChat does not know.
+    """
+
+    def __init__(self, origin: str, appid: str | None) -> None:
+        """Describe an account.
+
+        Args:
+            origin: URL of the API host.
+            appid: Its appid, if known.
+        """
+        self.key = f"{origin}\0{appid or secrets.token_hex()}"
+        self.watchers: weakref.WeakSet[DeletionWatcher] = weakref.WeakSet()
+
+    async def forget(self, wx: Any, media_id: str) -> None:
+        """Tell all caches of a deletion."""
+        for watcher in list(self.watchers):
+            await watcher.forget(wx, media_id)
