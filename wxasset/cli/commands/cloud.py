@@ -96,7 +96,7 @@ def get_command(
     Args:
         env: The id of the cloud environment.
         fileids: Ids of files, such as cloud://env.bucket/path, or - to read ids from stdin.
-        output: A directory, a file (for a single id), or - for stdout.
+        output: A directory (created if it ends with /), a file (for a single id), or - for stdout.
         options: Options of every command.
     """
     ids = _given(fileids)

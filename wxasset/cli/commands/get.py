@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
 from attrs import asdict
@@ -40,7 +39,7 @@ def get_command(
 
     Args:
         media_ids: Ids of materials, or - to read ids from stdin.
-        output: A directory, a file (for a single id), or - for stdout.
+        output: A directory (created if it ends with /), a file (for a single id), or - for stdout.
         film: Download the video file of a video.
         options: Options of every command.
     """
@@ -70,7 +69,7 @@ def get_command(
     return perform(options, None if output == STDIO else _COLUMNS, work)
 
 
-def check_output(output: str, *, several: bool) -> Path | BinaryIO:
+def check_output(output: str, *, several: bool) -> str | BinaryIO:
     """Return the destination of downloads.
 
     Raises:
@@ -79,9 +78,10 @@ def check_output(output: str, *, several: bool) -> Path | BinaryIO:
     if not output:
         raise UsageError("-o is empty: give a directory, a file, or - for stdout.")
     if output != STDIO:
-        if several and not os.path.isdir(output):  # noqa: PTH112 - a text
-            raise UsageError(f"-o must be an existing directory for several downloads; {output} is not a directory.")
-        return Path(output)
+        if several and not (output.endswith(("/", os.sep)) or os.path.isdir(output)):  # noqa: PTH112 - a string
+            text = f"{output} is not a directory, which several downloads need; with / at its end it is created."
+            raise UsageError(text)
+        return output  # a Path would lose a separator at the end, which makes a directory
     if several or sys.stdout.isatty():
         raise UsageError("-o - writes a single file to stdout: give one id, and redirect stdout to a file or pipe.")
     return sys.stdout.buffer
