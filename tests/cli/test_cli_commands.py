@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +32,7 @@ from command_line import (
     wait_for,
 )
 from wxasset.cli.demo.plan import SAMPLES
+from wxasset.cli.runtime.console import short_id
 from wxasset.cli.runtime.exit_codes import EXIT_CODES, Exit
 from wxasset.cli.runtime.help import flowing
 from wxasset.cli.runtime.output import json_line
@@ -544,14 +547,16 @@ def test_terminals_get_what_they_can_show(
 
 
 @needs_terminals
-@pytest.mark.parametrize(("columns", "whole"), [(80, True), (60, False)])
-def test_ids_can_be_copied_from_a_terminal(service: Simulator, wxasset: Command, columns: int, whole: bool) -> None:
-    """An id stands on one line where there is room for it; on a narrow terminal it is folded, and never cut off."""
+@pytest.mark.parametrize(("columns", "whole"), [(104, True), (80, False)])
+def test_ids_fit_a_terminal(service: Simulator, wxasset: Command, columns: int, whole: bool) -> None:
+    """An id is whole where there is room for it; otherwise it is shortened, and a note says where it is whole."""
     (media_id,) = added(wxasset, PHOTO)
-    screen = on_terminal("ls", "image", env=variables(service) | {"COLUMNS": str(columns)})
+    screen = on_terminal("ls", "image", env=variables(service) | {"COLUMNS": str(columns), "TZ": "Asia/Shanghai"})
     assert (media_id in screen.text) is whole
-    pieces = [line.split()[0] for line in screen.text.splitlines() if line.strip()][2:]
-    assert "".join(pieces).startswith(media_id) or whole
+    assert (short_id(media_id) in screen.text) is not whole
+    assert ("Ids are shortened to fit" in screen.text) is not whole
+    moment = next(iter(service.materials.values())).update_time
+    assert f"{datetime.fromtimestamp(moment, timezone(timedelta(hours=8))):%Y-%m-%d %H:%M}" in screen.text
 
 
 def test_no_secret_in_the_list_of_processes(service: Simulator) -> None:
@@ -586,8 +591,45 @@ def test_an_upload_that_was_begun_is_seen_through(service: Simulator) -> None:
     assert process.returncode == 130
     assert [json.loads(line)["media_id"] for line in out.splitlines()] == list(service.materials)
     assert len(service.materials) == 1
-    told = json.loads(err)
+    first, told = map(json.loads, err.splitlines())
+    assert (first["kind"], first["signal"], first["in_progress"]) == ("Note", "SIGINT", [PHOTO])
     assert (told["kind"], told["signal"], told["done"], told["not_tried"]) == ("Note", "SIGINT", 1, [VOICE, CLIP])
+    assert told["unknown"] == []
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    ("arguments", "endpoint", "unknown", "left"),
+    [
+        (f"add {PHOTO} {VOICE}", "add_material", PHOTO, [VOICE]),
+        (f"image {DRAWING} {PHOTO}", "uploadimg", DRAWING, [PHOTO]),
+        ("rm --yes first second", "del_material", "first", ["second"]),
+        (f"cloud put env {PHOTO} {VOICE} to/", "/tcb/uploadfile", PHOTO, [VOICE]),
+        ("cloud rm env cloud://env.b/1 --yes", "/tcb/batchdeletefile", "cloud://env.b/1", []),
+        (f"media add {PHOTO} {VOICE}", "/cgi-bin/media/upload", PHOTO, [VOICE]),
+    ],
+)
+def test_a_second_signal_tells_what_may_have_happened(
+    service: Simulator, wxasset: Command, arguments: str, endpoint: str, unknown: str, left: list[str]
+) -> None:
+    """The item under way has a status of its own, and nobody is told to run the command again for it."""
+    service.fail(endpoint, "stall-30s")
+
+    def interrupt() -> None:
+        wait_for(lambda: sent(service, endpoint) > 0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+
+    with ThreadPoolExecutor(1) as pool:
+        interrupting = pool.submit(interrupt)
+        ended = wxasset(*arguments.split(), "--json")
+        interrupting.result()
+    assert ended.status == Exit.UNKNOWN
+    first, last = ended.told
+    assert (first["signal"], first["in_progress"]) == ("SIGINT", [unknown])
+    assert (last["signal"], last["unknown"], last["not_tried"]) == ("SIGTERM", [unknown], left)
+    assert f"1 may have happened: {unknown}." in last["message"]
+    assert f"Run the command again for the items from {unknown}" not in last["message"]
 
 
 @pytest.mark.parametrize("arguments", [["ls", "news", "--all"], ["--help"]])
@@ -664,6 +706,24 @@ def test_bash_completes_a_command(wxasset: Command, tmp_path: Path) -> None:
     code = f'source {script}; COMP_WORDS=(wxasset cou); COMP_CWORD=1; _wxasset; echo "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.split() == ["count"]
+
+
+@pytest.mark.parametrize(
+    "words", ["add", "get x -o", "cloud put env", "cloud get env x --output", "batch", "media add", "image"]
+)
+def test_bash_completes_a_file_name(wxasset: Command, tmp_path: Path, words: str) -> None:
+    """Where a command takes a file, the names of files are offered, each as one, with blanks in it or not."""
+    script = tmp_path / "script"
+    script.write_text(wxasset("completion", "bash").out, "utf-8")
+    (tmp_path / "my poster.png").touch()
+    (tmp_path / "my posters").mkdir()
+    line = ["wxasset", *words.split(), "my"]
+    code = f"source ./script; COMP_WORDS=({' '.join(line)}); COMP_CWORD={len(line) - 1}; _wxasset;"
+    code += ' printf "%s\\n" "${COMPREPLY[@]}"; complete -p wxasset'
+    done = subprocess.run(["bash", "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=tmp_path)
+    *offered, registered = done.stdout.splitlines()
+    assert sorted(offered) == ["my poster.png", "my posters"]
+    assert "-o filenames" in registered, "a directory is followed by a slash, and blanks are quoted"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -8,13 +8,13 @@ from attrs import asdict
 from cyclopts import Parameter
 
 from wxasset import News, SavedMaterial, Video, WxSession
-from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, ids_of
+from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, FileName, ids_of
 from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform
 from wxasset.errors import Hint, UsageError
 
-__all__ = ["check_output", "get_command", "saved_record"]
+__all__ = ["check_output", "described", "get_command", "saved_record"]
 
 _KEYS: Final = (
     *("media_id", "type", "file", "size", "sha256", "content_type"),
@@ -25,7 +25,7 @@ _COLUMNS: Final = ("media_id", "type", "file", "size", "title")
 
 def get_command(
     *media_ids: Annotated[str, IDS],
-    output: Annotated[str, DASHED, Parameter(name=["--output", "-o"])] = ".",
+    output: Annotated[FileName, DASHED, Parameter(name=["--output", "-o"])] = ".",
     film: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
@@ -46,12 +46,12 @@ def get_command(
     ids = list(ids_of(media_ids))
     if not ids:
         raise UsageError("No media_id was given.")
-    to = check_output(output, several=len(ids) > 1)
+    to = check_output(str(output), several=len(ids) > 1)
 
     async def get(wx: WxSession, media_id: str, report: Report) -> Record:
-        with transfer(media_id, quiet=report.as_json) as progress:
+        with transfer(media_id, quiet=report.no_progress) as progress:
             material = await wx.get_material(media_id, to, progress=progress)
-            record = _described(media_id, material)
+            record = described(media_id, material)
             if isinstance(material, Video) and film:
                 record |= saved_record(await wx.download_video(material, to, progress=progress))
         if record["size"] is None and output == STDIO:
@@ -87,7 +87,7 @@ def check_output(output: str, *, several: bool) -> str | BinaryIO:
     return sys.stdout.buffer
 
 
-def _described(media_id: str, material: News | Video | SavedMaterial) -> dict[str, object]:
+def described(media_id: str, material: News | Video | SavedMaterial) -> dict[str, object]:
     """Describe a material; the signed link of a video is not shown."""
     record: dict[str, object] = dict.fromkeys(_KEYS) | {"media_id": media_id}
     if isinstance(material, SavedMaterial):

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wxasset.cli.demo.checks import Check, Outcome, Row, Verdict, short_id, summary
-from wxasset.cli.runtime.console import one_line, printable, say
+from wxasset.cli.demo.checks import Check, Outcome, Row, Verdict, summary
+from wxasset.cli.runtime.console import one_line, printable, say, short_id
 
 __all__ = ["show"]
 

@@ -13,15 +13,13 @@ from rich.text import Text
 
 from wxasset.cli.runtime.console import one_line, output_console
 from wxasset.cli.runtime.language import localized
-from wxasset.cli.runtime.output import Output, is_terminal, json_line
+from wxasset.cli.runtime.output import Output, json_line
 from wxasset.engine.redaction import hide
 from wxasset.errors import Hint
 
-__all__ = ["COLUMNS", "LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact"]
+__all__ = ["LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact"]
 __all__ += ["show", "show_summary", "skipped", "stamp", "tally", "warning"]
 
-COLUMNS: Final = ("check", "status", "message", "hint", "evidence")
-"""Columns of the output in a pipe."""
 LABELS: Final[Mapping[str, Hint]] = {
     "versions": Hint("versions", "版本"),
     "credentials": Hint("credentials", "凭据"),
@@ -156,18 +154,15 @@ def show(finding: Finding, out: Output, *, as_json: bool) -> None:
     """
     if as_json:
         out.line(json_line(document(finding)))
-    elif is_terminal(sys.stdout):
-        output_console().print(_paragraph(finding))
     else:
-        shown = {"message": localized(finding.message), "hint": finding.remedy and localized(finding.remedy)}
-        out.add(document(finding) | shown)
+        output_console().print(_paragraph(finding))
+        sys.stdout.flush()
 
 
 def show_summary(findings: Sequence[Finding]) -> None:
-    """Print the counts of findings, on a terminal only."""
-    if is_terminal(sys.stdout):
-        style = "bold green" if passed(findings) else "bold red"
-        output_console().print(Text(f"\n{localized(tally(findings))}", style=style))
+    """Print the counts of findings."""
+    style = "bold green" if passed(findings) else "bold red"
+    output_console().print(Text(f"\n{localized(tally(findings))}", style=style))
 
 
 def _paragraph(finding: Finding) -> Table:
