@@ -440,6 +440,22 @@ async def test_simulate_takes_a_description_from_the_query(arguments: tuple[str,
     assert added.get("errcode") == errcode
 
 
+@pytest.mark.parametrize(("code", "status"), [("wx.count_materials()", 0), ("wx.del_material('x')", 7)])
+def test_simulate_runs_a_command_against_itself(code: str, status: int) -> None:
+    """The command has the simulator in its environment, and its status is that of `wxasset simulate`."""
+    program = (
+        "import asyncio, sys, wxasset\n"
+        "async def main():\n"
+        "    async with wxasset.WxSession.from_env() as wx:\n"
+        f"        print(await {code})\n"
+        "try: asyncio.run(main())\n"
+        "except wxasset.WxAssetError: sys.exit(7)"
+    )
+    done = wxasset_run("simulate", "--", sys.executable, "-c", program)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert ("MaterialCount(" in done.stdout) is (status == 0)
+
+
 def test_simulate_says_that_a_port_is_taken() -> None:
     """A port that is in use is told in one line, with status 1."""
     with simulating() as (_, told):

@@ -31,6 +31,7 @@ from command_line import (
     variables,
     wait_for,
 )
+from wxasset import cli as command_line_package
 from wxasset.cli.demo.plan import SAMPLES
 from wxasset.cli.runtime.console import short_id
 from wxasset.cli.runtime.exit_codes import EXIT_CODES, Exit
@@ -75,6 +76,8 @@ class Case:
     row: str
 
 
+CLI: Final = Path(command_line_package.__file__).parent
+COMMAND_NAMES: Final = "add get ls rm count batch image doctor quota token demo simulate completion"
 ID: Final = r"[\w-]{64}"
 CASES: Final = {
     "add": Case(
@@ -544,6 +547,50 @@ def test_terminals_get_what_they_can_show(
     assert ("───" in screen.text) is table
     assert ("\x1b" in screen.text) is table
     assert ("\t" in screen.text) is not table
+
+
+def test_a_timeout_ends_a_call(service: Simulator, wxasset: Command) -> None:
+    """--timeout bounds a call that gets no answer; the error leads to the doctor."""
+    service.fail("get_materialcount", "stall-30s", times=None)
+    ended = wxasset("count", "--timeout", "0.3", "--json")
+    assert ended.status == Exit.FAILED
+    assert "wxasset doctor" in ended.told[0]["hint"]
+    assert wxasset("count", "--timeout", "0").status == Exit.USAGE
+
+
+def test_verbose_shows_requests_and_quiet_no_notes(service: Simulator, wxasset: Command) -> None:
+    """-v shows each attempt without a secret in it; -q leaves notes out and keeps errors."""
+    shown = wxasset("count", "-v").err
+    assert "get_materialcount" in shown
+    assert service.secret not in shown
+    assert "access_token=" not in shown
+    assert wxasset("count").err == ""
+    service.add_article(title="a")
+    service.add_article(title="b")
+    assert "2 in total" in wxasset("ls", "news", "--limit", "1").err
+    assert wxasset("ls", "news", "--limit", "1", "-q").err == ""
+    assert "40007" in wxasset("get", "missing", "-q").err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*COMMAND_NAMES.split(), *(f"media {one}" for one in ("add", "get"))]
+    + [f"cloud {one}" for one in ("put", "get", "url", "rm")],
+)
+def test_every_help_has_an_example(wxasset: Command, name: str) -> None:
+    """The help of a command shows how it is called, and leads to what holds for all commands."""
+    shown = wxasset(*name.split(), "--help").out
+    assert f"Example: wxasset {name}" in shown
+    assert "wxasset --help" in shown
+
+
+def test_the_overview_names_options_and_variables(wxasset: Command) -> None:
+    """Commands stand in groups; options of all commands and every variable are named."""
+    shown = wxasset("--help").out
+    for word in ("--account", "--proxy", "--timeout", "-v", "-q", "Permanent materials", "The account"):
+        assert word in shown
+    used = re.findall(r"WXASSET_[A-Z_]+", "".join(path.read_text("utf-8") for path in CLI.rglob("*.py")))
+    assert {name for name in used if name not in shown} == set()
 
 
 @needs_terminals

@@ -117,7 +117,7 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
 }
 RUN_ELSEWHERE = {
     *(("python", kind) for kind in ("program", "test", "apptest")),
-    *(("sh", kind) for kind in ("demo", "gallery", "test", "commands")),
+    *(("sh", kind) for kind in ("demo", "start", "gallery", "test", "commands")),
 }
 WITH_SNIPPETS = [
     section
@@ -293,12 +293,18 @@ def _checkout(directory: Path) -> Path:
     return directory
 
 
-async def test_the_demo_command_runs_in_a_fresh_checkout(tmp_path: Path) -> None:
-    """The command that a stranger copies installs the package and runs the demo to six identical rows."""
+async def test_the_first_minute_in_a_fresh_checkout(tmp_path: Path) -> None:
+    """What a stranger copies installs the package, runs the demo, and the quick start against the simulator."""
     (command,) = blocks("README.md", "sh", "demo")
     output = await _program("bash", "-c", f"cd {_checkout(tmp_path)} && {command}")
     assert output.count(" identical") == 6 + 1, "six rows and the summary"
     assert "DIFFERENT" not in output
+    (program,) = blocks("README.md", "python", "program")
+    (tmp_path / "start.py").write_text(program, "utf-8")
+    (start,) = blocks("README.md", "sh", "start")
+    output = await _program("bash", "-ec", f"cd {tmp_path} && {start}")
+    assert output.startswith("SavedMaterial(path=")
+    assert (tmp_path / "copy.png").read_bytes() == (tmp_path / "poster.png").read_bytes()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")

@@ -109,7 +109,7 @@ _add(_ACCOUNT, "doctor", doctor_command, "> report.txt")
 _add(_ACCOUNT, "quota", quota_command, "--account shop")
 _add(_ACCOUNT, "token", token_command, "")
 _add(_SIMULATOR, "demo", demo_command, "poster.png", usage="[OPTIONS] [FILE...]")
-_add(_SIMULATOR, "simulate", simulate_command, "--port 8080")
+_add(_SIMULATOR, "simulate", simulate_command, "-- python start.py", usage="[OPTIONS] [-- COMMAND...]")
 _add(_OTHER, "completion", completion_command(lambda shell: app.generate_completion(shell=shell)), "bash")
 _add(_OTHER, "--install-completion", install_command(lambda shell: app.install_completion(shell=shell)), "")
 

@@ -127,7 +127,7 @@ def _records(outcome: Outcome) -> Iterator[Record]:
 
 
 def simulate_command(
-    *,
+    *command: Annotated[str, Parameter(negative="", show_default=False)],
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
     host: str = "127.0.0.1",
     appid: str | None = None,
@@ -138,9 +138,13 @@ def simulate_command(
 ) -> int:
     """Serve the simulator until Ctrl-C or SIGTERM. It stores all data in memory.
 
+    With a command, the command is run with WXASSET_BASE_URL, WXASSET_APPID and WXASSET_SECRET set to the simulator,
+    which ends with it; the exit status is that of the command. Write -- before it if it has options.
+
     JSON keys: base_url, appid, secret (null with --secret-file), controllable.
 
     Args:
+        command: A program to run against the simulator, and its arguments.
         port: The port; 0 chooses a free port.
         host: The address to listen on. Every client with access to it can use the simulator.
         appid: The accepted appid; drawn for each run by default.
@@ -168,5 +172,8 @@ def simulate_command(
         for line in simulation.introduction(sim, secret_file):
             say(output, line)
 
-    run_in_event_loop(partial(simulation.serve, sim, f"{host}:{port}", ready))
-    return 0
+    serve = partial(simulation.serve, sim, f"{host}:{port}", ready, command, os.environ)
+    status = run_in_event_loop(serve)
+    if isinstance(status, signal.Signals):
+        return 128 + status if command else 0
+    return status

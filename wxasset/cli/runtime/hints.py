@@ -13,12 +13,14 @@ _BASE_URL: Final = Hint(
     "该地址由 WXASSET_BASE_URL（或凭据文件中的 base_url）设置，可用 wxasset doctor 检查。",
 )
 _CREDENTIALS: Final = Hint(
-    "They are set by WXASSET_APPID and WXASSET_SECRET or the credentials file.",
-    "appid 和 AppSecret 由 WXASSET_APPID 和 WXASSET_SECRET 或凭据文件设置。",
+    "They are set by WXASSET_APPID and WXASSET_SECRET or the credentials file; wxasset doctor examines them.",
+    "appid 和 AppSecret 由 WXASSET_APPID 和 WXASSET_SECRET 或凭据文件设置，可用 wxasset doctor 检查。",
 )
+_DOCTOR: Final = Hint("wxasset doctor examines the causes.", "可用 wxasset doctor 检查原因。")
 _TOKENS: Final = Hint(
-    "The token store is set by WXASSET_TOKEN_STORE (or token_store in the credentials file).",
-    "token 存储由 WXASSET_TOKEN_STORE（或凭据文件中的 token_store）设置。",
+    "The token store is set by WXASSET_TOKEN_STORE (or token_store in the credentials file). wxasset doctor examines"
+    " it.",
+    "token 存储由 WXASSET_TOKEN_STORE（或凭据文件中的 token_store）设置，可用 wxasset doctor 检查。",
 )
 
 _ADDED: Final[Mapping[type[WxAssetError], Hint]] = {
@@ -29,6 +31,11 @@ _ADDED: Final[Mapping[type[WxAssetError], Hint]] = {
     errors.UnsafeURLError: _BASE_URL,
     errors.CredentialError: _CREDENTIALS,
     errors.TokenRejectedError: _TOKENS,
+    errors.TokenStoreError: _TOKENS,
+    errors.TokenUnavailableError: _DOCTOR,
+    errors.IPNotAllowedError: _DOCTOR,
+    errors.PermissionDeniedError: _DOCTOR,
+    errors.TransferTimeout: _DOCTOR,
     errors.DestinationError: Hint("It is the argument after -o.", "目标由 -o 指定。"),
 }
 """Sentences to append to the library's hints, by exact class."""
