@@ -13,7 +13,7 @@ from rich.text import Text
 
 from wxasset.cli.runtime.console import one_line, output_console
 from wxasset.cli.runtime.language import localized
-from wxasset.cli.runtime.output import Output, json_line
+from wxasset.cli.runtime.output import Output, is_terminal, json_line
 from wxasset.engine.redaction import hide
 from wxasset.errors import Hint
 
@@ -155,14 +155,25 @@ def show(finding: Finding, out: Output, *, as_json: bool) -> None:
     if as_json:
         out.line(json_line(document(finding)))
     else:
-        output_console().print(_paragraph(finding))
-        sys.stdout.flush()
+        _print(_paragraph(finding))
 
 
 def show_summary(findings: Sequence[Finding]) -> None:
     """Print the counts of findings."""
     style = "bold green" if passed(findings) else "bold red"
-    output_console().print(Text(f"\n{localized(tally(findings))}", style=style))
+    _print(Text(f"\n{localized(tally(findings))}", style=style))
+
+
+def _print(shown: Table | Text) -> None:
+    """Print on a terminal; in a pipe the lines have no blanks at their ends."""
+    console = output_console()
+    if is_terminal(sys.stdout):
+        console.print(shown)
+        return
+    with console.capture() as capture:
+        console.print(shown)
+    for line in capture.get().splitlines():
+        Output.line(line.rstrip())
 
 
 def _paragraph(finding: Finding) -> Table:
