@@ -544,7 +544,7 @@ def test_terminals_get_what_they_can_show(
     screen = on_terminal("add", PHOTO, env=variables(service) | extra, term=term)
     assert screen.status == 0
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]m", screen.text)) is colours
-    assert ("───" in screen.text) is table
+    assert ("media id" in screen.text) is table
     assert ("\x1b" in screen.text) is table
     assert ("\t" in screen.text) is not table
 
@@ -604,6 +604,16 @@ def test_ids_fit_a_terminal(service: Simulator, wxasset: Command, columns: int, 
     assert ("Ids are shortened to fit" in screen.text) is not whole
     moment = next(iter(service.materials.values())).update_time
     assert f"{datetime.fromtimestamp(moment, timezone(timedelta(hours=8))):%Y-%m-%d %H:%M}" in screen.text
+
+
+@needs_terminals
+def test_a_table_without_room_is_a_block_for_each_row(service: Simulator) -> None:
+    """On 80 columns a whole id, and what belongs to it, stand below each other, each on a line of its own."""
+    lines = on_terminal("media", "add", VOICE, "-q", env=variables(service) | {"COLUMNS": "80"}).text.splitlines()
+    plain = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).split(maxsplit=2) for line in lines]
+    assert plain[0][:2] == ["media", "id"]
+    assert re.fullmatch(r"[\w-]{64}\s*", plain[0][2])
+    assert plain[1] == ["type", "voice"]
 
 
 def test_no_secret_in_the_list_of_processes(service: Simulator) -> None:

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Final, Self, TextIO
 
 from rich import box
+from rich.console import RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,7 @@ __all__ = ["Output", "drop_stdout", "drop_unwritable", "is_terminal", "json_line
 _ID = 64  # characters of a media_id (wire reference 2.1)
 _REST = 16  # minimum width of the other columns
 _ROOM = 40  # for a time and a name
+_UNLIMITED = 10_000  # columns
 _WIDE = 60  # columns with room for a shortened id, a time and a name
 
 
@@ -49,6 +52,7 @@ class Output:
         width = output_console().width if as_table else 0
         self._table = _table(columns or (), width) if as_table else None
         self._day = width < _WIDE  # without the time of the day
+        self._list = shorten
         self.shortened = as_table and shorten and width < _ID + _ROOM
 
     def __enter__(self) -> Self:
@@ -57,9 +61,16 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Show the table, also after an error."""
-        if self._table is not None and self._table.row_count:
-            output_console().print(self._table)
+        """Show the table, also after an error; a terminal without room for it gets a block of lines for each row."""
+        if self._table is None or not self._table.row_count:
+            return
+        console = output_console()
+        unlimited = console.options.update(max_width=_UNLIMITED)
+        if self._list or Measurement.get(console, unlimited, self._table).maximum <= console.width:
+            console.print(self._table)
+            return
+        for row in zip(*(column.cells for column in self._table.columns), strict=True):
+            console.print(_block([str(column.header) for column in self._table.columns], row))
 
     def add(self, record: Mapping[str, object]) -> None:
         """Add one result.
@@ -89,6 +100,17 @@ class Output:
         SPINNER.rest()
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
+
+
+def _block(names: Sequence[str], values: Sequence[RenderableType]) -> Table:
+    """Return the cells of one row below each other, after their names."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in zip(names, values, strict=True):
+        grid.add_row(name, value)
+    grid.add_row()
+    return grid
 
 
 def _table(columns: Sequence[str], width: int) -> Table:
