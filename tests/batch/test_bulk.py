@@ -143,6 +143,15 @@ async def test_a_file_is_no_directory(wx: WxSession, tmp_path: Path) -> None:
                 raise AssertionError
 
 
+async def test_a_directory_that_ends_with_a_separator_is_created(wx: WxSession, tmp_path: Path) -> None:
+    """A string with a separator at its end is created before the first material is fetched."""
+    added = await wx.add_material("image", picture(1))
+    async with wx.get_materials([added.media_id], f"{tmp_path}/new/downloads/") as outcomes:
+        (fetched,) = [one async for one in outcomes]
+    assert isinstance(fetched, Fetched)
+    assert len(list((tmp_path / "new" / "downloads").iterdir())) == 1
+
+
 async def test_materials_are_deleted_and_an_id_that_comes_twice_fails_once(wx: WxSession, sim: Simulator) -> None:
     """All that the library lists is deleted while it is listed; the second of two equal ids is not found."""
     async with wx.add_materials("image", [picture(number) for number in range(45)]) as outcomes:

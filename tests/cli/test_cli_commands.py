@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +31,9 @@ from command_line import (
     variables,
     wait_for,
 )
+from wxasset import cli as command_line_package
 from wxasset.cli.demo.plan import SAMPLES
+from wxasset.cli.runtime.console import short_id
 from wxasset.cli.runtime.exit_codes import EXIT_CODES, Exit
 from wxasset.cli.runtime.help import flowing
 from wxasset.cli.runtime.output import json_line
@@ -72,6 +76,8 @@ class Case:
     row: str
 
 
+CLI: Final = Path(command_line_package.__file__).parent
+COMMAND_NAMES: Final = "add get ls rm count batch image doctor quota token demo simulate completion"
 ID: Final = r"[\w-]{64}"
 CASES: Final = {
     "add": Case(
@@ -538,20 +544,76 @@ def test_terminals_get_what_they_can_show(
     screen = on_terminal("add", PHOTO, env=variables(service) | extra, term=term)
     assert screen.status == 0
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]m", screen.text)) is colours
-    assert ("───" in screen.text) is table
+    assert ("media id" in screen.text) is table
     assert ("\x1b" in screen.text) is table
     assert ("\t" in screen.text) is not table
 
 
+def test_a_timeout_ends_a_call(service: Simulator, wxasset: Command) -> None:
+    """--timeout bounds a call that gets no answer; the error leads to the doctor."""
+    service.fail("get_materialcount", "stall-30s", times=None)
+    ended = wxasset("count", "--timeout", "0.3", "--json")
+    assert ended.status == Exit.FAILED
+    assert "wxasset doctor" in ended.told[0]["hint"]
+    assert wxasset("count", "--timeout", "0").status == Exit.USAGE
+
+
+def test_verbose_shows_requests_and_quiet_no_notes(service: Simulator, wxasset: Command) -> None:
+    """-v shows each attempt without a secret in it; -q leaves notes out and keeps errors."""
+    shown = wxasset("count", "-v").err
+    assert "get_materialcount" in shown
+    assert service.secret not in shown
+    assert "access_token=" not in shown
+    assert wxasset("count").err == ""
+    service.add_article(title="a")
+    service.add_article(title="b")
+    assert "2 in total" in wxasset("ls", "news", "--limit", "1").err
+    assert wxasset("ls", "news", "--limit", "1", "-q").err == ""
+    assert "40007" in wxasset("get", "missing", "-q").err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*COMMAND_NAMES.split(), *(f"media {one}" for one in ("add", "get"))]
+    + [f"cloud {one}" for one in ("put", "get", "url", "rm")],
+)
+def test_every_help_has_an_example(wxasset: Command, name: str) -> None:
+    """The help of a command shows how it is called, and leads to what holds for all commands."""
+    shown = wxasset(*name.split(), "--help").out
+    assert f"Example: wxasset {name}" in shown
+    assert "wxasset --help" in shown
+
+
+def test_the_overview_names_options_and_variables(wxasset: Command) -> None:
+    """Commands stand in groups; options of all commands and every variable are named."""
+    shown = wxasset("--help").out
+    for word in ("--account", "--proxy", "--timeout", "-v", "-q", "Permanent materials", "The account"):
+        assert word in shown
+    used = re.findall(r"WXASSET_[A-Z_]+", "".join(path.read_text("utf-8") for path in CLI.rglob("*.py")))
+    assert {name for name in used if name not in shown} == set()
+
+
 @needs_terminals
-@pytest.mark.parametrize(("columns", "whole"), [(80, True), (60, False)])
-def test_ids_can_be_copied_from_a_terminal(service: Simulator, wxasset: Command, columns: int, whole: bool) -> None:
-    """An id stands on one line where there is room for it; on a narrow terminal it is folded, and never cut off."""
+@pytest.mark.parametrize(("columns", "whole"), [(104, True), (80, False)])
+def test_ids_fit_a_terminal(service: Simulator, wxasset: Command, columns: int, whole: bool) -> None:
+    """An id is whole where there is room for it; otherwise it is shortened, and a note says where it is whole."""
     (media_id,) = added(wxasset, PHOTO)
-    screen = on_terminal("ls", "image", env=variables(service) | {"COLUMNS": str(columns)})
+    screen = on_terminal("ls", "image", env=variables(service) | {"COLUMNS": str(columns), "TZ": "Asia/Shanghai"})
     assert (media_id in screen.text) is whole
-    pieces = [line.split()[0] for line in screen.text.splitlines() if line.strip()][2:]
-    assert "".join(pieces).startswith(media_id) or whole
+    assert (short_id(media_id) in screen.text) is not whole
+    assert ("Ids are shortened to fit" in screen.text) is not whole
+    moment = next(iter(service.materials.values())).update_time
+    assert f"{datetime.fromtimestamp(moment, timezone(timedelta(hours=8))):%Y-%m-%d %H:%M}" in screen.text
+
+
+@needs_terminals
+def test_a_table_without_room_is_a_block_for_each_row(service: Simulator) -> None:
+    """On 80 columns a whole id, and what belongs to it, stand below each other, each on a line of its own."""
+    lines = on_terminal("media", "add", VOICE, "-q", env=variables(service) | {"COLUMNS": "80"}).text.splitlines()
+    plain = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).split(maxsplit=2) for line in lines]
+    assert plain[0][:2] == ["media", "id"]
+    assert re.fullmatch(r"[\w-]{64}\s*", plain[0][2])
+    assert plain[1] == ["type", "voice"]
 
 
 def test_no_secret_in_the_list_of_processes(service: Simulator) -> None:
@@ -586,8 +648,45 @@ def test_an_upload_that_was_begun_is_seen_through(service: Simulator) -> None:
     assert process.returncode == 130
     assert [json.loads(line)["media_id"] for line in out.splitlines()] == list(service.materials)
     assert len(service.materials) == 1
-    told = json.loads(err)
+    first, told = map(json.loads, err.splitlines())
+    assert (first["kind"], first["signal"], first["in_progress"]) == ("Note", "SIGINT", [PHOTO])
     assert (told["kind"], told["signal"], told["done"], told["not_tried"]) == ("Note", "SIGINT", 1, [VOICE, CLIP])
+    assert told["unknown"] == []
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    ("arguments", "endpoint", "unknown", "left"),
+    [
+        (f"add {PHOTO} {VOICE}", "add_material", PHOTO, [VOICE]),
+        (f"image {DRAWING} {PHOTO}", "uploadimg", DRAWING, [PHOTO]),
+        ("rm --yes first second", "del_material", "first", ["second"]),
+        (f"cloud put env {PHOTO} {VOICE} to/", "/tcb/uploadfile", PHOTO, [VOICE]),
+        ("cloud rm env cloud://env.b/1 --yes", "/tcb/batchdeletefile", "cloud://env.b/1", []),
+        (f"media add {PHOTO} {VOICE}", "/cgi-bin/media/upload", PHOTO, [VOICE]),
+    ],
+)
+def test_a_second_signal_tells_what_may_have_happened(
+    service: Simulator, wxasset: Command, arguments: str, endpoint: str, unknown: str, left: list[str]
+) -> None:
+    """The item under way has a status of its own, and nobody is told to run the command again for it."""
+    service.fail(endpoint, "stall-30s")
+
+    def interrupt() -> None:
+        wait_for(lambda: sent(service, endpoint) > 0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+
+    with ThreadPoolExecutor(1) as pool:
+        interrupting = pool.submit(interrupt)
+        ended = wxasset(*arguments.split(), "--json")
+        interrupting.result()
+    assert ended.status == Exit.UNKNOWN
+    first, last = ended.told
+    assert (first["signal"], first["in_progress"]) == ("SIGINT", [unknown])
+    assert (last["signal"], last["unknown"], last["not_tried"]) == ("SIGTERM", [unknown], left)
+    assert f"1 may have happened: {unknown}." in last["message"]
+    assert f"Run the command again for the items from {unknown}" not in last["message"]
 
 
 @pytest.mark.parametrize("arguments", [["ls", "news", "--all"], ["--help"]])
@@ -664,6 +763,24 @@ def test_bash_completes_a_command(wxasset: Command, tmp_path: Path) -> None:
     code = f'source {script}; COMP_WORDS=(wxasset cou); COMP_CWORD=1; _wxasset; echo "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.split() == ["count"]
+
+
+@pytest.mark.parametrize(
+    "words", ["add", "get x -o", "cloud put env", "cloud get env x --output", "batch", "media add", "image"]
+)
+def test_bash_completes_a_file_name(wxasset: Command, tmp_path: Path, words: str) -> None:
+    """Where a command takes a file, the names of files are offered, each as one, with blanks in it or not."""
+    script = tmp_path / "script"
+    script.write_text(wxasset("completion", "bash").out, "utf-8")
+    (tmp_path / "my poster.png").touch()
+    (tmp_path / "my posters").mkdir()
+    line = ["wxasset", *words.split(), "my"]
+    code = f"source ./script; COMP_WORDS=({' '.join(line)}); COMP_CWORD={len(line) - 1}; _wxasset;"
+    code += ' printf "%s\\n" "${COMPREPLY[@]}"; complete -p wxasset'
+    done = subprocess.run(["bash", "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=tmp_path)
+    *offered, registered = done.stdout.splitlines()
+    assert sorted(offered) == ["my poster.png", "my posters"]
+    assert "-o filenames" in registered, "a directory is followed by a slash, and blanks are quoted"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -788,14 +788,16 @@ async def run_in_terminal(environ: Mapping[str, str], *arguments: str) -> tuple[
 
 
 async def test_the_command_in_a_pipe(sim: Simulator) -> None:
-    """In a pipe each check is a line of columns, without colour, and the status is 0 if no check failed."""
+    """In a pipe there is the report of a terminal: each check in order, and their sum, without colour or blanks."""
     done = await run(variables(sim), "doctor")
     assert (done.returncode, done.stderr) == (0, "")
-    lines = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [line[0] for line in lines] == list(LABELS)
-    assert {line[1] for line in lines} == {"ok", "skipped"}
-    assert {len(line) for line in lines} == {5}
+    *checks, empty, last = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    pairs = [line.partition(":")[0].split(maxsplit=1) for line in checks]
+    assert [label for _, label in pairs] == [label.english for label in LABELS.values()]
+    assert {status for status, _ in pairs} == {"ok", "skipped"}
+    assert (empty, last.startswith("0 failed, ")) == ("", True)
     assert "\x1b" not in done.stdout
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
@@ -818,7 +820,7 @@ async def test_the_command_is_stopped(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         output, errors = await asyncio.wait_for(process.communicate(), HELD_UP)
     assert process.returncode == 130
-    assert output.startswith(b"versions\tok")
+    assert output.startswith(b"ok      versions: ")
     assert b"Traceback" not in errors
 
 

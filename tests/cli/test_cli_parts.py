@@ -31,12 +31,12 @@ from wxasset.cli.demo.checks import (
     list_check,
     listed_types,
     same_words,
-    short_id,
     summary,
 )
 from wxasset.cli.demo.cleanup import Cleanup
 from wxasset.cli.demo.plan import SAMPLES, SampleFile, piece_of
 from wxasset.cli.runtime import console, inputs, prompts
+from wxasset.cli.runtime.console import short_id
 from wxasset.cli.runtime.inputs import material_type
 from wxasset.cli.runtime.signals import run_until_signal
 from wxasset.errors import BusyError, MediaNotFoundError, PermissionDeniedError, SourceError, UsageError

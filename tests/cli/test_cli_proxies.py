@@ -16,6 +16,7 @@ from attrs import frozen
 
 from command_line import piped, variables
 from forward_proxy import ForwardProxy
+from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.simulator import Simulator, SimulatorOptions
 
 HOST = "api.company.invalid"
@@ -63,9 +64,9 @@ class Company:
         """Run a command in this network."""
         return await to_thread.run_sync(lambda: piped(*arguments, env={**self.environ, **more}))
 
-    async def findings(self, **more: str) -> dict[str, dict[str, object]]:
+    async def findings(self, *options: str, **more: str) -> dict[str, dict[str, object]]:
         """The findings of the doctor by check."""
-        done = await self.run("doctor", "--json", **more)
+        done = await self.run("doctor", "--json", *options, **more)
         found = {one["check"]: one for one in map(json.loads, done.stdout.splitlines())}
         assert done.returncode == any(one["status"] == "failed" for one in found.values())
         return found
@@ -99,6 +100,19 @@ async def test_a_command_goes_through_the_proxy_of_the_environment(company: Comp
     assert company.proxy.lines
     assert all(line.startswith(f"CONNECT {HOST}:") for line in company.proxy.lines)
     assert (await company.run("count", HTTPS_PROXY="")).returncode != 0
+
+
+async def test_an_option_names_the_proxy(company: Company) -> None:
+    """--proxy takes precedence over the environment, for calls and for the doctor; none means no proxy."""
+    done = await company.run("count", "--proxy", company.proxy.url, HTTPS_PROXY="http://127.0.0.1:1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (await company.run("count", "--proxy", "none")).returncode != 0
+    found = await company.findings("--proxy", company.proxy.url, HTTPS_PROXY="")
+    assert {one["status"] for one in found.values()} == {"ok", "skipped"}
+    wrong = await company.run("count", "--proxy", "socks5://user:CANARY@host:1")
+    assert wrong.returncode == Exit.USAGE
+    assert "--proxy must be the URL of an HTTP proxy" in wrong.stderr
+    assert "CANARY" not in wrong.stderr
 
 
 @pytest.mark.parametrize("exception", [HOST, ".company.invalid", "*"])

@@ -16,6 +16,7 @@ from wxasset.errors import (
     ConnectError,
     DestinationError,
     Hint,
+    TransferTimeout,
     UploadOutcomeUnknown,
     UsageError,
     WxAssetError,
@@ -93,6 +94,10 @@ def test_a_lost_upload_is_looked_for_by_a_command(listing: str | None) -> None:
     [
         (api_error(40125, "invalid appsecret", "/cgi-bin/stable_token"), "WXASSET_SECRET or the credentials file"),
         (ConnectError("No connection.", "/cgi-bin/x"), "WXASSET_BASE_URL (or base_url in the credentials file)"),
+        (api_error(40125, "invalid appsecret", "/cgi-bin/stable_token"), "wxasset doctor examines"),
+        (api_error(40164, "invalid ip 1.2.3.4", "/cgi-bin/stable_token"), "wxasset doctor examines"),
+        (api_error(48001, "api unauthorized", "/cgi-bin/x"), "wxasset doctor examines"),
+        (TransferTimeout("No.", "/cgi-bin/x"), "wxasset doctor examines"),
         (UsageError("No."), "wxasset COMMAND --help"),
         (DestinationError("No."), "after -o"),
     ],

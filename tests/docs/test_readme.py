@@ -131,7 +131,7 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
 }
 RUN_ELSEWHERE = {
     *(("python", kind) for kind in ("program", "test", "apptest")),
-    *(("sh", kind) for kind in ("demo", "gallery", "test", "commands")),
+    *(("sh", kind) for kind in ("demo", "start", "gallery", "test", "commands")),
 }
 WITH_SNIPPETS = [
     section
@@ -268,17 +268,34 @@ async def test_the_test_of_the_application_runs(document: str, here: Path) -> No
     assert "1 passed" in await _pytest("test_app.py", "wxasset.integrations.pytest_plugin")
 
 
+def _path_with_command(directory: Path) -> str:
+    """Put the command `wxasset` of this checkout into a directory, and give the search path for it."""
+    program = directory / "wxasset"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m wxasset "$@"\n')
+    program.chmod(0o755)
+    return f"{directory}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.mark.usefixtures("variables")
+async def test_the_commands_delete_nothing_that_was_not_fetched(sim: Simulator, here: Path) -> None:
+    """If a download fails, the commands that follow it leave the library as it is, also in a shell without -e."""
+    sim.fail("get_material", "errcode:40007")
+    (text,) = blocks("README.md", "sh", "commands")
+    text, _, _ = text.partition("wxasset batch")
+    await _program("bash", "-c", f"{text}\ntrue", PATH=_path_with_command(here))
+    assert len(sim.materials) == 2
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 @pytest.mark.usefixtures("variables")
 async def test_the_commands_run(document: str, sim: Simulator, here: Path) -> None:
     """The commands do what they say: what was added comes back and goes again, the batch and the cloud file stay."""
-    program = here / "wxasset"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m wxasset "$@"\n')
-    program.chmod(0o755)
     posters = make_pictures(here / "posters", 3)
+    (here / "downloads").rmdir()  # the commands create it
     (text,) = blocks(document, "sh", "commands")
-    await _program("bash", "-euo", "pipefail", "-c", text, PATH=f"{here}{os.pathsep}{os.environ['PATH']}")
+    await _program("bash", "-euo", "pipefail", "-c", text, PATH=_path_with_command(here))
     assert (here / "downloads" / "poster.png").read_bytes() == (here / "poster.png").read_bytes()
+    assert sum(entry.path.endswith("del_material") for entry in sim.journal) == 1
     kept = [one.content for one in sim.materials.values()]
     assert kept[0] == (here / "greeting.mp3").read_bytes()
     assert sorted(kept[1:]) == sorted(path.read_bytes() for path in posters)
@@ -294,12 +311,18 @@ def _checkout(directory: Path) -> Path:
     return directory
 
 
-async def test_the_demo_command_runs_in_a_fresh_checkout(tmp_path: Path) -> None:
-    """The command that a stranger copies installs the package and runs the demo to six identical rows."""
+async def test_the_first_minute_in_a_fresh_checkout(tmp_path: Path) -> None:
+    """What a stranger copies installs the package, runs the demo, and the quick start against the simulator."""
     (command,) = blocks("README.md", "sh", "demo")
     output = await _program("bash", "-c", f"cd {_checkout(tmp_path)} && {command}")
     assert output.count(" identical") == 6 + 1, "six rows and the summary"
     assert "DIFFERENT" not in output
+    (program,) = blocks("README.md", "python", "program")
+    (tmp_path / "start.py").write_text(program, "utf-8")
+    (start,) = blocks("README.md", "sh", "start")
+    output = await _program("bash", "-ec", f"cd {tmp_path} && {start}")
+    assert output.startswith("SavedMaterial(path=")
+    assert (tmp_path / "copy.png").read_bytes() == (tmp_path / "poster.png").read_bytes()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")

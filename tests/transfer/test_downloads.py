@@ -131,6 +131,24 @@ async def test_a_directory_takes_a_safe_name_and_replaces_nothing(
     assert names(tmp_path) == ["海报-1.jpg", "海报.jpg"]
 
 
+async def test_a_path_that_ends_with_a_separator_is_made_a_directory(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is created with its parents, relative or not, and an existing one is used; a Path has no such end."""
+    monkeypatch.chdir(tmp_path)
+    server.script = [FILE]
+    for to, path in (
+        ("a/", "a/海报.jpg"),
+        (f"a{os.sep}", "a/海报-1.jpg"),
+        (f"{tmp_path}/b/c/", "b/c/海报.jpg"),
+        (Path("plain/"), "plain"),
+    ):
+        saved = await raw.get_material("M", to=to)
+        assert isinstance(saved, SavedMaterial)
+        assert saved.path == tmp_path / path
+        assert saved.path.read_bytes() == PHOTO
+
+
 async def test_a_directory_on_a_file_system_without_links(
     raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,7 +366,8 @@ async def test_destinations_that_cannot_be_written_are_refused_first(
         closed.close()
         for to, match in (
             (tmp_path / "no" / "out.jpg", "its directory does not exist"),
-            (f"{tmp_path}/no/", "no such directory"),
+            (f"{file}/", "exists"),
+            (f"{file}/no/", "directory"),
             (file / "out.jpg", "directory"),
             ("", "empty path"),
             ("a\0b", "null"),

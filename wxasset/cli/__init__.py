@@ -6,10 +6,10 @@ A command is a function in `commands`. It returns its exit status (`runtime.exit
 
 import signal
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
 from wxasset import __version__
 from wxasset.cli.commands.add import add_command, image_command
@@ -18,6 +18,7 @@ from wxasset.cli.commands.cloud import cloud
 from wxasset.cli.commands.completion import completion_command, install_command
 from wxasset.cli.commands.get import get_command
 from wxasset.cli.commands.library import count_command, ls_command, rm_command
+from wxasset.cli.commands.media import media
 from wxasset.cli.commands.quota import quota_command
 from wxasset.cli.commands.simulate import demo_command, simulate_command
 from wxasset.cli.commands.token import token_command
@@ -25,7 +26,7 @@ from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.runtime.console import output_console, prepare_output
 from wxasset.cli.runtime.errors import note, tell
 from wxasset.cli.runtime.exit_codes import CLOSED_PIPE, EXIT_CODES, Exit, exit_of
-from wxasset.cli.runtime.help import helped
+from wxasset.cli.runtime.help import epilogue, helped
 from wxasset.cli.runtime.language import check_language
 from wxasset.cli.runtime.output import drop_stdout, drop_unwritable, open_closed
 from wxasset.errors import Hint, WxAssetError
@@ -33,33 +34,84 @@ from wxasset.errors import Hint, WxAssetError
 __all__ = ["app", "run"]
 
 _ENVIRONMENT: Final = """Environment:
-  WXASSET_LANG  language of hints, notes, questions and findings: en or zh; by default that of the locale
+  WXASSET_APPID, WXASSET_SECRET  the account, unless --account is given
+  WXASSET_CREDENTIALS   the file with tables [NAME] of appid and secret;
+                        ~/.config/wxasset/credentials.toml by default
+  WXASSET_BASE_URL      the API host, such as a simulator
+  WXASSET_TOKEN_STORE   a file path or a redis:// address to share the token by
+  WXASSET_LANG          language of hints, notes and findings: en or zh;
+                        that of the locale by default
+  HTTPS_PROXY, NO_PROXY the proxy, and the hosts to reach without it
+  NO_COLOR              no colours
+"""
+_OPTIONS: Final = """Options of every command, after its name:
+  --account NAME  -q, --quiet  -v, --verbose  --timeout SECONDS  --proxy URL  --json
+
+Example: wxasset ls image --account shop --json
 """
 
-app: App = App(
+_GROUPS: Final = ("Permanent materials", "Other files", "The account", "The simulator", "Other")
+_LIBRARY, _FILES, _ACCOUNT, _SIMULATOR, _OTHER = (Group(name, sort_key=number) for number, name in enumerate(_GROUPS))
+
+
+class _Program(App):
+    """The program; names of files with blanks, and of directories, are completed in bash as well."""
+
+    def generate_completion(
+        self, *, prog_name: str | None = None, shell: Literal["zsh", "bash", "fish", "powershell"] | None = None
+    ) -> str:
+        script = super().generate_completion(prog_name=prog_name, shell=shell)
+        found = "COMPREPLY=( $(compgen -f"
+        return script.replace(found, f"local IFS=$'\\n'; {found}").replace("complete -F", "complete -o filenames -F")
+
+
+app: App = _Program(
     name="wxasset",
     help="Tools of the wxasset SDK for WeChat media assets. Try: wxasset demo",
-    help_epilogue=f"{EXIT_CODES}\n{_ENVIRONMENT}",
+    help_epilogue=f"{_OPTIONS}\n{EXIT_CODES}\n{_ENVIRONMENT}",
     help_format="plaintext",
     console=output_console(),
     version=__version__,
+    group_commands=_OTHER,
 )
 
-app.command(helped(add_command), name="add", usage="Usage: wxasset add [TYPE] FILE... [OPTIONS]")
-app.command(helped(get_command), name="get", usage="Usage: wxasset get MEDIA_ID... [OPTIONS]")
-app.command(helped(rm_command), name="rm", usage="Usage: wxasset rm MEDIA_ID... [OPTIONS]")
-app.command(helped(ls_command), name="ls", usage="Usage: wxasset ls TYPE [OPTIONS]")
-app.command(helped(count_command), name="count")
-app.command(helped(image_command), name="image", usage="Usage: wxasset image FILE... [OPTIONS]")
-app.command(helped(token_command), name="token")
-app.command(cloud)
-app.command(helped(batch_command), name="batch", usage="Usage: wxasset batch DIR|LIST|- --type TYPE [OPTIONS]")
-app.command(helped(completion_command(lambda shell: app.generate_completion(shell=shell))), name="completion")
-app.command(helped(install_command(lambda shell: app.install_completion(shell=shell))), name="--install-completion")
-app.command(helped(doctor_command), name="doctor")
-app.command(helped(quota_command), name="quota")
-app.command(helped(simulate_command), name="simulate")
-app.command(helped(demo_command), name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")
+
+def _add(group: Group, name: str, command: Callable[..., int], example: str, *, usage: str | None = None) -> None:
+    """Register a command.
+
+    Args:
+        group: The group in the overview.
+        name: The name.
+        command: The function; its docstring is the help text.
+        example: Arguments of an example for the help text.
+        usage: Arguments to show; those of the function by default.
+    """
+    app.command(
+        helped(command),
+        name=name,
+        group=group,
+        usage=usage and f"Usage: wxasset {name} {usage}",
+        help_epilogue=epilogue(f"{name} {example}"),
+    )
+
+
+_add(_LIBRARY, "add", add_command, "poster.png greeting.mp3", usage="[TYPE] FILE... [OPTIONS]")
+_add(_LIBRARY, "get", get_command, "MEDIA_ID -o downloads/", usage="MEDIA_ID... [OPTIONS]")
+_add(_LIBRARY, "ls", ls_command, "image --all > images.tsv", usage="TYPE [OPTIONS]")
+_add(_LIBRARY, "rm", rm_command, "MEDIA_ID --dry-run", usage="MEDIA_ID... [OPTIONS]")
+_add(_LIBRARY, "count", count_command, "--json")
+_add(_LIBRARY, "batch", batch_command, "posters/ --type image", usage="DIR|LIST|- --type TYPE [OPTIONS]")
+_add(_FILES, "image", image_command, "poster.png", usage="FILE... [OPTIONS]")
+for one in (media, cloud):
+    one.group = (_FILES,)
+    app.command(one)
+_add(_ACCOUNT, "doctor", doctor_command, "> report.txt")
+_add(_ACCOUNT, "quota", quota_command, "--account shop")
+_add(_ACCOUNT, "token", token_command, "")
+_add(_SIMULATOR, "demo", demo_command, "poster.png", usage="[OPTIONS] [FILE...]")
+_add(_SIMULATOR, "simulate", simulate_command, "-- python start.py", usage="[OPTIONS] [-- COMMAND...]")
+_add(_OTHER, "completion", completion_command(lambda shell: app.generate_completion(shell=shell)), "bash")
+_add(_OTHER, "--install-completion", install_command(lambda shell: app.install_completion(shell=shell)), "")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -17,7 +17,8 @@ from wxasset.errors import DestinationError, UsageError
 from wxasset.ledger.ensure import NewMaterial
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.downloads.paths import is_directory
+from wxasset.transfer.downloads.writer import in_thread
 from wxasset.transfer.uploads.source import Media
 
 if TYPE_CHECKING:
@@ -159,8 +160,9 @@ class Bulk(Ensuring):
 
         Args:
             media_ids: Their ids; one that comes twice is fetched twice.
-            to: A directory. Each file takes the name that WeChat gave, made safe, and replaces nothing: of two with the
-                same name the second gets a number. Articles and videos leave no file.
+            to: A directory; one that ends with ``/`` is created. Each file takes the name that WeChat gave, made safe,
+                and replaces nothing: of two with the same name the second gets a number. Articles and videos leave no
+                file.
             concurrency: As in `add_materials`.
             progress: As in `add_materials`.
             fsync: As in `get_material`.
@@ -169,7 +171,7 @@ class Bulk(Ensuring):
             `Fetched`, `Failed` or `NotTried` for each.
 
         Raises:
-            DestinationError: There is no such directory; raised where the block is entered.
+            DestinationError: There is no such directory, or it cannot be created; raised where the block is entered.
             UsageError: `media_ids` is no iterable, or a single text.
         """
 
@@ -229,5 +231,6 @@ def _described(item: Media | NewMaterial, title: str | None, introduction: str |
 
 async def _check_directory(directory: str | os.PathLike[str]) -> None:
     """Look for the directory first: to a path, one material after the other would replace its predecessor."""
-    if not await run_in_thread(os.path.isdir, directory):
-        raise DestinationError(f"{os.fspath(directory)} is no directory.")
+    path = os.fsdecode(directory)
+    if not await in_thread(is_directory, path, name=path):
+        raise DestinationError(f"{path} is no directory; a path that ends with / is created as one.")

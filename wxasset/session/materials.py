@@ -91,8 +91,9 @@ class Materials(DeclaredCalls):
         Args:
             media_id: Its id.
             to: A path (an existing file is replaced at once when all is there), a directory (the file takes the name
-                that WeChat gave, made safe, and replaces nothing), an open binary file, an anyio file, or an object
-                with ``async write(bytes)``. Articles and videos leave it untouched.
+                that WeChat gave, made safe, and replaces nothing; a string that ends with ``/`` is created as one), an
+                open binary file, an anyio file, or an object with ``async write(bytes)``. Articles and videos leave it
+                untouched.
             progress: Called with the bytes received and their total, None where it is not known; at most ten times a
                 second.
             fsync: Wait until the file, and its new name, are on the disk, so that it survives a loss of power. That

@@ -9,20 +9,35 @@ from cyclopts import Parameter
 
 from wxasset import Limits, WxSession
 from wxasset.calls.materials import AddMaterial, Description, UploadImage
-from wxasset.cli.runtime.inputs import Kind, kind_of
+from wxasset.cli.runtime.inputs import FileName, Kind, kind_of
 from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
-from wxasset.errors import UsageError
+from wxasset.errors import Hint, UsageError
 from wxasset.transfer.uploads.source import open_source
 from wxasset.wire.filenames import guarded_name
 from wxasset.wire.limits import UploadLimit
 
-__all__ = ["add_command", "check_file", "image_command"]
+__all__ = [
+    "DRY_COLUMNS",
+    "FILES",
+    "UNLISTED",
+    "add_command",
+    "check_file",
+    "check_files",
+    "image_command",
+    "split_type",
+]
 
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-_DRY: Final = ("would", "file", "type", "size")
-_FILES: Final = Parameter(negative="", show_default=False)
+DRY_COLUMNS: Final = ("would", "file", "type", "size")
+_LISTED: Final = Hint(
+    "Look for its name with wxasset ls before you upload it again.", "再次上传前，请先用 wxasset ls 按文件名查找。"
+)
+UNLISTED: Final = Hint(
+    "WeChat does not list it; a second copy does no harm.", "微信不提供此类文件的列表；重复上传无妨。"
+)
+FILES: Final = Parameter(negative="", show_default=False)
 
 
 @frozen(kw_only=True)
@@ -44,7 +59,7 @@ class _Words:
 
 
 def add_command(
-    *files: Annotated[str, _FILES],
+    *files: Annotated[FileName, FILES],
     type: Kind | None = None,  # noqa: A002 - WeChat's own name for it
     title: str | None = None,
     introduction: str | None = None,
@@ -68,9 +83,8 @@ def add_command(
         dry_run: Check the files and show the planned uploads; send nothing.
         options: Options of every command.
     """
-    if type is None and files and files[0] in _KINDS:
-        type, files = next(kind for kind in _KINDS if kind == files[0]), files[1:]  # noqa: A001 - the same
-    _check_files(files, filename)
+    type, names = split_type(type, files)  # noqa: A001 - the same
+    check_files(names, filename)
     words = _Words(type=type, title=title, introduction=introduction, filename=filename)
 
     async def add(wx: WxSession, file: str, *, quiet: bool) -> Record:
@@ -88,20 +102,19 @@ def add_command(
         }
 
     async def work(wx: WxSession, report: Report) -> None:
-        # An interrupted upload may leave a material with an unknown id.
-        await report.each(files, lambda file: add(wx, file, quiet=report.as_json), whole=True)
+        await report.each(names, lambda file: add(wx, file, quiet=report.no_progress), check=_LISTED)
 
     async def would(file: str) -> Record:
         call = await words.material_of(file)
         return {"would": "add", "file": file, "type": call.type, "size": await check_file(file, call.limit, filename)}
 
     if dry_run:
-        return run_report(options, _DRY, lambda report: report.each(files, would))
+        return run_report(options, DRY_COLUMNS, lambda report: report.each(names, would))
     return perform(options, ("media_id", "type", "file"), work)
 
 
 def image_command(
-    *files: Annotated[str, _FILES],
+    *files: Annotated[FileName, FILES],
     filename: str | None = None,
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
@@ -117,7 +130,8 @@ def image_command(
         dry_run: Check the files and show the planned uploads; send nothing.
         options: Options of every command.
     """
-    _check_files(files, filename)
+    names = [str(file) for file in files]
+    check_files(names, filename)
     call = UploadImage()
 
     async def upload(wx: WxSession, file: str, *, quiet: bool) -> Record:
@@ -127,17 +141,30 @@ def image_command(
         return {"file": file, "url": url, "size": size}
 
     async def work(wx: WxSession, report: Report) -> None:
-        await report.each(files, lambda file: upload(wx, file, quiet=report.as_json), whole=True)
+        await report.each(names, lambda file: upload(wx, file, quiet=report.no_progress), check=UNLISTED)
 
     async def would(file: str) -> Record:
         return {"would": "upload", "file": file, "type": "image", "size": await check_file(file, call.limit, filename)}
 
     if dry_run:
-        return run_report(options, _DRY, lambda report: report.each(files, would))
+        return run_report(options, DRY_COLUMNS, lambda report: report.each(names, would))
     return perform(options, ("url", "file"), work)
 
 
-def _check_files(files: Sequence[str], filename: str | None) -> None:
+def split_type(kind: Kind | None, files: Sequence[FileName]) -> tuple[Kind | None, list[str]]:
+    """Separate a type in front of the files from them, unless the type is an option."""
+    names = [str(file) for file in files]
+    if kind is None and names and names[0] in _KINDS:
+        return next(one for one in _KINDS if one == names[0]), names[1:]
+    return kind, names
+
+
+def check_files(files: Sequence[str], filename: str | None) -> None:
+    """Refuse an upload of no file, and one name for several files.
+
+    Raises:
+        UsageError: The arguments do not fit.
+    """
     if not files:
         raise UsageError("No file to upload was given.")
     if filename is not None and len(files) > 1:

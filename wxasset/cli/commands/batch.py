@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from wxasset import Added, Failed, NewMaterial, NotTried, WxSession
 from wxasset.calls.materials import AddMaterial, Description
 from wxasset.cli.commands.add import check_file
-from wxasset.cli.runtime.inputs import DASHED, STDIO, Kind, files_of
+from wxasset.cli.runtime.inputs import DASHED, STDIO, FileName, Kind, files_of
 from wxasset.cli.runtime.progress import counting
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
@@ -74,6 +74,10 @@ def _summary_zh(counts: Counter[str]) -> str:
 _OUTCOMES_ZH: Final = dict(zip(OUTCOMES, ("新增", "跳过", "失败", "未知", "未尝试"), strict=True))
 LEDGER: Final = "wxasset-ledger.db"
 _COLUMNS: Final = ("outcome", "media_id", "file")
+_RESUMED: Final = Hint(
+    "The same command looks for them in the library before it uploads them.",
+    "同一命令会先在素材库中查找，再决定是否上传。",
+)
 _PATIENCE: Final = 30.0
 """Seconds to wait after a signal for uploads in progress; a healthy one of 10 MiB takes a few."""
 
@@ -108,7 +112,7 @@ class _Batch:
 
 
 def batch_command(
-    source: Annotated[str, DASHED],
+    source: Annotated[FileName, DASHED],
     /,
     *,
     type: Kind,  # noqa: A002 - WeChat's own name for it
@@ -141,9 +145,9 @@ def batch_command(
     from wxasset import Ledger  # noqa: PLC0415 - it imports SQLite, unused by other commands
 
     batch = _Batch(
-        source=source,
+        source=str(source),
         type=type,
-        files=files_of(source, type, recursive=recursive),
+        files=files_of(str(source), type, recursive=recursive),
         ledger=ledger,
         concurrency=concurrency,
         recursive=recursive,
@@ -173,6 +177,7 @@ class _Feed:
     """Iterator over the materials of a batch; `ending` stops it."""
 
     batch: _Batch
+    in_progress: list[str]
     given: int = 0
     ending: bool = False
 
@@ -181,25 +186,29 @@ class _Feed:
             if self.ending:
                 return
             self.given += 1
+            self.in_progress.append(file)
             yield self.batch.material_of(file)
 
 
 async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report) -> None:
     """Upload the files and show each outcome; after a signal only uploads in progress are completed."""
-    feed, counts = _Feed(batch), Counter[str]()
-    with anyio.CancelScope() as scope, counting(len(batch.files), quiet=report.as_json) as progress:
+    feed, counts = _Feed(batch, report.in_progress), Counter[str]()
+    with anyio.CancelScope() as scope, counting(len(batch.files), quiet=report.no_progress) as progress:
 
         def end() -> None:
             feed.ending = True
             scope.deadline = anyio.current_time() + _PATIENCE
 
-        report.ask_to_end = end
+        report.ask_to_end, report.check = end, _RESUMED
         adding = wx.add_materials(batch.type, feed, concurrency=batch.concurrency, ledger=ledger, progress=progress)
-        async with adding as outcomes:
-            async for outcome in outcomes:
-                counts[outcome_of(outcome)] += 1
-                _tell(outcome, report)
-    report.left += batch.files[feed.given :]
+        try:
+            async with adding as outcomes:
+                async for outcome in outcomes:
+                    report.in_progress.remove(file_of(outcome))
+                    counts[outcome_of(outcome)] += 1
+                    _tell(outcome, report)
+        finally:
+            report.left += batch.files[feed.given :]
     _sum_up(batch, counts, report, ending=feed.ending)
 
 

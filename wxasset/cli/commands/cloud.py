@@ -1,6 +1,5 @@
 """Commands `wxasset cloud put | get | rm | url`: files in the cloud storage of a Mini Program."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,11 +13,10 @@ from wxasset import FailedDelete, WxSession
 from wxasset.calls.cloud import BatchDeleteFile
 from wxasset.cli.commands.add import check_file
 from wxasset.cli.commands.get import check_output, saved_record
-from wxasset.cli.runtime.credentials import find_credentials
 from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.exit_codes import Exit
-from wxasset.cli.runtime.help import helped
-from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, ids_of
+from wxasset.cli.runtime.help import epilogue, helped
+from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, FileName, ids_of
 from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.prompts import NOT_DELETED, agreed, counted, listing
 from wxasset.cli.runtime.report import Record, Report
@@ -32,15 +30,24 @@ __all__ = ["cloud"]
 
 cloud: App = App(name="cloud", help="Files in the cloud storage of a Mini Program.")
 
+_REPLACED: Final = Hint(
+    "Uploading it to the same path replaces it and leaves no second copy.",
+    "再次上传到同一路径会替换该文件，不会产生副本。",
+)
+_SHOWN: Final = Hint("wxasset cloud url shows whether they are still there.", "可用 wxasset cloud url 确认是否仍存在。")
 _CHUNK: Final = 200  # ids deleted between two checks for a signal: four concurrent requests of 50
 
 
-@cloud.command(name="put", usage="Usage: wxasset cloud put ENV FILE... PATH [OPTIONS]")
+@cloud.command(
+    name="put",
+    usage="Usage: wxasset cloud put ENV FILE... PATH [OPTIONS]",
+    help_epilogue=epilogue("cloud put ENV poster.png reports/"),
+)
 @helped
 def put_command(
     env: str,
     /,
-    *files_and_path: Annotated[str, Parameter(negative="", show_default=False)],
+    *files_and_path: Annotated[FileName, Parameter(negative="", show_default=False)],
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
@@ -54,7 +61,7 @@ def put_command(
         dry_run: Check the files and show the planned uploads; send nothing.
         options: Options of every command.
     """
-    *files, to = files_and_path or ("",)
+    *files, to = map(str, files_and_path or ("",))
     if not files:
         raise UsageError("No file to upload was given. Usage: wxasset cloud put ENV FILE... PATH.")
     if len(files) > 1 and not to.endswith("/"):
@@ -70,7 +77,7 @@ def put_command(
         return {"file": file, "path": path_of(file), "fileid": fileid, "size": size}
 
     async def work(wx: WxSession, report: Report) -> None:
-        await report.each(files, lambda file: put(wx, file, quiet=report.as_json))
+        await report.each(files, lambda file: put(wx, file, quiet=report.no_progress), check=_REPLACED)
 
     async def would(file: str) -> Record:
         return {"would": "upload", "file": file, "path": path_of(file), "size": await check_file(file, CLOUD_FILE)}
@@ -80,13 +87,17 @@ def put_command(
     return perform(options, ("fileid", "file"), work)
 
 
-@cloud.command(name="get", usage="Usage: wxasset cloud get ENV FILEID... [OPTIONS]")
+@cloud.command(
+    name="get",
+    usage="Usage: wxasset cloud get ENV FILEID... [OPTIONS]",
+    help_epilogue=epilogue("cloud get ENV cloud://ENV.BUCKET/reports/poster.png -o reports/"),
+)
 @helped
 def get_command(
     env: str,
     /,
     *fileids: Annotated[str, IDS],
-    output: Annotated[str, DASHED, Parameter(name=["--output", "-o"])] = ".",
+    output: Annotated[FileName, DASHED, Parameter(name=["--output", "-o"])] = ".",
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
     """Download files; an interrupted download is resumed.
@@ -96,11 +107,11 @@ def get_command(
     Args:
         env: The id of the cloud environment.
         fileids: Ids of files, such as cloud://env.bucket/path, or - to read ids from stdin.
-        output: A directory, a file (for a single id), or - for stdout.
+        output: A directory (created if it ends with /), a file (for a single id), or - for stdout.
         options: Options of every command.
     """
     ids = _given(fileids)
-    to = check_output(output, several=len(ids) > 1)
+    to = check_output(str(output), several=len(ids) > 1)
 
     async def get(wx: WxSession, fileid: str, *, quiet: bool) -> Record:
         with transfer(fileid, quiet=quiet) as progress:
@@ -108,12 +119,16 @@ def get_command(
         return {"fileid": fileid, **saved_record(saved)}
 
     async def work(wx: WxSession, report: Report) -> None:
-        await report.each(ids, lambda fileid: get(wx, fileid, quiet=report.as_json))
+        await report.each(ids, lambda fileid: get(wx, fileid, quiet=report.no_progress))
 
     return perform(options, None if output == STDIO else ("fileid", "file", "size"), work)
 
 
-@cloud.command(name="url", usage="Usage: wxasset cloud url ENV FILEID... [OPTIONS]")
+@cloud.command(
+    name="url",
+    usage="Usage: wxasset cloud url ENV FILEID... [OPTIONS]",
+    help_epilogue=epilogue("cloud url ENV cloud://ENV.BUCKET/reports/poster.png"),
+)
 @helped
 def url_command(
     env: str,
@@ -144,7 +159,11 @@ def url_command(
     return perform(options, ("url", "fileid"), work)
 
 
-@cloud.command(name="rm", usage="Usage: wxasset cloud rm ENV FILEID... [OPTIONS]")
+@cloud.command(
+    name="rm",
+    usage="Usage: wxasset cloud rm ENV FILEID... [OPTIONS]",
+    help_epilogue=epilogue("cloud rm ENV cloud://ENV.BUCKET/reports/poster.png --dry-run"),
+)
 @helped
 def rm_command(
     env: str,
@@ -168,7 +187,7 @@ def rm_command(
     ids = _given(fileids)
     if dry_run:
         return run_report(options, ("would", "fileid"), lambda report: report.each(ids, _would))
-    account = find_credentials(os.environ, options.account)
+    account = options.credentials()
     question = Hint(
         f"This permanently deletes {counted(len(ids), 'file')} of {env} of {account.appid} at {account.host}:"
         f" {listing(ids)}. Continue? [y/N]",
@@ -189,9 +208,10 @@ async def _delete(wx: WxSession, env: str, ids: Sequence[str], report: Report) -
     """Delete in chunks; a chunk in progress is completed after a signal."""
     for start in range(0, len(ids), _CHUNK):
         report.left = list(ids[start:])
+        report.in_progress, report.check = list(ids[start : start + _CHUNK]), _SHOWN
         with anyio.CancelScope(shield=True):
             found = await wx.batch_delete_file(env, ids[start : start + _CHUNK])
-            report.left = list(ids[start + _CHUNK :])
+            report.left, report.in_progress = list(ids[start + _CHUNK :]), []
             for fileid in found.deleted:
                 report.did({"fileid": fileid, "deleted": True})
             for failed in found.failed:

@@ -2,20 +2,19 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
 from attrs import asdict
 from cyclopts import Parameter
 
 from wxasset import News, SavedMaterial, Video, WxSession
-from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, ids_of
+from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, FileName, ids_of
 from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform
 from wxasset.errors import Hint, UsageError
 
-__all__ = ["check_output", "get_command", "saved_record"]
+__all__ = ["check_output", "described", "get_command", "saved_record"]
 
 _KEYS: Final = (
     *("media_id", "type", "file", "size", "sha256", "content_type"),
@@ -26,7 +25,7 @@ _COLUMNS: Final = ("media_id", "type", "file", "size", "title")
 
 def get_command(
     *media_ids: Annotated[str, IDS],
-    output: Annotated[str, DASHED, Parameter(name=["--output", "-o"])] = ".",
+    output: Annotated[FileName, DASHED, Parameter(name=["--output", "-o"])] = ".",
     film: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
@@ -40,19 +39,19 @@ def get_command(
 
     Args:
         media_ids: Ids of materials, or - to read ids from stdin.
-        output: A directory, a file (for a single id), or - for stdout.
+        output: A directory (created if it ends with /), a file (for a single id), or - for stdout.
         film: Download the video file of a video.
         options: Options of every command.
     """
     ids = list(ids_of(media_ids))
     if not ids:
         raise UsageError("No media_id was given.")
-    to = check_output(output, several=len(ids) > 1)
+    to = check_output(str(output), several=len(ids) > 1)
 
     async def get(wx: WxSession, media_id: str, report: Report) -> Record:
-        with transfer(media_id, quiet=report.as_json) as progress:
+        with transfer(media_id, quiet=report.no_progress) as progress:
             material = await wx.get_material(media_id, to, progress=progress)
-            record = _described(media_id, material)
+            record = described(media_id, material)
             if isinstance(material, Video) and film:
                 record |= saved_record(await wx.download_video(material, to, progress=progress))
         if record["size"] is None and output == STDIO:
@@ -70,7 +69,7 @@ def get_command(
     return perform(options, None if output == STDIO else _COLUMNS, work)
 
 
-def check_output(output: str, *, several: bool) -> Path | BinaryIO:
+def check_output(output: str, *, several: bool) -> str | BinaryIO:
     """Return the destination of downloads.
 
     Raises:
@@ -79,15 +78,16 @@ def check_output(output: str, *, several: bool) -> Path | BinaryIO:
     if not output:
         raise UsageError("-o is empty: give a directory, a file, or - for stdout.")
     if output != STDIO:
-        if several and not os.path.isdir(output):  # noqa: PTH112 - a text
-            raise UsageError(f"-o must be an existing directory for several downloads; {output} is not a directory.")
-        return Path(output)
+        if several and not (output.endswith(("/", os.sep)) or os.path.isdir(output)):  # noqa: PTH112 - a string
+            text = f"{output} is not a directory, which several downloads need; with / at its end it is created."
+            raise UsageError(text)
+        return output  # a Path would lose a separator at the end, which makes a directory
     if several or sys.stdout.isatty():
         raise UsageError("-o - writes a single file to stdout: give one id, and redirect stdout to a file or pipe.")
     return sys.stdout.buffer
 
 
-def _described(media_id: str, material: News | Video | SavedMaterial) -> dict[str, object]:
+def described(media_id: str, material: News | Video | SavedMaterial) -> dict[str, object]:
     """Describe a material; the signed link of a video is not shown."""
     record: dict[str, object] = dict.fromkeys(_KEYS) | {"media_id": media_id}
     if isinstance(material, SavedMaterial):

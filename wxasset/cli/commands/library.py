@@ -1,6 +1,5 @@
 """Commands `wxasset count | ls | rm`: count, list and delete materials of the library."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from cyclopts.validators import Number
 
 from wxasset import ListedType, MaterialItem, WxSession
 from wxasset.calls.materials import PAGE
-from wxasset.cli.runtime.credentials import find_credentials
 from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.inputs import IDS, ids_of
@@ -23,6 +21,7 @@ from wxasset.errors import Hint, UsageError
 __all__ = ["count_command", "ls_command", "rm_command"]
 
 _COUNTED: Final = ("image", "voice", "video", "news")
+_SHOWN: Final = Hint("wxasset ls shows whether it is still there.", "可用 wxasset ls 确认是否仍存在。")
 _NATURAL: Final = Parameter(validator=Number(gte=0))
 
 
@@ -51,7 +50,9 @@ def ls_command(
 ) -> int:
     """List materials of a type, newest first.
 
-    Columns: media_id, time, name. JSON keys: media_id, type, name, update_time (unix seconds), time (ISO 8601), url.
+    Columns: media_id, time, name. On a terminal the time is local, and ids are shortened if it is narrow.
+
+    JSON keys: media_id, type, name, update_time (unix seconds), time (ISO 8601), url.
 
     Args:
         type: The type; thumbs are listed as images.
@@ -67,8 +68,15 @@ def ls_command(
         async with aclosing(wx.iter_materials(type) if all else _some(wx, type, offset, limit, report)) as items:
             async for item in items:
                 report.did(_listed(type, item))
+        if report.out.shortened and report.done:
+            report.note(
+                Hint(
+                    "Ids are shortened to fit; a pipe, --json or a wider terminal shows them whole.",
+                    "media_id 已缩短显示；使用管道、--json 或更宽的终端可查看完整内容。",
+                )
+            )
 
-    return perform(options, ("media_id", "time", "name"), work)
+    return perform(options, ("media_id", "time", "name"), work, shorten=True)
 
 
 async def _some(
@@ -134,7 +142,7 @@ def rm_command(
         raise UsageError("No media_id was given.")
     if dry_run:
         return run_report(options, ("would", "media_id"), lambda report: report.each(ids, _would))
-    account = find_credentials(os.environ, options.account)
+    account = options.credentials()
     question = Hint(
         f"This deletes {counted(len(ids), 'permanent material')} of {account.appid} at {account.host}: {listing(ids)}."
         " Continue? [y/N]",
@@ -149,7 +157,7 @@ def rm_command(
             await wx.del_material(media_id)
             return {"media_id": media_id, "deleted": True}
 
-        await report.each(ids, delete, whole=True)
+        await report.each(ids, delete, check=_SHOWN)
 
     return perform(options, ("media_id",), work)
 

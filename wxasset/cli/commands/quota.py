@@ -1,6 +1,7 @@
 """Command `wxasset quota`: usage of the library and of the daily API quotas."""
 
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from rich import box
@@ -21,6 +22,8 @@ __all__ = ["quota_command"]
 
 _COLUMNS: Final = ("kind", "name", "used", "limit", "left")
 _NEAR: Final = 0.9  # of a limit: shown while there is time to act
+_WIDE: Final = 80  # columns of the whole table
+_PREFIX: Final = "/cgi-bin/"
 _UNTOLD: Final = frozenset({76021, 76022})  # WeChat reports no quota for such a path (wire reference 1.4)
 
 
@@ -59,10 +62,11 @@ class _Show:
 
     def __init__(self, report: Report, *, as_table: bool) -> None:
         self._report = report
-        self._table = _table() if as_table else None
+        self._console = output_console() if as_table else None
+        self._usages: list[Usage] = []
 
     def add(self, kind: str, usage: Usage) -> None:
-        if self._table is None:
+        if self._console is None:
             limited = usage.share is not None
             self._report.did(
                 {
@@ -75,37 +79,34 @@ class _Show:
             )
             return
         self._report.done += 1
-        self._table.add_row(*_cells(usage))
+        self._usages.append(usage)
 
     def end(self) -> None:
-        if self._table is not None:
-            output_console().print(self._table)
+        if self._console is not None:
+            self._console.print(_table(self._usages, narrow=self._console.width < _WIDE))
 
 
-def _table() -> Table:
+def _table(usages: Sequence[Usage], *, narrow: bool) -> Table:
+    """Return a table; a narrow one has only names, what is left, and shares."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column(localized(Hint("name", "名称")), overflow="fold")
-    for heading in (Hint("used", "已用"), Hint("limit", "上限"), Hint("left", "剩余")):
+    numbers = (Hint("used", "已用"), Hint("limit", "上限"), Hint("left", "剩余"))
+    for heading in numbers[2:] if narrow else numbers:
         table.add_column(localized(heading), justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column(localized(Hint("used", "已用")) if narrow else "", justify="right", no_wrap=True)
+    for usage in usages:
+        table.add_row(*_cells(usage, narrow=narrow))
     return table
 
 
-def _cells(usage: Usage) -> tuple[Text, ...]:
+def _cells(usage: Usage, *, narrow: bool) -> tuple[Text, ...]:
+    name, used = Text(usage.name.removeprefix(_PREFIX) if narrow else usage.name), Text(f"{usage.used:,}")
     if usage.share is None:
-        return (
-            Text(usage.name),
-            Text(f"{usage.used:,}"),
-            Text("-"),
-            Text("-"),
-            Text(localized(Hint("no limit", "无上限")), style="dim"),
-        )
+        none = Text(localized(Hint("no limit", "无上限")), style="dim")
+        return (name, Text("-"), used) if narrow else (name, used, Text("-"), Text("-"), none)
     style = "bold red" if usage.left <= 0 else "yellow" if usage.share >= _NEAR else "green"
+    share, left = f"{usage.share:4.0%}", Text(f"{usage.left:,}")
+    if narrow:
+        return name, left, Text(share, style=style)
     plain = (sys.stdout.encoding or "").lower().replace("-", "") not in {"utf8", "gb18030", "gbk"}
-    return (
-        Text(usage.name),
-        Text(f"{usage.used:,}"),
-        Text(f"{usage.limit:,}"),
-        Text(f"{usage.left:,}"),
-        Text(f"{bar(usage.share, plain=plain)} {usage.share:4.0%}", style=style),
-    )
+    return name, used, Text(f"{usage.limit:,}"), left, Text(f"{bar(usage.share, plain=plain)} {share}", style=style)

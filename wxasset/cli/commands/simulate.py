@@ -4,7 +4,7 @@ import os
 import secrets
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from wxasset.cli.demo.plan import SAMPLES
 from wxasset.cli.runtime import prompts
 from wxasset.cli.runtime.console import error_console, output_console, printable, say
 from wxasset.cli.runtime.errors import note
+from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.output import Output, json_line
 from wxasset.cli.runtime.report import Record
 from wxasset.cli.runtime.runner import FLAG
@@ -56,7 +57,7 @@ def demo_command(
 
     prompts.check_options(live=live, yes=yes, env=env, fileids=fileid)
     if not live:
-        return _finish(_go(partial(run.simulated, files), as_json=json), as_json=json)
+        return _finish(*_go(partial(run.simulated, files), as_json=json), as_json=json)
     prompts.check_variables(os.environ)
     host = prompts.host(os.environ)
     where = f"{host} as {os.environ['WXASSET_APPID']}"
@@ -64,28 +65,44 @@ def demo_command(
         note(Hint("Nothing was sent.", "未发送任何请求。"), as_json=json)
         return 1
     work = partial(run.live, files, host=host, env=env, fileids=fileid)
-    return _finish(_go(work, as_json=json), as_json=json)
+    return _finish(*_go(work, as_json=json), as_json=json)
 
 
-def _go(work: Callable[["DemoContext"], Awaitable[Outcome]], *, as_json: bool) -> Outcome | signal.Signals:
-    """Run the demonstration; its progress is removed from the terminal afterwards."""
+def _go(
+    work: Callable[["DemoContext"], Awaitable[Outcome]], *, as_json: bool
+) -> tuple[Outcome | signal.Signals, list[str]]:
+    """Run the demonstration; its progress is removed from the terminal afterwards.
+
+    Returns:
+        The outcome or the signal, and the warnings about materials left in the library.
+    """
     from wxasset.cli.demo.run import DemoContext  # noqa: PLC0415 - the same
+
+    warnings: list[str] = []
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        note(text, as_json=as_json)
+
+    def asked(number: signal.Signals) -> bool:
+        text = Hint(
+            f"{number.name}: deleting the uploads. A second signal stops at once.",
+            f"收到 {number.name}：正在删除已上传的素材。再次发送信号将立即停止。",
+        )
+        note(text, as_json=as_json, signal=number.name)
+        return False
 
     errors = error_console()
     errors.quiet = as_json
     with tempfile.TemporaryDirectory(prefix="wxasset-") as scratch, errors.status("starting") as status:
-        desk = DemoContext(
-            scratch=Path(scratch),
-            announce=lambda text: status.update(Text(printable(text))),
-            warn=partial(note, as_json=as_json),
-        )
-        return run_in_event_loop(partial(work, desk))
+        desk = DemoContext(scratch=Path(scratch), announce=lambda text: status.update(Text(printable(text))), warn=warn)
+        return run_in_event_loop(partial(work, desk), asked), warnings
 
 
-def _finish(result: Outcome | signal.Signals, *, as_json: bool) -> int:
+def _finish(result: Outcome | signal.Signals, warnings: Sequence[str], *, as_json: bool) -> int:
     if isinstance(result, signal.Signals):
         note(Hint(f"Stopped by {result.name}.", f"已被 {result.name} 中止。"), as_json=as_json)
-        return 128 + result
+        return Exit.UNKNOWN if warnings else 128 + result
     if as_json:
         for record in _records(result):
             Output.line(json_line(record))
@@ -110,7 +127,7 @@ def _records(outcome: Outcome) -> Iterator[Record]:
 
 
 def simulate_command(
-    *,
+    *command: Annotated[str, Parameter(negative="", show_default=False)],
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
     host: str = "127.0.0.1",
     appid: str | None = None,
@@ -121,9 +138,13 @@ def simulate_command(
 ) -> int:
     """Serve the simulator until Ctrl-C or SIGTERM. It stores all data in memory.
 
+    With a command, the command is run with WXASSET_BASE_URL, WXASSET_APPID and WXASSET_SECRET set to the simulator,
+    which ends with it; the exit status is that of the command. Write -- before it if it has options.
+
     JSON keys: base_url, appid, secret (null with --secret-file), controllable.
 
     Args:
+        command: A program to run against the simulator, and its arguments.
         port: The port; 0 chooses a free port.
         host: The address to listen on. Every client with access to it can use the simulator.
         appid: The accepted appid; drawn for each run by default.
@@ -151,5 +172,8 @@ def simulate_command(
         for line in simulation.introduction(sim, secret_file):
             say(output, line)
 
-    run_in_event_loop(partial(simulation.serve, sim, f"{host}:{port}", ready))
-    return 0
+    serve = partial(simulation.serve, sim, f"{host}:{port}", ready, command, os.environ)
+    status = run_in_event_loop(serve)
+    if isinstance(status, signal.Signals):
+        return 128 + status if command else 0
+    return status

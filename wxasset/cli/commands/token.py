@@ -1,12 +1,11 @@
 """Command `wxasset token`: origin and lifetime of the access token."""
 
-import os
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from wxasset import StableToken, TokenCache, TokenStore
-from wxasset.cli.runtime.credentials import Credentials, find_credentials, open_session, open_store
+from wxasset.cli.runtime.credentials import Credentials, open_session, open_store
 from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.runner import FLAG, Options, run_report
 from wxasset.errors import Hint
@@ -33,7 +32,7 @@ def token_command(
         show: Print the token itself. It gives full access to the account: keep it out of logs.
         options: Options of every command.
     """
-    credentials = find_credentials(os.environ, options.account)
+    credentials = options.credentials()
 
     async def work(report: Report) -> None:
         store = open_store(credentials)

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from wxasset import DeleteReport, MaterialCount, Video
 from wxasset.cli.demo.plan import SampleFile
+from wxasset.cli.runtime.console import short_id
 from wxasset.cli.runtime.inputs import Kind
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "list_check",
     "listed_types",
     "same_words",
-    "short_id",
     "summary",
 ]
 
@@ -94,12 +94,6 @@ class Outcome:
 def same_words(piece: SampleFile, video: Video) -> bool:
     """Return whether a video has the uploaded title and introduction."""
     return (video.title, video.description) == (piece.title, piece.introduction)
-
-
-def short_id(media_id: str) -> str:
-    """Shorten a media id for a table; ids of one account differ at their end as well as at their start."""
-    short = f"{media_id[:5]}…{media_id[-6:]}"
-    return short if len(short) < len(media_id) else media_id
 
 
 def listed_types(uploads: Iterable[Upload]) -> list[Listed]:

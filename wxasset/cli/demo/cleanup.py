@@ -30,6 +30,7 @@ class Cleanup:
         self._wx = wx
         self._warn = warn
         self._held: list[Upload] = []
+        self._abandoned = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -37,18 +38,27 @@ class Cleanup:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for upload in reversed(self._held):
-            with anyio.move_on_after(_RESCUE_SECONDS, shield=True) as scope:
-                await self._rescue(upload.media_id)
-            if scope.cancelled_caught:
-                self._warn(f"Left in the library: {upload.media_id}; the deletion timed out.")
-        self._held.clear()
+        try:
+            while self._held and not self._abandoned:
+                with anyio.move_on_after(_RESCUE_SECONDS, shield=True) as scope:
+                    await self._rescue(self._held[-1].media_id)
+                upload = self._held.pop()
+                if scope.cancelled_caught:
+                    self._warn(f"Left in the library: {upload.media_id}; the deletion timed out.")
+        finally:  # the rest after a second signal
+            for upload in self._held:
+                self._warn(f"May be left in the library: {upload.media_id}; delete it with wxasset rm.")
+            self._held.clear()
 
     async def put(self, piece: SampleFile) -> Upload:
         """Upload a file, and measure the time."""
-        # An interrupted upload may leave a material with an unknown id.
-        with anyio.CancelScope(shield=True):
-            self._held.append(await self._send(piece))
+        try:
+            with anyio.CancelScope(shield=True):
+                self._held.append(await self._send(piece))
+        except anyio.get_cancelled_exc_class():  # a second signal
+            self._abandoned = True
+            self._warn(f"May be in the library: {piece.name}; look for it with wxasset ls.")
+            raise
         await checkpoint()
         return self._held[-1]
 

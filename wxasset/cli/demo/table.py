@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wxasset.cli.demo.checks import Check, Outcome, Row, Verdict, short_id, summary
-from wxasset.cli.runtime.console import one_line, printable, say
+from wxasset.cli.demo.checks import Check, Outcome, Row, Verdict, summary
+from wxasset.cli.runtime.console import one_line, printable, short_id
 
 __all__ = ["show"]
 
+_WIDE: Final = 72  # columns of the whole table
 _STYLES: Final = {Verdict.IDENTICAL: "green", Verdict.ACCEPTED: "green", Verdict.DIFFERENT: "bold red"}
 _SIMULATED_NOTE: Final = (
     "A video is downloaded as a description with a link: title, introduction and the linked bytes were compared with"
@@ -25,25 +26,29 @@ _LIVE_NOTE: Final = (
 
 def show(outcome: Outcome, console: Console) -> None:
     """Print the table of files, the checks, and the summary."""
-    console.print(_table(outcome.rows))
+    console.print(_table(outcome.rows, narrow=console.width < _WIDE))
     if any(row.upload.piece.type == "video" for row in outcome.rows):
         console.print(Text(_SIMULATED_NOTE if outcome.host is None else _LIVE_NOTE, style="dim"))
     console.print()
     console.print(_checks(outcome.checks))
     console.print()
-    say(console, summary(outcome), "bold green" if outcome.passed else "bold red")
+    style = "bold green" if outcome.passed else "bold red"
+    console.print(Text(one_line(summary(outcome)), style=style), soft_wrap=not console.is_terminal)
 
 
-def _table(rows: tuple[Row, ...]) -> Table:
+def _table(rows: tuple[Row, ...], *, narrow: bool) -> Table:
+    """Return a table; a narrow one has neither sizes, times nor ids."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("file", overflow="fold")
     table.add_column("type", no_wrap=True)
-    for heading in ("size", "up ms", "down ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("media_id", no_wrap=True)
+    if not narrow:
+        for heading in ("size", "up ms", "down ms"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("media_id", no_wrap=True)
     table.add_column("check", no_wrap=True)
     for row in rows:
-        table.add_row(*_cells(row))
+        name, kind, *more, verdict = _cells(row)
+        table.add_row(name, kind, *(() if narrow else more), verdict)
     return table
 
 

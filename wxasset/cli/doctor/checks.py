@@ -18,7 +18,7 @@ from wxasset.cli.doctor.shared_token import judge_shared
 from wxasset.cli.doctor.token_file import inspect_token_file
 from wxasset.cli.doctor.token_redis import inspect_redis, password_of
 from wxasset.cli.doctor.versions import inspect_versions
-from wxasset.cli.runtime.credentials import SERVICE, Credentials, find_credentials, open_store
+from wxasset.cli.runtime.credentials import DEFAULT, SERVICE, Connection, Credentials, find_credentials, open_store
 from wxasset.cli.runtime.usage import ENDPOINTS, library_usage
 from wxasset.errors import Hint, TokenStoreError, UsageError, WxAssetError
 
@@ -44,6 +44,7 @@ class Context:
         ledger: A ledger to check, or None.
         env: A cloud environment to query, or None.
         account: The credentials, or the reason of missing ones.
+        connection: Settings of the network.
         secrets: Values to redact; extended during the checks.
     """
 
@@ -51,13 +52,18 @@ class Context:
     ledger: Path | None = None
     env: str | None = None
     account: Credentials | WxAssetError
+    connection: Connection = DEFAULT
     secrets: list[str] = field(factory=list, repr=False)
 
     @classmethod
-    def find(cls, environ: Mapping[str, str], account: str | None = None, **more: Any) -> Self:
+    def find(
+        cls, environ: Mapping[str, str], account: str | None = None, connection: Connection = DEFAULT, **more: Any
+    ) -> Self:
         """Find the account as other commands do; store the error if it is missing."""
+        connection.check()
+        more["connection"] = connection
         try:
-            one = find_credentials(environ, account)
+            one = find_credentials(environ, account, connection)
         except WxAssetError as error:
             return cls(environ=environ, account=error, **more)
         return cls(environ=environ, account=one, secrets=[*secrets_of(one), password_of(one.token_store or "")], **more)
@@ -95,7 +101,7 @@ async def _run(context: Context) -> AsyncIterator[Finding]:
     yield judge_credentials(context.account)
     route: Route | None = None
     try:
-        route = await inspect_route(context.base_url, context.environ)
+        route = await inspect_route(context.base_url, context.environ, context.connection.session_proxy)
         yield judge_connection(route)
     except UsageError as error:
         yield judge_address_form(error)

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from wxasset.cli.doctor.checks import Context, run_checks
-from wxasset.cli.doctor.findings import COLUMNS, Finding, passed, show, show_summary
+from wxasset.cli.doctor.findings import Finding, passed, show, show_summary
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.runner import Options, run_report
@@ -32,7 +32,7 @@ def doctor_command(
         env: A cloud environment to query as well.
         options: Options of every command.
     """
-    context = Context.find(os.environ, options.account, ledger=ledger, env=env)
+    context = Context.find(os.environ, options.account, options.connection, ledger=ledger, env=env)
     findings: list[Finding] = []
 
     async def work(report: Report) -> None:
@@ -40,7 +40,8 @@ def doctor_command(
             async for finding in found:
                 findings.append(finding)
                 show(finding, report.out, as_json=report.as_json)
-        show_summary(findings)
+        if not report.as_json:
+            show_summary(findings)
 
-    status = run_report(options, COLUMNS, work)
+    status = run_report(options, None, work)
     return status if status or passed(findings) else Exit.FAILED

@@ -17,11 +17,9 @@ from wxasset.cli.runtime.output import Output, is_terminal, json_line
 from wxasset.engine.redaction import hide
 from wxasset.errors import Hint
 
-__all__ = ["COLUMNS", "LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact"]
+__all__ = ["LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact"]
 __all__ += ["show", "show_summary", "skipped", "stamp", "tally", "warning"]
 
-COLUMNS: Final = ("check", "status", "message", "hint", "evidence")
-"""Columns of the output in a pipe."""
 LABELS: Final[Mapping[str, Hint]] = {
     "versions": Hint("versions", "版本"),
     "credentials": Hint("credentials", "凭据"),
@@ -156,18 +154,26 @@ def show(finding: Finding, out: Output, *, as_json: bool) -> None:
     """
     if as_json:
         out.line(json_line(document(finding)))
-    elif is_terminal(sys.stdout):
-        output_console().print(_paragraph(finding))
     else:
-        shown = {"message": localized(finding.message), "hint": finding.remedy and localized(finding.remedy)}
-        out.add(document(finding) | shown)
+        _print(_paragraph(finding))
 
 
 def show_summary(findings: Sequence[Finding]) -> None:
-    """Print the counts of findings, on a terminal only."""
+    """Print the counts of findings."""
+    style = "bold green" if passed(findings) else "bold red"
+    _print(Text(f"\n{localized(tally(findings))}", style=style))
+
+
+def _print(shown: Table | Text) -> None:
+    """Print on a terminal; in a pipe the lines have no blanks at their ends."""
+    console = output_console()
     if is_terminal(sys.stdout):
-        style = "bold green" if passed(findings) else "bold red"
-        output_console().print(Text(f"\n{localized(tally(findings))}", style=style))
+        console.print(shown)
+        return
+    with console.capture() as capture:
+        console.print(shown)
+    for line in capture.get().splitlines():
+        Output.line(line.rstrip())
 
 
 def _paragraph(finding: Finding) -> Table:

@@ -53,7 +53,14 @@ def open_query_session(credentials: Credentials, token: str) -> WxSession:
 
 
 def _open_session(credentials: Credentials, tokens: TokenSource) -> WxSession:
-    return WxSession(tokens=tokens, base_url=credentials.base_url, retry=_ONCE, timeouts=_TIMEOUTS)
+    connection = credentials.connection
+    return WxSession(
+        tokens=tokens,
+        base_url=credentials.base_url,
+        proxy=connection.session_proxy,
+        retry=connection.retry(_ONCE),
+        timeouts=_TIMEOUTS,
+    )
 
 
 async def fetch_token(credentials: Credentials) -> Token:

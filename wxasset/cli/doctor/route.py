@@ -77,8 +77,13 @@ class Route:
         return self.errcode is not None
 
 
-async def inspect_route(base_url: str, environ: Mapping[str, str]) -> Route:
+async def inspect_route(base_url: str, environ: Mapping[str, str], via: str | None = ENVIRONMENT) -> Route:
     """Connect to the host and make a request.
+
+    Args:
+        base_url: The API host.
+        environ: The environment variables, for the certificate store.
+        via: Value of ``proxy=`` of a session.
 
     Raises:
         UsageError: A session would refuse this address.
@@ -89,7 +94,7 @@ async def inspect_route(base_url: str, environ: Mapping[str, str]) -> Route:
     route = Route(host=url.host_port_subcomponent or "", trust=trust, now=time.time())
     proxy: URL | None = None
     try:
-        proxy = Proxies(ENVIRONMENT).for_url(url, secret=True)
+        proxy = Proxies(via).for_url(url, secret=True)
         route.proxy = place_of_proxy(proxy)
         await _request(url, proxy, tls, route)
     except aiohttp.ClientConnectorCertificateError as error:

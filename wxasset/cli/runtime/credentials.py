@@ -8,16 +8,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from wxasset import FileTokenStore, RedisTokenStore, TokenStore, WxSession
+from wxasset import FileTokenStore, RedisTokenStore, RetryPolicy, TokenStore, WxSession
 from wxasset.cli.runtime import prompts
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
+from wxasset.transfer.http.proxies import ENVIRONMENT, Proxies
 from wxasset.transfer.private_files import UnsafeFileError, open_private
 
 __all__ = [
+    "DEFAULT",
     "SERVICE",
     "Accounts",
+    "Connection",
     "Credentials",
     "credentials_path",
     "find_credentials",
@@ -32,6 +35,44 @@ _KEYS: Final = ("appid", "secret", "base_url", "token_store")
 
 
 @frozen(kw_only=True)
+class Connection:
+    """Settings of the network, from the options of a command.
+
+    Attributes:
+        proxy: URL of an HTTP proxy, `none`, or None for that of the environment.
+        timeout: Seconds for each call; None for the default of the library.
+    """
+
+    proxy: str | None = field(default=None, repr=False)
+    timeout: float | None = None
+
+    @property
+    def session_proxy(self) -> str | None:
+        """Value of ``proxy=`` of a session."""
+        if self.proxy is None:
+            return ENVIRONMENT
+        return None if self.proxy.lower() == "none" else self.proxy
+
+    def retry(self, policy: RetryPolicy = RetryPolicy()) -> RetryPolicy:  # noqa: B008 - frozen
+        """Return a policy with the timeout, if there is one."""
+        return policy if self.timeout is None else evolve(policy, timeout=self.timeout)
+
+    def check(self) -> None:
+        """Refuse a proxy that cannot be used; its value may hold a password and is not shown.
+
+        Raises:
+            UsageError: It is not the URL of an HTTP proxy.
+        """
+        try:
+            Proxies(self.session_proxy)
+        except UsageError:
+            raise UsageError("--proxy must be the URL of an HTTP proxy, such as http://host:3128, or none.") from None
+
+
+DEFAULT: Final = Connection()
+
+
+@frozen(kw_only=True)
 class Credentials:
     """Credentials of one account.
 
@@ -42,6 +83,7 @@ class Credentials:
         token_store: The shared token store: a file path or a redis:// address (possibly with a password).
         origin: The origin of these credentials, for messages.
         name: The account's name in the file; None for the environment.
+        connection: Settings of the network.
     """
 
     appid: str
@@ -50,6 +92,7 @@ class Credentials:
     token_store: str | None = field(default=None, repr=False)
     origin: str
     name: str | None = None
+    connection: Connection = DEFAULT
 
     @property
     def host(self) -> str:
@@ -147,7 +190,9 @@ def credentials_path(environ: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".config") / "wxasset" / "credentials.toml"
 
 
-def find_credentials(environ: Mapping[str, str], account: str | None = None) -> Credentials:
+def find_credentials(
+    environ: Mapping[str, str], account: str | None = None, connection: Connection = DEFAULT
+) -> Credentials:
     """Find the account to work for.
 
     The environment takes precedence, unless an account of the file is given by name. An account of the file is used as
@@ -156,6 +201,7 @@ def find_credentials(environ: Mapping[str, str], account: str | None = None) -> 
     Args:
         environ: The environment variables.
         account: The name of an account in the file.
+        connection: Settings of the network.
 
     Raises:
         UsageError: The file has no such account, or an address is invalid.
@@ -174,7 +220,8 @@ def find_credentials(environ: Mapping[str, str], account: str | None = None) -> 
     else:
         found = read_accounts(credentials_path(environ)).choose(account)
     _ = found.host
-    return found
+    connection.check()
+    return evolve(found, connection=connection)
 
 
 def open_store(credentials: Credentials) -> TokenStore | None:
@@ -207,6 +254,8 @@ async def open_session(credentials: Credentials, store: TokenStore | None = None
             credentials.secret,
             store=store or own,
             base_url=credentials.base_url,
+            proxy=credentials.connection.session_proxy,
+            retry=credentials.connection.retry(),
         ) as wx:
             yield wx
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from cyclopts import CycloptsError
 
 from wxasset.cli.runtime.console import error_console, say
-from wxasset.cli.runtime.hints import hint_for
+from wxasset.cli.runtime.hints import advice_for
 from wxasset.cli.runtime.language import localized
 from wxasset.cli.runtime.output import is_terminal, json_line
 from wxasset.errors import APIError, Hint, UsageError, WxAssetError
@@ -18,8 +18,8 @@ _SYSTEM = Hint("Check the file, the disk and their permissions.", "请检查文�
 
 def _hint_of(error: BaseException) -> Hint:
     if isinstance(error, CycloptsError):
-        return hint_for(UsageError(""))
-    return hint_for(error) if isinstance(error, WxAssetError) else _SYSTEM
+        return advice_for(UsageError(""))
+    return advice_for(error) if isinstance(error, WxAssetError) else _SYSTEM
 
 
 def _message_of(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from inspect import cleandoc
 from typing import Any, TypeVar
 
-__all__ = ["flowing", "helped"]
+__all__ = ["epilogue", "flowing", "helped"]
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -14,6 +14,11 @@ def helped(command: C) -> C:
     if command.__doc__:  # `python -OO` has none
         command.__doc__ = flowing(command.__doc__)
     return command
+
+
+def epilogue(example: str) -> str:
+    """Return the end of a help text: an example without the name of the program, and where the rest is."""
+    return f"Example: wxasset {example.rstrip()}\n\nExit statuses and environment variables: wxasset --help"
 
 
 def flowing(text: str) -> str:

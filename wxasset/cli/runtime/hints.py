@@ -6,11 +6,11 @@ from typing import Final
 from wxasset import errors
 from wxasset.errors import Hint, UploadOutcomeUnknown, WxAssetError
 
-__all__ = ["hint_for"]
+__all__ = ["advice_for", "hint_for"]
 
 _BASE_URL: Final = Hint(
-    "It is set by WXASSET_BASE_URL (or base_url in the credentials file); wxasset doctor examines it.",
-    "该地址由 WXASSET_BASE_URL（或凭据文件中的 base_url）设置，可用 wxasset doctor 检查。",
+    "It is set by WXASSET_BASE_URL (or base_url in the credentials file).",
+    "该地址由 WXASSET_BASE_URL（或凭据文件中的 base_url）设置。",
 )
 _CREDENTIALS: Final = Hint(
     "They are set by WXASSET_APPID and WXASSET_SECRET or the credentials file.",
@@ -29,6 +29,7 @@ _ADDED: Final[Mapping[type[WxAssetError], Hint]] = {
     errors.UnsafeURLError: _BASE_URL,
     errors.CredentialError: _CREDENTIALS,
     errors.TokenRejectedError: _TOKENS,
+    errors.TokenStoreError: _TOKENS,
     errors.DestinationError: Hint("It is the argument after -o.", "目标由 -o 指定。"),
 }
 """Sentences to append to the library's hints, by exact class."""
@@ -42,13 +43,32 @@ _INSTEAD: Final[Mapping[type[WxAssetError], Hint]] = {
 """Hints to use instead of the library's, by exact class."""
 
 
+_EXAMINED: Final = (
+    *(errors.ConnectError, errors.TransferTimeout, errors.DecodeError, errors.HTTPStatusError, errors.ReplyTooLarge),
+    *(errors.CredentialError, errors.TokenRejectedError, errors.TokenUnavailableError, errors.TokenStoreError),
+    *(errors.IPNotAllowedError, errors.PermissionDeniedError),
+)
+"""Errors of the configuration or the network."""
+_DOCTOR: Final = Hint("wxasset doctor examines the causes.", "可用 wxasset doctor 检查原因。")
+
+
+def advice_for(error: WxAssetError) -> Hint:
+    """Return the hint to show for an error of a command; it names `wxasset doctor` where that helps."""
+    hint = hint_for(error)
+    return _joined(hint, _DOCTOR) if isinstance(error, _EXAMINED) else hint
+
+
 def hint_for(error: WxAssetError) -> Hint:
-    """Return the hint to show for an error."""
+    """Return the hint of the library, with the variables and options of the command line."""
     if isinstance(error, UploadOutcomeUnknown):
         return _outcome(error)
     hint = _INSTEAD.get(type(error), error.hint)
     added = _ADDED.get(type(error))
-    return hint if added is None else Hint(f"{hint.english} {added.english}", f"{hint.chinese}{added.chinese}")
+    return hint if added is None else _joined(hint, added)
+
+
+def _joined(hint: Hint, added: Hint) -> Hint:
+    return Hint(f"{hint.english} {added.english}", f"{hint.chinese}{added.chinese}")
 
 
 def _outcome(error: UploadOutcomeUnknown) -> Hint:

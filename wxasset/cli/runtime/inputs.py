@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from anyio import to_thread
 from cyclopts import Parameter
@@ -17,6 +17,7 @@ __all__ = [
     "DASHED",
     "IDS",
     "STDIO",
+    "FileName",
     "Kind",
     "files_of",
     "format_of",
@@ -29,6 +30,8 @@ __all__ = [
 STDIO: Final = "-"
 DASHED: Final = Parameter(allow_leading_hyphen=True)
 """Parameter of arguments with a possible value "-"."""
+FileName: TypeAlias = str | Path
+"""A string at run time; `Path` in its type makes the shells complete the names of files."""
 IDS: Final = Parameter(negative="", show_default=False, allow_leading_hyphen=True)
 """Parameter of ids: they may begin with a dash."""
 _OPTION: Final = 20  # characters; ids of WeChat have 43 and more, options fewer

@@ -4,19 +4,25 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TextIO
 
 from rich import box
+from rich.console import RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from wxasset.cli.runtime.console import output_console, printable
+from wxasset.cli.runtime.console import SPINNER, output_console, printable, short_id
 
-__all__ = ["Output", "drop_stdout", "drop_unwritable", "is_terminal", "json_line", "open_closed"]
+__all__ = ["Output", "drop_stdout", "drop_unwritable", "is_terminal", "json_line", "local_time", "open_closed"]
 
 _ID = 64  # characters of a media_id (wire reference 2.1)
 _REST = 16  # minimum width of the other columns
+_ROOM = 40  # for a time and a name
+_UNLIMITED = 10_000  # columns
+_WIDE = 60  # columns with room for a shortened id, a time and a name
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -36,13 +42,18 @@ class Output:
     Args:
         columns: Keys of records to show as columns, in order; None shows no record.
         as_json: Whether to write each record as a JSON object on a line of its own.
+        shorten: Whether ids are shortened in a table on a terminal that has no room for whole ones.
     """
 
-    def __init__(self, columns: Sequence[str] | None, *, as_json: bool) -> None:
+    def __init__(self, columns: Sequence[str] | None, *, as_json: bool, shorten: bool = False) -> None:
         self._columns = columns
         self._json = as_json
         as_table = columns is not None and len(columns) > 1 and not as_json and is_terminal(sys.stdout)
-        self._table = _table(columns or (), output_console().width) if as_table else None
+        width = output_console().width if as_table else 0
+        self._table = _table(columns or (), width) if as_table else None
+        self._day = width < _WIDE  # without the time of the day
+        self._list = shorten
+        self.shortened = as_table and shorten and width < _ID + _ROOM
 
     def __enter__(self) -> Self:
         return self
@@ -50,9 +61,16 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Show the table, also after an error."""
-        if self._table is not None and self._table.row_count:
-            output_console().print(self._table)
+        """Show the table, also after an error; a terminal without room for it gets a block of lines for each row."""
+        if self._table is None or not self._table.row_count:
+            return
+        console = output_console()
+        unlimited = console.options.update(max_width=_UNLIMITED)
+        if self._list or Measurement.get(console, unlimited, self._table).maximum <= console.width:
+            console.print(self._table)
+            return
+        for row in zip(*(column.cells for column in self._table.columns), strict=True):
+            console.print(_block([str(column.header) for column in self._table.columns], row))
 
     def add(self, record: Mapping[str, object]) -> None:
         """Add one result.
@@ -63,17 +81,36 @@ class Output:
         if self._columns is None:
             return
         if self._table is not None:
-            self._table.add_row(*(Text(_cell(record.get(column))) for column in self._columns))
+            self._table.add_row(*(Text(self._shown(column, record.get(column))) for column in self._columns))
         elif self._json:
             self.line(json_line(record))
         else:
             self.line("\t".join(_cell(record.get(column)) for column in self._columns))
 
+    def _shown(self, column: str, value: object) -> str:
+        """Format a value for a person: a local time, and an id that fits."""
+        text = _cell(value)
+        if column == "time":
+            return local_time(text, day=self._day)
+        return short_id(text) if column == "media_id" and self.shortened else text
+
     @staticmethod
     def line(text: str) -> None:
         """Write a line immediately."""
+        SPINNER.rest()
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
+
+
+def _block(names: Sequence[str], values: Sequence[RenderableType]) -> Table:
+    """Return the cells of one row below each other, after their names."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in zip(names, values, strict=True):
+        grid.add_row(name, value)
+    grid.add_row()
+    return grid
 
 
 def _table(columns: Sequence[str], width: int) -> Table:
@@ -81,8 +118,22 @@ def _table(columns: Sequence[str], width: int) -> Table:
     for column in columns:
         # An id on one line can be copied; on a narrow terminal it is folded, not truncated.
         whole = column == "media_id" and width >= _ID + _REST
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole or column == "time")
     return table
+
+
+def local_time(text: str, *, day: bool = False) -> str:
+    """Convert an ISO 8601 time to local time without seconds; other text is returned as it is.
+
+    Args:
+        text: The time.
+        day: Whether to leave the time of the day out.
+    """
+    try:
+        moment = datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return text
+    return moment.strftime("%Y-%m-%d" if day else "%Y-%m-%d %H:%M")
 
 
 def _cell(value: object) -> str:

@@ -1,6 +1,7 @@
 """Run a command until completion or a signal, on uvloop if installed.
 
-Ctrl-C and SIGTERM cancel the work in progress and release its resources.
+The first Ctrl-C or SIGTERM cancels the work in progress and releases its resources. The second one interrupts the
+parts that are completed after the first one, too.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import FrameType
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import anyio
 
@@ -18,56 +19,71 @@ __all__ = ["run_in_event_loop", "run_until_signal"]
 T = TypeVar("T")
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+_SECOND: Final = 2
 
 
-def run_in_event_loop(work: Callable[[], Awaitable[T]], asked: Callable[[], bool] | None = None) -> T | signal.Signals:
+Asked: TypeAlias = Callable[[signal.Signals], bool]
+"""Function called at the first signal; it returns whether the work ends by itself, and is not cancelled."""
+
+
+def run_in_event_loop(work: Callable[[], Awaitable[T]], asked: Asked | None = None) -> T | signal.Signals:
     """Run `run_until_signal` in a new event loop, of uvloop if installed."""
     return anyio.run(run_until_signal, work, asked, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
-async def run_until_signal(
-    work: Callable[[], Awaitable[T]], asked: Callable[[], bool] | None = None
-) -> T | signal.Signals:
+async def run_until_signal(work: Callable[[], Awaitable[T]], asked: Asked | None = None) -> T | signal.Signals:
     """Run `work`, and cancel it at the first SIGINT or SIGTERM.
 
-    A second signal is not caught; it ends a hanging clean-up.
+    A second signal cancels shielded work as well. A third one is not caught.
 
     Args:
         work: The work.
-        asked: Function to ask the work to end early; it returns whether the work will. It is not cancelled then.
+        asked: Function to call at the first signal.
 
     Returns:
-        The result of `work`, or the signal.
+        The result of `work`, or the last signal.
     """
     received: list[signal.Signals] = []
-    ending: list[signal.Signals] = []
-    with anyio.CancelScope() as scope:
+    ending = False
+    task = asyncio.current_task()
+    scope = anyio.CancelScope()
 
-        def stop(number: int) -> None:
-            if asked is not None and asked():
-                ending.append(signal.Signals(number))
-            else:
-                received.append(signal.Signals(number))
-                scope.cancel()
+    def stop(number: int) -> None:
+        nonlocal ending
+        received.append(signal.Signals(number))
+        if len(received) > 1 and task is not None:
+            task.cancel()  # unlike a cancel scope, it reaches into shielded scopes
+        elif asked is not None and asked(received[0]):
+            ending = True
+        else:
+            scope.cancel()
 
-        with _caught(stop):
+    try:
+        with scope, _caught(stop):
             result = await work()
-            return ending[0] if ending else result
-    return received[0]
+            return received[-1] if ending else result
+    except asyncio.CancelledError:
+        if len(received) < _SECOND or task is None:
+            raise
+        task.uncancel()
+    return received[-1]
 
 
 @contextmanager
 def _caught(stop: Callable[[int], None]) -> Iterator[None]:
-    """Call `stop` on the loop at a signal; also on Windows, where loops have no `add_signal_handler`."""
+    """Call `stop` on the loop at two signals; also on Windows, where loops have no `add_signal_handler`."""
     loop = asyncio.get_running_loop()
     previous = {number: signal.getsignal(number) for number in _STOPPING}
+    seen: list[int] = []
 
     def restore() -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        restore()
+        seen.append(number)
+        if len(seen) == _SECOND:
+            restore()
         loop.call_soon_threadsafe(stop, number)
 
     for number in _STOPPING:

@@ -2,7 +2,7 @@
 
 import errno
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -63,28 +63,52 @@ class CannotListenError(WxAssetError):
     )
 
 
-async def serve(sim: Simulator, where: str, ready: Callable[[], None]) -> None:
-    """Serve until cancelled.
+async def serve(
+    sim: Simulator, where: str, ready: Callable[[], None], command: Sequence[str] = (), environ: Mapping[str, str] = {}
+) -> int:
+    """Serve until cancelled, or until the end of a command; return the status of the command.
 
     Args:
         sim: The simulator.
         where: Its host and port, for the message.
         ready: Function to call as soon as the simulator listens.
+        command: A program and its arguments, to run with the address of the simulator in its environment.
+        environ: The rest of its environment.
 
     Raises:
         CannotListenError: The simulator cannot listen on this address.
-        OSError: The output of `ready` cannot be written.
+        OSError: The output of `ready` cannot be written, or the program cannot be started.
     """
     try:
         await sim.start()
     except OSError as error:
         raise _cannot_listen(error, where) from None
     try:
+        if command:
+            return await _run(command, {**environ, **_variables(sim)})
         ready()
         await anyio.sleep_forever()
     finally:
         with anyio.CancelScope(shield=True):
             await sim.close()
+    return 0  # not reached
+
+
+def _variables(sim: Simulator) -> dict[str, str]:
+    return {"WXASSET_BASE_URL": sim.url, "WXASSET_APPID": sim.appid, "WXASSET_SECRET": sim.secret}
+
+
+async def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a program on the terminal of this one, and end it if this one is stopped."""
+    process = await anyio.open_process(list(command), env=environ, stdin=None, stdout=None, stderr=None)
+    try:
+        status = await process.wait()
+    except anyio.get_cancelled_exc_class():
+        process.terminate()
+        with anyio.CancelScope(shield=True):
+            await process.wait()
+        raise
+    return status if status >= 0 else 128 - status
 
 
 def _cannot_listen(error: OSError, where: str) -> CannotListenError:

@@ -17,15 +17,29 @@ from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, cl
 from wxasset.wire.filenames import cut_bytes, safe_name
 from wxasset.wire.formats import sniff
 
-__all__ = ["PathSink", "examine_path"]
+__all__ = ["PathSink", "examine_path", "is_directory"]
+
+_SEPARATORS: Final = tuple({"/", os.sep})
+
+
+def is_directory(path: str) -> bool:
+    """Return whether a path is a directory; one that ends with a separator is created, with its parents, in a thread.
+
+    Raises:
+        OSError: The directory cannot be created, or leads over a link of another user.
+    """
+    if path.endswith(_SEPARATORS):
+        os.makedirs(resolve(os.path.abspath(path)), exist_ok=True)
+    return os.path.isdir(path)
 
 
 def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed on by position
-    """Examine a path in a thread: a directory, a file to replace, or a file to create.
+    """Examine a path in a thread: a directory (created if the path ends with a separator), or a file.
 
     Raises:
         OSError: The path cannot be written, or leads over a link of another user.
     """
+    is_directory(path)
     target = os.path.abspath(path)
     resolved = resolve(target)
     if os.path.islink(target):
@@ -34,8 +48,6 @@ def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed 
     if found is not None and stat.S_ISDIR(found.st_mode):
         _check_writable(target)
         return PathSink(target, resolved, None, None, sync)
-    if path.endswith(("/", os.sep)):
-        raise NotADirectoryError(errno.ENOTDIR, "no such directory")
     if found is not None and not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     directory = os.path.dirname(target)

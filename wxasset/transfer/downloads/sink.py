@@ -49,7 +49,7 @@ class AsyncWriter(Protocol):
 
 Destination: TypeAlias = str | os.PathLike[str] | BinaryIO | anyio.AsyncFile[bytes] | AsyncWriter
 """A destination of a download: a path, a directory, an open binary file, an anyio file, or an object with
-``async write(bytes)``."""
+``async write(bytes)``. A string that ends with ``/`` is a directory, created if missing."""
 
 
 def _examine_handle(handle: Any) -> None:
@@ -212,8 +212,8 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
 
     Args:
         to: A path (its directory has to exist; an existing file is replaced), a directory (the file gets the sanitized
-            name sent by the server and never replaces another file), or an object open for writing bytes. Links of
-            other users in a path are refused.
+            name sent by the server and never replaces another file; a path that ends with ``/`` is created as one), or
+            an object open for writing bytes. Links of other users in a path are refused.
         fsync: Whether to wait until the bytes, and the name of a new file, are on the disk.
 
     Raises:
