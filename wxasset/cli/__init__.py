@@ -21,6 +21,7 @@ from wxasset.cli.commands.library import count_command, ls_command, rm_command
 from wxasset.cli.commands.quota import quota_command
 from wxasset.cli.commands.simulate import demo_command, simulate_command
 from wxasset.cli.commands.token import token_command
+from wxasset.cli.commands.web import web_command
 from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.runtime.console import output_console, prepare_output
 from wxasset.cli.runtime.errors import note, tell
@@ -59,6 +60,7 @@ app.command(helped(install_command(lambda shell: app.install_completion(shell=sh
 app.command(helped(doctor_command), name="doctor")
 app.command(helped(quota_command), name="quota")
 app.command(helped(simulate_command), name="simulate")
+app.command(helped(web_command), name="web")
 app.command(helped(demo_command), name="demo", usage="Usage: wxasset demo [OPTIONS] [FILE...]")
 
 

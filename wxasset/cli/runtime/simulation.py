@@ -10,7 +10,7 @@ import anyio
 from wxasset.errors import Hint, UsageError, WxAssetError
 from wxasset.simulator import Simulator
 
-__all__ = ["CannotListenError", "introduction", "read_secret", "serve"]
+__all__ = ["CannotListenError", "cannot_listen", "introduction", "read_secret", "serve"]
 
 
 def read_secret(path: Path) -> str:
@@ -55,7 +55,7 @@ def _about_faults(sim: Simulator) -> list[str]:
 
 
 class CannotListenError(WxAssetError):
-    """The simulator cannot listen on its address."""
+    """A server cannot listen on its address."""
 
     _hint = Hint(
         "Choose a free --port (0 for any) and, as --host, an address of this machine.",
@@ -78,7 +78,7 @@ async def serve(sim: Simulator, where: str, ready: Callable[[], None]) -> None:
     try:
         await sim.start()
     except OSError as error:
-        raise _cannot_listen(error, where) from None
+        raise cannot_listen(error, where) from None
     try:
         ready()
         await anyio.sleep_forever()
@@ -87,7 +87,10 @@ async def serve(sim: Simulator, where: str, ready: Callable[[], None]) -> None:
             await sim.close()
 
 
-def _cannot_listen(error: OSError, where: str) -> CannotListenError:
+def cannot_listen(error: OSError | UnicodeError, where: str) -> CannotListenError:
+    """Return the error for an address that cannot be bound."""
+    if isinstance(error, UnicodeError):
+        return CannotListenError(f"Cannot listen on {where}: the host is not a name.")
     if error.errno == errno.EADDRINUSE:
         return CannotListenError(f"{where} is already in use.")
     return CannotListenError(f"Cannot listen on {where}: {error.strerror or error}.")
