@@ -1,174 +1,45 @@
-/** The page: what is dropped is sent, what is in the library is shown. Names come from others, so they are only ever text. */
+/** The page: tabs, the language, and files that are dropped. */
 
-import { ask, Problem, send } from "./server.js";
-import { language, problemWords, speak, words } from "./words.js";
+import { Account } from "./account.js";
+import { CloudFiles } from "./cloud.js";
+import { $, about, complain } from "./page.js";
+import { ask } from "./server.js";
+import { Materials } from "./shelf.js";
+import { language, live, speak, words } from "./words.js";
 
-const MOST_BYTES = 10 * 1024 * 1024;
-const TYPES = ["image/png", "image/jpeg", "image/gif", "image/bmp"];
+const KINDS = ["image", "voice", "video", "news"];
+const tabs = [...document.querySelectorAll('[role="tab"]')];
+let parts = [];
+let current = null;
 
-const $ = (selector, within = document) => within.querySelector(selector);
-const copyOf = (id) => $(`#${id}`).content.firstElementChild.cloneNode(true);
-let total = 0;
-let simulated = null;
-
-function describe(card) {
-  const { name, time } = card.dataset;
-  const shown = name || words().unnamed;
-  $(".name", card).textContent = shown;
-  $(".name", card).title = shown;
-  $("a img", card).alt = shown;
-  $(".delete", card).setAttribute("aria-label", words().deleteNamed(shown));
-  const date = new Date(time * 1000);
-  const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  const format = { year, month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
-  $("time", card).dateTime = date.toISOString();
-  $("time", card).textContent = new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en", format).format(date);
+/** Show the part that the address names. */
+function open(kind, { focus = false } = {}) {
+  current = parts.find((part) => part.kind === kind) ?? parts[0];
+  for (const tab of tabs) {
+    const chosen = tab.dataset.kind === current.kind;
+    tab.setAttribute("aria-selected", String(chosen));
+    tab.tabIndex = chosen ? 0 : -1;
+    if (chosen && focus) tab.focus();
+  }
+  for (const part of parts) {
+    part.panel.hidden = part !== current;
+    if (part !== current) part.panel.querySelectorAll("audio, video").forEach((media) => media.pause());
+  }
+  history.replaceState(null, "", `#${current.kind}`);
+  return current.show();
 }
 
-function pictureOf({ name, time }) {
-  const card = copyOf("picture");
-  Object.assign(card.dataset, { name, time });
-  $(".delete", card).addEventListener("click", () => confirmDelete(card));
-  describe(card);
-  return card;
-}
-
-function keep(card, mediaId) {
-  card.dataset.mediaId = mediaId;
-  const address = `images/${encodeURIComponent(mediaId)}`;
-  $("a", card).href = address;
-  $("a img", card).src = address;
-}
-
-function count(number) {
-  total = Math.max(0, number);
-  $("#total").textContent = total ? words().total(total) : "";
-  $("#empty").hidden = total > 0 || $("#pictures").childElementCount > 0;
-  $("#more").hidden = document.querySelectorAll("[data-media-id]").length >= total;
-}
-
-function complain(error, name = "") {
-  if (!(error instanceof Problem)) throw error;
-  const item = copyOf("problem");
-  const [said, explained] = item.querySelectorAll("p");
-  const close = $("button", item);
-  item.retell = () => {
-    const { hint, hint_zh: chinese, error: what } = error.explanation;
-    said.textContent = (name ? words().failed(name) : "") + problemWords(error.status);
-    explained.textContent = (language === "zh" ? chinese : [what, hint].filter(Boolean).join(" ")) ?? "";
-    $("details", item).hidden = !explained.textContent;
-    $("summary", item).textContent = words().details;
-    close.textContent = words().dismiss;
-  };
-  item.retell();
-  close.addEventListener("click", () => {
-    item.remove();
-    $("#files").focus();
+for (const [number, tab] of tabs.entries()) {
+  tab.addEventListener("click", () => open(tab.dataset.kind));
+  tab.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: number + 1, ArrowLeft: number - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    open(tabs.at(step % tabs.length).dataset.kind, { focus: true });
   });
-  $("#problems").append(item);
 }
-
-async function list(offset) {
-  try {
-    const page = await ask(`api/images?offset=${offset}`);
-    for (const item of page.items) {
-      if ($(`[data-media-id="${CSS.escape(item.media_id)}"]`)) continue;
-      const card = pictureOf(item);
-      keep(card, item.media_id);
-      $("#pictures").append(card);
-    }
-    count(page.total);
-  } catch (error) {
-    complain(error);
-  }
-}
-
-async function upload(file) {
-  if (file.size > MOST_BYTES) return complain(new Problem(413), file.name);
-  if (file.type && !TYPES.includes(file.type)) return complain(new Problem(422), file.name);
-  const card = pictureOf({ name: file.name, time: Date.now() / 1000 });
-  const local = URL.createObjectURL(file);
-  const [passage, bar] = [$(".passage", card), $("progress", card)];
-  card.classList.add("coming");
-  $("a img", card).src = local;
-  passage.hidden = false;
-  const move = (stage, fraction) => {
-    passage.dataset.stage = stage;
-    $("span", passage).textContent = words()[stage];
-    bar.setAttribute("aria-label", `${file.name}: ${words()[stage]}`);
-    bar.value = (stage === "toWeChat" ? 50 : 0) + fraction * 50;
-  };
-  move("toServer", 0);
-  $("#pictures").prepend(card);
-  $("#empty").hidden = true;
-  try {
-    keep(card, (await send(file, move)).media_id);
-    card.classList.remove("coming");
-    passage.hidden = true;
-    count(total + 1);
-  } catch (error) {
-    card.remove();
-    count(total);
-    complain(error, file.name);
-  } finally {
-    URL.revokeObjectURL(local);
-  }
-}
-
-/** One after the other, in the order in which they were asked for: the last picture ends up as the newest. */
-let line = Promise.resolve();
-function queue(work) {
-  line = line.then(work);
-  return line;
-}
-function take(files) {
-  for (const file of files) queue(() => upload(file));
-}
-
-/** The picture that the dialog asks about. */
-let doomed = null;
-function confirmDelete(card) {
-  doomed = card;
-  $("#name").textContent = card.dataset.name;
-  $("#doomed").src = $("a img", card).src;
-  $("#confirm").showModal();
-}
-
-async function remove(card) {
-  if (card.classList.contains("going")) return;
-  card.classList.add("going");
-  try {
-    await ask(`api/images/${encodeURIComponent(card.dataset.mediaId)}`, "DELETE");
-  } catch (error) {
-    complain(error, card.dataset.name);
-    if (error.status !== 404) return card.classList.remove("going");
-  }
-  const next = card.nextElementSibling ?? card.previousElementSibling;
-  card.remove();
-  count(total - 1);
-  (next ? $(".delete", next) : $("#files")).focus();
-}
-
-function tell(next) {
-  speak(next);
-  document.querySelectorAll(".picture").forEach(describe);
-  for (const item of $("#problems").children) item.retell();
-  $("#account").textContent = simulated === null ? "" : simulated ? words().simulated : words().real;
-  $("#account").hidden = simulated === null;
-  count(total);
-}
-
-$("#files").addEventListener("change", (event) => {
-  take([...event.target.files]);
-  event.target.value = "";
-});
-// The dialog's close comes later, when somebody quick may have opened it again.
-$("#confirm form").addEventListener("submit", (event) => {
-  if (event.submitter.value === "delete") remove(doomed);
-});
-$("#more").addEventListener("click", () => queue(() => list(document.querySelectorAll("[data-media-id]").length)));
 for (const button of document.querySelectorAll("[data-language]")) {
-  button.addEventListener("click", () => tell(button.dataset.language));
+  button.addEventListener("click", () => speak(button.dataset.language));
 }
 
 let depth = 0; // enter and leave are told for every element under the pointer
@@ -186,15 +57,33 @@ addEventListener("dragleave", withFiles(() => over(-1)));
 addEventListener("dragover", withFiles(() => {}));
 addEventListener("drop", withFiles((event) => {
   over(-depth);
-  take([...event.dataTransfer.files]);
+  current?.take([...event.dataTransfer.files]);
 }));
+addEventListener("beforeunload", (event) => {
+  if (parts.some((part) => part.queue?.running)) event.preventDefault();
+});
 
-tell(language);
-$("#empty").hidden = true; // until it is known
-await queue(() => list(0));
+function introduce() {
+  document.body.dataset.account = about.simulated ? "simulated" : "real";
+  document.body.classList.toggle("read-only", about.read_only);
+  live($("#account"), () => ($("#account").textContent = about.simulated ? words().simulated : words().real));
+  $("#appid").textContent = about.appid;
+  $("#host").textContent = about.host;
+  $("#read-only").hidden = !about.read_only;
+  $("#controls").hidden = !about.controls;
+  if (about.controls) $("#controls").href = about.controls;
+  $(".whose").hidden = false;
+}
+
+speak(language);
 try {
-  ({ simulated } = await ask("api/about"));
+  Object.assign(about, await ask("api/about"));
+  introduce();
 } catch (error) {
   complain(error);
 }
-tell(language);
+parts = [...KINDS.map((kind) => new Materials(kind)), new CloudFiles(), new Account()];
+if (about.read_only) parts.forEach((part) => part.panel.querySelectorAll(".changes").forEach((one) => one.remove()));
+$("main").append(...parts.map((part) => part.panel));
+speak(language);
+open(location.hash.slice(1));
