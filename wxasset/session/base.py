@@ -128,6 +128,16 @@ class Session:
         self._engine = Engine(self._transport, cache, register=register, **options.named)
         self._owner = True
 
+    @property
+    def appid(self) -> str | None:
+        """The account's appid; None if neither the token source nor the caller named it."""
+        return self._appid
+
+    @property
+    def base_url(self) -> str:
+        """URL of the API host."""
+        return self._transport.origin
+
     @classmethod
     @concealed
     def from_env(

@@ -24,8 +24,12 @@ __all__ = ["FileLock", "lock"]
 _NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 
 
-def lock(descriptor: int) -> bool:
+def lock(descriptor: int, *, shared: bool = False) -> bool:
     """Lock an open file unless it is locked; return True if locked.
+
+    Args:
+        descriptor: The open file.
+        shared: Allow other shared locks; Windows has exclusive ones only.
 
     Raises:
         OSError: The file system has no locks, or failed.
@@ -34,7 +38,7 @@ def lock(descriptor: int) -> bool:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     except OSError as error:
@@ -59,6 +63,11 @@ class FileLock:
     path: Path
     _held: int | None = None
     _process: int = field(factory=os.getpid)
+
+    @property
+    def held(self) -> bool:
+        """True if this object has locked it."""
+        return self._held is not None
 
     def take(self) -> bool:
         """Lock the file if it is free, and return True if locked.

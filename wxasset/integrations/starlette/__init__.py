@@ -23,8 +23,10 @@ try:
 except ModuleNotFoundError:
     raise ImportError("wxasset.starlette needs Starlette; run: pip install 'wxasset[starlette]'.") from None
 
+from wxasset.integrations.starlette.cache import MaterialCache
 from wxasset.integrations.starlette.errors import answer_error
-from wxasset.integrations.starlette.lifespan import lifespan, session
+from wxasset.integrations.starlette.lifespan import Account, lifespan, session
 from wxasset.integrations.starlette.responses import MaterialResponse
+from wxasset.integrations.starlette.uploads import upload
 
-__all__ = ["MaterialResponse", "answer_error", "lifespan", "session"]
+__all__ = ["Account", "MaterialCache", "MaterialResponse", "answer_error", "lifespan", "session", "upload"]

@@ -1,5 +1,6 @@
 """Errors as HTTP statuses: whose fault it was, in a form that may be shown to anybody."""
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -7,10 +8,12 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from wxasset.errors import (
     APIError,
     BusyError,
+    Hint,
     HTTPStatusError,
     InvalidMediaError,
     MediaNotFoundError,
@@ -25,9 +28,11 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     WxAssetError,
 )
+from wxasset.errors.text import printable
 
 __all__ = ["answer_error", "problem", "retry_after", "status_of"]
 
+_LOG: Final = logging.getLogger("wxasset.starlette")
 _STATUS: Final[Sequence[tuple[type[WxAssetError], int]]] = (
     (SourceError, 422),
     (InvalidMediaError, 422),
@@ -44,8 +49,32 @@ _STATUS: Final[Sequence[tuple[type[WxAssetError], int]]] = (
     (PartialDeleteError, 502),
 )
 _SERVER_ERROR: Final = 500
+_VISITORS: Final = frozenset({404, 422})  # statuses whose cause, and so the hint, is the visitor's
+_LATER: Final = Hint("Try again later.", "请稍后再试。")
+_OPERATOR: Final = Hint(
+    "Try again later. If it happens again, tell the operator of this site.", "请稍后再试；若仍失败，请联系网站管理员。"
+)
+_HINTS: Final = {
+    429: _LATER,
+    502: _OPERATOR,
+    503: _LATER,
+    504: Hint("Look whether it was done before you try again.", "请先确认操作是否已完成，再重试。"),
+}
 _ASK_LATER: Final = frozenset({429, 503})  # statuses that speak of a time
 
+_SENTENCES: Final[Sequence[tuple[type[WxAssetError], str]]] = (
+    (MediaNotFoundError, "There is no such material."),
+    (InvalidMediaError, "WeChat does not accept this file."),
+    (RateLimitedError, "There have been too many requests to WeChat."),
+    (QuotaExceededError, "There have been too many requests to WeChat."),
+    (BusyError, "WeChat is busy."),
+    (APIError, "WeChat refused the request of this server."),
+    (TokenUnavailableError, "The server has no access to WeChat."),
+    (RequestError, "WeChat could not be reached, or did not answer in full."),
+    (ReplyError, "WeChat's answer cannot be used."),
+    (PartialDeleteError, "Some files could not be deleted."),
+)
+"""Sentences for visitors; the message of a `SourceError` is about their own file."""
 _MINUTE: Final = 60
 _DAY: Final = 86_400
 _CHINA: Final = 8 * 3600  # seconds ahead of UTC: quotas end with the day there (wire reference 0.7)
@@ -74,36 +103,53 @@ def retry_after(error: WxAssetError, now: float) -> int | None:
     return None
 
 
-def problem(error: WxAssetError) -> JSONResponse:
-    """Make the response that says what happened: ``{error, hint, hint_zh}``, in words without a secret."""
-    after = retry_after(error, time.time())
+def problem(error: WxAssetError, scope: Scope) -> JSONResponse:
+    """Make the response to a visitor, ``{error, hint, hint_zh}``, and log the rest for the operator.
+
+    Args:
+        error: The failure.
+        scope: The request, for the log.
+    """
+    status, after = status_of(error), retry_after(error, time.time())
+    _log(error, status, scope)
+    hint = error.hint if status in _VISITORS else _HINTS[status]
     return JSONResponse(
-        {"error": _public(error), "hint": error.hint.english, "hint_zh": error.hint.chinese},
-        status_of(error),
+        {"error": _public(error), "hint": hint.english, "hint_zh": hint.chinese},
+        status,
         {"Cache-Control": "no-store"} | ({} if after is None else {"Retry-After": str(after)}),
     )
 
 
+def _log(error: WxAssetError, status: int, scope: Scope) -> None:
+    """Log a refusal with everything that helps the operator; faults of visitors at INFO, the rest at WARNING."""
+    _LOG.log(
+        logging.INFO if status in _VISITORS else logging.WARNING,
+        "%s %s was answered with %d: %s: %s %s",
+        *(scope.get("method", ""), printable(scope.get("path", "")), status, type(error).__name__),
+        *(error.message, error.hint),
+        extra={
+            "wx_status": status,
+            "wx_error": type(error).__name__,
+            "wx_errcode": getattr(error, "errcode", None),
+            "wx_rid": getattr(error, "rid", None),
+            "wx_hint": error.hint.english,
+        },
+    )
+
+
 def _public(error: WxAssetError) -> str:
-    """Say what happened, without what is nobody's business: a host, an address, an appid, a file of the server's."""
-    match error:
-        case APIError():
-            return f"WeChat refused it with code {error.errcode}."
-        case TokenUnavailableError():
-            return "The server has no access token for WeChat."
-        case UploadOutcomeUnknown():
-            return f"The upload of {error.filename} may or may not have happened; it was not sent again."
-        case RequestError():
-            return "WeChat could not be reached, or did not answer in full."
-        case ReplyError():
-            return "WeChat's answer cannot be used."
-    return error.message
+    """Describe a failure to visitors, without hosts, addresses, codes, the appid, or files of the server."""
+    if isinstance(error, UploadOutcomeUnknown):
+        return f"The upload of {error.filename} may or may not have happened; it was not sent again."
+    return next((sentence for kind, sentence in _SENTENCES if isinstance(error, kind)), error.message)
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer a `WxAssetError` with the status that says whose fault it was, and with what to do about it.
+    """Answer a `WxAssetError` with the status for its cause, in words for visitors.
 
-    ``exception_handlers={WxAssetError: answer_error}``. The body is ``{"error", "hint", "hint_zh"}``.
+    ``exception_handlers={WxAssetError: answer_error}``. The body is ``{"error", "hint", "hint_zh"}``. The rest is for
+    the operator, in the log ``wxasset.starlette``: the message, the hint, errcode and rid (also as attributes
+    ``wx_errcode``, ``wx_rid``, ``wx_hint``); 404 and 422 at INFO, all others at WARNING.
 
     ========  ==========================================================================================
     422       `SourceError`, `InvalidMediaError`: the file is at fault
@@ -121,4 +167,4 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     # FastAPI gives a websocket to the same handlers.
     if not isinstance(error, WxAssetError) or status_of(error) == _SERVER_ERROR or not isinstance(request, Request):
         raise error
-    return problem(error)
+    return problem(error, request.scope)

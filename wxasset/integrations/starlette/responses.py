@@ -1,23 +1,27 @@
-"""A material of the library as the response to a request, passed on as it comes."""
+"""A material of the library as the response to a request."""
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
 import anyio
 from attrs import asdict
 from starlette.background import BackgroundTask
-from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
-from wxasset.calls.materials import News, Video
+from wxasset.calls.materials import News
 from wxasset.errors import UsageError, WxAssetError
+from wxasset.integrations.starlette.cache import MaterialCache, temporary_cache
+from wxasset.integrations.starlette.cache_files import CachedFile
 from wxasset.integrations.starlette.errors import problem, status_of
+from wxasset.integrations.starlette.lifespan import opened_accounts
+from wxasset.integrations.starlette.openapi import OPENAPI
 from wxasset.session import WxSession
-from wxasset.transfer.downloads.download import MaterialStream
 from wxasset.wire.filenames import safe_name
-from wxasset.wire.formats import HEAD_SIZE, Format, sniff
 
 __all__ = ["MaterialResponse"]
 
@@ -27,47 +31,60 @@ _SERVER_ERROR: Final = 500
 
 
 class MaterialResponse(Response):
-    """Passes a permanent material on to a client, no faster than it reads, and stops when it leaves.
+    """Serves a permanent material, with everything that browsers need to cache it and to seek in it.
 
-    The media type is that of the bytes; what is no image, sound or video is only ever an attachment. Articles are
-    answered as JSON, ``{"type": "news", "articles": [...]}``, and a video as ``{"type": "video", "title",
-    "description"}``: its address is as good as a secret, see `WxSession.download_video`.
+    The material is fetched into a cache at full speed, and read from there at the speed of the visitor; see
+    `MaterialCache`. Without ``cache=`` it is the one of `lifespan`, a temporary directory of up to 256 MiB. An
+    application without that lifespan fetches the material for each response.
 
-    A failure before the first byte is answered as `wxasset.starlette.answer_error` does (404 for no such material);
-    one after it breaks the connection, so that what is there is not taken for the whole. Ranges are not answered.
+    A Range is answered with 206 or 416, If-None-Match with 304, and HEAD with 200. The ETag is made of the media id: a
+    material never changes. Cached materials cost no call. A video is answered with its file. The media type is that
+    of the bytes; other bytes than images, sounds and videos are attachments. Articles are answered as JSON,
+    ``{"type": "news", "articles": [...]}``, and are not cached.
+
+    Failures are answered as by `wxasset.starlette.answer_error`: 404 for no such material.
+
+    Attributes:
+        openapi: The responses for FastAPI: ``@app.get("/{media_id}", responses=MaterialResponse.openapi)``.
     """
+
+    openapi: ClassVar[dict[int | str, dict[str, Any]]] = OPENAPI
 
     def __init__(
         self,
         wx: WxSession,
         media_id: str,
         *,
+        cache: MaterialCache | None = None,
         filename: str | None = None,
         disposition: Literal["inline", "attachment"] = "inline",
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
-        """Prepare the response; WeChat is asked when it is sent.
+        """Prepare the response; the material is fetched when it is sent.
 
         Args:
             wx: The session.
             media_id: The material's id.
+            cache: The cache; that of the application by default.
             filename: What to call it, made safe; the name in the library by default.
             disposition: Whether a browser should show it or save it.
-            headers: More headers, such as Cache-Control: a material never changes, but can be deleted. They are not
-                sent with a failure.
+            headers: More headers, such as Cache-Control ("private, no-cache" by default: a browser asks again, for the
+                material can be deleted). They are not sent with a failure.
             background: What to do afterwards.
 
         Raises:
-            UsageError: `disposition` is neither.
+            UsageError: `disposition` is neither, or `cache` is not a `MaterialCache`.
         """
         if disposition not in ("inline", "attachment"):
             raise UsageError(f"disposition= is inline or attachment; not {disposition!r}.")
+        if cache is not None and not isinstance(cache, MaterialCache):
+            raise UsageError(f"cache= is a MaterialCache; not {type(cache).__name__}.")
         self._wx = wx
         self._media_id = media_id
+        self._cache = cache
         self._filename = filename
         self._disposition = disposition
-        self._started = False
         self.status_code = 200
         self.background = background
         self.init_headers(headers)
@@ -78,9 +95,9 @@ class MaterialResponse(Response):
         async with anyio.create_task_group() as group:
             group.start_soon(_end_without_client, receive, group.cancel_scope)
             try:
-                await self._answer(scope, receive, send)
-            except OSError:
-                pass  # what servers say to `send` when the client has left, from ASGI 2.4 on
+                await self._answer(scope, _telling(send))
+            except _ClientLeft:
+                pass
             except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it up
                 failure = error
             group.cancel_scope.cancel()
@@ -89,58 +106,85 @@ class MaterialResponse(Response):
         if self.background is not None:
             await self.background()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with self._wx.open_material(self._media_id) as material:
-                if isinstance(material, MaterialStream):
-                    await self._stream(material, send, head_only=scope["method"] == "HEAD")
-                    return
-            reply = self._document(material)
-        except WxAssetError as error:
-            if self._started or status_of(error) == _SERVER_ERROR:
-                raise
-            reply = problem(error)
-        await reply(scope, receive, send)
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        async with AsyncExitStack() as stack:
+            reply: Response
+            try:
+                cache = self._cache or next((one.cache for one in opened_accounts(scope)), None)
+                if cache is None:
+                    cache = await stack.enter_async_context(temporary_cache())
+                material = await stack.enter_async_context(cache.open(self._wx, self._media_id))
+            except WxAssetError as error:
+                if status_of(error) == _SERVER_ERROR:
+                    raise
+                reply = problem(error, scope)
+            else:
+                reply = _articles(material) if isinstance(material, News) else self._file(material, scope)
+                self._dress(reply)
+            # The server must not send the file by itself, later: it may be evicted by then.
+            extensions = {name: one for name, one in scope.get("extensions", {}).items() if "pathsend" not in name}
+            await reply({**scope, "extensions": extensions}, _receive_nothing, send)
 
-    async def _stream(self, material: MaterialStream, send: Send, *, head_only: bool) -> None:
-        chunks = aiter(material)
-        chunk = await anext(chunks, b"")
-        self._describe(material, sniff(chunk[:HEAD_SIZE]))
-        self._started = True
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        while chunk and not head_only:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            chunk = await anext(chunks, b"")
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _describe(self, material: MaterialStream, form: Format | None) -> None:
-        """Put on the headers; those that were given stay."""
-        claimed = form.content_type if form is not None else (material.content_type or "").partition(";")[0].strip()
+    def _file(self, file: CachedFile, scope: Scope) -> Response:
+        claimed = file.form.content_type if file.form is not None else _bare(file.content_type)
         passive = _PASSIVE.fullmatch(claimed) is not None
-        name = safe_name(self._filename or material.filename, self._media_id, form)
+        name = safe_name(self._filename or file.filename, self._media_id, file.form)
         self.headers.setdefault("Content-Type", claimed if passive else _BINARY)
         self.headers.setdefault("Content-Disposition", _named(self._disposition if passive else "attachment", name))
         self.headers.setdefault("X-Content-Type-Options", "nosniff")
-        if material.size is not None:
-            self.headers["Content-Length"] = str(material.size)
+        self.headers.setdefault("Cache-Control", "private, no-cache")
+        self.headers.setdefault("ETag", f'"{file.key}"')
+        if scope["method"] in ("GET", "HEAD") and _matches(Headers(scope=scope), self.headers["ETag"]):
+            return Response(status_code=304)
+        return FileResponse(file.path, self.status_code, stat_result=file.found, media_type=_BINARY)
 
-    def _document(self, material: News | Video) -> Response:
-        """Articles, or what a video is about, as JSON; with the headers that were given, and the cookies."""
-        content: dict[str, Any] = (
-            {"type": "news", "articles": [asdict(one) for one in material.articles]}
-            if isinstance(material, News)
-            else {"type": "video", "title": material.title, "description": material.description}
-        )
-        reply = JSONResponse(content)
-        about_bytes = (b"content-type", b"content-disposition")
-        reply.raw_headers.extend(pair for pair in self.raw_headers if pair[0] not in about_bytes)
-        return reply
+    def _dress(self, reply: Response) -> None:
+        """Put on the headers that were given, and the cookies."""
+        own = {b"content-type", b"content-disposition"} if isinstance(reply, JSONResponse) else set()
+        given = [pair for pair in self.raw_headers if pair[0] not in own]
+        names = {name for name, _ in given}
+        reply.raw_headers[:] = [pair for pair in reply.raw_headers if pair[0] not in names] + given
+
+
+class _ClientLeft(Exception):
+    """The client has left: from ASGI 2.4 on servers raise OSError from `send`."""
+
+
+def _telling(send: Send) -> Send:
+    """Tell an OSError of `send` from those of files."""
+
+    async def telling(message: Message) -> None:
+        try:
+            await send(message)
+        except OSError as error:
+            raise _ClientLeft from error
+
+    return telling
+
+
+async def _receive_nothing() -> Message:
+    await anyio.sleep_forever()
+    raise AssertionError
 
 
 async def _end_without_client(receive: Receive, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass  # what is left of the request's body
     scope.cancel()
+
+
+def _articles(news: News) -> JSONResponse:
+    return JSONResponse({"type": "news", "articles": [asdict(one) for one in news.articles]})
+
+
+def _bare(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip()
+
+
+def _matches(headers: Headers, etag: str) -> bool:
+    """Return whether the client has the material already."""
+    known = ",".join(headers.getlist("If-None-Match"))
+    return known.strip() == "*" or etag in [one.strip().removeprefix("W/") for one in known.split(",")]
 
 
 def _named(disposition: str, name: str) -> str:
