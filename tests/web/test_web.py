@@ -17,6 +17,7 @@ from wxasset.cli.web.door import Keys
 from wxasset.cli.web.guard import HEADER, MOST_BYTES
 from wxasset.cli.web.site import Site
 from wxasset.simulator import Simulator
+from wxasset.starlette import MaterialCache
 
 MARK: Final = {HEADER: "1"}
 ORIGIN: Final = "http://localhost:8000"
@@ -35,10 +36,11 @@ def keys() -> Keys:
 
 
 @pytest.fixture
-def site(sim: Simulator, wx: WxSession) -> Site:
+def site(sim: Simulator, wx: WxSession, tmp_path: Path) -> Site:
     """The account of the simulator."""
     credentials = Credentials(appid=sim.appid, secret=sim.secret, base_url=sim.url, origin="a test")
-    return Site(wx=wx, credentials=credentials, environ={}, controls=f"{sim.url}/_sim/")
+    cache = MaterialCache(tmp_path / "cache", 1 << 20)
+    return Site(wx=wx, cache=cache, credentials=credentials, environ={}, controls=f"{sim.url}/_sim/")
 
 
 def client_of(site: Site, keys: Keys) -> httpx.AsyncClient:
@@ -83,6 +85,20 @@ async def test_a_picture_goes_round(client: httpx.AsyncClient, sim: Simulator, p
     assert (await client.delete(f"/api/materials/{ids[0]}", headers=MARK)).status_code == 204
     assert list(sim.materials) == [ids[1]]
     assert (await client.get(f"/materials/{ids[0]}")).status_code == 404
+
+
+async def test_players_can_seek(client: httpx.AsyncClient, sim: Simulator, samples: Path) -> None:
+    """A voice and the file of a video are served in ranges, with one download from WeChat for all of them."""
+    for kind, name in (("voice", "voice.mp3"), ("video", "clip.mp4")):
+        content = (samples / name).read_bytes()
+        media_id = result(await add(client, name, content, kind, data={"title": "t"} if kind == "video" else {}))[
+            "media_id"
+        ]
+        for start in (0, 1000, 5000):
+            part = await client.get(f"/materials/{media_id}", headers={"Range": f"bytes={start}-{start + 9}"})
+            assert (part.status_code, part.content) == (206, content[start : start + 10])
+        assert (await client.head(f"/materials/{media_id}")).headers["Content-Length"] == str(len(content))
+    assert sum(one.path.endswith("/get_material") for one in sim.journal) == 2
 
 
 @pytest.mark.parametrize("name", ['<img src=x onerror="alert(1)">.jpg', "../../etc/passwd.jpg", "a'\";--.jpg"])

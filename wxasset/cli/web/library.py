@@ -53,13 +53,16 @@ def _item(item: MaterialItem) -> dict[str, Any]:
 
 
 async def show(request: Request) -> Response:
-    """Serve the bytes of a material."""
-    return MaterialResponse(site_of(request).wx, request.path_params["media_id"], headers=_A_DAY)
+    """Serve the file of a material, also in ranges, so that players can seek."""
+    site = site_of(request)
+    return MaterialResponse(site.wx, request.path_params["media_id"], cache=site.cache, headers=_A_DAY)
 
 
 async def delete(request: Request) -> Response:
     """Delete a material permanently."""
-    await site_of(request).wx.del_material(request.path_params["media_id"])
+    site, media_id = site_of(request), request.path_params["media_id"]
+    await site.wx.del_material(media_id)
+    await site.cache.forget(site.wx, media_id)
     return Response(status_code=204)
 
 
@@ -68,7 +71,7 @@ async def add(request: Request) -> Response:
     kind = request.query_params.get("type", "")
     if kind not in upload_limits():
         raise HTTPException(422, f"type must be one of {', '.join(upload_limits())}.")
-    form = await request.form(max_files=1, max_fields=2)
+    form = await request.form(max_files=2, max_fields=2)
     try:
         texts = {name: _text(form, name) for name in ("title", "introduction")}
         return UploadResponse(site_of(request).wx, kind, form, texts)

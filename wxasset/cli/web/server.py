@@ -16,6 +16,7 @@ from wxasset.cli.runtime.simulation import CannotListenError, cannot_listen
 from wxasset.cli.web.app import make_app
 from wxasset.cli.web.door import Keys
 from wxasset.cli.web.site import Site
+from wxasset.integrations.starlette.cache import temporary_cache
 from wxasset.simulator import Simulator
 
 __all__ = ["CannotListenError", "Serving", "is_loopback", "listen"]
@@ -111,6 +112,7 @@ class Serving:
         simulated = self.credentials is None or await _is_simulator(one, controls)
         return Site(
             wx=wx,
+            cache=await stack.enter_async_context(temporary_cache()),
             credentials=one,
             environ=environ,
             controls=controls if simulated else None,

@@ -13,6 +13,7 @@ from wxasset import WxSession
 from wxasset.cli.runtime.credentials import Credentials
 from wxasset.cli.runtime.errors import document_of
 from wxasset.errors import WxAssetError
+from wxasset.integrations.starlette.cache import MaterialCache
 from wxasset.integrations.starlette.errors import retry_after, status_of
 
 __all__ = ["NO_STORE", "Endpoint", "Site", "answer_failure", "answer_refusal", "changes", "failure", "site_of"]
@@ -27,6 +28,7 @@ class Site:
 
     Attributes:
         wx: The session of the account.
+        cache: Downloaded materials.
         credentials: Its credentials.
         environ: The environment variables, for the doctor.
         controls: Address of the simulator's controls; None for the real service.
@@ -34,6 +36,7 @@ class Site:
     """
 
     wx: WxSession
+    cache: MaterialCache
     credentials: Credentials
     environ: Mapping[str, str] = field(repr=False)
     controls: str | None = None

@@ -6,14 +6,14 @@ from typing import Any, Final, Literal, cast
 
 import anyio
 from attrs import define
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import FormData
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from wxasset import WxSession
 from wxasset.cli.web.site import NO_STORE, failure
 from wxasset.errors import WxAssetError
+from wxasset.starlette import upload
 from wxasset.wire.limits import ADD_MATERIAL, UploadLimit
 
 __all__ = ["UploadResponse", "upload_limits"]
@@ -62,7 +62,7 @@ class UploadResponse(Response):
         self._wx = wx
         self._kind = cast("Literal['image', 'voice', 'video']", kind)
         self._form = form
-        self._file = _file_of(form)
+        self._file = upload(form, "file")  # never a text, which would be a path on this machine
         self._texts = texts
         self._progress = _Progress()
         self._result: dict[str, Any] = {}
@@ -120,18 +120,6 @@ class UploadResponse(Response):
             self._result = failure(error)
         finally:
             done.set()
-
-
-def _file_of(form: FormData) -> UploadFile:
-    """Return the file of the form; a text in its place would be a path on this machine.
-
-    Raises:
-        HTTPException: 422: the field is missing or is a text.
-    """
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise HTTPException(422, "Send a file in the form field 'file'.")
-    return file
 
 
 async def _line(send: Send, document: Mapping[str, object]) -> None:
