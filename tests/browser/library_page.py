@@ -414,7 +414,7 @@ async def test_a_browser_without_the_token_is_asked_for_it(browser: Browser, url
         assert answer.status == 401
         await other.locator("#token").fill("guessed")
         await other.keyboard.press("Enter")
-        await expect(other).to_have_url(url + "/enter")
+        await expect(other.get_by_role("alert")).to_contain_text("wrong")
         await expect(other.locator("#token")).to_be_visible()
     await picture(other, "enter")
     await context.close()
@@ -525,6 +525,24 @@ async def test_cloud_files_are_found_and_deleted(page: Page, sim: Simulator, wx_
     await confirm(page)
     await expect(page.locator("#panel-cloud .card")).to_have_count(1)
     assert fileid not in sim.cloud_files
+
+
+async def test_articles_are_read_only(page: Page, sim: Simulator) -> None:
+    """Articles have titles, authors and links, and nothing to change; an address that is no web page is no link."""
+    sim.add_article(title="春节活动", author="编辑部", digest="三天三夜", url="https://mp.weixin.qq.com/s/x")
+    sim.add_article(title="Strange", url="javascript:alert(1)")
+    await page.locator("#tab-news").click()
+    await expect(page.get_by_role("link", name="春节活动")).to_have_attribute("href", "https://mp.weixin.qq.com/s/x")
+    await expect(page.locator("#panel-news")).to_contain_text("编辑部 · 三天三夜")
+    await expect(page.locator("#panel-news .card")).to_have_count(2)
+    assert await page.locator("#panel-news .card a").count() == 1
+    assert await page.locator("#panel-news").locator("input:not([type=search]), .changes:visible").count() == 0
+    await page.get_by_role("searchbox", name="Search by name").fill("strange")
+    await expect(page.locator("#panel-news .total")).to_have_text("1 found; 2 of 2 searched")
+    await page.get_by_role("searchbox").fill("")
+    for width in WIDTHS:
+        await fits(page, "articles", width)
+    await barriers(page)
 
 
 async def test_the_account_has_gauges_and_findings(page: Page, sim: Simulator) -> None:

@@ -164,7 +164,9 @@ async def test_without_the_token_nothing_is_shown(
         assert (got.status_code, got.headers.get("Set-Cookie")) == (401, None)
     assert (await stranger.delete("/api/materials/x", headers=MARK)).status_code == 401
     assert (await add(stranger, "a.jpg", b"")).status_code == 401
-    assert 'name="token"' in (await stranger.get("/")).text
+    assert 'name="token"' in (asked := await stranger.get("/")).text
+    assert 'role="alert" hidden>' in asked.text
+    assert 'role="alert">' in (await stranger.post("/enter", data={"token": used})).text
     assert (await stranger.get("/style.css")).status_code == 200
     assert sim.journal == []
 

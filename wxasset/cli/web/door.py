@@ -18,6 +18,7 @@ __all__ = ["ENTER", "Door", "Keys"]
 
 ENTER: Final = "/enter"
 _PAGE: Final = (Path(__file__).with_name("static") / "enter.html").read_text("utf-8")
+_WRONG: Final = 'id="wrong" role="alert" hidden'
 _OPEN: Final = frozenset({"/style.css", "/icon.svg"})  # files of the page that asks for the token
 _MOST_BYTES: Final = 4096  # of a form with one password
 
@@ -88,7 +89,8 @@ class Door:
             response.set_cookie(cookie, browser, httponly=True, samesite="strict", secure=secure)
             return response
         if path in ("/", ENTER):
-            return HTMLResponse(_PAGE, 401, NO_STORE)
+            page = _PAGE if given is None else _PAGE.replace(_WRONG, _WRONG.removesuffix(" hidden"))
+            return HTMLResponse(page, 401, NO_STORE)
         return JSONResponse({"message": "Open the library with the address printed by wxasset web."}, 401, NO_STORE)
 
 

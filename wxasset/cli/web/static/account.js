@@ -16,13 +16,13 @@ function fact(list, name, text) {
 function gauge({ name, used, limit }) {
   const item = copyOf("gauge");
   const meter = $("meter", item);
-  $(".name", item).textContent = name;
   if (limit === null) meter.remove();
   else Object.assign(meter, { min: 0, max: limit, low: limit * NEAR, high: limit * 0.999, optimum: 0, value: used });
   live(item, () => {
     const text = limit === null ? words().noLimit(count(used)) : words().used(count(used), count(limit));
+    $(".name", item).textContent = words().usageOf(name);
     $(".used", item).textContent = text;
-    meter.setAttribute("aria-label", `${name}: ${text}`);
+    meter.setAttribute("aria-label", `${words().usageOf(name)}: ${text}`);
   });
   return item;
 }
