@@ -15,6 +15,7 @@ nox.needs_version = ">=2025.5.1"
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 CO_WECHAT_API = "co-wechat-api@3.11.0"  # from npm, so that no dependency group can name it
+AXE_CORE = "axe-core@4.14.1"  # the same
 # One more than there are cores, since tests also wait.
 WORKERS = (f"-n={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
 UVLOOP = [f"tests/{name}" for name in ("batch", "engine", "ledger", "session", "system", "tokens", "transfer")]
@@ -150,16 +151,23 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Use the page of examples/gallery in the system's Chromium, against the simulator; keeps screenshots."""
+    """Use the page of `wxasset web` in the system's Chromium, against the simulator; keeps screenshots.
+
+    axe-core, from npm, looks for barriers to people with disabilities.
+    """
     if not (shutil.which("chromium") or shutil.which("chromium-browser")):
         session.error("the tests in a browser need Chromium; on Debian: apt-get install chromium fonts-noto-cjk")
     install(session, *group("browser"))
-    directory = Path(session.create_tmp()).resolve() / "screenshots"
-    directory.mkdir(exist_ok=True)
+    directory = Path(session.create_tmp()).resolve()
+    session.run("npm", "install", "--silent", "--no-save", "--prefix", str(directory), AXE_CORE)
+    shots = directory / "screenshots"
+    shots.mkdir(exist_ok=True)
+    axe = directory / "node_modules" / "axe-core" / "axe.min.js"
     session.run(
-        "pytest", "tests/browser/gallery_page.py", *session.posargs, env={"WXASSET_SCREENSHOTS": str(directory)}
+        *("pytest", "tests/browser/library_page.py", *session.posargs),
+        env={"WXASSET_SCREENSHOTS": str(shots), "WXASSET_AXE": str(axe)},
     )
-    session.log(f"screenshots are in {directory}")
+    session.log(f"screenshots are in {shots}")
 
 
 @nox.session

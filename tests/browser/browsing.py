@@ -1,79 +1,56 @@
-"""What the tests in a browser share with the program that makes the README's picture: the gallery, and Chromium."""
+"""What the tests in a browser share with the program that makes the README's picture: the page, and Chromium."""
 
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Final
 
 from playwright.async_api import Browser, async_playwright
 
-__all__ = ["LOADED", "chromium", "gallery"]
+__all__ = ["LOADED", "chromium", "library_page"]
 
-_EXAMPLE: Final = Path(__file__).parent.parent.parent / "examples" / "gallery"
-_SECONDS: Final = 30
 LOADED: Final = """count => {
-  const pictures = [...document.querySelectorAll("[data-media-id] a img")];
-  const local = pictures.filter(one => !new URL(one.src).pathname.startsWith("/images/"));
-  return pictures.length === count && !local.length && pictures.every(one => one.complete && one.naturalWidth > 0);
+  const pictures = [...document.querySelectorAll("#panel-image .card img")];
+  return pictures.length === count && pictures.every(one => one.complete && one.naturalWidth > 0);
 }"""
 """Tells whether so many pictures are shown, each from the library and really loaded."""
 
 
 @contextmanager
-def gallery(environment: Mapping[str, str]) -> Iterator[str]:
-    """Start the example as a user does, on a free port; gives the address that it prints, with its one-time token.
+def library_page(environment: Mapping[str, str], *options: str) -> Iterator[str]:
+    """Start `wxasset web` as a user does, on a free port; gives the address that it prints, with its one-time token.
 
     Raises:
-        RuntimeError: It does not start; with what it said.
+        RuntimeError: It does not start; with its output.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WXASSET_")}
     process = subprocess.Popen(
-        [sys.executable, _EXAMPLE, "--port", str(port)],
+        [sys.executable, "-m", "wxasset", "web", "--port", "0", *options],
         env={**kept, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        entry = _entry(process)
-        _wait(process, port)
-        yield entry
+        yield _entry(process)
     finally:
         process.terminate()
         process.communicate()
 
 
 def _entry(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
+    assert process.stderr is not None
     said = ""
-    for line in process.stdout:
+    for line in process.stderr:
         said += line
         found = re.search(r"http://\S+/\?token=\S+", line)
         if found is not None:
             return found[0]
-    raise RuntimeError(f"the gallery did not start:\n{said}")
-
-
-def _wait(process: "subprocess.Popen[str]", port: int) -> None:
-    end = time.monotonic() + _SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    process.terminate()
-    raise RuntimeError(f"the gallery did not start:\n{process.communicate()[0]}")
+    raise RuntimeError(f"wxasset web did not start:\n{said}")
 
 
 @asynccontextmanager

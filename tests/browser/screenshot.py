@@ -1,4 +1,4 @@
-"""Make the picture of the gallery that the README shows: ``python tests/browser/screenshot.py``."""
+"""Make the picture of `wxasset web` that the README shows: ``python tests/browser/screenshot.py``."""
 
 import asyncio
 import base64
@@ -9,9 +9,9 @@ from typing import Final
 
 from playwright.async_api import FilePayload, Page
 
-from browsing import LOADED, chromium, gallery
+from browsing import LOADED, chromium, library_page
 
-_TO: Final = Path(__file__).parent.parent.parent / ".github" / "images" / "gallery.png"
+_TO: Final = Path(__file__).parent.parent.parent / ".github" / "images" / "web.png"
 _MOST_BYTES: Final = 300_000
 
 # Pictures are drawn in the page itself, so that the repository holds none: hills in the light of an hour.
@@ -70,22 +70,22 @@ async def _shoot(url: str) -> int:
         page = await browser.new_page(locale="en-GB", viewport={"width": 1120, "height": 836})
         await page.goto(url)
         files = [await _picture(page, *scene) for scene in _SCENES]
-        await page.locator("#files").set_input_files(files[:-1])
+        await page.locator("#files-image").set_input_files(files[:-1])
         await page.wait_for_function(LOADED, arg=len(_SCENES) - 1)
         # The last one is on its way, over a slow line.
         session = await page.context.new_cdp_session(page)
         slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
         await session.send("Network.emulateNetworkConditions", slow)
-        await page.locator("#files").set_input_files(files[-1:])
-        await page.wait_for_function("() => document.querySelector('.passage progress').value > 20")
+        await page.locator("#files-image").set_input_files(files[-1:])
+        await page.wait_for_function("() => document.querySelector('.job progress').value > 20")
         await page.locator("h1").click()  # no outline around what was used last
         _TO.parent.mkdir(exist_ok=True)
         return len(await page.screenshot(path=_TO, animations="disabled"))
 
 
 def main() -> None:
-    """Start the gallery on its own simulator, fill it, and take the picture."""
-    with gallery({}) as entry:
+    """Start the page on a simulator, fill it, and take the picture."""
+    with library_page({}, "--simulate") as entry:
         size = asyncio.run(_shoot(entry))
     print(f"{_TO}: {math.ceil(size / 1000)} KB")  # noqa: T201 - a program
     if size > _MOST_BYTES:

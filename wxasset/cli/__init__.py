@@ -22,6 +22,7 @@ from wxasset.cli.commands.media import media
 from wxasset.cli.commands.quota import quota_command
 from wxasset.cli.commands.simulate import demo_command, simulate_command
 from wxasset.cli.commands.token import token_command
+from wxasset.cli.commands.web import web_command
 from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.runtime.console import output_console, prepare_output
 from wxasset.cli.runtime.errors import note, tell
@@ -108,6 +109,7 @@ for one in (media, cloud):
 _add(_ACCOUNT, "doctor", doctor_command, "> report.txt")
 _add(_ACCOUNT, "quota", quota_command, "--account shop")
 _add(_ACCOUNT, "token", token_command, "")
+_add(_ACCOUNT, "web", web_command, "--read-only")
 _add(_SIMULATOR, "demo", demo_command, "poster.png", usage="[OPTIONS] [FILE...]")
 _add(_SIMULATOR, "simulate", simulate_command, "-- python start.py", usage="[OPTIONS] [-- COMMAND...]")
 _add(_OTHER, "completion", completion_command(lambda shell: app.generate_completion(shell=shell)), "bash")

@@ -10,7 +10,7 @@ import anyio
 from wxasset.errors import Hint, UsageError, WxAssetError
 from wxasset.simulator import Simulator
 
-__all__ = ["CannotListenError", "introduction", "read_secret", "serve"]
+__all__ = ["CannotListenError", "cannot_listen", "introduction", "read_secret", "serve"]
 
 
 def read_secret(path: Path) -> str:
@@ -55,7 +55,7 @@ def _about_faults(sim: Simulator) -> list[str]:
 
 
 class CannotListenError(WxAssetError):
-    """The simulator cannot listen on its address."""
+    """A server cannot listen on its address."""
 
     _hint = Hint(
         "Choose a free --port (0 for any) and, as --host, an address of this machine.",
@@ -82,7 +82,7 @@ async def serve(
     try:
         await sim.start()
     except OSError as error:
-        raise _cannot_listen(error, where) from None
+        raise cannot_listen(error, where) from None
     try:
         if command:
             return await _run(command, {**environ, **_variables(sim)})
@@ -111,7 +111,10 @@ async def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _cannot_listen(error: OSError, where: str) -> CannotListenError:
+def cannot_listen(error: OSError | UnicodeError, where: str) -> CannotListenError:
+    """Return the error for an address that cannot be bound."""
+    if isinstance(error, UnicodeError):
+        return CannotListenError(f"Cannot listen on {where}: the host is not a name.")
     if error.errno == errno.EADDRINUSE:
         return CannotListenError(f"{where} is already in use.")
     return CannotListenError(f"Cannot listen on {where}: {error.strerror or error}.")
