@@ -34,6 +34,7 @@ EXCEPTIONS["open_material", "wrong-length:10"] = "TruncatedDownload"
 # A film's address is followed: 404 may mean "not yet", redirects are gone along with, and a page is told from a film.
 EXCEPTIONS |= {
     ("download_video", "status:404"): OK,
+    ("download_video", "malformed-token"): "TokenRejectedError",  # a link takes no token that could be replaced
     ("download_video", "redirect:307"): "APIError",
     ("download_video", "html"): "NotAFileError",
     ("download_video", "html-after-commit"): "NotAFileError",
@@ -61,13 +62,12 @@ CELLS = [(name, fault) for name in OPERATIONS for fault in FAULTS]
 
 
 def session_on(sim: Simulator, **options: Any) -> WxSession:
-    """A session that gives a stall up soon, and waits for nothing else."""
+    """A session that waits for nothing between two attempts."""
     wx = WxSession(
         sim.appid,
         sim.secret,
         base_url=sim.url,
         retry=RetryPolicy(wait_initial=0),
-        timeouts=Timeouts(stall=0.15),
         uploads=UploadPolicy(visibility=0.01),
         downloads=DownloadPolicy(allow_private_hosts=True),
         **options,
@@ -104,6 +104,8 @@ async def test_a_cell(session: WxSession, sim: Simulator, tmp_path: Path, name: 
     operation = OPERATIONS[name]
     make = await operation.make(session, sim, tmp_path)
     sim.fail(operation.endpoint, fault)
+    if fault.startswith("stall"):  # nowhere else: on a busy machine, any reply may take as long as this
+        session._engine.timeouts = Timeouts(stall=0.15)
     outcome, result = await _outcome(make)
     expected = EXCEPTIONS.get((name, fault), FAULTS[fault][operation.column])
     assert outcome in expected.split(" or "), f"{name} under {fault}"

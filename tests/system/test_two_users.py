@@ -4,8 +4,9 @@ import asyncio
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -35,15 +36,23 @@ FILE: Final = reply(PHOTO, "image/jpeg", disposition=b'attachment; filename="pho
 class Attacker:
     """A shell of another user, in a directory where both users can write."""
 
-    _shell: asyncio.subprocess.Process
+    _shell: subprocess.Popen[bytes]
     shared: Path
 
     async def do(self, script: str) -> str:
         """Run a script to its end; return its output."""
+        return await asyncio.to_thread(self._do, script)
+
+    def _do(self, script: str) -> str:
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
         self._shell.stdin.write(f"({script}) 2>&1; echo {END.decode()}".encode())
-        said = await self._shell.stdout.readuntil(END)
+        self._shell.stdin.flush()
+        said = b""
+        while not said.endswith(END):
+            line = self._shell.stdout.readline()
+            assert line, "the shell has ended"
+            said += line
         return said.removesuffix(END).decode()
 
 
@@ -112,23 +121,20 @@ def victim(request: pytest.FixtureRequest, shared: Path) -> Victim:
 
 
 @pytest.fixture
-async def attacker(shared: Path) -> AsyncIterator[Attacker]:
-    """Another user of the host."""
-    shell = await asyncio.create_subprocess_exec(
+def attacker(shared: Path) -> Iterator[Attacker]:
+    """Another user of the host; uvloop starts no process as another user."""
+    with subprocess.Popen(
         "/bin/sh",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         cwd=shared,
         user=ATTACKER,
         group=ATTACKER,
         extra_groups=[],
         umask=0o000,
         env={"PATH": os.defpath},
-    )
-    yield Attacker(shell, shared)
-    assert shell.stdin is not None
-    shell.stdin.close()
-    await shell.wait()
+    ) as shell:
+        yield Attacker(shell, shared)
 
 
 def while_arriving(shared: Path, act: Callable[[], Awaitable[object]]) -> Callable[..., Awaitable[None]]:
@@ -351,16 +357,27 @@ PLANTS: Final = {
 }
 
 
-@pytest.mark.parametrize("plant", PLANTS)
-@pytest.mark.parametrize("name", ["token.json", "token.json.d"])
-async def test_a_token_store_of_another_user_is_not_believed(
-    victim: Victim, attacker: Attacker, name: str, plant: str
-) -> None:
+TOKEN_PLANTS: Final = {
+    **{
+        f"records of earlier versions, {plant}": script.format(name="token.json", home="{home}")
+        for plant, script in PLANTS.items()
+    },
+    "directory": "mkdir token.json.d",
+    "directory with a record": "mkdir -m 777 token.json.d; cp genuine token.json.d/key.json",
+    "directory with a lock": "mkdir -m 777 token.json.d; touch token.json.d/key.lock; chmod 666 token.json.d/key.lock",
+    "link to a directory": "ln -s {home} token.json.d",
+    "dangling link": "ln -s {home}/none token.json.d",
+    "file": "cp genuine token.json.d",
+}
+
+
+@pytest.mark.parametrize("plant", TOKEN_PLANTS)
+async def test_a_token_store_of_another_user_is_not_believed(victim: Victim, attacker: Attacker, plant: str) -> None:
     """Neither the tokens nor the locks of another user are used, and no token is written to a file of theirs."""
     (genuine := attacker.shared / "genuine").touch()
     genuine.write_text("{}")
     genuine.chmod(0o644)
-    await attacker.do(PLANTS[plant].format(name=name, home=victim.home))
+    await attacker.do(TOKEN_PLANTS[plant].format(home=victim.home))
     store = FileTokenStore(attacker.shared / "token.json")
     record = TokenRecord(token="t", issued=0.0, expires=1.0, version=1, mode="stable")
     with victim.acting():

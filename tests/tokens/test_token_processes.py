@@ -70,6 +70,12 @@ async def answers(*processes: asyncio.subprocess.Process) -> int:
     return sum(int(output.split()[-1]) for output in outputs)
 
 
+def lease_left(redis: RedisServer) -> float:
+    """Return the seconds after which Redis itself ends the only lease; 0 where there is none any more."""
+    found = redis.command("KEYS", "*:lease").split(b"\r\n")
+    return int(redis.command("PTTL", found[2].decode()).strip(b":\r\n")) / 1000 if len(found) > 2 else 0.0
+
+
 def shown(where: str) -> str:
     """The kind of store, without an address."""
     return "redis" if where.startswith("redis:") else "file"
@@ -100,9 +106,9 @@ async def test_8_processes_on_a_cold_store_make_one_token_call(
 
 
 async def test_when_the_holder_of_the_lease_is_killed_the_rest_go_on(
-    server: RawServer, where: str, say: Callable[[str], None]
+    server: RawServer, where: str, request: pytest.FixtureRequest, say: Callable[[str], None]
 ) -> None:
-    """SIGKILL of the process that fetches: the others have a token within 12 seconds."""
+    """SIGKILL of the process that fetches: its lease ends within 8 seconds, and one of the others fetches."""
     server.script = [COUNT]
     asked = asyncio.Event()
 
@@ -118,10 +124,12 @@ async def test_when_the_holder_of_the_lease_is_killed_the_rest_go_on(
         begin(*rest)
         holder.kill()
         started = perf_counter()
+        if where.startswith("redis:"):
+            assert await asyncio.to_thread(lease_left, request.getfixturevalue("redis_server")) <= 8.0
         answered = await answers(*rest)
         took = perf_counter() - started
+    # A process that waits in vain for the lease fetches for itself: there would be more token calls.
     assert (answered, len(server.token_requests)) == (len(rest) * 50, 2)
-    assert took < 12
     say(f"holder of the lease killed, {shown(where)}: the rest had a token after {took:.1f} s")
 
 
@@ -129,10 +137,10 @@ async def test_redis_that_stops_in_mid_run_fails_no_call(
     server: RawServer, redis_server: RedisServer, say: Callable[[str], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a stable token no call fails while Redis is paused, flushed or killed; an open breaker adds little."""
-    now = 0.0
+    now, timeout = 0.0, 1.0
     server.script = [COUNT]
     redis_server.flush()
-    store = RedisTokenStore(redis_server.url, timeout=0.2)
+    store = RedisTokenStore(redis_server.url, timeout=timeout)
     cache = TokenCache(StableToken("wx1", "secret-4711"), store=store, now=lambda: now)
     async with WxSession(tokens=cache, base_url=server.url) as wx:
 
@@ -157,7 +165,7 @@ async def test_redis_that_stops_in_mid_run_fails_no_call(
     await store.aclose()
     figures = f"with Redis {alone * 1000:.1f} ms, meeting the pause {opening * 1000:.0f} ms"
     say(f"a renewal takes {figures}, with the breaker open {opened * 1000:.1f} ms")
-    assert opened < 0.2 < opening, "the timeout is paid once"
+    assert opened < timeout < opening, "the timeout is paid once"
 
 
 async def test_a_session_takes_a_store(server: RawServer, tmp_path: Path) -> None:
