@@ -153,8 +153,11 @@ def test_every_reply_of_the_declared_calls_is_tested() -> None:
         one
         for module in (materials, media, cloud, tokens)
         for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
-    } - {StartUpload, BatchDownloadFile}  # the tests of cloud uploads and downloads have them
+        if isinstance(one, type)
+        and issubclass(one, Call)
+        and hasattr(one, "route")
+        and not issubclass(one, StartUpload | BatchDownloadFile)  # the tests of cloud uploads and downloads have them
+    }
     replies = {part for call in calls for part in getattr(call.reply, "__args__", (call.reply,))}
     assert replies == set(REPLIES) == set(KEYS)
 
