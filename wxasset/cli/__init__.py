@@ -103,9 +103,9 @@ _add(_LIBRARY, "rm", rm_command, "MEDIA_ID --dry-run", usage="MEDIA_ID... [OPTIO
 _add(_LIBRARY, "count", count_command, "--json")
 _add(_LIBRARY, "batch", batch_command, "posters/ --type image", usage="DIR|LIST|- --type TYPE [OPTIONS]")
 _add(_FILES, "image", image_command, "poster.png", usage="FILE... [OPTIONS]")
-for one in (media, cloud):
-    one.group = (_FILES,)
-    app.command(one)
+media.group = cloud.group = (_FILES,)
+app.command(media)
+app.command(cloud)
 _add(_ACCOUNT, "doctor", doctor_command, "> report.txt")
 _add(_ACCOUNT, "quota", quota_command, "--account shop")
 _add(_ACCOUNT, "token", token_command, "")

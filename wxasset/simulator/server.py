@@ -80,7 +80,7 @@ class Simulator(AccountControls, PlatformShortcuts):
         schedule = FaultSchedule(ENDPOINTS, self._is_link)
         self._shared = SharedState(service=service, schedule=schedule)
         self._accounts: dict[str, SimulatedAccount] = {}
-        self.platform = PlatformControls(service, self._shared.lock)
+        self.platform: PlatformControls = PlatformControls(service, self._shared.lock)
         self._add(appid, secret, None)
         service.platform.authorize(self.appid)
         self._controllable = is_loopback(host) if control is None else control

@@ -53,7 +53,7 @@ class Output:
         self._table = _table(columns or (), width) if as_table else None
         self._day = width < _WIDE  # without the time of the day
         self._list = shorten
-        self.shortened = as_table and shorten and width < _ID + _ROOM
+        self.shortened: bool = as_table and shorten and width < _ID + _ROOM
 
     def __enter__(self) -> Self:
         return self

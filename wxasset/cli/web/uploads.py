@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import anyio
 from attrs import define
@@ -15,6 +15,9 @@ from wxasset.cli.web.site import NO_STORE, failure
 from wxasset.errors import WxAssetError
 from wxasset.starlette import upload
 from wxasset.wire.limits import ADD_MATERIAL, UploadLimit
+
+if TYPE_CHECKING:
+    from starlette.background import BackgroundTask
 
 __all__ = ["UploadResponse", "upload_limits"]
 
@@ -66,7 +69,7 @@ class UploadResponse(Response):
         self._texts = texts
         self._progress = _Progress()
         self._result: dict[str, Any] = {}
-        self.background = None
+        self.background: BackgroundTask | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Upload the file, and send the response."""

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, frozen
 from starlette.requests import HTTPConnection
@@ -12,6 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wxasset.errors import UsageError
 from wxasset.integrations.starlette.cache import MaterialCache, temporary_cache
 from wxasset.session import WxSession
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 __all__ = ["Account", "Lifespan", "lifespan", "opened_accounts", "session"]
 
@@ -211,7 +214,7 @@ class MountedApp:
     def __init__(self, account: Account, app: ASGIApp) -> None:
         self._account = account
         self._app = app
-        self.routes = getattr(app, "routes", [])  # Mount looks for them here
+        self.routes: list[BaseRoute] = getattr(app, "routes", [])  # Mount looks for them here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with the session of the account."""

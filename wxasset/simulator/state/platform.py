@@ -69,11 +69,11 @@ class Platform:
     """
 
     def __init__(self, identifiers: Identifiers, registry: TokenRegistry, switches: Switches) -> None:
-        self.appid = identifiers.component_appid
-        self.secret = identifiers.component_appsecret
+        self.appid: str = identifiers.component_appid
+        self.secret: str = identifiers.component_appsecret
         self.registry = registry
-        self.quotas = QuotaCounts(registry.clock)
-        self.outbox = Outbox()
+        self.quotas: QuotaCounts = QuotaCounts(registry.clock)
+        self.outbox: Outbox = Outbox()
         self._switches = switches
         self._identifiers = identifiers
         self._clock = registry.clock

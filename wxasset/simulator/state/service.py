@@ -40,8 +40,8 @@ class Service:
         self._identifiers = Identifiers(seed)
         self._switches = Switches(options)
         self.clock = clock
-        self.registry = TokenRegistry(clock, self._identifiers.access_token, expires_in)
-        self.platform = Platform(self._identifiers, self.registry, self._switches)
+        self.registry: TokenRegistry = TokenRegistry(clock, self._identifiers.access_token, expires_in)
+        self.platform: Platform = Platform(self._identifiers, self.registry, self._switches)
         self.accounts: dict[str, Account] = {}
         self._common = self._new_common()
 
