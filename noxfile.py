@@ -198,7 +198,7 @@ def resume(session: nox.Session) -> None:
 
 @nox.session
 def platform(session: nox.Session) -> None:
-    """Start 1, 2 and 8 workers of a platform with 1,000 accounts; the tests do so with 40. Takes an idle machine."""
+    """Start 1, 2 and 8 workers of a platform with 1,000 accounts; the tests start 2, with 40. Takes an idle machine."""
     install(session)
     environment = {"WXASSET_ACCOUNTS": "1000"}
     session.run("pytest", "-q", "tests/system/test_platform_scale.py", *session.posargs, env=environment)
