@@ -72,7 +72,7 @@ class ForwardProxy:
         if status == 0:
             await asyncio.Event().wait()
         if status != 200:
-            writer.write(f"HTTP/1.1 {status} Refused\r\nContent-Length: 5\r\n\r\nno...".encode())
+            _send(writer, f"HTTP/1.1 {status} Refused\r\nContent-Length: 5\r\n\r\nno...".encode())
             writer.write_eof()
             while await reader.read(65536):  # unread, the rest of a body would reset the connection
                 pass
@@ -85,7 +85,7 @@ class ForwardProxy:
             port, first = urlsplit(target).port or 80, head
         there, away = await asyncio.open_connection("127.0.0.1", port)
         if method == "CONNECT":
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            _send(writer, b"HTTP/1.1 200 Connection established\r\n\r\n")
         away.write(first)
         try:
             await asyncio.gather(_pump(reader, away), _pump(there, writer))
@@ -93,9 +93,15 @@ class ForwardProxy:
             away.transport.abort()
 
 
+def _send(target: asyncio.StreamWriter, data: bytes) -> None:
+    if target.transport.is_closing():
+        raise ConnectionResetError  # asyncio says so after the write, uvloop refuses it with a RuntimeError
+    target.write(data)
+
+
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await source.read(65536):
-            target.write(data)
+            _send(target, data)
             await target.drain()
     target.close()

@@ -57,7 +57,9 @@ class Connection:
             request.body += data
 
     async def send(self, data: bytes) -> None:
-        """Send bytes."""
+        """Send bytes; raise `ConnectionResetError` where the client has gone."""
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError  # asyncio says so after the write, uvloop refuses it with a RuntimeError
         self.writer.write(data)
         await self.writer.drain()
 
