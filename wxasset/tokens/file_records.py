@@ -68,23 +68,36 @@ def record_in(document: dict[str, Any], key: str, path: Path) -> TokenRecord | N
     return record
 
 
-def replace_document(path: Path, document: dict[str, Any]) -> None:
+def replace_document(path: Path, document: dict[str, Any], *, durable: bool) -> None:
     """Replace a file as a whole. Its lock is held: the temporary name is ours alone.
+
+    Args:
+        path: The file.
+        document: Its content.
+        durable: Whether to wait for the disk, so that a power failure loses nothing.
 
     Raises:
         UnsafeFileError: The temporary file is not ours.
         OSError: It cannot be written.
     """
     temporary = path.with_name(f"{path.name}.tmp")
-    temporary.unlink(missing_ok=True)  # of a process that was killed
-    descriptor = open_private(temporary, CREATE)
+    try:
+        descriptor = open_private(temporary, CREATE)
+    except (FileExistsError, UnsafeFileError):  # of a process that was killed
+        temporary.unlink()
+        descriptor = open_private(temporary, CREATE)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
             file.write(json.dumps(document, separators=(",", ":")).encode())
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if durable:
+        _write_through(path.parent)
 
 
 @define(eq=False)
@@ -102,18 +115,26 @@ class EarlierDocument:
 
         Raises:
             UnsafeFileError: The file was not written by this package, or other users have access to it.
-            OSError: It cannot be read, or its directory does not exist.
+            OSError: It cannot be read.
         """
         try:
             found = check_private(self.path)
         except FileNotFoundError:
-            if not self.path.parent.is_dir():
-                raise
             return None
         state, read = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns), self._read
         if read is None or read[0] != state:
             read = self._read = state, read_document(self.path)
         return record_in(read[1], key, self.path)
+
+
+def _write_through(directory: Path) -> None:
+    """Wait until the disk has the names of a directory; Windows opens none."""
+    if os.name == "posix":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _read(path: Path) -> bytes:

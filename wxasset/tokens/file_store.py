@@ -1,19 +1,21 @@
 """Tokens in files, for the processes of one host."""
 
+import functools
 import hashlib
 import os
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
-from attrs import asdict, define, field
+from attrs import define, field
 
 from wxasset.errors import TokenStoreError, UsageError
 from wxasset.errors.frames import concealed
+from wxasset.tokens.claims import Claim, Pauses
 from wxasset.tokens.file_records import EarlierDocument, read_document, record_in, replace_document
 from wxasset.tokens.store import KeyLocks
 from wxasset.tokens.token import TokenRecord
@@ -26,7 +28,6 @@ __all__ = ["FileTokenStore"]
 
 T = TypeVar("T")
 
-_POLL_LEASE: Final = 0.05  # seconds; a fetch, which the holder makes meanwhile, takes about 0.1
 _POLL_RECORD: Final = 0.005  # seconds; a save holds the lock for about 0.2 ms
 _PLAIN: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
@@ -39,6 +40,10 @@ class FileTokenStore:
     as a whole, and the empty files ``<key>.lock`` and ``<key>.lease``; all have mode 0600. They have to belong to the
     user who runs this, and to be closed to everybody else; symbolic links are refused. A process that dies loses its
     lease at once.
+
+    A refresh token that WeChat replaced is on the disk (fsync) before its access token is used: the one before may be
+    worth nothing. All other records are left to the operating system: after a power failure, which may lose those of
+    the last seconds, the refresh token before still serves, or the one that was given, or WeChat's list has it.
 
     The file `path` itself, where earlier versions kept the records of all accounts, is read and not written: of two
     records of an account the newer one counts. A file written by another program is refused and stays as it is. Meant
@@ -93,13 +98,10 @@ class FileTokenStore:
         Raises:
             TokenStoreError: A file must not be used or cannot be written, or others kept it locked for too long.
         """
-        own = FileLock(self._file(key, "lock"))
-        deadline = self._now() + self._wait
-        while (saved := await self._hop(lambda: self._save_if_free(own, key, record))) is None:
-            await self._pause(_POLL_RECORD, deadline, own.path)
-        return saved
+        return await self._save(None, key, record)
 
-    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def lease(self, key: str) -> AsyncGenerator[None, None]:
         """Hold the right to fetch a token: one holder at a time, among all processes and tasks.
 
         Tasks of one event loop wait for each other without looking at the file.
@@ -107,25 +109,33 @@ class FileTokenStore:
         Raises:
             TokenStoreError: It was not to be had within `wait` seconds, or its file must not be used.
         """
-        return self.claim(key)
-
-    @asynccontextmanager
-    async def claim(self, key: str, served: Callable[[], Awaitable[bool]] | None = None) -> AsyncGenerator[None, None]:
-        """Hold a lease, as `lease` does, unless `served` returns True while another process holds it.
-
-        So those who wait for a token need not take turns to read it.
-        """
-        own = FileLock(self._file(key, "lease"))
-        deadline = self._now() + self._wait
-        async with self._queues.hold(key, self._wait, self._held(own.path)):
+        own, pauses = FileLock(self._file(key, "lease")), self.pauses(key)
+        async with self._queues.hold(key, self._wait, pauses.error()):
             try:
                 while not await self._hop(lambda: self._take(own)):
-                    await self._pause(_POLL_LEASE, deadline, own.path)
-                    if served is not None and await served():
-                        break
+                    await pauses.pause()
                 yield
             finally:
-                await in_background(own.free).join()
+                await _freed(own)
+
+    @asynccontextmanager
+    async def attempt(self, key: str, known: Claim | None) -> AsyncGenerator[Claim, None]:
+        """Look at a record; take the lease if it is the `known` one, or missing, and nobody has the lease.
+
+        One thread hop does so, and one saves and gives the lease back.
+        """
+        own = FileLock(self._file(key, "lease"))
+        async with self._queues.hold(key, self._wait, self._held(own.path)):
+            try:
+                record = await self._hop(lambda: self._look(own, key, None if known is None else known.state))
+                yield Claim(record, record, functools.partial(self._save, own, key) if own.held else None)
+            finally:
+                await _freed(own)
+
+    def pauses(self, key: str) -> Pauses:
+        """Return the pauses of one who waits for a lease."""
+        path = self._file(key, "lease")
+        return Pauses(lambda: self._held(path), self._wait, self._now, self._sleep)
 
     async def aclose(self) -> None:
         """Close no file: none stays open."""
@@ -137,20 +147,13 @@ class FileTokenStore:
     def _held(self, path: Path) -> TokenStoreError:
         return TokenStoreError(f"Somebody has held {path} for {self._wait:g} s.")
 
-    async def _pause(self, seconds: float, deadline: float, path: Path) -> None:
-        if self._now() >= deadline:
-            raise self._held(path)
-        await self._sleep(seconds)
-
     def _load(self, key: str) -> TokenRecord | None:
-        return self._newest(key, self._document(key))
-
-    def _document(self, key: str) -> dict[str, Any]:
         try:
             check_private_directory(self._directory)
         except FileNotFoundError:
-            return {}
-        return read_document(self._file(key, "json"))
+            os.stat(self._directory.parent)  # noqa: PTH116 - its error names the directory that is missing
+            return self._earlier.record(key)
+        return self._newest(key, read_document(self._file(key, "json")))
 
     def _newest(self, key: str, document: dict[str, Any]) -> TokenRecord | None:
         """Return the newer record of a document and of the file of earlier versions."""
@@ -159,23 +162,42 @@ class FileTokenStore:
             return record or earlier
         return max(record, earlier, key=lambda one: one.version)
 
+    def _look(self, lease: FileLock, key: str, known: object) -> TokenRecord | None:
+        """Return the record; take the lease if it is the known one, and look again under the lease."""
+        record = self._load(key)
+        return self._load(key) if record == known and self._take(lease) else record
+
     def _take(self, own: FileLock) -> bool:
         make_private_directory(self._directory)
         return own.take()
 
-    def _save_if_free(self, own: FileLock, key: str, record: TokenRecord) -> bool | None:
+    async def _save(self, lease: FileLock | None, key: str, record: TokenRecord) -> bool:
+        """Save a record if its version is higher, and give the lease back if it was saved."""
+        own = FileLock(self._file(key, "lock"))
+        deadline = self._now() + self._wait
+        while (saved := await self._hop(lambda: self._save_if_free(own, lease, key, record))) is None:
+            if self._now() >= deadline:
+                raise self._held(own.path)
+            await self._sleep(_POLL_RECORD)
+        return saved
+
+    def _save_if_free(self, own: FileLock, lease: FileLock | None, key: str, record: TokenRecord) -> bool | None:
         """Save in a single thread hop, so that cancellation cannot leave the lock held; None if not free."""
         if not self._take(own):
             return None
         try:
-            document = self._document(key)
+            path = self._file(key, "json")
+            document = read_document(path)
             kept = self._newest(key, document)
             if kept is not None and kept.version >= record.version:
                 return False
-            replace_document(self._file(key, "json"), {**document, key: asdict(record)})
-            return True
+            rotated = kept is not None and record.refresh_token not in (None, kept.refresh_token)
+            replace_document(path, {**document, key: record.values()}, durable=rotated)
         finally:
             own.free()
+        if lease is not None:
+            lease.free()
+        return True
 
     async def _hop(self, function: Callable[[], T]) -> T:
         """Run blocking work in a thread; its failures become a `TokenStoreError` without data."""
@@ -193,3 +215,9 @@ class FileTokenStore:
         if isinstance(done, TokenStoreError):
             raise done  # here, where no frame holds a token
         return done
+
+
+async def _freed(lease: FileLock) -> None:
+    """Give a lease back, if it is held still."""
+    if lease.held:
+        await in_background(lease.free).join()

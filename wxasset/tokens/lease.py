@@ -6,16 +6,21 @@ import logging
 import time
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, TypeGuard
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import cached_property, partial
+from typing import Final, TypeAlias, TypeGuard, TypeVar
 
 from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError
+from wxasset.tokens.claims import Claim, Pauses, claiming
 from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import LONGEST, Token, TokenRecord, usual_parameter
 
 __all__ = ["SharedToken"]
+
+T = TypeVar("T")
+_Save: TypeAlias = Callable[[TokenRecord], Awaitable[bool]]
 
 _log: Final = logging.getLogger("wxasset.tokens")
 _KEY_LENGTH: Final = 32  # hexadecimal digits of a sha256: 128 bits
@@ -63,7 +68,7 @@ class SharedToken:
     _version: int = field(default=0, init=False)
     _failing: bool = field(default=False, init=False)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The record's name in the store: it tells neither appid nor secret."""
         return hashlib.sha256(self.account.encode()).hexdigest()[:_KEY_LENGTH]
@@ -84,36 +89,51 @@ class SharedToken:
             WxAssetError: No token could be fetched.
         """
         async with AsyncExitStack() as stack:
+            save: _Save = partial(self.store.save, self.key)
             try:
-                last = await self._newest(usable, stack)
+                last, under_lease = await self._newest(usable, stack)
                 if self._serves(last, usable):
                     return last
+                save = under_lease or save
             except TokenStoreError as error:
                 self._degrade(error)
                 last = None
             asked_at = self.clock()
             token = await fetch(last)
-            return await self._keep(token, asked_at, last, usable)
+            return await self._keep(token, asked_at, last, usable, save)
 
-    async def _newest(self, usable: Callable[[TokenRecord], bool], stack: AsyncExitStack) -> TokenRecord | None:
-        """Return the newest record; where it does not serve, it was looked up under the lease, which is held then."""
-        record = await self._load()
-        if not self._serves(record, usable) and await stack.enter_async_context(self._turn()):
-            record = await self._load()
-        if self._serves(record, usable):
-            return record
+    async def _newest(
+        self, usable: Callable[[TokenRecord], bool], stack: AsyncExitStack
+    ) -> tuple[TokenRecord | None, _Save | None]:
+        """Return the newest record; where it does not serve, also what saves one: the lease is held then.
 
-        async def served() -> bool:
-            nonlocal record
-            record = await self._load()
-            return self._serves(record, usable)
-
-        await stack.enter_async_context(self._lease(served))
-        return record if self._serves(record, usable) else await self._load()
+        Whoever waits for another holder leaves its turn to other accounts.
+        """
+        store, turns = claiming(self.store), self._turns()
+        known: Claim | None = None
+        pauses: Pauses | None = None
+        while True:
+            if turns is not None and turns.locked() and self._serves(record := await self._load(), usable):
+                return record, None  # those who fetch do not hold it up
+            async with AsyncExitStack() as attempt:
+                if turns is not None:
+                    await attempt.enter_async_context(turns)
+                claim = await attempt.enter_async_context(self._given_back(store.attempt(self.key, known)))
+                record = self._sound(claim.record)
+                if claim.save is not None or self._serves(record, usable):
+                    stack.push_async_exit(attempt.pop_all())
+                    return record, claim.save
+            if claim.state == (None if known is None else known.state):
+                pauses = pauses or store.pauses(self.key)
+                await pauses.pause()
+            known = claim
 
     async def _load(self) -> TokenRecord | None:
         """Return the record of the store; None without one, and for one with an impossible value."""
-        record = await self.store.load(self.key)
+        return self._sound(await self.store.load(self.key))
+
+    def _sound(self, record: TokenRecord | None) -> TokenRecord | None:
+        """Return a record that the store gave, so that it works; None for one with an impossible value."""
         self._failing = False
         return record if record is not None and record.is_sound() else None
 
@@ -124,28 +144,18 @@ class SharedToken:
         self._version = record.version
         return True
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[bool, None]:
-        """Wait for a turn, if many accounts of a platform need a token; yield whether it was waited for."""
+    def _turns(self) -> asyncio.Semaphore | None:
+        """Return the turns of the accounts of platforms; other tokens need none."""
         if not self.dependent:
-            yield False
-            return
-        turns = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
-        waits = turns.locked()
-        async with turns:
-            yield waits
+            return None
+        return _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
 
     @asynccontextmanager
-    async def _lease(self, served: Callable[[], Awaitable[bool]] | None = None) -> AsyncGenerator[None, None]:
-        """Hold the lease; a failed release does not lose the result.
-
-        The stores of this package wait for it only until the block is `served` by the holder before.
-        """
-        claim = None if served is None else getattr(self.store, "claim", None)
-        lease = self.store.lease(self.key) if claim is None else claim(self.key, served)
-        await lease.__aenter__()
+    async def _given_back(self, lease: AbstractAsyncContextManager[T]) -> AsyncGenerator[T, None]:
+        """Hold a lease; a failed release does not lose the result."""
+        held = await lease.__aenter__()
         try:
-            yield
+            yield held
         finally:
             try:
                 await lease.__aexit__(None, None, None)
@@ -153,7 +163,12 @@ class SharedToken:
                 self._report(error)
 
     async def _keep(
-        self, token: Token, asked_at: float, last: TokenRecord | None, usable: Callable[[TokenRecord], bool]
+        self,
+        token: Token,
+        asked_at: float,
+        last: TokenRecord | None,
+        usable: Callable[[TokenRecord], bool],
+        save: _Save,
     ) -> TokenRecord | Token:
         """Save a token; a newer one of another process takes precedence.
 
@@ -162,7 +177,7 @@ class SharedToken:
         try:
             for _ in range(_TRIES):
                 version = max(self._version, last.version if last is not None else 0) + 1
-                if await self.store.save(self.key, self._record(token, asked_at, version)):
+                if await save(self._record(token, asked_at, version)):
                     self._version = version
                     return token
                 last = await self._load()
@@ -179,7 +194,7 @@ class SharedToken:
 
     async def _successor(self, usable: Callable[[TokenRecord], bool]) -> TokenRecord | None:
         """Wait for the process that got the lost lease, and return its record: its token is the newer one."""
-        async with self._lease():
+        async with self._given_back(self.store.lease(self.key)):
             record = await self._load()
             return record if self._serves(record, usable) else None
 

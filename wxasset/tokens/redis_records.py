@@ -3,12 +3,12 @@
 import logging
 import math
 import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from wxasset.tokens.redis_client import send_command
 from wxasset.tokens.token import TokenRecord, parse_document
 
-__all__ = ["ForeignValueError", "give_back", "load", "save", "take"]
+__all__ = ["ForeignValueError", "give_back", "load", "look", "save", "take"]
 
 _log: Final = logging.getLogger("wxasset.tokens")
 
@@ -21,6 +21,14 @@ if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return redis.call('INCR', KEYS[2])
 end
 return 0
+"""
+# Returns the fence, or 0, and the record: the lease is taken where the record is the one that was seen before.
+_LOOK: Final = """
+local kept = redis.call('GET', KEYS[1])
+if (kept or '') == ARGV[3] and redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return {redis.call('INCR', KEYS[2]), kept}
+end
+return {0, kept}
 """
 _GIVE_BACK: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
@@ -50,6 +58,9 @@ if ARGV[4] == '' then
 else
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
 end
+if ARGV[6] and redis.call('GET', KEYS[3]) == ARGV[6] then
+  redis.call('DEL', KEYS[3])
+end
 return 1
 """
 
@@ -71,22 +82,43 @@ async def load(client: Any, name: str) -> TokenRecord | None:
     return None if data is None else _parsed(data, name)
 
 
-async def save(client: Any, names: list[str], record: TokenRecord, fence: int | None) -> bool:
+async def look(
+    client: Any, names: list[str], owner: str, milliseconds: int, known: object
+) -> tuple[int, bytes | None, TokenRecord | None]:
+    """Look at a record, and take the lease if the record has not changed; return the fence or 0, and the record.
+
+    Args:
+        client: The client.
+        names: The keys of the record, the fence and the lease.
+        owner: A random name of the holder.
+        milliseconds: Lifetime of the lease.
+        known: The bytes of the record as they were seen before; None for a missing one.
+
+    Raises:
+        ForeignValueError: The value was not written by this package.
+    """
+    fence, data = await _run(client, _LOOK, names, owner, milliseconds, cast("bytes | None", known) or b"")
+    return int(fence), data, None if data is None else _parsed(data, names[0])
+
+
+async def save(client: Any, names: list[str], record: TokenRecord, fence: int | None, owner: str | None = None) -> bool:
     """Save a record unless its version is not the highest, or the lease has another holder.
 
     Args:
         client: The client.
-        names: The key of the record, and that of the fence.
+        names: The keys of the record and the fence, and that of the lease where an owner is given.
         record: The record.
         fence: The fence of the lease that is held; None without a lease.
+        owner: The name of the holder, whose lease ends if the record is saved.
 
     Raises:
         ForeignValueError: The value was not written by this package.
     """
     limits = (record.version, "" if fence is None else fence, _life(record))
+    holder = () if owner is None else (owner,)  # Redis takes ten arguments at most from who gave no password yet
     forbids: Any = b""
     while True:
-        forbids = await _run(client, _SAVE, names, record.dump(), *limits, forbids)
+        forbids = await _run(client, _SAVE, names, record.dump(), *limits, forbids, *holder)
         if not isinstance(forbids, bytes):
             return bool(forbids)
         kept = _parsed(forbids, names[0])
@@ -112,7 +144,7 @@ async def give_back(client: Any, name: str, owner: str) -> None:
 
 
 async def _run(client: Any, script: str, keys: list[str], *arguments: bytes | str | float) -> Any:
-    return await _command(client, keys[-1], "EVAL", script, len(keys), *keys, *arguments)
+    return await _command(client, keys[0], "EVAL", script, len(keys), *keys, *arguments)
 
 
 async def _command(client: Any, name: str, *arguments: bytes | str | float) -> Any:

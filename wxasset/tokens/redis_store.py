@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,6 +17,7 @@ from wxasset.errors import Hint, TokenStoreError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.tokens import redis_records
 from wxasset.tokens.breaker import Breaker
+from wxasset.tokens.claims import Claim, Pauses
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
 from wxasset.tokens.redis_records import ForeignValueError
 from wxasset.tokens.store import run_shielded
@@ -32,7 +33,6 @@ T = TypeVar("T")
 
 _log: Final = logging.getLogger("wxasset.tokens")
 
-_POLL: Final = 0.075  # seconds between two looks at a lease that somebody else holds
 _CONNECTIONS: Final = 16  # commands under way at once, and so connections; one command takes about 0.2 ms
 _FOREIGN: Final = Hint(
     "Pass another prefix= or database, for wxasset alone; if the value is not needed, delete the key.",
@@ -137,10 +137,12 @@ class RedisTokenStore:
         Raises:
             TokenStoreError: As in `load`.
         """
-        names, fence = [self._prefix + key, self._beside(key, "fence")], _fences.get().get((id(self), key))
+        names = [self._prefix + key, self._beside(key, "fence")]
+        fence = _fences.get().get((id(self), key))
         return await self._ask("save a token", lambda client: redis_records.save(client, names, record, fence))
 
-    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def lease(self, key: str) -> AsyncGenerator[None, None]:
         """Hold the right to fetch a token, for at most `lease_seconds`: one holder at a time.
 
         It is given back at the end; where that fails it ends by itself.
@@ -148,24 +150,49 @@ class RedisTokenStore:
         Raises:
             TokenStoreError: It was not to be had within `wait` seconds, or Redis failed.
         """
-        return self.claim(key)
-
-    @asynccontextmanager
-    async def claim(self, key: str, served: Callable[[], Awaitable[bool]] | None = None) -> AsyncGenerator[None, None]:
-        """Hold a lease, as `lease` does, unless `served` returns True while another process holds it."""
-        owner, deadline = secrets.token_hex(16), self._now() + self._wait
+        owner, pauses = secrets.token_hex(16), self.pauses(key)
         try:
             while not (fence := await self._take(key, owner)):
-                if self._now() >= deadline:
-                    raise TokenStoreError(f"Others have held the lease in Redis at {self._place} for {self._wait:g} s.")
-                await self._sleep(_POLL)
-                if served is not None and await served():
-                    break
-            self._remember(key, fence or None)
+                await pauses.pause()
+            self._remember(key, fence)
             yield
         finally:
             self._remember(key, None)
             await self._give_back(key, owner)
+
+    @asynccontextmanager
+    async def attempt(self, key: str, known: Claim | None) -> AsyncGenerator[Claim, None]:
+        """Look at a record; take the lease if it is the `known` one, or missing, and nobody has the lease.
+
+        One command does so, and one saves and gives the lease back.
+        """
+        names = [self._prefix + key, self._beside(key, "fence"), self._beside(key, "lease")]
+        owner, life, held = secrets.token_hex(16), self._life(), True
+        state = None if known is None else known.state
+
+        async def save(record: TokenRecord) -> bool:
+            nonlocal held
+            saved = await self._ask(
+                "save a token", lambda client: redis_records.save(client, names, record, fence, owner)
+            )
+            held = held and not saved
+            return saved
+
+        try:
+            fence, data, record = await self._ask(
+                "give a lease", lambda client: redis_records.look(client, names, owner, life, state)
+            )
+            held = fence > 0
+            yield Claim(record, data, save if held else None)
+        finally:
+            if held:
+                await self._give_back(key, owner)
+
+    def pauses(self, key: str) -> Pauses:
+        """Return the pauses of one who waits for a lease."""
+        del key
+        error = TokenStoreError(f"Others have held the lease in Redis at {self._place} for {self._wait:g} s.")
+        return Pauses(lambda: error, self._wait, self._now, self._sleep)
 
     async def aclose(self) -> None:
         """Close the connections opened here; a borrowed client stays open."""
@@ -183,8 +210,12 @@ class RedisTokenStore:
 
     async def _take(self, key: str, owner: str) -> int:
         """Take the lease if it is free, and return its fence; else 0."""
-        names, life = [self._beside(key, "lease"), self._beside(key, "fence")], max(1, int(self._lease_seconds * 1000))
+        names, life = [self._beside(key, "lease"), self._beside(key, "fence")], self._life()
         return await self._ask("give a lease", lambda client: redis_records.take(client, names, owner, life))
+
+    def _life(self) -> int:
+        """Return the lifetime of a lease in milliseconds."""
+        return max(1, int(self._lease_seconds * 1000))
 
     async def _give_back(self, key: str, owner: str) -> None:
         name = self._beside(key, "lease")

@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any, Final, Protocol, TypeVar
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
 from wxasset.calls.base import Call
 from wxasset.errors import APIError, WxAssetError
@@ -31,6 +31,7 @@ LONGEST: Final = 30 * 86_400.0
 _SLACK: Final = 86_400.0  # seconds by which the clocks of hosts may differ
 _LAST: Final = 253_402_300_799  # the end of the year 9999, up to which `datetime` goes
 _NAMES: Final = frozenset({"token", "issued", "expires", "version", "mode"})
+_FIELDS: Final = ("token", "issued", "expires", "version", "mode", "refresh_token")
 _TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
 """Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
 _PARAMETER: Final = re.compile(r"[A-Za-z_]{0,64}")
@@ -157,12 +158,14 @@ class TokenRecord:
         """The query parameter of the token."""
         return usual_parameter(self.mode) if self.parameter is None else self.parameter
 
+    def values(self) -> dict[str, Any]:
+        """Return the values by name, for JSON; without the usual parameter, as earlier versions wrote it."""
+        names = _FIELDS if self.parameter is None else (*_FIELDS, "parameter")
+        return {name: getattr(self, name) for name in names}
+
     def dump(self) -> bytes:
         """Encode as JSON."""
-        values = asdict(self)
-        if self.parameter is None:
-            del values["parameter"]
-        return json.dumps(values, separators=(",", ":")).encode()
+        return json.dumps(self.values(), separators=(",", ":")).encode()
 
     @classmethod
     def parse(cls, data: bytes) -> "TokenRecord":
@@ -187,14 +190,13 @@ class TokenRecord:
 
     def is_sound(self) -> bool:
         """Return whether every value is of its kind and in its range; the token is checked like one from WeChat."""
-        values: dict[str, Any] = asdict(self)
-        texts = all(isinstance(values[name], str) and values[name] for name in ("token", "mode"))
-        times = [values[name] for name in ("issued", "expires")]
-        numbers = all(type(time) in (int, float) and abs(time) <= _LAST for time in times)
+        texts: tuple[Any, ...] = self.token, self.mode
+        numbers = all(type(time) in (int, float) and abs(time) <= _LAST for time in (self.issued, self.expires))
         counted = type(self.version) is int and abs(self.version) <= LARGEST
-        if not (texts and numbers and counted and isinstance(self.refresh_token, str | None)):
+        named = all(isinstance(text, str) and text for text in texts)
+        if not (named and numbers and counted and isinstance(self.refresh_token, str | None)):
             return False
-        parameter: object = values["parameter"]
+        parameter: object = self.parameter
         if parameter is not None and not (isinstance(parameter, str) and _PARAMETER.fullmatch(parameter)):
             return False
         return is_token(self.token) and not is_placeholder(self.token)

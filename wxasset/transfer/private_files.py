@@ -44,8 +44,11 @@ def open_private(path: Path, flags: int) -> int:
         UnsafeFileError: It is not a regular file, or other users own it or have access to it.
         OSError: It cannot be opened.
     """
-    with suppress(FileNotFoundError):
+    try:
         check_private(path)  # what is swapped in just now is refused below; here the error says more than "denied"
+    except FileNotFoundError:
+        if not flags & os.O_CREAT:
+            raise
     descriptor = os.open(path, flags | _SAFE, 0o600)
     try:
         _check(os.fstat(descriptor), path)
@@ -76,9 +79,12 @@ def make_private_directory(path: Path) -> None:
         UnsafeFileError: It is not a directory, or other users own it or have access to it.
         OSError: It cannot be created.
     """
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-    check_private_directory(path)
+    try:
+        check_private_directory(path)
+    except FileNotFoundError:
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        check_private_directory(path)
 
 
 def check_private_directory(path: Path) -> None:
