@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from typing import Any
 
 import pytest
 
@@ -17,7 +17,8 @@ from redis_server import RedisServer, redis_server
 __all__ = ["redis_server"]
 
 ACCOUNTS = int(os.environ.get("WXASSET_ACCOUNTS", "40"))
-MOST = 4.0  # seconds for 1,000 accounts on a file, on two cores without other work
+WANTED = 1000
+MOST = 4.0  # seconds for so many accounts on a file, on two cores without other work
 # A process takes half a second to start: the tests start 2, and the session `platform` 8 as well.
 WORKERS = [(1, "all"), (2, "a share"), (2, "all"), *([(8, "a share"), (8, "all")] if ACCOUNTS > 40 else [])]
 WORKER = str(Path(__file__).parents[1] / "support" / "platform_worker.py")
@@ -44,8 +45,8 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return out
 
 
-async def run(url: str, where: str, shares: list[tuple[int, int]]) -> tuple[float, list[dict[str, object]]]:
-    """Run a worker for each share of the accounts, all at once; return the seconds, and the answer of each."""
+async def run(url: str, where: str, shares: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Run a worker for each share of the accounts, all at once; return the answer of each."""
     arguments = [(WORKER, url, where, str(first), str(count)) for first, count in shares]
     pipe = asyncio.subprocess.PIPE
     workers = [
@@ -56,15 +57,13 @@ async def run(url: str, where: str, shares: list[tuple[int, int]]) -> tuple[floa
         for worker in workers:
             assert worker.stdout is not None
             assert await worker.stdout.readline() == b"ready\n"
-        begun = perf_counter()
         answers = await asyncio.gather(*[worker.communicate(b"\n") for worker in workers])
-        seconds = perf_counter() - begun
     finally:
         for worker in workers:
             if worker.returncode is None:
                 worker.kill()
                 await worker.wait()
-    return seconds, [json.loads(output) for output, _ in answers]
+    return [json.loads(output) for output, _ in answers]
 
 
 @pytest.mark.parametrize(("workers", "each"), WORKERS)
@@ -76,16 +75,29 @@ async def test_a_cold_platform_refreshes_each_account_once(
     server.script = [wechat]
     count = ACCOUNTS // workers if each == "a share" else ACCOUNTS
     shares = [(number * count if each == "a share" else 0, count) for number in range(workers)]
-    seconds, answers = await run(server.url, where, shares)
+    answers = await run(server.url, where, shares)
     assert [one["failed"] for one in answers] == [[]] * workers
     assert wechat.components == 1
     assert set(wechat.refreshes.values()) == {1}
     assert len(wechat.refreshes) == count * (workers if each == "a share" else 1)
     assert wechat.calls.total() == count * workers
-    longest, used = max(float(str(one["seconds"])) for one in answers), sum(float(str(one["cpu"])) for one in answers)
+    loads, attempts = (sum(one[name] for one in answers) for name in ("loads", "attempts"))
+    longest = max(one["seconds"] for one in answers)
     kind = "redis" if where.startswith("redis:") else "file"
     say(
-        f"{len(wechat.refreshes)} accounts cold, {workers} workers with {each}, {kind}: {longest:.2f} s,"
-        f" {used:.1f} s CPU, at most {max(int(str(one['open'])) for one in answers)} descriptors"
+        f"{len(wechat.refreshes)} accounts cold, {workers} workers with {each}, {kind}:"
+        f" {longest:.2f} s ({verdict(kind, workers, each, longest)}),"
+        f" {sum(one['cpu'] for one in answers):.1f} s CPU on {os.cpu_count()} cores at a load of"
+        f" {os.getloadavg()[0]:.0f}; {attempts} looks for a lease, {loads} others,"
+        f" at most {max(one['open'] for one in answers)} descriptors"
     )
-    assert seconds < MOST or kind != "file" or (workers > 1 and each == "all") or "WXASSET_ACCOUNTS" not in os.environ
+    if workers == 1:
+        assert attempts == count + 1  # one for each account and one for the platform: none is looked at twice
+        assert loads <= count
+
+
+def verdict(kind: str, workers: int, each: str, seconds: float) -> str:
+    """Compare with what is wanted of a machine without other work; it is no test, which a busy machine would fail."""
+    if ACCOUNTS != WANTED or kind != "file" or (workers > 1 and each == "all"):
+        return "no limit is set"
+    return f"{'within' if seconds <= MOST else 'NOT within'} {MOST:g} s"

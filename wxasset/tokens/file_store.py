@@ -110,7 +110,7 @@ class FileTokenStore:
             TokenStoreError: It was not to be had within `wait` seconds, or its file must not be used.
         """
         own, pauses = FileLock(self._file(key, "lease")), self.pauses(key)
-        async with self._queues.hold(key, self._wait, pauses.error()):
+        async with self._queues.hold(key, self._wait, pauses.error):
             try:
                 while not await self._hop(lambda: self._take(own)):
                     await pauses.pause()
@@ -125,7 +125,7 @@ class FileTokenStore:
         One thread hop does so, and one saves and gives the lease back.
         """
         own = FileLock(self._file(key, "lease"))
-        async with self._queues.hold(key, self._wait, self._held(own.path)):
+        async with self._queues.hold(key, self._wait, lambda: self._held(own.path)):
             try:
                 record = await self._hop(lambda: self._look(own, key, None if known is None else known.state))
                 yield Claim(record, record, functools.partial(self._save, own, key) if own.held else None)

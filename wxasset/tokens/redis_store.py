@@ -225,7 +225,7 @@ class RedisTokenStore:
             _log.debug("a lease was not given back and ends by itself within %g s", self._lease_seconds)
 
     async def _ask(self, doing: str, operation: "Callable[[Redis], Awaitable[T]]") -> T:
-        """Run a Redis command; a cancelled caller waits for the response, at most `timeout`.
+        """Run a Redis command; a cancelled caller waits for the response, at most for two `timeout`.
 
         redis-py loses connections where it is cancelled, and a lease may have been taken by then.
         """
@@ -233,10 +233,14 @@ class RedisTokenStore:
 
     async def _guarded(self, doing: str, operation: "Callable[[Redis], Awaitable[T]]") -> T:
         connected = self._client.get()
+        async with connected.slots:  # of a thousand commands at once the last are not late
+            return await self._within(doing, operation, connected.client)
+
+    async def _within(self, doing: str, operation: "Callable[[Redis], Awaitable[T]]", client: "Redis") -> T:
         entered = self._breaker.enter()
         try:
-            async with asyncio.timeout(self._timeout), connected.slots:
-                answer = await operation(connected.client)
+            async with asyncio.timeout(self._timeout):
+                answer = await operation(client)
         except asyncio.CancelledError:
             self._breaker.leave(entered, worked=None)
             raise

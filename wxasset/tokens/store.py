@@ -3,7 +3,7 @@
 import asyncio
 import math
 import weakref
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -82,13 +82,13 @@ class KeyLocks:
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Locks] = weakref.WeakKeyDictionary()
 
     @asynccontextmanager
-    async def hold(self, key: str, patience: float, error: TokenStoreError) -> AsyncGenerator[None, None]:
+    async def hold(self, key: str, patience: float, error: Callable[[], TokenStoreError]) -> AsyncGenerator[None, None]:
         """Hold the lock of a key.
 
         Args:
             key: The key.
             patience: Maximum seconds to wait for it.
-            error: The error after that time.
+            error: Describes the failure after that time.
         """
         locks = self._loops.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
         lock = locks.get(key)
@@ -98,7 +98,7 @@ class KeyLocks:
             async with asyncio.timeout(patience if math.isfinite(patience) else None):
                 await lock.acquire()
         except TimeoutError:
-            raise error from None
+            raise error() from None
         try:
             yield
         finally:
