@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from wxasset import (
 )
 from wxasset.calls.platform import GetAuthorizerList
 from wxasset.errors import UsageError
+from wxasset.tokens.lease import SharedToken
 
 ACCOUNTS = 900
 
@@ -183,3 +185,61 @@ def test_arguments_are_checked_at_once() -> None:
         Platform(COMPONENT, max_sessions=0)
     with pytest.raises(UsageError, match="authorizer_appid"):
         Platform(COMPONENT).session("")
+
+
+def key_of(number: int) -> str:
+    """The name of an account's record in a store."""
+    return SharedToken(MemoryTokenStore(), AuthorizerToken(COMPONENT, f"wx{number}").account, supersedes=True).key
+
+
+async def test_accounts_that_others_refresh_hold_up_no_other_account(
+    server: RawServer, wechat: PlatformServer, tmp_path: Path
+) -> None:
+    """Another process holds the leases of 80 accounts, more than are fetched at once: the others are served."""
+    held, free = range(80), range(80, 100)
+    other = FileTokenStore(tmp_path / "tokens.json")
+    async with Platform(COMPONENT, store=FileTokenStore(tmp_path / "tokens.json"), base_url=server.url) as platform:
+
+        async def count(number: int) -> None:
+            await platform.session(f"wx{number}", refresh_token=f"refreshtoken@@@wx{number}-0").count_materials()
+
+        async with AsyncExitStack() as leases:
+            for number in held:
+                await leases.enter_async_context(other.lease(key_of(number)))
+            waiting = [asyncio.create_task(count(number)) for number in held]
+            async with asyncio.timeout(10):
+                await asyncio.gather(*[count(number) for number in free])
+            assert not any(task.done() for task in waiting)
+        await asyncio.gather(*waiting)
+    assert wechat.refreshes.total() == wechat.calls.total() == 100
+
+
+async def test_slow_refreshes_hold_up_no_account_with_a_token(
+    server: RawServer, wechat: PlatformServer, tmp_path: Path
+) -> None:
+    """While WeChat leaves 64 refreshes without an answer, an account whose token is in the store is served."""
+    gate, all_wait, waiting = asyncio.Event(), asyncio.Event(), 0
+
+    async def slow(request: RawRequest, connection: Connection) -> None:
+        nonlocal waiting
+        if request.path.endswith("/api_authorizer_token") and b"wx99" not in request.body:
+            waiting += 1
+            if waiting == 64:
+                all_wait.set()
+            await gate.wait()
+        await wechat(request, connection)
+
+    server.script = [slow]
+    path = tmp_path / "tokens.json"
+    async with Platform(COMPONENT, store=FileTokenStore(path), base_url=server.url) as platform:
+        await platform.session("wx99", refresh_token="refreshtoken@@@wx99-0").count_materials()
+    async with Platform(COMPONENT, store=FileTokenStore(path), base_url=server.url) as platform:
+        names = [f"wx{number}" for number in range(64)]
+        sessions = [platform.session(name, refresh_token=f"refreshtoken@@@{name}-0") for name in names]
+        slow_ones = [asyncio.create_task(session.count_materials()) for session in sessions]
+        async with asyncio.timeout(10):
+            await all_wait.wait()
+            await platform.session("wx99").count_materials()
+        gate.set()
+        await asyncio.gather(*slow_ones)
+    assert wechat.refreshes["wx99"] == 1

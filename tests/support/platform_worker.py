@@ -1,8 +1,9 @@
 """A program of its own, as one worker of a third-party platform: a call for each of its accounts, all at once.
 
-Arguments: the API's address, the store (a path or a Redis address), the first account and the number of accounts.
-Prints ``ready``, waits for a line on its input, makes the calls, and prints as JSON what came of them: the failures,
-the seconds, the seconds of CPU, the descriptors, the looks at records and the looks that may take a lease.
+Arguments: the API's address, and the store (a path or a Redis address). Prints ``ready``, reads a line of JSON with
+the platform's appid, secret and ticket as ``component`` and with the refresh tokens of its ``accounts``, makes the
+calls, and prints as JSON what came of them: the failures, the seconds, the seconds of
+CPU, the descriptors, the looks at records and the looks that may take a lease.
 """
 
 import asyncio
@@ -15,8 +16,7 @@ from contextlib import AbstractAsyncContextManager
 
 from attrs import define
 
-from platform_server import COMPONENT
-from wxasset import FileTokenStore, Platform, RedisTokenStore, RetryPolicy
+from wxasset import ComponentToken, FileTokenStore, Platform, RedisTokenStore, RetryPolicy
 from wxasset.errors import WxAssetError
 from wxasset.tokens.claims import Claim, Pauses
 from wxasset.tokens.token import TokenRecord
@@ -69,31 +69,32 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def main(url: str, where: str, first: int, count: int) -> None:
+async def main(url: str, where: str) -> None:
     """Make the calls."""
     # A busy machine may take its time; whether an answer comes in time is tested elsewhere.
     store = Counting(RedisTokenStore(where, timeout=10) if where.startswith("redis:") else FileTokenStore(where))
     failed: list[str] = []
     most = 0
-    async with Platform(COMPONENT, store=store, base_url=url, retry=RetryPolicy(attempts=1)) as platform:
+    say("ready")
+    work = json.loads(await asyncio.to_thread(sys.stdin.readline))
+    component, once = ComponentToken(*work["component"]), RetryPolicy(attempts=1)
+    async with Platform(component, store=store, base_url=url, retry=once) as platform:
 
-        async def call(appid: str) -> None:
+        async def call(appid: str, refresh_token: str) -> None:
             nonlocal most
             try:
-                await platform.session(appid, refresh_token=f"refreshtoken@@@{appid}-0").count_materials()
+                await platform.session(appid, refresh_token=refresh_token).count_materials()
             except WxAssetError as error:
                 failed.append(str(error))
             if appid.endswith("7"):  # not at each call: with the descriptors grows the time that it takes
                 most = max(most, len(os.listdir("/proc/self/fd")))
 
-        say("ready")
-        await asyncio.to_thread(sys.stdin.readline)
         begun, before = time.perf_counter(), cpu()
-        await asyncio.gather(*[call(f"wx{number}") for number in range(first, first + count)])
+        await asyncio.gather(*[call(*one) for one in work["accounts"].items()])
         figures = {"seconds": time.perf_counter() - begun, "cpu": cpu() - before, "open": most}
     await store.aclose()
     say(json.dumps({"failed": failed[:3], **figures, "loads": store.loads, "attempts": store.attempts}))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(main(sys.argv[1], sys.argv[2]))

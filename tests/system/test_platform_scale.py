@@ -1,18 +1,22 @@
 """A third-party platform of many accounts: workers that start at once, without any token, on one store."""
 
 import asyncio
+import itertools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from platform_server import PlatformServer
+from platform_server import COMPONENT, PlatformServer
 from raw_server import RawServer
 from redis_server import RedisServer, redis_server
+from wxasset import ComponentToken
+from wxasset.simulator import Simulator
 
 __all__ = ["redis_server"]
 
@@ -45,19 +49,18 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return out
 
 
-async def run(url: str, where: str, shares: list[tuple[int, int]]) -> list[dict[str, Any]]:
+async def run(url: str, where: str, component: ComponentToken, shares: list[dict[str, str]]) -> list[dict[str, Any]]:
     """Run a worker for each share of the accounts, all at once; return the answer of each."""
-    arguments = [(WORKER, url, where, str(first), str(count)) for first, count in shares]
     pipe = asyncio.subprocess.PIPE
-    workers = [
-        await asyncio.create_subprocess_exec(sys.executable, "-W", "error", *one, stdin=pipe, stdout=pipe)
-        for one in arguments
-    ]
+    command = [sys.executable, "-W", "error", WORKER, url, where]
+    workers = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in shares]
+    names = [component.component_appid, component.component_secret, component.ticket]
+    works = [f"{json.dumps({'component': names, 'accounts': accounts})}\n".encode() for accounts in shares]
     try:
         for worker in workers:
             assert worker.stdout is not None
             assert await worker.stdout.readline() == b"ready\n"
-        answers = await asyncio.gather(*[worker.communicate(b"\n") for worker in workers])
+        answers = await asyncio.gather(*[one.communicate(work) for one, work in zip(workers, works, strict=True)])
     finally:
         for worker in workers:
             if worker.returncode is None:
@@ -74,8 +77,10 @@ async def test_a_cold_platform_refreshes_each_account_once(
     wechat = PlatformServer()
     server.script = [wechat]
     count = ACCOUNTS // workers if each == "a share" else ACCOUNTS
-    shares = [(number * count if each == "a share" else 0, count) for number in range(workers)]
-    answers = await run(server.url, where, shares)
+    accounts = {f"wx{number}": f"refreshtoken@@@wx{number}-0" for number in range(ACCOUNTS)}
+    starts = [number * count if each == "a share" else 0 for number in range(workers)]
+    shares = [dict(itertools.islice(accounts.items(), start, start + count)) for start in starts]
+    answers = await run(server.url, where, COMPONENT, shares)
     assert [one["failed"] for one in answers] == [[]] * workers
     assert wechat.components == 1
     assert set(wechat.refreshes.values()) == {1}
@@ -101,3 +106,26 @@ def verdict(kind: str, workers: int, each: str, seconds: float) -> str:
     if ACCOUNTS != WANTED or kind != "file" or (workers > 1 and each == "all"):
         return "no limit is set"
     return f"{'within' if seconds <= MOST else 'NOT within'} {MOST:g} s"
+
+
+async def test_two_workers_serve_the_accounts_of_a_simulated_platform(
+    sim: Simulator, tmp_path: Path, say: Callable[[str], None]
+) -> None:
+    """On one file, from nothing: the simulator sees one component call, and a refresh and two calls of each account."""
+    appids = [sim.add_account(appid=f"wx{number:016x}").appid for number in range(ACCOUNTS)]
+    for appid in appids:
+        sim.platform.authorize(appid)
+    accounts = {appid: sim.platform.refresh_token(appid) for appid in appids}
+    component = ComponentToken(sim.platform.appid, sim.platform.secret, sim.platform.push_ticket())
+    answers = await run(sim.url, str(tmp_path / "tokens.json"), component, [accounts, accounts])
+    assert [one["failed"] for one in answers] == [[], []]
+    asked = Counter(entry.path.rpartition("/")[2] for entry in sim.journal)
+    assert asked == {
+        "api_component_token": 1,
+        "api_authorizer_token": ACCOUNTS,
+        "get_materialcount": 2 * ACCOUNTS,
+    }
+    say(
+        f"{ACCOUNTS} simulated accounts cold, 2 workers with all: {max(one['seconds'] for one in answers):.2f} s,"
+        f" {sum(one['cpu'] for one in answers):.1f} s CPU"
+    )

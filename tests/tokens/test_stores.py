@@ -884,6 +884,23 @@ async def test_a_reader_sees_the_old_record_or_the_new_one(path: Path, caplog: p
     assert not caplog.records
 
 
+async def test_a_refresh_token_that_was_replaced_is_on_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record before it is replaced, and the directory after it, are written through; other saves are not."""
+    written: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
+        written.append(f"{name} {file_of(path).read_text().count('NEW')}")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store = FileTokenStore(path)
+    for version, refresh_token in enumerate(["OLD", "OLD", "NEW", "NEW"]):
+        assert await store.save(KEY, record(version, refresh_token=refresh_token))
+    assert written == [f"{KEY}.json.tmp 0", f"{path.name}.d 1"]
+
+
 async def test_a_save_waits_for_another_no_longer_than_was_said(path: Path) -> None:
     """A file that somebody keeps locked is an error after `wait` seconds."""
     clock = Clock()
