@@ -14,11 +14,12 @@ import pytest
 
 from platform_server import COMPONENT, PlatformServer
 from raw_server import RawServer
-from redis_server import RedisServer, redis_server
+from redis_server import redis_server
+from workers import say, where
 from wxasset import ComponentToken
 from wxasset.simulator import Simulator
 
-__all__ = ["redis_server"]
+__all__ = ["redis_server", "say", "where"]
 
 ACCOUNTS = int(os.environ.get("WXASSET_ACCOUNTS", "40"))
 WANTED = 1000
@@ -26,27 +27,6 @@ MOST = 4.0  # seconds for so many accounts on a file, on two cores without other
 # A process takes half a second to start: the tests start 2, and the session `platform` 8 as well.
 WORKERS = [(1, "all"), (2, "a share"), (2, "all"), *([(8, "a share"), (8, "all")] if ACCOUNTS > 40 else [])]
 WORKER = str(Path(__file__).parents[1] / "support" / "platform_worker.py")
-
-
-@pytest.fixture(params=["file", "redis"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where the workers share their tokens; nothing is there yet."""
-    if request.param == "file":
-        return str(tmp_path / "tokens.json")
-    running: RedisServer = request.getfixturevalue("redis_server")
-    running.flush()
-    return running.url
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Print a figure, also where output is captured."""
-
-    def out(text: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n  {text}\n")
-
-    return out
 
 
 async def run(url: str, where: str, component: ComponentToken, shares: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -12,23 +12,14 @@ import pytest
 
 from raw_server import Connection, RawRequest, RawServer, reply
 from redis_server import RedisServer, redis_server
+from workers import say, where
 from wxasset import FileTokenStore, MemoryTokenStore, RedisTokenStore, StableToken, TokenCache, TokenStore, WxSession
 
-__all__ = ["redis_server"]
+__all__ = ["redis_server", "say", "where"]
 
 PROCESSES = 8
 COUNT = reply({"voice_count": 0, "video_count": 0, "image_count": 0, "news_count": 0})
 WORKER = str(Path(__file__).parents[1] / "support" / "token_worker.py")
-
-
-@pytest.fixture(params=["file", "redis"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where the processes share their tokens; nothing is there yet."""
-    if request.param == "file":
-        return str(tmp_path / "tokens.json")
-    running: RedisServer = request.getfixturevalue("redis_server")
-    running.flush()
-    return running.url
 
 
 @asynccontextmanager
@@ -79,17 +70,6 @@ def lease_left(redis: RedisServer) -> float:
 def shown(where: str) -> str:
     """The kind of store, without an address."""
     return "redis" if where.startswith("redis:") else "file"
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Print a figure, also where output is captured."""
-
-    def out(text: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n  {text}\n")
-
-    return out
 
 
 @pytest.mark.parametrize("kind", ["stable", "classic"])

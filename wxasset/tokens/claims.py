@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from attrs import define, field, frozen
 
@@ -66,6 +66,7 @@ class Pauses:
         self._next = min(self._next * _LONGER, _LONGEST)
 
 
+@runtime_checkable
 class Claiming(Protocol):
     """The part of a store that looks and takes in one step; `TokenStore` is the part for everybody."""
 
@@ -80,7 +81,7 @@ class Claiming(Protocol):
 
 def claiming(store: TokenStore) -> Claiming:
     """Return a store that can do so, or one that does it with several calls of another store."""
-    return store if hasattr(store, "attempt") and hasattr(store, "pauses") else _Stepwise(store)  # type: ignore[return-value]
+    return store if isinstance(store, Claiming) else _Stepwise(store)
 
 
 @frozen
