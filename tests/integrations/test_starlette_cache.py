@@ -443,7 +443,8 @@ async def test_broken_files_are_fetched_again(sim: Simulator, wx: WxSession, pho
 
 async def test_abandoned_files_are_deleted(sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path) -> None:
     """What a process that exited has left is deleted after an hour, and nothing sooner."""
-    names = ("a.1.part", "a.lock", "a.json")
+    key = "a" * 64
+    names = (f"{key}.{'b' * 12}.part", f"{key}.lock", f"{key}.json")
     for name in names:
         for directory, age in ((tmp_path, 4000), (tmp_path / "new", 3000)):
             directory.mkdir(exist_ok=True)
@@ -454,6 +455,16 @@ async def test_abandoned_files_are_deleted(sim: Simulator, wx: WxSession, photo:
         await read(MaterialCache(directory, MIB), wx, media_id)
     assert not [one for one in names if (tmp_path / one).exists()]
     assert [one for one in names if (tmp_path / "new" / one).exists()] == list(names)
+
+
+async def test_files_of_the_user_stay(sim: Simulator, wx: WxSession, photo: bytes, tmp_path: Path) -> None:
+    """A cache in a directory with other files deletes none of them, however old and large they are."""
+    names = ("firmware.bin", "notes.json", "a.lock", "film.mp4", "film.1.part", f"{'a' * 64}.txt")
+    for name in names:
+        (tmp_path / name).write_bytes(bytes(MIB))
+        os.utime(tmp_path / name, (time.time() - 100_000,) * 2)
+    await read(MaterialCache(tmp_path, MIB), wx, await add(sim, wx, photo))
+    assert [one for one in names if (tmp_path / one).stat().st_size == MIB] == list(names)
 
 
 PROCESS = """

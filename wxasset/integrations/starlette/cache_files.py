@@ -6,6 +6,7 @@ that of the last use. A file that is read is locked with a shared lock, so that 
 
 import json
 import os
+import re
 import secrets
 import stat
 import threading
@@ -26,6 +27,7 @@ from wxasset.wire.formats import HEAD_SIZE, Format, sniff
 __all__ = ["CacheDirectory", "CachedFile", "Part"]
 
 _ABANDONED: Final = 3600.0  # seconds without a write; a download that stands still ends within minutes
+_OWN: Final = re.compile(r"[0-9a-f]{64}(?:\.bin|\.json|\.lock|\.[0-9a-f]{12}\.part)")  # names of files of a cache
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _POSIX: Final = os.name == "posix"
 _BINARY: Final = getattr(os, "O_BINARY", 0)
@@ -263,6 +265,8 @@ class CacheDirectory:
     def _entries(self) -> Iterator[tuple[int, int, str]]:
         """Yield the time of the last use, the size and the key of each material; delete abandoned files."""
         for path in self.path.iterdir():
+            if _OWN.fullmatch(path.name) is None:
+                continue  # a file of the user
             with suppress(OSError):
                 found = path.stat()
                 if path.suffix == ".bin":
