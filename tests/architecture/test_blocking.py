@@ -101,16 +101,20 @@ async def test_the_simulator_does_not_block_either(photo: bytes) -> None:
     )
     assert process.stdout is not None
     told: dict[str, str] = {}
-    while "WXASSET_SECRET" not in told:
-        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        assert line, "the simulator has ended"
-        name, _, value = line.strip().removeprefix("export ").partition("=")
-        told[name] = value
-    async with WxSession(told["WXASSET_APPID"], told["WXASSET_SECRET"], base_url=told["WXASSET_BASE_URL"]) as wx:
-        await wx.add_material("image", photo)
-    process.terminate()
-    _, complaints = await asyncio.wait_for(process.communicate(), 30)
+    try:
+        while "WXASSET_SECRET" not in told and (line := await asyncio.wait_for(process.stdout.readline(), 30)):
+            name, _, value = line.decode().strip().removeprefix("export ").partition("=")
+            told[name] = value
+        if "WXASSET_SECRET" in told:
+            appid, secret, url = (told[f"WXASSET_{name}"] for name in ("APPID", "SECRET", "BASE_URL"))
+            async with WxSession(appid, secret, base_url=url) as wx:
+                await wx.add_material("image", photo)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        _, complaints = await asyncio.wait_for(process.communicate(), 30)
     assert b"BlockingError" not in complaints
+    assert "WXASSET_SECRET" in told, complaints.decode()
 
 
 def test_the_watch_sees_a_command_that_blocks() -> None:

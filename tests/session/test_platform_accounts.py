@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import weakref
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -83,11 +84,17 @@ async def test_sessions_beyond_the_limit_are_dropped(server: RawServer, wechat: 
     """A session that is not used is given up; its token and its newest refresh token are kept, without a store too."""
     wechat.rotate = True
     async with Platform(COMPONENT, base_url=server.url, max_sessions=3) as platform:
+        made: weakref.WeakSet[WxSession] = weakref.WeakSet()
+
+        async def use(number: int) -> None:
+            session = platform.session(f"wx{number}", refresh_token=f"refreshtoken@@@wx{number}-0")
+            made.add(session)
+            await session.count_materials()
+
         for number in [*range(10), *range(10)]:
-            await platform.session(f"wx{number}", refresh_token=f"refreshtoken@@@wx{number}-0").count_materials()
+            await use(number)
         gc.collect()
-        alive = [one for one in gc.get_objects() if type(one) is WxSession and getattr(one, "_appid", None)]
-        assert len(alive) == 3
+        assert len(made) == 3
         wechat.refreshes["wx0"] += 1  # another program fetched one, and its refresh token is on WeChat's list alone
         await platform.session("wx0").count_materials()
     assert (wechat.refreshes["wx0"], wechat.refreshes["wx1"]) == (3, 1)

@@ -513,7 +513,8 @@ async def test_a_killed_holder_loses_its_lease(kind: str, address: str, opener: 
     child.kill()
     async with opener(sleep=sleep).lease("k"):
         figure(f"{kind}: a killed holder's lease was had after {sum(slept):.2f} s of waiting")
-    assert sum(slept) < (0.01 if kind == "file" else 1.2), "what was waited for, and not what a busy machine adds"
+    # What was waited for, and not what a busy machine adds: all pauses but the last are over while the lease lasts.
+    assert sum(slept) < 0.01 if kind == "file" else sum(slept[:-1]) < 1.0
 
 
 # Files

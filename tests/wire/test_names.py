@@ -192,6 +192,7 @@ def test_an_upload_name_is_never_empty_and_never_a_path(name: str, form: Format 
 @example("-" * 300, None)
 @example("\ud800" * 200 + "-" + "a" * 300, JPEG)
 @example(" .\u202e\x00~", None)
+@example("\u3000.-", None)
 @example(".png", None)
 @example("a/-x.png", JPEG)
 @example("https://cdn.example/-x.jpg?a", JPEG)

@@ -58,6 +58,11 @@ def guarded_name(name: str) -> str:
     return name
 
 
+def _guarded_stem(stem: str, extension: str) -> str:
+    """Put "_" before a stem where `guarded_name` does so for the whole name, which can begin in its extension."""
+    return guarded_name(stem + extension).removesuffix(extension)
+
+
 def _joined(stem: str, extension: str) -> str:
     """Join the parts of a name to upload; the stem is cut to fit."""
     name = stem + extension
@@ -123,7 +128,7 @@ def safe_name(name: str | None, fallback: str, form: Format | None = None) -> st
     if len(extension.encode()) > _EXTENSION_BYTES:  # a sentence after a full stop
         stem, extension = plain, ""
     stem = stem.rstrip(" .")
-    stem = f"_{stem}" if _RESERVED.match(stem + extension) else guarded_name(stem)
+    stem = f"_{stem}" if _RESERVED.match(stem + extension) else _guarded_stem(stem, extension)
     room = _NAME_BYTES - len(extension.encode())
     return cut_bytes(stem, room).rstrip(" .") + extension
 
