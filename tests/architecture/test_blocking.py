@@ -84,7 +84,8 @@ async def test_a_callback_that_blocks_is_noticed(wx: WxSession, photo: bytes) ->
 
 
 PROGRAM = str(HERE.parents[1] / "support" / "blocking.py")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(wxasset.__file__).parent.parent)}
+# Unbuffered: an interpreter that flushes a watched stream at its very end crashes.
+ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(wxasset.__file__).parent.parent)}
 
 
 def test_the_demo_does_not_block_either() -> None:
@@ -97,7 +98,10 @@ def test_the_demo_does_not_block_either() -> None:
 async def test_the_simulator_does_not_block_either(photo: bytes) -> None:
     """`wxasset simulate` blocks nothing under the same watch while it serves a session."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, PROGRAM, "simulate"), stdout=-1, stderr=-1, env=ENVIRONMENT
+        *(sys.executable, PROGRAM, "simulate"),
+        stdout=-1,
+        stderr=-1,
+        env=ENVIRONMENT | {"PYTHONUNBUFFERED": ""},  # or the watch misses what is printed in the loop
     )
     assert process.stdout is not None
     told: dict[str, str] = {}

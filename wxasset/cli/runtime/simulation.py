@@ -86,7 +86,7 @@ async def serve(
     try:
         if command:
             return await _run(command, {**environ, **_variables(sim)})
-        ready()
+        await anyio.to_thread.run_sync(ready)  # it prints: a pipe that nobody reads would hold up the server
         await anyio.sleep_forever()
     finally:
         with anyio.CancelScope(shield=True):

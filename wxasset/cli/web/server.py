@@ -96,7 +96,7 @@ class Serving:
                 timeout_graceful_shutdown=_GRACE,
             )
             self._server = _Server(config)
-            self.ready(site)
+            await to_thread.run_sync(self.ready, site)
             self.keys.renew()
             await self._server.serve(sockets=[self.listener])
 
