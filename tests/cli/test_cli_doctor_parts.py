@@ -18,15 +18,22 @@ from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from wxasset.cli.commands.doctor import tally
 from wxasset.cli.doctor import versions
 from wxasset.cli.doctor.account import Trial, granted, judge_address, judge_permissions, judge_quota
 from wxasset.cli.doctor.certificates import decode_certificate, parse_certificate
-from wxasset.cli.doctor.findings import LABELS, Finding, Status, document, ok, passed, redact, tally
+from wxasset.cli.doctor.credentials import password_of
+from wxasset.cli.doctor.findings import LABELS, Finding, Status, document, ok, passed, redact
 from wxasset.cli.doctor.network import judge_clock, judge_connection
 from wxasset.cli.doctor.route import Route
-from wxasset.cli.doctor.shared_token import SharedTrial, judge_shared
-from wxasset.cli.doctor.token_file import inspect_token_file
-from wxasset.cli.doctor.token_redis import inspect_redis, judge_error, judge_redis, password_of
+from wxasset.cli.doctor.token_store import (
+    SharedTrial,
+    inspect_redis,
+    inspect_token_file,
+    judge_error,
+    judge_redis,
+    judge_shared,
+)
 from wxasset.cli.doctor.versions import inspect_versions, outdated
 from wxasset.cli.runtime.output import json_line
 from wxasset.cli.runtime.usage import Usage
@@ -297,7 +304,7 @@ def test_a_redis(info: Mapping[str, object], status: Status) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("NoPermissionError", "may not run scripts"), ("ImportError", "is not installed"), ("OddError", "OddError")],
+    [("NoPermissionError", "lacks a permission"), ("InvalidResponse", "is not Redis"), ("OddError", "OddError")],
 )
 def test_a_redis_that_cannot_be_used(name: str, words: str) -> None:
     """Every exception has a reason and a remedy."""

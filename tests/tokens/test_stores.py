@@ -1316,7 +1316,7 @@ async def test_what_is_no_redis_is_an_error_in_time(*, silent: bool) -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
         store = RedisTokenStore(f"redis://:CANARY@127.0.0.1:{port}", timeout=timeout)
-        assert await fails(store, 2, "no answer within 0.2 s" if silent else "is no Redis") < 5
+        assert await fails(store, 2, "no answer within 0.2 s" if silent else "is not Redis") < 5
         await store.aclose()
         for writer in handlers:
             writer.close()

@@ -16,6 +16,7 @@ from wxasset.cli.commands.add import add_command, image_command
 from wxasset.cli.commands.batch import batch_command
 from wxasset.cli.commands.cloud import cloud
 from wxasset.cli.commands.completion import completion_command, install_command
+from wxasset.cli.commands.doctor import doctor_command
 from wxasset.cli.commands.get import get_command
 from wxasset.cli.commands.library import count_command, ls_command, rm_command
 from wxasset.cli.commands.media import media
@@ -23,7 +24,6 @@ from wxasset.cli.commands.quota import quota_command
 from wxasset.cli.commands.simulate import demo_command, simulate_command
 from wxasset.cli.commands.token import token_command
 from wxasset.cli.commands.web import web_command
-from wxasset.cli.doctor.command import doctor_command
 from wxasset.cli.runtime.console import output_console, prepare_output
 from wxasset.cli.runtime.errors import note, tell
 from wxasset.cli.runtime.exit_codes import CLOSED_PIPE, EXIT_CODES, Exit, exit_of

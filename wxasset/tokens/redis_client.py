@@ -1,7 +1,7 @@
 """Clients of Redis: one for each event loop and process that uses it."""
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from attrs import field, frozen
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ["Connected", "RedisClient", "place_of", "require_redis", "send_command"]
+__all__ = ["Connected", "RedisClient", "place_of", "require_redis", "send_command", "trouble_of"]
+
+_TROUBLES: Final = {
+    "AuthenticationError": "it refuses the password, or requires one",
+    "AuthenticationWrongNumberOfArgsError": "it requires a user as well as a password, or neither",
+    "ConnectionError": "no connection",
+    "InvalidResponse": "the server is not Redis",
+    "NoPermissionError": "the user lacks a permission",
+}
+"""Descriptions of errors by the names of their classes; their texts may repeat the command."""
 
 
 @frozen(eq=False)
@@ -83,6 +92,16 @@ async def send_command(client: Any, *arguments: bytes | str | float, **options: 
         return await connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
     finally:
         await pool.release(connection)
+
+
+def trouble_of(name: str, timeout: float) -> str:
+    """Describe the failure of a command.
+
+    Args:
+        name: The name of the exception's class.
+        timeout: Seconds that the command had.
+    """
+    return f"no answer within {timeout:g} s" if name == "TimeoutError" else _TROUBLES.get(name, name)
 
 
 def require_redis(name: str) -> None:

@@ -18,7 +18,7 @@ from wxasset.errors.frames import concealed
 from wxasset.tokens import redis_records
 from wxasset.tokens.breaker import Breaker
 from wxasset.tokens.claims import Claim, Pauses
-from wxasset.tokens.redis_client import RedisClient, place_of, require_redis
+from wxasset.tokens.redis_client import RedisClient, place_of, require_redis, trouble_of
 from wxasset.tokens.redis_records import ForeignValueError
 from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
@@ -38,11 +38,6 @@ _FOREIGN: Final = Hint(
     "Pass another prefix= or database, for wxasset alone; if the value is not needed, delete the key.",
     "请改用供 wxasset 专用的 prefix= 或库号；如果该值不再需要，请删除该 key。",
 )
-_TROUBLE: Final = {
-    "AuthenticationError": "it refuses the password, or wants one",
-    "ConnectionError": "no connection",
-    "InvalidResponse": "what answers there is no Redis",
-}
 
 _fences: ContextVar[Mapping[tuple[int, str], int]] = ContextVar("_fences", default=MappingProxyType({}))
 """The fences of the leases that the running task holds, by store and key."""
@@ -257,6 +252,5 @@ class RedisTokenStore:
         """Describe an error by its class alone; its text may repeat the request."""
         if isinstance(error, ForeignValueError):
             return f"Redis at {self._place} is not used: {error}."
-        name = type(error).__name__
-        trouble = f"no answer within {self._timeout:g} s" if name == "TimeoutError" else _TROUBLE.get(name, name)
+        trouble = trouble_of(type(error).__name__, self._timeout)
         return f"Redis at {self._place} failed to {doing}: {trouble}."

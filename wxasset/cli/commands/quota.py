@@ -9,19 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from wxasset import WxSession
-from wxasset.cli.doctor.queries import query_quotas
 from wxasset.cli.runtime.console import output_console
 from wxasset.cli.runtime.language import localized
 from wxasset.cli.runtime.output import is_terminal
 from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.runner import Options, perform
-from wxasset.cli.runtime.usage import ENDPOINTS, Usage, bar, library_usage
+from wxasset.cli.runtime.usage import Usage, bar, library_usage, query_quotas
 from wxasset.errors import APIError, Hint
 
 __all__ = ["quota_command"]
 
 _COLUMNS: Final = ("kind", "name", "used", "limit", "left")
-_NEAR: Final = 0.9  # of a limit: shown while there is time to act
 _WIDE: Final = 80  # columns of the whole table
 _PREFIX: Final = "/cgi-bin/"
 _UNTOLD: Final = frozenset({76021, 76022})  # WeChat reports no quota for such a path (wire reference 1.4)
@@ -46,7 +44,7 @@ def quota_command(*, options: Options = Options()) -> int:  # noqa: B008 - froze
         else:
             for usage in library_usage(count):
                 show.add("library", usage)
-        usages, refused = await query_quotas(wx, ENDPOINTS)
+        usages, refused = await query_quotas(wx)
         for usage in usages:
             show.add("calls", usage)
         for path, why in refused.items():
@@ -67,16 +65,7 @@ class _Show:
 
     def add(self, kind: str, usage: Usage) -> None:
         if self._console is None:
-            limited = usage.share is not None
-            self._report.did(
-                {
-                    "kind": kind,
-                    "name": usage.name,
-                    "used": usage.used,
-                    "limit": usage.limit if limited else None,
-                    "left": usage.left if limited else None,
-                }
-            )
+            self._report.did(usage.record(kind))
             return
         self._report.done += 1
         self._usages.append(usage)
@@ -104,7 +93,7 @@ def _cells(usage: Usage, *, narrow: bool) -> tuple[Text, ...]:
     if usage.share is None:
         none = Text(localized(Hint("no limit", "无上限")), style="dim")
         return (name, Text("-"), used) if narrow else (name, used, Text("-"), Text("-"), none)
-    style = "bold red" if usage.left <= 0 else "yellow" if usage.share >= _NEAR else "green"
+    style = "bold red" if usage.is_spent else "yellow" if usage.is_nearly_spent else "green"
     share, left = f"{usage.share:4.0%}", Text(f"{usage.left:,}")
     if narrow:
         return name, left, Text(share, style=style)

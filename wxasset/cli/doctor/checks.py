@@ -12,14 +12,12 @@ from wxasset.cli.doctor.credentials import judge_credentials, secrets_of
 from wxasset.cli.doctor.findings import Finding, Status, redact, skipped
 from wxasset.cli.doctor.ledger import inspect_ledger
 from wxasset.cli.doctor.network import judge_address_form, judge_clock, judge_connection
-from wxasset.cli.doctor.queries import fetch_token, open_query_session, query_account, query_quotas, try_stored
+from wxasset.cli.doctor.queries import fetch_token, open_query_session, query_account, try_stored
 from wxasset.cli.doctor.route import Route, inspect_route
-from wxasset.cli.doctor.shared_token import judge_shared
-from wxasset.cli.doctor.token_file import inspect_token_file
-from wxasset.cli.doctor.token_redis import inspect_redis, password_of
+from wxasset.cli.doctor.token_store import inspect_redis, inspect_token_file, judge_shared
 from wxasset.cli.doctor.versions import inspect_versions
-from wxasset.cli.runtime.credentials import DEFAULT, SERVICE, Connection, Credentials, find_credentials, open_store
-from wxasset.cli.runtime.usage import ENDPOINTS, library_usage
+from wxasset.cli.runtime.credentials import DEFAULT, SERVICE, Connection, Credentials, find_credentials
+from wxasset.cli.runtime.usage import library_usage, query_quotas
 from wxasset.errors import Hint, TokenStoreError, UsageError, WxAssetError
 
 __all__ = ["Context", "run_checks"]
@@ -41,19 +39,23 @@ class Context:
 
     Attributes:
         environ: The environment variables.
-        ledger: A ledger to check, or None.
-        env: A cloud environment to query, or None.
         account: The credentials, or the reason of missing ones.
         connection: Settings of the network.
+        ledger: A ledger to check, or None.
+        env: A cloud environment to query, or None.
         secrets: Values to redact; extended during the checks.
     """
 
     environ: Mapping[str, str] = field(repr=False)
-    ledger: Path | None = None
-    env: str | None = None
     account: Credentials | WxAssetError
     connection: Connection = DEFAULT
-    secrets: list[str] = field(factory=list, repr=False)
+    ledger: Path | None = None
+    env: str | None = None
+    secrets: list[str] = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Collect the secrets of the account."""
+        self.secrets = secrets_of(self.credentials)
 
     @classmethod
     def find(
@@ -61,33 +63,25 @@ class Context:
     ) -> Self:
         """Find the account as other commands do; store the error if it is missing."""
         connection.check()
-        more["connection"] = connection
+        found: Credentials | WxAssetError
         try:
-            one = find_credentials(environ, account, connection)
+            found = find_credentials(environ, account, connection)
         except WxAssetError as error:
-            return cls(environ=environ, account=error, **more)
-        return cls(environ=environ, account=one, secrets=[*secrets_of(one), password_of(one.token_store or "")], **more)
+            found = error
+        return cls(environ=environ, account=found, connection=connection, **more)
 
     @property
-    def credentials(self) -> Credentials | None:
-        """The credentials, if found."""
-        return None if isinstance(self.account, WxAssetError) else self.account
+    def credentials(self) -> Credentials:
+        """The credentials; if missing, blank ones for the host and the token store of the environment."""
+        if isinstance(self.account, Credentials):
+            return self.account
+        base_url, store = (self.environ.get(name) for name in ("WXASSET_BASE_URL", "WXASSET_TOKEN_STORE"))
+        return Credentials(appid="", secret="", base_url=base_url or SERVICE, token_store=store or None, origin="")
 
     @property
-    def base_url(self) -> str:
-        """Address of the API host, also without credentials."""
-        return self.credentials.base_url if self.credentials else self.environ.get("WXASSET_BASE_URL") or SERVICE
-
-    @property
-    def token_store(self) -> str | None:
-        """Path or address of the token store, also without credentials."""
-        return self.credentials.token_store if self.credentials else self.environ.get("WXASSET_TOKEN_STORE") or None
-
-    @property
-    def usable(self) -> Credentials | None:
-        """The credentials, if neither value is blank."""
-        one = self.credentials
-        return one if one is not None and one.appid.strip() and one.secret.strip() else None
+    def usable(self) -> bool:
+        """Return whether neither value is blank."""
+        return bool(self.credentials.appid.strip() and self.credentials.secret.strip())
 
 
 async def run_checks(context: Context) -> AsyncGenerator[Finding, None]:
@@ -101,7 +95,7 @@ async def _run(context: Context) -> AsyncIterator[Finding]:
     yield judge_credentials(context.account)
     route: Route | None = None
     try:
-        route = await inspect_route(context.base_url, context.environ, context.connection.session_proxy)
+        route = await inspect_route(context.credentials.base_url, context.environ, context.connection.session_proxy)
         yield judge_connection(route)
     except UsageError as error:
         yield judge_address_form(error)
@@ -115,10 +109,10 @@ async def _run(context: Context) -> AsyncIterator[Finding]:
 
 async def _check_account(context: Context, route: Route | None) -> AsyncIterator[Finding]:
     """Query WeChat about the account."""
-    one = context.usable
-    if one is None or route is None or not route.is_wechat:
+    one = context.credentials
+    if not context.usable or route is None or not route.is_wechat:
         for check in ("token", "address", "permissions", "library", "quota"):
-            yield skipped(check, _NO_CREDENTIALS if one is None else _NO_API)
+            yield skipped(check, _NO_API if context.usable else _NO_CREDENTIALS)
         return
     try:
         issued = await fetch_token(one)
@@ -131,16 +125,17 @@ async def _check_account(context: Context, route: Route | None) -> AsyncIterator
     context.secrets.append(issued.value)
     yield judge_token(None, issued.expires_in)
     async with open_query_session(one, issued.value) as wx:
-        trials, count = await query_account(wx, context.env)
+        trials = await query_account(wx, context.env)
         yield judge_address([None, *(trial.error for trial in trials)], route.proxy)  # the token was issued
         yield judge_permissions(trials)
+        count = trials[0].result
         yield judge_library(None if count is None else library_usage(count))
-        yield judge_quota((await query_quotas(wx, ENDPOINTS))[0])
+        yield judge_quota((await query_quotas(wx))[0])
 
 
 async def _check_store(context: Context, *, responds: bool) -> AsyncIterator[Finding]:
     """Check the token store and the tokens in it."""
-    place = context.token_store
+    place = context.credentials.token_store
     if place is None:
         for check in ("store", "redis", "shared_token"):
             yield skipped(check, _NO_STORE)
@@ -151,26 +146,18 @@ async def _check_store(context: Context, *, responds: bool) -> AsyncIterator[Fin
     else:
         yield (finding := await inspect_token_file(place))
         yield skipped("redis", _IN_FILE)
-    one = context.credentials
-    if one is None:
+    if not context.usable:
         yield skipped("shared_token", _NO_CREDENTIALS)
     elif finding.status is Status.FAILED:
         yield skipped("shared_token", _EARLIER)
     elif not responds:
         yield skipped("shared_token", _NO_API)
     else:
-        yield await _check_stored_tokens(context, one)
+        yield await _check_stored_tokens(context)
 
 
-async def _check_stored_tokens(context: Context, credentials: Credentials) -> Finding:
-    store = open_store(credentials)
-    if store is None:
-        return skipped("shared_token", _NO_STORE)
+async def _check_stored_tokens(context: Context) -> Finding:
     try:
-        trials, secrets = await try_stored(credentials, store)
+        return judge_shared(await try_stored(context.credentials, context.secrets))
     except TokenStoreError as error:
         return skipped("shared_token", Hint(error.message, f"无法读取 token 存储：{error.message}"))
-    finally:
-        await store.aclose()
-    context.secrets += secrets
-    return judge_shared(trials)

@@ -2,17 +2,17 @@
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 from wxasset.cli.doctor.findings import Finding, failed, ok, warning
 from wxasset.cli.runtime.credentials import Credentials
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, UsageError, WxAssetError
 
-__all__ = ["KEYS", "judge_credentials", "secrets_of"]
+__all__ = ["KEYS", "judge_credentials", "password_of", "secrets_of"]
 
 _APPID: Final = re.compile(r"wx[0-9a-f]{16}")  # the form of every appid in the wire reference
 _SECRET: Final = re.compile(r"[0-9a-f]{32}")
-_ORIGINAL: Final = "gh_"
 KEYS: Final = "微信开发者平台 → 我的业务 → 公众号/服务号/小程序 → 基础信息 → 开发密钥"
 """Place of appid, AppSecret and address list (wire reference 8.3; for mini programs assumed to be the same)."""
 _CONSOLE: Final = Hint(
@@ -22,8 +22,17 @@ _CONSOLE: Final = Hint(
 
 
 def secrets_of(one: Credentials) -> list[str]:
-    """Return the values to redact, including an appid of the form of an AppSecret."""
-    return [one.secret, one.appid] if _SECRET.fullmatch(one.appid.strip()) else [one.secret]
+    """Return the values to redact, including an appid of the form of an AppSecret, and the password of a Redis."""
+    secrets = [one.secret, password_of(one.token_store or "")]
+    return [*secrets, one.appid] if _SECRET.fullmatch(one.appid.strip()) else secrets
+
+
+def password_of(url: str) -> str:
+    """Return the password of an address."""
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
 
 
 def judge_credentials(found: Credentials | WxAssetError) -> Finding:
@@ -42,16 +51,12 @@ def judge_credentials(found: Credentials | WxAssetError) -> Finding:
     if not _SECRET.fullmatch(secret):
         odd.append(Hint("the AppSecret is not 32 hexadecimal digits", "AppSecret 不是 32 位十六进制数"))
     if odd:
-        return warning(
-            "credentials",
-            Hint(
-                f"Unusual form: {'; '.join(one.english for one in odd)}.",
-                f"与微信的格式不符：{'；'.join(one.chinese for one in odd)}。",
-            ),
-            _CONSOLE,
-            appid_length=len(appid),  # the value itself may be a secret
-            secret_length=len(secret),
+        message = Hint(
+            f"Unusual form: {'; '.join(one.english for one in odd)}.",
+            f"与微信的格式不符：{'；'.join(one.chinese for one in odd)}。",
         )
+        lengths = {"appid_length": len(appid), "secret_length": len(secret)}  # the value itself may be a secret
+        return warning("credentials", message, _CONSOLE, **lengths)
     origin_zh = "环境变量" if found.origin == "the environment" else found.origin
     message = Hint(
         f"appid {appid} and an AppSecret, from {found.origin}; the form of both is correct.",
@@ -66,8 +71,6 @@ def _invalid(appid: str, secret: str) -> Hint | None:
         return Hint("A value begins or ends with a blank or a line end.", "值的首尾有空格或换行。")
     if _APPID.fullmatch(secret) and _SECRET.fullmatch(appid):
         return Hint("The appid and the AppSecret are swapped.", "appid 与 AppSecret 填反了。")
-    if appid.startswith(_ORIGINAL):
-        return Hint(
-            f"{appid} is an original id; an appid begins with wx.", f"{appid} 是原始 ID，不是以 wx 开头的 appid。"
-        )
+    if appid.startswith("gh_"):
+        return Hint(f"{appid} is an original id; an appid begins with wx.", f"{appid} 是原始 ID，appid 以 wx 开头。")
     return None

@@ -1,24 +1,16 @@
 """Findings of the doctor, one for each check, in English and Chinese."""
 
 import enum
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from attrs import evolve, field, frozen
-from rich.table import Table
-from rich.text import Text
 
-from wxasset.cli.runtime.console import one_line, output_console
-from wxasset.cli.runtime.language import localized
-from wxasset.cli.runtime.output import Output, is_terminal, json_line
 from wxasset.engine.redaction import hide
 from wxasset.errors import Hint
 
-__all__ = ["LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact"]
-__all__ += ["show", "show_summary", "skipped", "stamp", "tally", "warning"]
+__all__ = ["LABELS", "Finding", "Status", "document", "failed", "ok", "passed", "redact", "skipped", "stamp", "warning"]
 
 LABELS: Final[Mapping[str, Hint]] = {
     "versions": Hint("versions", "版本"),
@@ -45,9 +37,6 @@ class Status(enum.Enum):
     WARNING = "warning"
     FAILED = "failed"
     SKIPPED = "skipped"
-
-
-_STYLES: Final = {Status.OK: "green", Status.WARNING: "bold yellow", Status.FAILED: "bold red", Status.SKIPPED: "dim"}
 
 
 @frozen(kw_only=True)
@@ -94,18 +83,6 @@ def passed(findings: Iterable[Finding]) -> bool:
     return all(finding.status is not Status.FAILED for finding in findings)
 
 
-def tally(findings: Sequence[Finding]) -> Hint:
-    """Count the findings by status, in one line."""
-    bad, doubtful, good, not_made = (
-        sum(finding.status is status for finding in findings)
-        for status in (Status.FAILED, Status.WARNING, Status.OK, Status.SKIPPED)
-    )
-    return Hint(
-        f"{bad} failed, {doubtful} warnings, {good} ok, {not_made} skipped.",
-        f"{bad} 项失败，{doubtful} 项警告，{good} 项正常，{not_made} 项跳过。",
-    )
-
-
 def document(finding: Finding) -> dict[str, object]:
     """Convert a finding to JSON in both languages; its keys are a stable interface."""
     message, remedy = finding.message, finding.remedy
@@ -144,47 +121,3 @@ def redact(finding: Finding, hidden: Sequence[str]) -> Finding:
 def stamp(moment: float) -> str:
     """Format a unix time in seconds as ISO 8601."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def show(finding: Finding, out: Output, *, as_json: bool) -> None:
-    """Print one finding immediately.
-
-    Raises:
-        BrokenPipeError: The reader of the output has exited.
-    """
-    if as_json:
-        out.line(json_line(document(finding)))
-    else:
-        _print(_paragraph(finding))
-
-
-def show_summary(findings: Sequence[Finding]) -> None:
-    """Print the counts of findings."""
-    style = "bold green" if passed(findings) else "bold red"
-    _print(Text(f"\n{localized(tally(findings))}", style=style))
-
-
-def _print(shown: Table | Text) -> None:
-    """Print on a terminal; in a pipe the lines have no blanks at their ends."""
-    console = output_console()
-    if is_terminal(sys.stdout):
-        console.print(shown)
-        return
-    with console.capture() as capture:
-        console.print(shown)
-    for line in capture.get().splitlines():
-        Output.line(line.rstrip())
-
-
-def _paragraph(finding: Finding) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True, min_width=max(len(status.value) for status in Status))
-    grid.add_column(overflow="fold")
-    label, style = LABELS[finding.check], "dim" if finding.status is Status.SKIPPED else ""
-    message = Text.assemble((f"{localized(label)}: ", "bold"), (one_line(localized(finding.message)), style))
-    grid.add_row(Text(finding.status.value, style=_STYLES[finding.status]), message)
-    if finding.remedy is not None:
-        grid.add_row("", Text(f"-> {one_line(localized(finding.remedy))}", style="cyan"))
-    if finding.status in {Status.WARNING, Status.FAILED} and finding.evidence:
-        grid.add_row("", Text(one_line(json.dumps(dict(finding.evidence), ensure_ascii=False)), style="dim"))
-    return grid

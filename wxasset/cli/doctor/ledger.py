@@ -19,6 +19,11 @@ from wxasset.transfer.private_files import UnsafeFileError, open_private
 __all__ = ["inspect_ledger"]
 
 _PATH: Final = Hint("Correct the path, or the permissions of the file.", "请更正路径，或把文件权限交给运行者。")
+_RESTORE: Final = Hint(
+    "Keep a copy, then restore a backup or create a new ledger: earlier uploads are found in the library by their"
+    " marked names.",
+    "请先备份该文件，再从备份恢复或新建台账：已上传的素材可凭带标记的文件名在素材库中找到。",
+)
 _REPEAT: Final = Hint(
     "Repeat them with the same ledger: each is looked up in the library before it is sent.",
     "请用同一台账再次执行：发送前会先在素材库中查找。",
@@ -31,19 +36,18 @@ async def inspect_ledger(path: Path) -> Finding:
     try:
         damage = await to_thread.run_sync(_damage, path)
         if damage is not None:
-            return _damaged(path, damage)
+            message = Hint(f"The ledger {path} is damaged: {damage}.", f"台账 {path} 已损坏：{damage}。")
+            return failed("ledger", message, _RESTORE, path=str(path))
         async with Ledger(path) as ledger:
             return _judge_counts(path, await ledger.counts())
-    except UnsafeFileError as error:
-        message = Hint(f"The ledger {path} is not used: {error}.", f"台账 {path} 不可用：{error}。")
-        return failed("ledger", message, error.remedy, path=str(path))
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        message = Hint(f"The ledger {path} cannot be used: {why}.", f"台账 {path} 不可用：{why}。")
-        return failed("ledger", message, _PATH, path=str(path))
-    except LedgerError as error:
-        message = Hint(error.message, f"台账不可用：{error.message}")
-        return failed("ledger", message, hint_for(error), path=str(path))
+    except (LedgerError, UnsafeFileError, OSError) as error:
+        if isinstance(error, LedgerError):
+            why, remedy = error.message, hint_for(error)
+        elif isinstance(error, UnsafeFileError):
+            why, remedy = f"The ledger {path} is not used: {error}.", error.remedy
+        else:
+            why, remedy = f"The ledger {path} cannot be used: {(error.strerror or str(error)).lower()}.", _PATH
+        return failed("ledger", Hint(why, f"台账不可用：{why}"), remedy, path=str(path))
 
 
 def _damage(path: Path) -> str | None:
@@ -61,19 +65,6 @@ def _damage(path: Path) -> str | None:
     except sqlite3.Error as error:
         return str(error)
     return None if result == "ok" else result
-
-
-def _damaged(path: Path, damage: str) -> Finding:
-    return failed(
-        "ledger",
-        Hint(f"The ledger {path} is damaged: {damage}.", f"台账 {path} 已损坏：{damage}。"),
-        Hint(
-            "Keep a copy, then restore a backup or create a new ledger: earlier uploads are found in the library by"
-            " their marked names.",
-            "请先备份该文件，再从备份恢复或新建台账：已上传的素材可凭带标记的文件名在素材库中找到。",
-        ),
-        path=str(path),
-    )
 
 
 def _judge_counts(path: Path, counts: LedgerCounts) -> Finding:

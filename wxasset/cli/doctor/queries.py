@@ -1,42 +1,26 @@
 """Query WeChat: fetch a token and make calls that only read."""
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
+from contextlib import aclosing
 from typing import Final
 
-import anyio
-
-from wxasset import (
-    GetQuota,
-    MaterialCount,
-    RetryPolicy,
-    StableToken,
-    StaticToken,
-    Timeouts,
-    Token,
-    TokenSource,
-    TokenStore,
-    WxSession,
-)
+from wxasset import RetryPolicy, StableToken, StaticToken, Timeouts, Token, TokenSource, WxSession
 from wxasset.calls.cloud import BatchDownloadFile, WantedFile
-from wxasset.calls.materials import GetMaterial
+from wxasset.calls.materials import CountMaterials, GetMaterial, ListMaterials
 from wxasset.calls.media import GetMedia
 from wxasset.cli.doctor.account import Trial
-from wxasset.cli.doctor.shared_token import SharedTrial
-from wxasset.cli.runtime.credentials import Credentials
-from wxasset.cli.runtime.usage import Usage, call_usage
+from wxasset.cli.doctor.token_store import SharedTrial
+from wxasset.cli.runtime.credentials import Credentials, open_store
 from wxasset.errors import WxAssetError
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.token import Exchange
 
-__all__ = ["fetch_token", "open_query_session", "query_account", "query_quotas", "try_stored"]
+__all__ = ["fetch_token", "open_query_session", "query_account", "try_stored"]
 
 _TIMEOUTS: Final = Timeouts(connect=5.0, stall=10.0, total=15.0)
 _ONCE: Final = RetryPolicy(attempts=1)
 _MISSING: Final = "wxasset-doctor"  # a media_id of no material
-_CONCURRENCY: Final = 4  # a browser opens six connections to a host
-_COUNT: Final = "/cgi-bin/material/get_materialcount"
-_LIST: Final = "/cgi-bin/material/batchget_material"
 
 
 class _FixedToken(StaticToken):
@@ -74,15 +58,7 @@ async def fetch_token(credentials: Credentials) -> Token:
         return await source.fetch(wx.call, previous=None, rejected=False)
 
 
-async def _try(path: str, work: Awaitable[object]) -> Trial:
-    try:
-        await work
-    except WxAssetError as error:
-        return Trial(path=path, error=error)
-    return Trial(path=path)
-
-
-async def query_account(wx: WxSession, env: str | None = None) -> tuple[list[Trial], MaterialCount | None]:
+async def query_account(wx: WxSession, env: str | None = None) -> list[Trial]:
     """Count the library, list one material, and request media and a cloud file with ids of missing files.
 
     Args:
@@ -90,17 +66,11 @@ async def query_account(wx: WxSession, env: str | None = None) -> tuple[list[Tri
         env: A cloud environment to query, or None.
 
     Returns:
-        The calls made and the counts of the library, or None if they could not be obtained.
+        The calls made; the first one has the counts of the library.
     """
-    count: MaterialCount | None = None
-
-    async def count_materials() -> None:
-        nonlocal count
-        count = await wx.count_materials()
-
     trials = [
-        await _try(_COUNT, count_materials()),
-        await _try(_LIST, wx.list_materials("image", count=1)),
+        await _count(wx),
+        await _try(ListMaterials.route.path, wx.list_materials("image", count=1)),
         await _try(GetMaterial.route.path, wx.call(GetMaterial(media_id=_MISSING))),
         await _try(GetMedia.route.path, wx.call(GetMedia(media_id=_MISSING))),
     ]
@@ -108,51 +78,43 @@ async def query_account(wx: WxSession, env: str | None = None) -> tuple[list[Tri
         wanted = WantedFile(fileid=f"cloud://{env}.{_MISSING}/{_MISSING}", max_age=60)
         call = BatchDownloadFile(env=env, file_list=(wanted,))
         trials.append(await _try(call.route.path, wx.call(call)))
-    return trials, count
+    return trials
 
 
-async def query_quotas(wx: WxSession, paths: Sequence[str]) -> tuple[list[Usage], dict[str, WxAssetError]]:
-    """Query the remaining daily calls of APIs.
-
-    Returns:
-        Usages in the order of `paths`, and the errors of failed queries by path.
-    """
-    found: dict[str, Usage] = {}
-    refused: dict[str, WxAssetError] = {}
-    slots = anyio.CapacityLimiter(_CONCURRENCY)
-
-    async def query(path: str) -> None:
-        async with slots:
-            try:
-                found[path] = call_usage(path, await wx.call(GetQuota(cgi_path=path)))
-            except WxAssetError as error:
-                refused[path] = error
-
-    async with anyio.create_task_group() as tasks:
-        for path in paths:
-            tasks.start_soon(query, path)
-    return [found[path] for path in paths if path in found], {path: refused[path] for path in paths if path in refused}
+async def _count(wx: WxSession) -> Trial:
+    return await _try(CountMaterials.route.path, wx.count_materials())
 
 
-async def try_stored(credentials: Credentials, store: TokenStore) -> tuple[list[SharedTrial], list[str]]:
+async def _try(path: str, work: Awaitable[object]) -> Trial:
+    try:
+        return Trial(path=path, result=await work)
+    except WxAssetError as error:
+        return Trial(path=path, error=error)
+
+
+async def try_stored(credentials: Credentials, secrets: list[str]) -> list[SharedTrial]:
     """Make a call with each stored token of the account; the store is only read.
 
-    Returns:
-        The results, and the tokens to redact.
+    Args:
+        credentials: The account.
+        secrets: Values to redact; the tokens are appended.
 
     Raises:
         TokenStoreError: The store cannot be read.
     """
     trials: list[SharedTrial] = []
-    secrets: list[str] = []
-    for mode in ("stable", "classic"):
-        record = await store.load(SharedToken(store, f"{mode} {credentials.appid}", supersedes=False).key)
-        if record is None or not record.is_sound():
-            continue
-        secrets.append(record.token)
-        left, error = record.left(time.time()), None
-        if left > 0:
-            async with open_query_session(credentials, record.token) as wx:
-                error = (await _try(_COUNT, wx.count_materials())).error
-        trials.append(SharedTrial(mode=mode, left=left, error=error))
-    return trials, secrets
+    store = open_store(credentials)
+    if store is None:
+        return trials
+    async with aclosing(store):
+        for mode in ("stable", "classic"):
+            record = await store.load(SharedToken(store, f"{mode} {credentials.appid}", supersedes=False).key)
+            if record is None or not record.is_sound():
+                continue
+            secrets.append(record.token)
+            left, error = record.left(time.time()), None
+            if left > 0:
+                async with open_query_session(credentials, record.token) as wx:
+                    error = (await _count(wx)).error
+            trials.append(SharedTrial(mode=mode, left=left, error=error))
+    return trials

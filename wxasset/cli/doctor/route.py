@@ -7,7 +7,8 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import aiohttp
@@ -90,13 +91,13 @@ async def inspect_route(base_url: str, environ: Mapping[str, str], via: str | No
     """
     url = URL(Transport(base_url, None, "").origin + _PATH)
     trust = await asyncio.to_thread(inspect_trust, environ)  # reads files, as the next one
-    tls = await asyncio.to_thread(ssl.create_default_context)
+    authorities = await asyncio.to_thread(ssl.create_default_context)
     route = Route(host=url.host_port_subcomponent or "", trust=trust, now=time.time())
     proxy: URL | None = None
     try:
         proxy = Proxies(via).for_url(url, secret=True)
         route.proxy = place_of_proxy(proxy)
-        await _request(url, proxy, tls, route)
+        await _request(url, proxy, authorities, route)
     except aiohttp.ClientConnectorCertificateError as error:
         route.error, route.certificate = error, await _refused_certificate(url, proxy)
     except (*FAULTS, UsageError) as error:
@@ -104,47 +105,44 @@ async def inspect_route(base_url: str, environ: Mapping[str, str], via: str | No
     return route
 
 
-async def _request(url: URL, proxy: URL | None, tls: ssl.SSLContext, route: Route) -> None:
+async def _request(url: URL, proxy: URL | None, authorities: ssl.SSLContext, route: Route) -> None:
     def connect(found: tuple[Any, ...]) -> socket.socket:
         route.addresses.append(str(found[4][0]))
         return socket.socket(found[0], found[1], found[2])
 
     def look(connection: Connection) -> None:
-        made = connection.transport and connection.transport.get_extra_info("ssl_object")
-        if made:
-            route.version, route.certificate = made.version(), parse_certificate(made.getpeercert())
+        if tls := _tls_of(connection):
+            route.version, route.certificate = tls.version(), parse_certificate(tls.getpeercert() or {})
 
     begun, now = time.perf_counter(), time.time()
-    connector = aiohttp.TCPConnector(ssl=tls, socket_factory=connect)
-    async with _session(connector, look) as http, http.get(url, allow_redirects=False, proxy=proxy) as response:
+    async with (
+        _session(look, ssl=authorities, socket_factory=connect) as http,
+        http.get(url, allow_redirects=False, proxy=proxy) as response,
+    ):
         reply = Reply(Request(method="GET", path=_PATH), response, PATIENCE)
-        try:
-            body = await reply.read(_MOST)
-            route.errcode = as_int(parse(body, _PATH).get("errcode"))
-        except WxAssetError:
-            pass  # it is not WeChat's
+        with suppress(WxAssetError):  # it is not WeChat's
+            route.errcode = as_int(parse(await reply.read(_MOST), _PATH).get("errcode"))
         took = time.perf_counter() - begun
     route.status, route.date, route.server = reply.status, reply.date, response.headers.get("Server", "")
     route.now, route.milliseconds = now + took / 2, took * 1000
 
 
-def _session(connector: aiohttp.TCPConnector, look: _Look) -> aiohttp.ClientSession:
-    """Return a session that shows each connection before a request is sent over it."""
-
-    async def observe(
-        request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
-    ) -> aiohttp.ClientResponse:
-        send = request.send
-
-        async def watched(connection: Connection) -> aiohttp.ClientResponse:
-            look(connection)
-            return await send(connection)
-
-        request.send = watched  # type: ignore[method-assign,assignment]
-        return await handler(request)
-
+def _session(look: _Look, **options: Any) -> aiohttp.ClientSession:
     timeout = Timeouts(connect=PATIENCE, stall=PATIENCE).client(0)
-    return aiohttp.ClientSession(connector=connector, middlewares=(observe,), timeout=timeout)
+    return aiohttp.ClientSession(connector=_Connector(look, **options), timeout=timeout)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Show each connection before a request is sent over it."""
+
+    def __init__(self, look: _Look, **options: Any) -> None:
+        super().__init__(**options)
+        self._look = look
+
+    async def connect(self, *arguments: Any, **options: Any) -> Connection:
+        connection = await super().connect(*arguments, **options)
+        self._look(connection)
+        return connection
 
 
 async def _refused_certificate(url: URL, proxy: URL | None) -> Certificate | None:
@@ -153,15 +151,17 @@ async def _refused_certificate(url: URL, proxy: URL | None) -> Certificate | Non
 
     def look(connection: Connection) -> None:
         nonlocal found
-        made = connection.transport and connection.transport.get_extra_info("ssl_object")
-        found = decode_certificate(made.getpeercert(binary_form=True) or b"") if made else None
+        if tls := _tls_of(connection):
+            found = decode_certificate(tls.getpeercert(binary_form=True) or b"")
+        connection.close()
         raise aiohttp.ClientError
 
-    try:
-        async with (
-            _session(aiohttp.TCPConnector(ssl=False), look) as http,
-            http.get(url, proxy=proxy),
-        ):
-            return None  # not reached
-    except FAULTS:
-        return found
+    with suppress(*FAULTS):
+        async with _session(look, ssl=False) as http:
+            await http.get(url, proxy=proxy)
+    return found
+
+
+def _tls_of(connection: Connection) -> ssl.SSLObject | None:
+    transport = connection.transport
+    return None if transport is None else transport.get_extra_info("ssl_object")

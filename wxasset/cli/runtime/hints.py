@@ -6,7 +6,7 @@ from typing import Final
 from wxasset import errors
 from wxasset.errors import Hint, UploadOutcomeUnknown, WxAssetError
 
-__all__ = ["advice_for", "hint_for"]
+__all__ = ["advice_for", "hint_for", "joined"]
 
 _BASE_URL: Final = Hint(
     "It is set by WXASSET_BASE_URL (or base_url in the credentials file).",
@@ -55,7 +55,7 @@ _DOCTOR: Final = Hint("wxasset doctor examines the causes.", "可用 wxasset doc
 def advice_for(error: WxAssetError) -> Hint:
     """Return the hint to show for an error of a command; it names `wxasset doctor` where that helps."""
     hint = hint_for(error)
-    return _joined(hint, _DOCTOR) if isinstance(error, _EXAMINED) else hint
+    return joined(hint, _DOCTOR) if isinstance(error, _EXAMINED) else hint
 
 
 def hint_for(error: WxAssetError) -> Hint:
@@ -64,10 +64,11 @@ def hint_for(error: WxAssetError) -> Hint:
         return _outcome(error)
     hint = _INSTEAD.get(type(error), error.hint)
     added = _ADDED.get(type(error))
-    return hint if added is None else _joined(hint, added)
+    return hint if added is None else joined(hint, added)
 
 
-def _joined(hint: Hint, added: Hint) -> Hint:
+def joined(hint: Hint, added: Hint) -> Hint:
+    """Append sentences to a hint."""
     return Hint(f"{hint.english} {added.english}", f"{hint.chinese}{added.chinese}")
 
 

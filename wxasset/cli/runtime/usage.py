@@ -1,17 +1,22 @@
-"""Compute the usage of WeChat's limits: materials of the library and daily calls of each API. Pure."""
+"""Usage of WeChat's limits: materials of the library and daily calls of each API."""
 
+from collections.abc import Sequence
 from typing import Final
 
+import anyio
 from attrs import field, frozen
 
-from wxasset import CallQuota, MaterialCount
+from wxasset import CallQuota, GetQuota, MaterialCount, WxSession
 from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, StartUpload
 from wxasset.calls.materials import AddMaterial, CountMaterials, DeleteMaterial, GetMaterial, ListMaterials, UploadImage
 from wxasset.calls.media import GetMedia, UploadMedia
 from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
+from wxasset.errors import WxAssetError
 
-__all__ = ["CAPS", "ENDPOINTS", "Usage", "bar", "call_usage", "library_usage"]
+__all__ = ["CAPS", "ENDPOINTS", "Usage", "bar", "call_usage", "library_usage", "query_quotas"]
 
+_NEAR: Final = 0.9  # of a limit: shown while there is time to act
+_CONCURRENCY: Final = 4  # a browser opens six connections to a host
 _BAR: Final = 8  # characters: a table with the longest path fits into 80
 
 CAPS: Final = {"image + news": 100_000, "voice": 1_000, "video": 1_000}
@@ -56,6 +61,21 @@ class Usage:
         """Return the used part, from 0 to 1; None without a limit."""
         return min(1.0, max(0.0, self.used / self.limit)) if self.limit > 0 else None
 
+    @property
+    def is_spent(self) -> bool:
+        """Return whether there is a limit and nothing is left of it."""
+        return self.limit > 0 and self.left <= 0
+
+    @property
+    def is_nearly_spent(self) -> bool:
+        """Return whether little is left of a limit."""
+        return not self.is_spent and self.share is not None and self.share >= _NEAR
+
+    def record(self, kind: str) -> dict[str, object]:
+        """Return stable keys for JSON; limit and left are None without a limit."""
+        limit, left = (self.limit, self.left) if self.share is not None else (None, None)
+        return {"kind": kind, "name": self.name, "used": self.used, "limit": limit, "left": left}
+
 
 def library_usage(count: MaterialCount) -> tuple[Usage, ...]:
     """Compare a count of the library with its capacity."""
@@ -67,6 +87,29 @@ def call_usage(path: str, found: CallQuota) -> Usage:
     """Convert WeChat's report on the daily calls of an API."""
     quota = found.quota
     return Usage(name=path, used=quota.used, limit=quota.daily_limit, left=quota.remain)
+
+
+async def query_quotas(wx: WxSession, paths: Sequence[str] = ENDPOINTS) -> tuple[list[Usage], dict[str, WxAssetError]]:
+    """Query the remaining daily calls of APIs.
+
+    Returns:
+        Usages in the order of `paths`, and the errors of failed queries by path.
+    """
+    found: dict[str, Usage] = {}
+    refused: dict[str, WxAssetError] = {}
+    slots = anyio.CapacityLimiter(_CONCURRENCY)
+
+    async def query(path: str) -> None:
+        async with slots:
+            try:
+                found[path] = call_usage(path, await wx.call(GetQuota(cgi_path=path)))
+            except WxAssetError as error:
+                refused[path] = error
+
+    async with anyio.create_task_group() as tasks:
+        for path in paths:
+            tasks.start_soon(query, path)
+    return [found[path] for path in paths if path in found], {path: refused[path] for path in paths if path in refused}
 
 
 def bar(share: float, *, plain: bool = False) -> str:

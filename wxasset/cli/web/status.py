@@ -5,11 +5,8 @@ from starlette.responses import JSONResponse, Response
 
 from wxasset import __version__
 from wxasset.cli.doctor.checks import Context, run_checks
-from wxasset.cli.doctor.credentials import secrets_of
 from wxasset.cli.doctor.findings import LABELS, document
-from wxasset.cli.doctor.queries import query_quotas
-from wxasset.cli.doctor.token_redis import password_of
-from wxasset.cli.runtime.usage import ENDPOINTS, Usage, library_usage
+from wxasset.cli.runtime.usage import library_usage, query_quotas
 from wxasset.cli.web.site import NO_STORE, failure, site_of
 from wxasset.cli.web.uploads import upload_limits
 from wxasset.errors import WxAssetError
@@ -43,28 +40,21 @@ async def quota(request: Request) -> Response:
     """Return the usage of the library and of the daily calls, as `wxasset quota` does."""
     wx = site_of(request).wx
     refusals: list[dict[str, object]] = []
-    usages: list[tuple[str, Usage]] = []
+    usages: list[dict[str, object]] = []
     try:
-        usages += [("library", one) for one in library_usage(await wx.count_materials())]
+        usages += [one.record("library") for one in library_usage(await wx.count_materials())]
     except WxAssetError as error:  # a mini program has quotas but no library
         refusals.append(failure(error))
-    calls, refused = await query_quotas(wx, ENDPOINTS)
-    usages += [("calls", one) for one in calls]
+    calls, refused = await query_quotas(wx)
+    usages += [one.record("calls") for one in calls]
     refusals += [{**failure(error), "item": path} for path, error in refused.items()][:1]
-    return JSONResponse({"usages": [_usage(*one) for one in usages], "refusals": refusals}, headers=NO_STORE)
-
-
-def _usage(kind: str, usage: Usage) -> dict[str, object]:
-    limit = usage.limit if usage.share is not None else None
-    return {"kind": kind, "name": usage.name, "used": usage.used, "limit": limit, "left": usage.left}
+    return JSONResponse({"usages": usages, "refusals": refusals}, headers=NO_STORE)
 
 
 async def doctor(request: Request) -> Response:
     """Run the checks of `wxasset doctor` and return the findings."""
     site = site_of(request)
-    one = site.credentials
-    hidden = [*secrets_of(one), password_of(one.token_store or "")]
-    context = Context(environ=site.environ, account=one, secrets=hidden)
+    context = Context(environ=site.environ, account=site.credentials, connection=site.credentials.connection)
     findings = []
     async for finding in run_checks(context):
         label = LABELS[finding.check]
