@@ -340,14 +340,14 @@ def test_the_listed_types(kind: str) -> None:
 @pytest.mark.parametrize("offset", [-1, 1.0, "0", None])
 def test_an_offset_counts_from_zero(offset: Any) -> None:
     """An offset that is no number, or before the first, is refused by name."""
-    with pytest.raises(UsageError, match="offset= must be an integer of 0 or more"):
+    with pytest.raises(UsageError, match="offset= must be a whole number of at least 0"):
         ListMaterials(type="image", offset=offset)
 
 
 @pytest.mark.parametrize("count", [0, 21, -1, 1.0, "20", None])
 def test_a_page_has_one_to_twenty_items(count: Any) -> None:
     """A count outside of 1 to 20 is refused by name."""
-    with pytest.raises(UsageError, match="count= must be from 1 to 20"):
+    with pytest.raises(UsageError, match="count= must be a whole number of at least 1, at most 20"):
         ListMaterials(type="image", count=count)
 
 

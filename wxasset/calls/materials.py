@@ -9,6 +9,7 @@ from attrs.validators import min_len
 from wxasset.calls.arguments import known_type, present
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.errors import Hint, SourceError, UsageError
+from wxasset.wire.checks import number
 from wxasset.wire.codec import wire_name
 from wxasset.wire.limits import ADD_MATERIAL, UPLOAD_IMAGE, UploadLimit
 
@@ -288,23 +289,11 @@ class ListMaterials(Call[MaterialPage]):
     )
 
     type: str = field()
-    offset: int = field(default=0)
-    count: int = field(default=PAGE)
+    offset: int = field(default=0, validator=number(at_least=0, whole=True))
+    count: int = field(default=PAGE, validator=number(at_least=1, at_most=PAGE, whole=True))
 
     @type.validator
     def _is_listed(self, attribute: "Attribute[str]", value: str) -> None:
         del attribute
         if value not in _LISTED:
             raise UsageError(f"type= must be one of {', '.join(_LISTED)}, not {value!r}.")
-
-    @offset.validator
-    def _is_offset(self, attribute: "Attribute[int]", value: object) -> None:
-        del attribute
-        if type(value) is not int or value < 0:
-            raise UsageError(f"offset= must be an integer of 0 or more, not {value!r}.")
-
-    @count.validator
-    def _is_count(self, attribute: "Attribute[int]", value: object) -> None:
-        del attribute
-        if type(value) is not int or not 1 <= value <= PAGE:
-            raise UsageError(f"count= must be from 1 to {PAGE}, not {value!r}.")

@@ -10,10 +10,10 @@ from attrs import field, frozen
 
 from wxasset.calls.arguments import present
 from wxasset.calls.base import Ack, Call, Effect, Route
-from wxasset.calls.tokens import TokenCall
+from wxasset.calls.tokens import TokenCall, WithPlatformToken
 from wxasset.errors.frames import conceals_arguments
 from wxasset.wire.checks import number
-from wxasset.wire.codec import dumps, unstructure, wire_name
+from wxasset.wire.codec import wire_name
 from wxasset.wire.limits import MIB
 
 __all__ = [
@@ -65,8 +65,7 @@ class StartPushTicket(TokenCall[Ack]):
 class ClearComponentQuota(TokenCall[Ack]):
     """Reset the daily calls of the platform, or of an account that authorized it; 10 times a month.
 
-    Each reset uses up one of the ten, so a request without a response is not repeated. It is the only remedy for
-    45009 at ``api_component_token``.
+    A request without a response is not repeated. It is the only remedy for 45009 at ``api_component_token``.
     https://developers.weixin.qq.com/doc/oplatform/openApi/openapi/api_componentclearquota_v2.html
 
     Attributes:
@@ -249,8 +248,7 @@ class ListedAuthorizer:
 
     Attributes:
         authorizer_appid: The account's appid.
-        refresh_token: Its refresh token; None for some accounts. If it is lost, they have to authorize
-            again (更新授权).
+        refresh_token: Its refresh token; None for some accounts. If it is lost, they authorize again (更新授权).
         auth_time: Unix time in seconds of the authorization.
     """
 
@@ -294,17 +292,9 @@ class GetAuthorizerList(Call[AuthorizerPage]):
 
 
 @frozen(kw_only=True)
-class GetAuthorizerListByToken(GetAuthorizerList):
+class GetAuthorizerListByToken(WithPlatformToken, GetAuthorizerList):
     """`GetAuthorizerList` with a given token of the platform, for sessions of its accounts and their token sources."""
 
     route: ClassVar[Route] = Route(path=_LIST, effect=Effect.READ, authorized=False, max_reply=MIB, confidential=True)
 
     component_access_token: str = field(validator=present, repr=False)
-
-    def query(self) -> dict[str, str]:
-        """Return the platform's token, the only field sent as a query parameter."""
-        return {"component_access_token": self.component_access_token}
-
-    def body(self) -> bytes:
-        """Return the other fields."""
-        return dumps({name: value for name, value in unstructure(self).items() if name not in self.query()})

@@ -17,6 +17,7 @@ __all__ = [
     "IssuedComponentToken",
     "IssuedToken",
     "TokenCall",
+    "WithPlatformToken",
     "no_token",
 ]
 
@@ -49,6 +50,21 @@ class TokenCall(Call[R_co]):
         if isinstance(error, DecodeError | ReplyTooLarge):
             error.remedy = _NO_TOKEN
         return error
+
+
+class WithPlatformToken:
+    """A part of calls that carry the token of a third-party platform themselves."""
+
+    __slots__ = ()
+    component_access_token: str
+
+    def query(self) -> dict[str, str]:
+        """Return the platform's token, the only field sent as a query parameter."""
+        return {"component_access_token": self.component_access_token}
+
+    def body(self) -> bytes:
+        """Return the other fields."""
+        return dumps({name: value for name, value in unstructure(self).items() if name not in self.query()})
 
 
 @frozen
@@ -138,7 +154,7 @@ class IssuedAuthorizerToken:
 
 
 @frozen(kw_only=True)
-class GetAuthorizerToken(TokenCall[IssuedAuthorizerToken]):
+class GetAuthorizerToken(WithPlatformToken, TokenCall[IssuedAuthorizerToken]):
     """Fetch the token of an account managed by a third-party platform (wire reference 1.3).
 
     https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/ticket-token/getAuthorizerAccessToken.html
@@ -155,11 +171,3 @@ class GetAuthorizerToken(TokenCall[IssuedAuthorizerToken]):
     def explain(self, error: WxAssetError) -> WxAssetError:
         """Leave a rejected token as it is: the token of the platform, which this call carries."""
         return error if isinstance(error, TokenRejectedError) else super().explain(error)
-
-    def query(self) -> dict[str, str]:
-        """Return the platform's token, the only field sent as a query parameter."""
-        return {"component_access_token": self.component_access_token}
-
-    def body(self) -> bytes:
-        """Return the other fields."""
-        return dumps({name: value for name, value in unstructure(self).items() if name not in self.query()})

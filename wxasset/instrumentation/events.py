@@ -11,8 +11,7 @@
 
     wx = WxSession(appid, secret, hooks=Hooks(on_event=watch))
 
-Every operation, attempt and fetch that has started ends, also where it is cancelled. They come in this order, with
-each scope around what is within:
+Every operation, attempt and fetch that has started ends, also where it is cancelled. They come in this order:
 
 ============================  ==========================================================================
 operation                     `OperationStarted`, what follows, `OperationEnded`
@@ -29,8 +28,7 @@ from typing import Literal, TypeAlias
 from attrs import frozen
 
 from wxasset.calls.base import Effect
-from wxasset.errors import APIError, WxAssetError
-from wxasset.errors.text import printable
+from wxasset.instrumentation.failing import Failing
 
 __all__ = [
     "AttemptEnded",
@@ -73,8 +71,7 @@ class Operation:
         path: The API's path; ``down_url`` for a link given by WeChat.
         method: GET or POST.
         effect: The effect of a repetition.
-        origin: Scheme, host and port that it goes to, and the path of `base_url` if that has one; empty where a link
-            that WeChat gave has none.
+        origin: Scheme, host, port and the path of `base_url`, if any; empty where a link given by WeChat has none.
         size: Bytes of the uploaded media; None for other calls.
         media_id: The material of the call; None for other calls.
     """
@@ -100,31 +97,6 @@ class TokenFetch:
 
 
 @frozen(kw_only=True)
-class _Failing:
-    error: BaseException | None = None
-
-    @property
-    def errcode(self) -> int | None:
-        """WeChat's code, where it answered with one."""
-        return self.error.errcode if isinstance(self.error, APIError) else None
-
-    @property
-    def rid(self) -> str | None:
-        """WeChat's request id, where it answered with one."""
-        return self.error.rid if isinstance(self.error, APIError) else None
-
-    @property
-    def message(self) -> str:
-        """Return the event in one line; errors of other packages are named by class alone.
-
-        Such a one comes from a file, a stream or a function of yours, whose text may hold anything.
-        """
-        if isinstance(self.error, WxAssetError):
-            return printable(self.error.message)
-        return "" if self.error is None else type(self.error).__name__
-
-
-@frozen(kw_only=True)
 class OperationStarted:
     """A call is about to be made; the token is not there yet.
 
@@ -136,7 +108,7 @@ class OperationStarted:
 
 
 @frozen(kw_only=True)
-class OperationEnded(_Failing):
+class OperationEnded(Failing):
     """A call has its result, or failed.
 
     Attributes:
@@ -169,7 +141,7 @@ class AttemptStarted:
 
 
 @frozen(kw_only=True)
-class AttemptEnded(_Failing):
+class AttemptEnded(Failing):
     """An attempt has its reply, or failed. The reply of `WxSession.open_material` is there when its head is.
 
     Attributes:
@@ -193,7 +165,7 @@ class AttemptEnded(_Failing):
 
 
 @frozen(kw_only=True)
-class Retrying(_Failing):
+class Retrying(Failing):
     """Another attempt will be made.
 
     Attributes:
@@ -211,7 +183,7 @@ class Retrying(_Failing):
 
 
 @frozen(kw_only=True)
-class ReplyLost(_Failing):
+class ReplyLost(Failing):
     """An upload may or may not have happened; the library may be searched for it.
 
     Attributes:
@@ -240,7 +212,7 @@ class Searched:
 
 
 @frozen(kw_only=True)
-class TokenRefused(_Failing):
+class TokenRefused(Failing):
     """WeChat refused the access token of an attempt.
 
     Attributes:
@@ -282,7 +254,7 @@ class TokenFetched:
 
 
 @frozen(kw_only=True)
-class TokenFetchFailed(_Failing):
+class TokenFetchFailed(Failing):
     """No token is available.
 
     Attributes:

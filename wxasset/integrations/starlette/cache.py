@@ -17,7 +17,8 @@ from attrs import define
 
 from wxasset.calls.materials import News, Video
 from wxasset.errors import DestinationError, UsageError
-from wxasset.integrations.starlette.cache_files import CachedFile, CacheDirectory, Part
+from wxasset.integrations.starlette.cache_files import CacheDirectory
+from wxasset.integrations.starlette.cached_file import CachedFile, Part
 from wxasset.session import WxSession
 from wxasset.transfer.threads import in_background, run_in_thread, uncancelled
 from wxasset.wire.checks import check_number

@@ -14,25 +14,24 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from attrs import asdict, define, field, frozen
 from attrs.validators import instance_of, optional
 
 from wxasset.errors import DestinationError, Hint
+from wxasset.integrations.starlette.cached_file import CachedFile, Part
 from wxasset.transfer.file_lock import FileLock, lock
 from wxasset.transfer.private_files import CREATE, UnsafeFileError, open_private, shell_path
-from wxasset.wire.formats import HEAD_SIZE, Format, sniff
+from wxasset.wire.formats import HEAD_SIZE, sniff
 
-__all__ = ["CacheDirectory", "CachedFile", "Part"]
+__all__ = ["CacheDirectory"]
 
 _ABANDONED: Final = 3600.0  # seconds without a write; a download that stands still ends within minutes
 _OWN: Final = re.compile(r"[0-9a-f]{64}(?:\.bin|\.json|\.lock|\.[0-9a-f]{12}\.part)")  # names of files of a cache
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _POSIX: Final = os.name == "posix"
 _BINARY: Final = getattr(os, "O_BINARY", 0)
-
-
 _NAMED: Final = optional(instance_of(str))
 
 
@@ -43,46 +42,6 @@ class _Description:
     filename: str | None = field(validator=_NAMED)
     content_type: str | None = field(validator=_NAMED)
     size: int = field(validator=instance_of(int))
-
-
-@define(eq=False, kw_only=True)
-class CachedFile:
-    """A material in the cache, and its readers in this process; it stays while they read.
-
-    Attributes:
-        key: Name of the entry, a hash.
-        path: Path of the bytes.
-        found: Status of the file.
-        filename: File name sent by WeChat, sanitized; None if WeChat sent none.
-        content_type: Media type claimed by WeChat, possibly wrong.
-        form: Format of the bytes; None if unknown.
-        descriptor: The open file, locked against eviction by other processes.
-        readers: Number of readers.
-    """
-
-    key: str
-    path: Path
-    found: os.stat_result = field(repr=False)
-    filename: str | None
-    content_type: str | None
-    form: Format | None
-    descriptor: int
-    readers: int = 0
-
-
-@define
-class Part:
-    """A file that is being downloaded, open for writing."""
-
-    path: Path
-    handle: BinaryIO
-
-    def discard(self) -> None:
-        """Close and delete it; a kept one has another name by then."""
-        with suppress(OSError):
-            self.handle.close()
-        with suppress(OSError):
-            self.path.unlink()
 
 
 @define

@@ -1,6 +1,5 @@
 """The accounts of an application: a session for each, opened when it starts and closed when it ends."""
 
-import inspect
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -11,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wxasset.errors import UsageError
 from wxasset.integrations.starlette.cache import MaterialCache, temporary_cache
+from wxasset.integrations.starlette.nesting import is_default, is_mounted, lifespan_of, unmerged
 from wxasset.session import WxSession
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ async def session(request: HTTPConnection) -> WxSession:
     state = scope.get("state", {})
     own = _accounts_of(scope.get("app"))
     opened = opened_accounts(scope)
-    if not opened and not (own and _is_mounted(scope)) and isinstance(wx := state.get(_STATE), WxSession):
+    if not opened and not (own and is_mounted(scope)) and isinstance(wx := state.get(_STATE), WxSession):
         return wx  # the state of a lifespan that its author wrote
     mounted = state.get(_MOUNTED)
     if len(own) == 1 or (not own and isinstance(mounted, Account)):
@@ -299,32 +299,17 @@ def _several() -> UsageError:
 
 def _accounts_of(app: Any) -> list[Account]:
     """Return the accounts in the lifespan of an application."""
-    parts = _parts(getattr(getattr(app, "router", None), "lifespan_context", None))
-    return list(dict.fromkeys(one.account for one in parts if isinstance(one, AccountLifespan)))
-
-
-def _is_mounted(scope: Scope) -> bool:
-    return "app_root_path" in scope  # set by Mount
+    return list(dict.fromkeys(one.account for one in _parts(lifespan_of(app)) if isinstance(one, AccountLifespan)))
 
 
 def _has_own_lifespan(scope: Scope) -> bool:
     """Return whether a request is for a mounted application with a lifespan written by its author."""
-    if not _is_mounted(scope):
-        return False
-    router = getattr(scope.get("app"), "router", None)
-    # The lifespan of an application without one is an object of a private class, in Starlette and in FastAPI.
-    return any("DefaultLifespan" not in type(one).__name__ for one in _parts(getattr(router, "lifespan_context", None)))
+    return is_mounted(scope) and not all(is_default(one) for one in _parts(lifespan_of(scope.get("app"))))
 
 
 def _parts(part: Any) -> Iterator[Any]:
-    """Yield the lifespans that make up one; FastAPI merges those of routers into a function (include_router)."""
-    if part is None:
-        return
-    function = inspect.unwrap(part) if inspect.isfunction(part) else None
-    if function is not None and function.__name__ == "merged_lifespan":
-        for cell in function.__closure__ or ():
-            yield from _parts(cell.cell_contents)
-        return
-    yield part
-    if isinstance(part, AccountLifespan):
-        yield from _parts(part.inner)
+    """Yield the lifespans that make up one."""
+    for one in unmerged(part):
+        yield one
+        if isinstance(one, AccountLifespan):
+            yield from _parts(one.inner)

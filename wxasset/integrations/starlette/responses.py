@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from wxasset.calls.materials import News
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.integrations.starlette.cache import MaterialCache, temporary_cache
-from wxasset.integrations.starlette.cache_files import CachedFile
+from wxasset.integrations.starlette.cached_file import CachedFile
 from wxasset.integrations.starlette.errors import problem, status_of
 from wxasset.integrations.starlette.lifespan import opened_accounts
 from wxasset.integrations.starlette.openapi import OPENAPI
