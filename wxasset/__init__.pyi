@@ -61,10 +61,10 @@ from wxasset.session.batches import Added as Added
 from wxasset.session.batches import Deleted as Deleted
 from wxasset.session.batches import Fetched as Fetched
 from wxasset.tokens.cache import TokenCache as TokenCache
+from wxasset.tokens.component_source import ComponentToken as ComponentToken
 from wxasset.tokens.file_store import FileTokenStore as FileTokenStore
 from wxasset.tokens.hosting_source import CloudHostingToken as CloudHostingToken
 from wxasset.tokens.platform_source import AuthorizerToken as AuthorizerToken
-from wxasset.tokens.platform_source import ComponentToken as ComponentToken
 from wxasset.tokens.redis_source import RedisToken as RedisToken
 from wxasset.tokens.redis_store import RedisTokenStore as RedisTokenStore
 from wxasset.tokens.sources import CallableToken as CallableToken

@@ -187,10 +187,17 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "uvloop",
             "sqlite3",
         ),
-        *("opentelemetry", "wxasset.integrations"),
+        *("opentelemetry", "wxasset.integrations", "wxasset.tokens.redis_store"),
         *(
             f"wxasset.tokens.{name}"
-            for name in ("file_store", "redis_source", "hosting_source", "platform_source", "redis_store")
+            for name in (
+                "component_source",
+                "file_store",
+                "hosting_source",
+                "platform_source",
+                "redis_source",
+                "redis_store",
+            )
         ),
     }
 

@@ -154,9 +154,7 @@ class Loop(ABC):
                     raise
                 failure = call.explain(hosting_error(without_secrets(error, call, token), token))
             else:
-                self.quota.refill(attempt.cost)
-                if token is not None:
-                    self.tokens.accept(call.route.path)
+                self._accepted(attempt, call, token)
                 return result
             begun += operation.delivery.waited
             if operation.moved():  # a resumed download that receives bytes is not out of patience
@@ -164,24 +162,32 @@ class Loop(ABC):
                 attempt, begun = _FIRST, time.monotonic()
             attempt = self._failed(attempt, operation, begun)
             if token is not None and (isinstance(failure, TokenRejectedError) or token.is_withdrawn(failure)):
-                self.tokens.reject(token, failure)
-                attempt = evolve(attempt, withdrawn=token.is_withdrawn(failure))
+                attempt = self._rejected(attempt, token, failure)
                 recorder.refused(failure)
             action = decide(call.route, failure, attempt, self.retry)
             if not isinstance(action, OutcomeUnknown):
                 operation.delivery.whole = False  # the response, or the lack of one, proves that nothing was made
-            if isinstance(action, Resend):
-                self.quota.spend(action.cost)
-                attempt = attempt.after(action)
-                recorder.retrying(action, failure)
-                await self.sleep(action.wait)
-                continue
-            try:
-                end = _End(operation, action, failure, begun + self.retry.timeout, attempt.cost)
-                done: T = await self._conclude(end, recorder)
-                return done
-            finally:
-                del failure, end  # or error and frame would hold each other
+            if not isinstance(action, Resend):
+                break
+            self.quota.spend(action.cost)
+            recorder.retrying(action, failure)
+            await self.sleep(action.wait)
+            attempt = attempt.after(action)
+        try:
+            end = _End(operation, action, failure, begun + self.retry.timeout, attempt.cost)
+            done: T = await self._conclude(end, recorder)
+            return done
+        finally:
+            del failure, end  # or error and frame would hold each other
+
+    def _accepted(self, attempt: Attempt, call: Call[Any], token: Token | None) -> None:
+        self.quota.refill(attempt.cost)
+        if token is not None:
+            self.tokens.accept(call.route.path)
+
+    def _rejected(self, attempt: Attempt, token: Token, failure: WxAssetError) -> Attempt:
+        self.tokens.reject(token, failure)
+        return evolve(attempt, withdrawn=token.is_withdrawn(failure))
 
     def _request(self, operation: Operation, token: Token | None, deadline: float) -> Request:
         return operation.request(token, self.timeouts, deadline, from_appid=self.from_appid)

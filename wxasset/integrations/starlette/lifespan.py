@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 from starlette.requests import HTTPConnection
@@ -12,9 +12,6 @@ from wxasset.errors import UsageError
 from wxasset.integrations.starlette.cache import MaterialCache, temporary_cache
 from wxasset.integrations.starlette.nesting import is_default, is_mounted, lifespan_of, unmerged
 from wxasset.session import WxSession
-
-if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
 
 __all__ = ["Account", "Lifespan", "lifespan", "opened_accounts", "session"]
 
@@ -55,8 +52,7 @@ class Account:
         Args:
             appid: Its appid; without it and `session` the session is `WxSession.from_env`.
             secret: Its AppSecret.
-            session: A function that makes the session, for one with options; or a session, which is borrowed, not
-                closed.
+            session: A function that makes the session, for one with options; or a session, which is borrowed.
 
         Raises:
             UsageError: Credentials and `session=` were given.
@@ -90,8 +86,8 @@ class Account:
 
         Args:
             inner: Another lifespan, of another account or the application's own: entered when the session is there,
-                left before it closes, its state kept. The other way round works as well:
-                ``async with account.lifespan()(app) as state`` in a lifespan of your own.
+                left before it closes, its state kept. In a lifespan of your own the other way round works as well:
+                ``async with account.lifespan()(app) as state``.
 
         Raises:
             UsageError: When the application starts: no credentials are there.
@@ -214,7 +210,7 @@ class MountedApp:
     def __init__(self, account: Account, app: ASGIApp) -> None:
         self._account = account
         self._app = app
-        self.routes: list[BaseRoute] = getattr(app, "routes", [])  # Mount looks for them here
+        self.routes: list[Any] = getattr(app, "routes", [])  # Mount looks for them here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with the session of the account."""
@@ -232,16 +228,8 @@ def lifespan(
 ) -> AccountLifespan:
     """Make the ``lifespan=`` of an application with one account, whose session is also ``request.state.wx``.
 
-    Short for ``Account(appid, secret, session=session).lifespan(inner=inner)``; `session` finds the session.
-
-    Args:
-        appid: As in `Account`.
-        secret: As in `Account`.
-        session: As in `Account`.
-        inner: As in `Account.lifespan`.
-
-    Raises:
-        UsageError: As in `Account` and `Account.lifespan`.
+    Short for ``Account(appid, secret, session=session).lifespan(inner=inner)``, with the same arguments and errors;
+    `session` finds the session.
     """
     return Account(appid, secret, session=session).lifespan(inner=inner)
 
@@ -258,10 +246,8 @@ async def session(request: HTTPConnection) -> WxSession:
     Raises:
         UsageError: The application has no such lifespan, it was not started, or it has several accounts.
     """
-    scope = request.scope
-    state = scope.get("state", {})
-    own = _accounts_of(scope.get("app"))
-    opened = opened_accounts(scope)
+    scope, state = request.scope, request.scope.get("state", {})
+    own, opened = _accounts_of(scope.get("app")), opened_accounts(scope)
     if not opened and not (own and is_mounted(scope)) and isinstance(wx := state.get(_STATE), WxSession):
         return wx  # the state of a lifespan that its author wrote
     mounted = state.get(_MOUNTED)
@@ -292,9 +278,7 @@ def _not_started() -> UsageError:
 
 
 def _several() -> UsageError:
-    return UsageError(
-        "The application has several accounts: use Depends(account.session), or await account.session(request)."
-    )
+    return UsageError("The application has several accounts: use Depends(account.session) or account.session(request).")
 
 
 def _accounts_of(app: Any) -> list[Account]:
