@@ -40,8 +40,8 @@ class WxAssetError(Exception):
 
     @property
     def hint(self) -> Hint:
-        """Remedy, in English (`hint.english`) and Chinese (`hint.chinese`)."""
-        return self._hint
+        """Remedy, in English (`hint.english`) and Chinese (`hint.chinese`): its own one, or that of its class."""
+        return getattr(self, "remedy", None) or self._hint
 
     def __str__(self) -> str:
         """Say what happened, then what to do."""

@@ -27,11 +27,6 @@ class SourceError(WxAssetError):
 
     _hint = Hint("Nothing was uploaded; correct the file and try again.", "未上传任何内容，请更正文件后重试。")
 
-    @property
-    def hint(self) -> Hint:
-        """Remedy for this source."""
-        return self.remedy or self._hint
-
 
 class DestinationError(WxAssetError):
     """The place to download to cannot be written. Nothing incomplete was left there."""
@@ -54,11 +49,6 @@ class TokenUnavailableError(WxAssetError):
     remedy: Hint | None = None
 
     _hint = Hint("Check where the access token comes from.", "请检查 access_token 的来源。")
-
-    @property
-    def hint(self) -> Hint:
-        """Remedy for this token source."""
-        return self.remedy or self._hint
 
 
 class TokenStoreError(TokenUnavailableError):
@@ -84,11 +74,6 @@ class LedgerError(WxAssetError):
         "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",
         "请检查台账文件是否位于本地磁盘、可写且空间充足，并确认它是 wxasset 的台账。",
     )
-
-    @property
-    def hint(self) -> Hint:
-        """Remedy for this ledger."""
-        return self.remedy or self._hint
 
 
 class StreamConsumedError(WxAssetError):

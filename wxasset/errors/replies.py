@@ -39,11 +39,6 @@ class ReplyError(WxAssetError):
         "响应可能来自代理或网关而非微信，请检查代理和基础地址（base URL）。",
     )
 
-    @property
-    def hint(self) -> Hint:
-        """Remedy for this response."""
-        return self.remedy or self._hint
-
 
 @define(eq=False, slots=False, kw_only=True)
 class HTTPStatusError(ReplyError):

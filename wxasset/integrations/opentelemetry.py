@@ -24,12 +24,12 @@ there are materials.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import Meter, MeterProvider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
+from yarl import URL
 
 from wxasset._version import __version__
 from wxasset.errors import HTTPStatusError
@@ -55,7 +55,6 @@ __all__ = ["OpenTelemetryHooks"]
 _Attributes: TypeAlias = dict[str, str | int | float | bool]
 
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.37.0"
-_PORTS: Final = {"http": 80, "https": 443}
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120)
 """The bounds that the conventions advise for HTTP, and on to the default time limit of a call."""
 
@@ -207,12 +206,12 @@ def _server(operation: Operation) -> _Attributes:
     """Say whom a request goes to."""
     if not operation.origin:
         return {}
-    parts = urlsplit(operation.origin)
+    parts = URL(operation.origin)
     path = operation.path if operation.path.startswith("/") else ""  # a link is signed, so no more of it is told
     return {
         "url.full": operation.origin + path,
-        "server.address": parts.hostname or "",
-        "server.port": parts.port or _PORTS.get(parts.scheme, 0),
+        "server.address": parts.raw_host or "",
+        "server.port": parts.port or 0,
     }
 
 

@@ -21,7 +21,7 @@ from wxasset.calls.materials import (
 )
 from wxasset.calls.object_storage import FetchLink
 from wxasset.engine.pager import Pager
-from wxasset.errors import UploadOutcomeUnknown, UsageError, WxAssetError
+from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.declared import DeclaredCalls
 from wxasset.session.opening import OpenMaterial
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
@@ -206,7 +206,7 @@ class Materials(DeclaredCalls):
         """
         return await self._engine.call(ListMaterials(type=type, offset=offset, count=count))
 
-    async def iter_materials(
+    def iter_materials(
         self,
         type: ListedType,  # noqa: A002 - WeChat's own name for it
         *,
@@ -225,18 +225,7 @@ class Materials(DeclaredCalls):
                 `offset` to continue.
         """
         pager: Pager[MaterialItem] = Pager(offset=offset)
-        given = 0
-        while not pager.ended:
-            try:
-                page = await self.list_materials(type, offset=pager.offset)
-            except UsageError:
-                raise
-            except WxAssetError as error:
-                error.message += f" {given} materials came before; continue with offset={pager.offset}."
-                raise
-            for item in pager.take(page):
-                given += 1
-                yield item
+        return pager.iterate(lambda at: self.list_materials(type, offset=at), "materials")
 
     async def upload_image(
         self,

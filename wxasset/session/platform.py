@@ -5,7 +5,7 @@ from operator import attrgetter
 
 from wxasset.calls.platform import GetAuthorizerList, ListedAuthorizer
 from wxasset.engine.pager import Pager
-from wxasset.errors import UsageError, WxAssetError
+from wxasset.errors import UsageError
 from wxasset.session.base import Session
 
 __all__ = ["Authorizers"]
@@ -14,7 +14,7 @@ __all__ = ["Authorizers"]
 class Authorizers(Session):
     """The accounts that authorized a third-party platform."""
 
-    async def iter_authorizers(
+    def iter_authorizers(
         self,
         component_appid: str | None = None,
         *,
@@ -37,17 +37,9 @@ class Authorizers(Session):
         """
         appid = component_appid or self._component_appid()
         pager: Pager[ListedAuthorizer] = Pager(offset=offset, key=attrgetter("authorizer_appid"))
-        given = 0
-        while not pager.ended:
-            call = GetAuthorizerList(component_appid=appid, offset=pager.offset)
-            try:
-                page = await self._engine.call(call)
-            except WxAssetError as error:
-                error.message += f" {given} accounts came before; continue with offset={pager.offset}."
-                raise
-            for account in pager.take(page):
-                given += 1
-                yield account
+        return pager.iterate(
+            lambda at: self._engine.call(GetAuthorizerList(component_appid=appid, offset=at)), "accounts"
+        )
 
     def _component_appid(self) -> str:
         source = self._engine.tokens.source

@@ -154,11 +154,11 @@ def _read(path: Path) -> bytes:
         with open(open_private(path, os.O_RDONLY), "rb") as file:  # noqa: PTH123 - a descriptor is no path
             return file.read(_LIMIT)
     except UnsafeFileError as error:
-        cure = Hint(
+        remedy = Hint(
             f"{error.remedy.english}. If others may have read the secret, reset it in the console as well.",
             f"{error.remedy.chinese}。如密钥可能已泄露，请同时在公众平台重置 AppSecret。",
         )
-        raise TokenUnavailableError(f"{path} was not read: {error}.", cure) from error
+        raise TokenUnavailableError(f"{path} was not read: {error}.", remedy) from error
     except FileNotFoundError:
         problem = f"No credentials were found: WXASSET_APPID is not set, and {path} does not exist."
     except OSError as error:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-import anyio
 from attrs import field, frozen
 
 from wxasset import CallQuota, GetQuota, MaterialCount, WxSession
+from wxasset.batch.pool import Batch, Work
 from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, StartUpload
 from wxasset.calls.materials import AddMaterial, CountMaterials, DeleteMaterial, GetMaterial, ListMaterials, UploadImage
 from wxasset.calls.media import GetMedia, UploadMedia
@@ -95,20 +95,18 @@ async def query_quotas(wx: WxSession, paths: Sequence[str] = ENDPOINTS) -> tuple
     Returns:
         Usages in the order of `paths`, and the errors of failed queries by path.
     """
+
+    async def query(path: str, _: Work) -> Usage:
+        return call_usage(path, await wx.call(GetQuota(cgi_path=path)))
+
     found: dict[str, Usage] = {}
     refused: dict[str, WxAssetError] = {}
-    slots = anyio.CapacityLimiter(_CONCURRENCY)
-
-    async def query(path: str) -> None:
-        async with slots:
-            try:
-                found[path] = call_usage(path, await wx.call(GetQuota(cgi_path=path)))
-            except WxAssetError as error:
-                refused[path] = error
-
-    async with anyio.create_task_group() as tasks:
-        for path in paths:
-            tasks.start_soon(query, path)
+    async with Batch(paths, query, concurrency=_CONCURRENCY) as outcomes:
+        async for outcome in outcomes:
+            if isinstance(outcome, Usage):
+                found[outcome.name] = outcome
+            else:
+                refused[outcome.item] = outcome.error
     return [found[path] for path in paths if path in found], {path: refused[path] for path in paths if path in refused}
 
 

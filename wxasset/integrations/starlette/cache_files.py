@@ -162,10 +162,10 @@ class CacheDirectory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = self.path.stat()
         if _POSIX and (found.st_uid != os.geteuid() or found.st_mode & _WRITABLE):
-            cure = f"chmod 700 {shell_path(self.path)}"
+            command = f"chmod 700 {shell_path(self.path)}"
             raise UnsafeFileError(
-                f"other users can write in it ({cure}, or pass another directory)",
-                Hint(f"Run: {cure}", f"请执行：{cure}"),
+                f"other users can write in it ({command}, or pass another directory)",
+                Hint(f"Run: {command}", f"请执行：{command}"),
             )
 
     def keep(self, key: str, part: Part, filename: str | None, content_type: str | None) -> CachedFile | None:
