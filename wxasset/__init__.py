@@ -9,7 +9,8 @@ from wxasset._version import __version__
 # Each public name is imported at its first use, so that programs load only what they use. `__init__.pyi` gives the
 # same names to type checkers; a test compares the two.
 _HOMES: Final = {
-    "wxasset.batch.pool": ("Failed", "NotTried"),
+    "wxasset.batch.outcomes": ("BatchReport", "Failed", "NotTried", "Unknown"),
+    "wxasset.batch.pool": ("Batch",),
     "wxasset.batch.tally": ("BatchProgress",),
     "wxasset.calls.account": (
         "ApiDomainIps",
@@ -55,7 +56,7 @@ _HOMES: Final = {
     ),
     "wxasset.engine.retry": ("RetryPolicy",),
     "wxasset.engine.uploads": ("UploadPolicy",),
-    "wxasset.errors": ("UploadOutcomeUnknown", "WxAssetError"),
+    "wxasset.errors": ("Later", "UploadOutcomeUnknown", "WxAssetError"),
     "wxasset.instrumentation.hooks": ("Hooks",),
     "wxasset.ledger.ensure": ("NewMaterial",),
     "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),

@@ -1,6 +1,9 @@
 from wxasset._version import __version__ as __version__
-from wxasset.batch.pool import Failed as Failed
-from wxasset.batch.pool import NotTried as NotTried
+from wxasset.batch.outcomes import BatchReport as BatchReport
+from wxasset.batch.outcomes import Failed as Failed
+from wxasset.batch.outcomes import NotTried as NotTried
+from wxasset.batch.outcomes import Unknown as Unknown
+from wxasset.batch.pool import Batch as Batch
 from wxasset.batch.tally import BatchProgress as BatchProgress
 from wxasset.calls.account import ApiDomainIps as ApiDomainIps
 from wxasset.calls.account import CallbackCheck as CallbackCheck
@@ -48,6 +51,7 @@ from wxasset.calls.platform import QueryAuth as QueryAuth
 from wxasset.calls.platform import StartPushTicket as StartPushTicket
 from wxasset.engine.retry import RetryPolicy as RetryPolicy
 from wxasset.engine.uploads import UploadPolicy as UploadPolicy
+from wxasset.errors import Later as Later
 from wxasset.errors import UploadOutcomeUnknown as UploadOutcomeUnknown
 from wxasset.errors import WxAssetError as WxAssetError
 from wxasset.instrumentation.hooks import Hooks as Hooks

@@ -61,6 +61,7 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
+from wxasset.errors.consequence import Consequence, consequence
 from wxasset.wire.codec import decode, wire_name
 from wxasset.wire.error_replies import api_error
 from wxasset.wire.limits import ADD_MATERIAL, MIB, UPLOAD_IMAGE, UPLOAD_MEDIA, UploadLimit
@@ -685,10 +686,8 @@ def test_a_report_with_failures_can_be_raised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "stops"),
+    ("error", "stops"),
     [
-        (files(a=0), False),
-        (files(a=-503002), False),
         (ConnectError("x"), False),
         (DecodeError("x"), False),
         (api_error(-1, "", ""), False),
@@ -701,7 +700,6 @@ def test_a_report_with_failures_can_be_raised() -> None:
         (api_error(45009, "", ""), True),
     ],
 )
-def test_some_answers_hold_for_all_that_is_still_to_be_asked(answer: DeletedFiles | WxAssetError, stops: bool) -> None:
+def test_some_errors_hold_for_all_that_is_still_to_be_asked(error: WxAssetError, stops: bool) -> None:
     """A refused account is refused for every batch; a lost request says nothing about the next."""
-    asking = asked([(("a",), answer)])
-    assert (asking.stop is not None) is stops
+    assert (consequence(error, BatchDeleteFile.route.path) is Consequence.STOP) is stops

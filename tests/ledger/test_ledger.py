@@ -30,6 +30,7 @@ from wxasset import (
     NotTried,
     RetryPolicy,
     StaticToken,
+    Unknown,
     UploadPolicy,
     WxSession,
 )
@@ -318,7 +319,7 @@ async def test_what_somebody_holds_for_ever_holds_nobody_up(
         assert (await stuck.claim(key, row.filename, row.size)).step is Step.SEND
         async with wx.add_materials("image", [picture(1), picture(2)]) as outcomes:
             ends = [one async for one in outcomes]
-        assert [type(one.error) for one in ends if isinstance(one, Failed)] == [UploadOutcomeUnknown]
+        assert [type(one.error) for one in ends if isinstance(one, Unknown)] == [UploadOutcomeUnknown]
         assert len([one for one in ends if isinstance(one, Added)]) == 1
         assert sent(sim) == 2
         await stuck.end(key, "planned")

@@ -39,8 +39,9 @@ from wxasset.errors import (
     UsageError,
     WxAssetError,
 )
-from wxasset.errors.classify import stops_everything
+from wxasset.errors.consequence import Consequence, consequence
 
+STOP: Final = Consequence.STOP
 ADDED: Final = reply({"media_id": "M1", "url": "http://mmbiz.qpic.cn/1"})
 COUNT: Final = reply({"voice_count": 0, "video_count": 0, "image_count": 5, "news_count": 0})
 BAD_GATEWAY: Final = reply(b"<html>502</html>", "text/html", status="502 Bad Gateway")
@@ -370,6 +371,8 @@ def test_from_appid_is_refused_beside_a_token_of_one_account(tokens: Any) -> Non
 
 def test_refusals_of_cloud_hosting_stop_a_batch() -> None:
     """A list without the path, and an account of the wrong kind, are the same for all items; a start-up is not."""
-    stops = {code: stops_everything(PermissionDeniedError(errcode=code, errmsg="")) for code in (85105, 85107, -604101)}
+    stops = {
+        code: consequence(PermissionDeniedError(errcode=code, errmsg="")) is STOP for code in (85105, 85107, -604101)
+    }
     assert stops == {85105: True, 85107: True, -604101: True}
-    assert not stops_everything(BusyError(errcode=85113, errmsg=""))
+    assert consequence(BusyError(errcode=85113, errmsg="")) is not STOP

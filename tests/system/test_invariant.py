@@ -28,6 +28,7 @@ from wxasset import (
     StableToken,
     Timeouts,
     Token,
+    Unknown,
     UploadOutcomeUnknown,
     UploadPolicy,
     WxSession,
@@ -224,7 +225,7 @@ async def _add_batch(wx: WxSession, media: Any, options: dict[str, Any]) -> Any:
     size = options.pop("size", None)
     async with wx.add_materials("image", [NewMaterial(media=media, filename="mine.jpg", size=size)]) as outcomes:
         async for outcome in outcomes:
-            if isinstance(outcome, Failed | NotTried):
+            if isinstance(outcome, Failed | Unknown | NotTried):
                 raise outcome.error
             return outcome.material
     return None

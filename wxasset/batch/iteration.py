@@ -6,10 +6,11 @@ from typing import Any, Final, TypeVar
 
 import anyio
 
+from wxasset.errors import UsageError
 from wxasset.transfer.owned import OwnedIterator
 from wxasset.transfer.threads import run_in_thread
 
-__all__ = ["pulled"]
+__all__ = ["check_items", "distinct", "pulled"]
 
 T = TypeVar("T")
 
@@ -50,3 +51,42 @@ async def _in_thread(items: Iterable[T]) -> AsyncGenerator[T, None]:
         if isinstance(iterator, Generator):
             with anyio.CancelScope(shield=True):
                 await run_in_thread(iterator.close)
+
+
+def check_items(items: object) -> None:
+    """Raise `UsageError` unless it is an iterable of items."""
+    if isinstance(items, str | bytes | bytearray | memoryview):
+        raise UsageError("A batch is made of many items, not of a single text.")
+    if not isinstance(items, Iterable | AsyncIterable):
+        raise UsageError(f"A batch is made of an iterable or an async iterable; not of {type(items).__name__}.")
+
+
+def distinct(items: Iterable[T] | AsyncIterable[T]) -> Iterable[T] | AsyncIterable[T]:
+    """Return the items, each of them once."""
+    check_items(items)
+    if isinstance(items, Collection):
+        return list(dict.fromkeys(items))
+    if isinstance(items, AsyncIterable):
+        return _distinct_async(items)
+    return _distinct(items)
+
+
+def _distinct(items: Iterable[T]) -> Generator[T, None, None]:
+    seen: set[T] = set()
+    try:
+        for item in items:
+            if item not in seen:
+                seen.add(item)
+                yield item
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+
+
+async def _distinct_async(items: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    seen: set[T] = set()
+    async with pulled(items) as source:
+        async for item in source:
+            if item not in seen:
+                seen.add(item)
+                yield item

@@ -1,89 +1,42 @@
-"""Many items, some at a time: every one gets its outcome, and memory depends on how many are under way alone."""
+"""Run many items, some at a time: each gets its outcome, and memory depends on the concurrency alone."""
 
 import asyncio
-import reprlib
+import math
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from types import TracebackType
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
-from attrs import define, field, frozen
+from attrs import frozen
 
-from wxasset.batch.iteration import pulled
-from wxasset.batch.pacing import ConcurrencyLimiter, Slot
+from wxasset.batch.iteration import check_items, pulled
+from wxasset.batch.outcomes import BatchReport, Failed, NotTried, Sum, Unknown
+from wxasset.batch.pacing import ConcurrencyLimiter
+from wxasset.batch.queue import Again, LaterQueue
 from wxasset.batch.tally import Progress, Tally
-from wxasset.errors import LedgerError, StreamConsumedError, UsageError, WxAssetError
-from wxasset.errors.classify import is_throttled, stops_everything
-from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
+from wxasset.batch.work import Terms, Work
+from wxasset.errors import Later, StreamConsumedError, UploadOutcomeUnknown, UsageError, WxAssetError
+from wxasset.errors.classify import is_turned_away, never_reached_server
+from wxasset.errors.consequence import Consequence, consequence
 from wxasset.transfer.event_loop import LoopGuard, is_cancellation
 from wxasset.transfer.progress import check_progress
 
-__all__ = ["Batch", "Failed", "NotTried", "Work"]
+__all__ = ["Batch"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final[Any] = object()
+_UNREACHED: Final = 5
+"""Tries of an item that never reach the service, while other items do: its own host may be the one that is down."""
+_DAY: Final = 86400.0  # seconds; a longer wait comes from a clock that is wrong
 _ENTER: Final = "A batch is used as `async with batch as outcomes:`, with `async for outcome in outcomes:` inside."
-
-
-@frozen
-class Failed(Generic[T]):
-    """A failed item. A batch continues with the others.
-
-    Attributes:
-        item: The item.
-        error: Why.
-    """
-
-    item: T = field(repr=reprlib.repr)
-    error: WxAssetError
-
-
-@frozen
-class NotTried(Generic[T]):
-    """An item left undone after the batch was stopped; no request was made for it.
-
-    Attributes:
-        item: The item.
-        error: The error behind the stop; the same for all of them.
-    """
-
-    item: T = field(repr=reprlib.repr)
-    error: WxAssetError
-
-
-@define(eq=False)
-class Work:
-    """One item in progress, and the callbacks of its call."""
-
-    _limiter: ConcurrencyLimiter
-    _slot: Slot
-    _tally: Tally
-    _through: int = 0
-
-    def hear(self, event: Event) -> None:
-        """Receive the start and the failure of attempts, retried ones included."""
-        if isinstance(event, AttemptStarted):
-            self._through = 0  # its bytes count from there, also where they are as many as those before
-        if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and is_throttled(event.error):
-            self._limiter.throttled(self._slot)
-
-    @property
-    def sent(self) -> Callable[[int, int | None], object] | None:
-        """The progress of an upload; None without a callback."""
-        return None if self._tally.progress is None else lambda done, _: self._tally.step(sent=self._more(done))
-
-    @property
-    def received(self) -> Callable[[int, int | None], object] | None:
-        """The progress of a download; None without a callback."""
-        return None if self._tally.progress is None else lambda done, _: self._tally.step(received=self._more(done))
-
-    def _more(self, done: int) -> int:
-        """Return the bytes since the last time; a new attempt counts from 0."""
-        more, self._through = done - self._through if done >= self._through else done, done
-        return more
+_NOT_TAKEN: Final = (
+    "The block of this batch was left before an outcome was taken, so that its items were cancelled. Iterate over the"
+    " outcomes inside the block, or use `await batch.report()`."
+)
 
 
 class Batch(Generic[T, R]):
@@ -100,44 +53,64 @@ class Batch(Generic[T, R]):
         concurrency: int,
         progress: Progress | None = None,
         before: Callable[[], Awaitable[object]] | None = None,
+        terms: Terms | None = None,
     ) -> None:
         """Prepare a batch; no item is read before the block is entered.
 
         Args:
             items: The items. A plain iterator is pulled in a thread, as a directory it walks through may be slow; what
                 has to stay in one thread comes as an async iterator. A generator is closed in the end.
-            do: The function for one item; its `WxAssetError` becomes a `Failed`.
+            do: The function for one item; its `WxAssetError` decides on this item and on the others.
             concurrency: The most items under way at once.
             progress: Told how far it has come.
             before: A check made when the block is entered, before any item is read.
+            terms: Facts about the calls.
         """
-        if isinstance(items, str | bytes | bytearray | memoryview):
-            raise UsageError("A batch is made of many items, not of a single text.")
-        if not isinstance(items, Iterable | AsyncIterable):
-            raise UsageError(f"A batch is made of an iterable or an async iterable; not of {type(items).__name__}.")
+        check_items(items)
         if type(concurrency) is not int or concurrency < 1:
             raise UsageError(f"concurrency= is at least 1; not {concurrency!r}.")
         check_progress(progress)
         self._items = items
         self._do = do
         self._before = before
+        self._terms = terms or Terms()
+        self._gate = self._terms.gate()
         self._limiter = ConcurrencyLimiter(concurrency)
+        self._later: LaterQueue[T] = LaterQueue(concurrency)
         self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
         self._under_way = 0
-        self._stop: WxAssetError | None = None
+        self._taken = False
+        self._ahead = 0.0
         self._broken: Exception | None = None
         self._changed = anyio.Event()
         self._group: TaskGroup | None = None
         self._guard = LoopGuard("batch")
         self._concurrency = concurrency
 
-    async def __aenter__(self) -> AsyncIterator[R | Failed[T] | NotTried[T]]:
+    async def report(self) -> BatchReport[T]:
+        """Run the batch without a loop of your own, and return the sum of its outcomes.
+
+        An exception of the items or of `progress` is raised as it is, with the sum so far as a note.
+        """
+        so_far: Sum[T] = Sum()
+        async with self as outcomes:
+            try:
+                async for outcome in outcomes:
+                    so_far.add(outcome)
+            except Exception as error:
+                error.add_note(f"The batch up to here: {so_far.report()}.")
+                raise
+        return so_far.report()
+
+    async def __aenter__(self) -> AsyncIterator[R | Failed[T] | Unknown[T] | NotTried[T]]:
         if self._group is not None:
             raise UsageError("A batch is run once; call again for another one.")
         if self._before is not None:
             await self._before()
         # What is done waits here for whoever iterates, and nothing is begun while it is full.
-        self._give, self._take = anyio.create_memory_object_stream[R | Failed[T] | NotTried[T]](self._concurrency)
+        self._give, self._take = anyio.create_memory_object_stream[R | Failed[T] | Unknown[T] | NotTried[T]](
+            self._concurrency
+        )
         self._guard.require_same()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
@@ -159,6 +132,8 @@ class Batch(Generic[T, R]):
         finally:
             self._give.close()
             self._take.close()
+        if error is None and not self._taken:
+            raise UsageError(_NOT_TAKEN)
 
     def __aiter__(self) -> NoReturn:
         """Raise `UsageError`: items in progress are cancelled where the block is left, so there has to be one."""
@@ -170,8 +145,9 @@ class Batch(Generic[T, R]):
 
     __iter__ = __aiter__
 
-    async def _next(self) -> R | Failed[T] | NotTried[T]:
+    async def _next(self) -> R | Failed[T] | Unknown[T] | NotTried[T]:
         self._guard.require_same()
+        self._taken = True
         try:
             return await self._take.receive()
         except anyio.ClosedResourceError:
@@ -185,38 +161,83 @@ class Batch(Generic[T, R]):
         """Begin one item after the other, as soon as there is room."""
         try:
             async with pulled(self._items) as items:
-                while await self._has_room() and (item := await anext(items, _END)) is not _END:
-                    if self._stop is None:
-                        self._under_way += 1
-                        group.start_soon(self._run, item)
-                    else:
-                        self._tally.step(done=1, failed=1)
-                        await self._give.send(NotTried(item, self._stop))
+                while self._broken is None and (again := await self._item(items)) is not None:
+                    await self._begin(group, again)
         except Exception as failure:  # noqa: BLE001 - the items' own; raised where the outcomes are taken
             self._broken = self._broken or failure
-        while self._under_way:
-            await self._change()
+        while (again := await self._item(None)) is not None:  # what waited for its time when the items broke off
+            await self._begin(group, again)
         try:
             self._tally.end()
         except Exception as failure:  # noqa: BLE001 - the callback's own
             self._broken = self._broken or failure
         self._give.close()
 
-    async def _has_room(self) -> bool:
-        """Wait until another item may begin; False where none may, ever."""
-        while self._under_way >= self._limiter.limit and self._stop is None and self._broken is None:
-            await self._change()
-        return self._broken is None
+    async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
+        if self._gate.stop is None:
+            self._under_way += 1
+            self._gate.called(self._now())
+            group.start_soon(self._run, again)
+        else:
+            self._tally.step(done=1, failed=1)
+            await self._give.send(NotTried(again.item, self._gate.stop))
 
-    async def _change(self) -> None:
+    async def _item(self, items: AsyncIterator[T] | None) -> Again[T] | None:
+        """Wait for room, and return the next item; None at the end."""
+        while True:
+            if (wait := self._room()) > 0:
+                await self._change(wait)
+                continue
+            now = math.inf if self._gate.stop is not None else self._now()
+            if (again := self._later.pop(now)) is not None:
+                return again
+            if items is not None and not self._later.full:
+                item = await anext(items, _END)
+                if item is not _END:
+                    return Again(now, item)
+                items = None
+            elif self._later or self._under_way:
+                await self._change(self._later.wait(now))
+            else:
+                return None
+
+    def _room(self) -> float:
+        """Return the seconds until another item may begin; infinite until one has ended."""
+        if self._gate.stop is not None:
+            return 0.0
+        if self._under_way >= self._limiter.limit:
+            return math.inf
+        return self._gate.wait(self._now(), self._under_way)
+
+    def _now(self) -> float:
+        return time.monotonic() + self._ahead
+
+    async def _change(self, most: float = math.inf) -> None:
+        """Wait until an item has ended, or for some seconds."""
         self._changed = anyio.Event()
-        await self._changed.wait()
+        if most == math.inf:
+            await self._changed.wait()
+            return
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._alarm, most)
+            await self._changed.wait()
+            group.cancel_scope.cancel()
 
-    async def _run(self, item: T) -> None:
+    async def _alarm(self, seconds: float) -> None:
+        begun = time.monotonic()
+        await self._terms.sleep(seconds)
+        self._ahead += max(0.0, seconds - (time.monotonic() - begun))  # a test need not take the time
+        self._changed.set()
+
+    async def _run(self, again: Again[T]) -> None:
         try:
-            outcome = await self._outcome(item)
+            outcome = await self._outcome(again)
+            if isinstance(outcome, Again):
+                self._later.push(outcome)
+                return
+            undone = isinstance(outcome, Failed | Unknown | NotTried)
             try:
-                self._tally.step(done=1, failed=int(isinstance(outcome, Failed | NotTried)))
+                self._tally.step(done=1, failed=int(undone), skipped=int(getattr(outcome, "skipped", False)))
             finally:  # whatever a callback raises: nobody else knows what came of the item
                 await self._give.send(outcome)
         except Exception as failure:  # noqa: BLE001 - no failure of the item's: raised where the outcomes are taken
@@ -225,23 +246,48 @@ class Batch(Generic[T, R]):
             self._under_way -= 1
             self._changed.set()
 
-    async def _outcome(self, item: T) -> R | Failed[T] | NotTried[T]:
-        if (stop := self._stop) is not None:  # since it was begun
-            return NotTried(item, stop)
+    async def _outcome(self, again: Again[T]) -> R | Failed[T] | Unknown[T] | NotTried[T] | Again[T]:
+        if (stop := self._gate.stop) is not None:  # since it was begun
+            return NotTried(again.item, stop)
         slot = self._limiter.begin()
         try:
-            done = await self._do(item, Work(self._limiter, slot, self._tally))
+            work = Work(self._limiter, slot, self._tally, lambda: self._gate.called(self._now()))
+            done = await self._do(again.item, work)
         except WxAssetError as error:
-            if stops_everything(error) or isinstance(error, LedgerError):
-                self._stop = error
             # Without the frames that it came through: one that is kept would keep the media.
-            return Failed(item, error.with_traceback(None))
+            return self._judged(again, error.with_traceback(None))
         except asyncio.CancelledError as error:
             if is_cancellation(error):
                 raise
             raise RuntimeError("An item of the batch raised CancelledError, but was not cancelled.") from error
         self._limiter.succeeded(slot)
+        self._gate.alive()
         return done
+
+    def _judged(self, again: Again[T], error: WxAssetError) -> Failed[T] | Unknown[T] | Again[T]:
+        """Draw the conclusions from an error, for the item and for the others."""
+        now, what = self._now(), consequence(error, self._terms.path)
+        if what is Consequence.PAUSE:
+            self._gate.silent(now, error)
+        else:
+            self._gate.alive()
+        if what is Consequence.STOP:
+            self._gate.stop = self._gate.stop or error
+        if what is Consequence.LATER:
+            return Again(now + self._until(error, now), again.item)
+        unreached = again.unreached + 1
+        undone = never_reached_server(error) or is_turned_away(error)
+        if what is Consequence.PAUSE and undone and unreached < _UNREACHED:
+            return Again(now, again.item, unreached)
+        return Unknown(again.item, error) if isinstance(error, UploadOutcomeUnknown) else Failed(again.item, error)
+
+    def _until(self, error: WxAssetError, now: float) -> float:
+        """Return the seconds until an item can be tried again; a minute's limit holds for the others too."""
+        if isinstance(error, Later):
+            return min(_DAY, max(0.0, error.at - time.time()))
+        wait = self._terms.next_minute()
+        self._gate.close_until(now + wait)
+        return wait
 
 
 @frozen(eq=False)

@@ -16,7 +16,8 @@ class BatchProgress:
 
     Attributes:
         done: Items with an outcome, failed ones included.
-        failed: Items failed or not tried.
+        failed: Items failed, unknown or not tried.
+        skipped: Items of `done` for which nothing had to be sent.
         total: All items; None where the iterable has no length.
         bytes_sent: Bytes of media sent, also in failed attempts.
         bytes_received: Bytes of media received, also in failed attempts.
@@ -24,6 +25,7 @@ class BatchProgress:
 
     done: int = 0
     failed: int = 0
+    skipped: int = 0
     total: int | None = None
     bytes_sent: int = 0
     bytes_received: int = 0
@@ -41,6 +43,7 @@ class Tally:
     progress: Progress | None
     _done: int = 0
     _failed: int = 0
+    _skipped: int = 0
     _sent: int = 0
     _received: int = 0
     _steps: int = 0
@@ -56,16 +59,18 @@ class Tally:
             so_far = BatchProgress(
                 done=self._done,
                 failed=self._failed,
+                skipped=self._skipped,
                 total=self.total,
                 bytes_sent=self._sent,
                 bytes_received=self._received,
             )
             self.progress(so_far)
 
-    def step(self, *, done: int = 0, failed: int = 0, sent: int = 0, received: int = 0) -> None:
+    def step(self, *, done: int = 0, failed: int = 0, skipped: int = 0, sent: int = 0, received: int = 0) -> None:
         """Count, and tell of it where it is time."""
         self._done += done
         self._failed += failed
+        self._skipped += skipped
         self._sent += sent
         self._received += received
         self._steps += 1

@@ -8,7 +8,6 @@ from attrs import define, field
 from wxasset.calls.base import Call
 from wxasset.calls.cloud import BATCH, check_fileid
 from wxasset.errors import UsageError, WxAssetError
-from wxasset.errors.classify import stops_everything
 
 __all__ = ["Asking", "Collected", "FileIds", "checked"]
 
@@ -54,12 +53,10 @@ class Asking(Generic[R, S]):
 
     Attributes:
         make: Function to create the request for a batch.
-        stop: The error after which no more requests are sent, or None.
     """
 
     make: Callable[[tuple[str, ...]], Call[R]]
     _settle: Callable[[Sequence[str], R | WxAssetError], S]
-    stop: WxAssetError | None = field(default=None, init=False)
     _parts: dict[int, S] = field(factory=dict, init=False)
     _errors: dict[int, WxAssetError] = field(factory=dict, init=False)
 
@@ -67,8 +64,6 @@ class Asking(Generic[R, S]):
         """Record the outcome of every id of a batch, from the response or the error of its request."""
         if isinstance(result, WxAssetError):
             self._errors[number] = result
-            if stops_everything(result):
-                self.stop = result
         self._parts[number] = self._settle(batch, result)
 
     def outcomes(self) -> list[S]:

@@ -57,6 +57,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _FIRST: Final = Attempt()
+_AT_ONCE: Final = Attempt(minute_waited=True)
 
 
 @define(eq=False)
@@ -78,6 +79,7 @@ class Loop(ABC):
         mark: Makes the marks of unique names.
         from_appid: The account that is called through cloud hosting; None for the owner of the environment.
         sleep: How to wait.
+        minutes: Whether a call waits for the next minute after 45011; False where its caller does.
     """
 
     transport: Transport
@@ -94,6 +96,7 @@ class Loop(ABC):
     mark: Callable[[], str] = field(default=random_mark)
     from_appid: str | None = None
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    minutes: bool = True
 
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
@@ -140,7 +143,7 @@ class Loop(ABC):
 
     async def _attempts(self, operation: Operation, once: Once[T], recorder: OperationRecorder) -> T:
         """Make attempts until one succeeds or `decide` returns another action than to resend."""
-        call, attempt = operation.call, _FIRST
+        call, attempt = operation.call, _FIRST if self.minutes else _AT_ONCE
         begun = time.monotonic() + operation.sending_time(self.timeouts)
         while True:
             deadline = begun + self.retry.timeout

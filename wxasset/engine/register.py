@@ -1,6 +1,7 @@
 """Register of the uploads of an account in this process, their materials and WeChat's clock."""
 
 import math
+import random
 import secrets
 import threading
 import time
@@ -32,6 +33,8 @@ _FRESH: Final = 600.0
 """Seconds for which a Date header is used; a clock drifts by less than 0.1 s in that time."""
 _SECOND: Final = 1.0  # a Date header has whole seconds
 _MARK_LENGTH: Final = 8
+_MINUTE: Final = 60.0
+_SPREAD: Final = 2.0  # seconds, as for single calls
 
 Owner: TypeAlias = tuple[str, str, float]
 """Identity of an upload: the type of the list, the name, and the unix time of the attempt."""
@@ -71,6 +74,10 @@ class ServerClock:
         """Return WeChat's unix time in seconds; this machine's if it is unknown, or agrees but for the rounding."""
         now, own = self.now(), time.time()
         return own if now is None or abs(now - own) <= _ROUNDING else now
+
+    def next_minute(self) -> float:
+        """Return the seconds to wait for WeChat's next minute, a little more so that waiting calls are spread."""
+        return _MINUTE - self.time() % _MINUTE + random.uniform(0.0, _SPREAD)  # noqa: S311 - no secret depends on it
 
     def ahead(self) -> float | None:
         """Return the seconds by which WeChat's clock is ahead of this machine's; None if unknown."""

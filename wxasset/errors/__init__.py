@@ -23,6 +23,7 @@
     ├── TokenUnavailableError     no access token is available
     │   └── TokenStoreError       the store that shares tokens failed
     ├── LedgerError               the file with the record of uploads
+    ├── Later                     not decided yet: when to try again
     ├── StreamConsumedError       read twice
     └── PartialDeleteError        some cloud files were not deleted
 
@@ -47,6 +48,7 @@ from wxasset.errors.deletion import DeletionOutcome, PartialDeleteError, Undelet
 from wxasset.errors.hints import Hint
 from wxasset.errors.local import (
     DestinationError,
+    Later,
     LedgerError,
     SourceError,
     StreamConsumedError,
@@ -85,6 +87,7 @@ __all__ = [
     "Hint",
     "IPNotAllowedError",
     "InvalidMediaError",
+    "Later",
     "LedgerError",
     "MediaNotFoundError",
     "NotAFileError",

@@ -6,13 +6,8 @@ from wxasset.errors import (
     APIError,
     BusyError,
     ConnectError,
-    CredentialError,
     DecodeError,
     HTTPStatusError,
-    IPNotAllowedError,
-    NotListedError,
-    PermissionDeniedError,
-    QuotaExceededError,
     RateLimitedError,
     ReplyTooLarge,
     TokenRejectedError,
@@ -22,11 +17,9 @@ from wxasset.errors import (
 __all__ = [
     "is_final",
     "is_not_ready",
-    "is_refusal",
     "is_throttled",
     "is_turned_away",
     "never_reached_server",
-    "stops_everything",
 ]
 
 _TOO_MANY_REQUESTS: Final = 429
@@ -61,12 +54,6 @@ def is_throttled(error: BaseException) -> bool:
     return is_turned_away(error) or isinstance(error, BusyError)
 
 
-def is_refusal(error: BaseException) -> bool:
-    """Return True if every call of the account would be refused: credentials, address, permission, list or quota."""
-    refusals = CredentialError | IPNotAllowedError | PermissionDeniedError | NotListedError | QuotaExceededError
-    return isinstance(error, refusals)
-
-
 def is_final(error: BaseException) -> bool:
     """Return True if a token endpoint would respond in the same way again: with a refusal, or without a token.
 
@@ -77,8 +64,3 @@ def is_final(error: BaseException) -> bool:
     if isinstance(error, APIError):
         return not isinstance(error, BusyError | RateLimitedError | TokenRejectedError)
     return isinstance(error, DecodeError | ReplyTooLarge)
-
-
-def stops_everything(error: BaseException) -> bool:
-    """Return True if the remaining items of a batch would meet the same error: a refusal, or a rejected token."""
-    return is_refusal(error) or isinstance(error, TokenRejectedError)

@@ -7,6 +7,7 @@ from wxasset.errors.hints import Hint
 
 __all__ = [
     "DestinationError",
+    "Later",
     "LedgerError",
     "SourceError",
     "StreamConsumedError",
@@ -73,6 +74,22 @@ class LedgerError(WxAssetError):
     _hint = Hint(
         "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",
         "请检查台账文件是否位于本地磁盘、可写且空间充足，并确认它是 wxasset 的台账。",
+    )
+
+
+@define(eq=False, slots=False, kw_only=True)
+class Later(WxAssetError):
+    """Nothing was decided yet: the same call can be made again at a known time, and may sleep or be queued until then.
+
+    Attributes:
+        at: Unix time in seconds, before which another try is useless.
+    """
+
+    at: float
+
+    _hint = Hint(
+        "Make the same call again at the given time; a queue of jobs can do so without holding a worker.",
+        "请在给定时间之后以相同参数重试；使用任务队列时无需占用 worker 等待。",
     )
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wxasset._version import __version__
-from wxasset.batch.pool import Work
+from wxasset.batch.work import Terms, Work
 from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
 from wxasset.engine.retry import RetryPolicy, RetryQuota
@@ -251,8 +251,19 @@ class Session:
         return engine.with_options(from_appid=from_appid, register=register)
 
     def _observing(self, work: Work) -> Engine:
-        """Return the engine with calls that report their failed attempts."""
-        return self._engine.with_options(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)))
+        """Return the engine with calls that report their attempts, and leave it to the batch to wait for a minute."""
+        return self._engine.with_options(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)), minutes=False)
+
+    def _terms(self, path: str, max_rate: float | None = None) -> Terms:
+        """Return the facts about the calls of a batch to one path."""
+        engine = self._engine
+        return Terms(
+            path=path,
+            patience=engine.retry.timeout,
+            max_rate=max_rate,
+            next_minute=engine.register.clock.next_minute,
+            sleep=engine.sleep,
+        )
 
     @asynccontextmanager
     async def _noting(self, media_id: str, *, deletes: bool = False) -> AsyncGenerator[None, None]:

@@ -2,17 +2,18 @@
 
 import os
 import reprlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
-from wxasset.batch.pool import Batch, Failed, NotTried, Work
+from wxasset.batch.iteration import distinct
+from wxasset.batch.pool import Batch
 from wxasset.batch.tally import Progress
+from wxasset.batch.work import Work
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, News, Video
+from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, News, Video
 from wxasset.errors import DestinationError, UsageError
 from wxasset.ledger.ensure import NewMaterial
 from wxasset.session.ensure import Ensuring
@@ -20,6 +21,7 @@ from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.paths import is_directory
 from wxasset.transfer.downloads.writer import in_thread
 from wxasset.transfer.uploads.source import Media
+from wxasset.wire.limits import ADD_MATERIAL
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
@@ -87,7 +89,8 @@ class Bulk(Ensuring):
         concurrency: int = 8,
         ledger: "Ledger | None" = None,
         progress: Progress | None = None,
-    ) -> AbstractAsyncContextManager[AsyncIterator[Added[T] | Failed[T] | NotTried[T]]]:
+        max_rate: float | None = None,
+    ) -> Batch[T, Added[T]]:
         """Add many permanent materials, some at a time; every one has exactly one outcome, in any order.
 
         ::
@@ -97,12 +100,16 @@ class Bulk(Ensuring):
                     match outcome:
                         case Added(path, material): ...
                         case Failed(path, error) | NotTried(path, error): ...
+                        case Unknown(path, error): ...  # it may have been added
 
-        What is kept in memory depends on `concurrency` alone. Fewer are under way while WeChat says that it is busy, or
-        that there are too many calls in a minute (-1, 45011, also the statuses 429 and 503); it comes back by itself.
-        A spent daily quota, a refused credential or address, a missing permission, or a ledger that cannot be written
-        stops the batch: what is under way ends, the rest comes as `NotTried`. Leaving the block early cancels what is
-        under way.
+            report = await wx.add_materials("image", Path("posters").glob("*.png")).report()
+
+        What is kept in memory depends on `concurrency` alone. Concurrency is reduced while WeChat throttles requests
+        (-1, 45011, also the statuses 429 and 503), and comes back by itself. After 45011 the batch waits for the next
+        minute, any number of times. While the network, WeChat or the token endpoint is down, single items probe for
+        it; after `RetryPolicy.timeout` seconds without a sign of life the rest comes as `NotTried`. So it does after a
+        spent daily quota, a full library, a refused credential or address, a missing permission, or a ledger that
+        cannot be written. Leaving the block early cancels what is under way.
 
         Args:
             type: As in `add_material`.
@@ -116,14 +123,18 @@ class Bulk(Ensuring):
             ledger: With one, or where the session has one, each material is ensured as by `ensure_material`: what the
                 library has is skipped, and a job that was killed goes on where it was.
             progress: Called with a `BatchProgress`, at most ten times a second and in the end.
+            max_rate: Most calls a minute, retries included; None without a limit.
 
         Yields:
-            `Added`, `Failed` or `NotTried` for each. What `media` itself or `progress` raises is raised where they are
-            taken, after the outcomes of what was under way.
+            `Added`, `Failed`, `Unknown` or `NotTried` for each. What `media` itself or `progress` raises is raised
+            where they are taken, after the outcomes of what was under way.
 
         Raises:
-            UsageError: `media` is no iterable, or a single text; or the ledger cannot tell which account this is.
+            UsageError: `media` is no iterable, or a single text; the type is unknown; the ledger cannot tell which
+                account this is; or the block was left before an outcome was taken.
         """
+        if type not in tuple(ADD_MATERIAL):
+            raise UsageError(f"There is no media type {type!r}. Use one of: {', '.join(ADD_MATERIAL)}.")
         keeper = self._keeper(ledger)
 
         async def add(item: T, work: Work) -> Added[T]:
@@ -143,7 +154,8 @@ class Bulk(Ensuring):
             )
             return Added(item, material)
 
-        return Batch(media, add, concurrency=concurrency, progress=progress)
+        terms = self._terms(AddMaterial.route.path, max_rate)
+        return Batch(media, add, concurrency=concurrency, progress=progress, terms=terms)
 
     def get_materials(
         self,
@@ -153,7 +165,8 @@ class Bulk(Ensuring):
         concurrency: int = 8,
         progress: Progress | None = None,
         fsync: bool = False,
-    ) -> AbstractAsyncContextManager[AsyncIterator[Fetched | Failed[str] | NotTried[str]]]:
+        max_rate: float | None = None,
+    ) -> Batch[str, Fetched]:
         """Fetch many permanent materials into a directory, some at a time; every id has exactly one outcome.
 
         The rest is as in `add_materials`.
@@ -166,6 +179,7 @@ class Bulk(Ensuring):
             concurrency: As in `add_materials`.
             progress: As in `add_materials`.
             fsync: As in `get_material`.
+            max_rate: As in `add_materials`.
 
         Yields:
             `Fetched`, `Failed` or `NotTried` for each.
@@ -182,7 +196,8 @@ class Bulk(Ensuring):
         if not isinstance(to, str | os.PathLike):
             raise UsageError(f"to= must be a directory for many materials, not {type(to).__name__}.")
         check = partial(_check_directory, to)
-        return Batch(media_ids, get, concurrency=concurrency, progress=progress, before=check)
+        terms = self._terms(GetMaterial.route.path, max_rate)
+        return Batch(media_ids, get, concurrency=concurrency, progress=progress, before=check, terms=terms)
 
     def del_materials(
         self,
@@ -190,16 +205,18 @@ class Bulk(Ensuring):
         *,
         concurrency: int = 8,
         progress: Progress | None = None,
-    ) -> AbstractAsyncContextManager[AsyncIterator[Deleted | Failed[str] | NotTried[str]]]:
+        max_rate: float | None = None,
+    ) -> Batch[str, Deleted]:
         """Delete many permanent materials, some at a time; every id has exactly one outcome.
 
         The rest is as in `add_materials`.
 
         Args:
-            media_ids: Their ids, for example of ``iter_materials``. They are not remembered: one that comes twice is
-                sent twice, and its second outcome is a `Failed` with `MediaNotFoundError`.
+            media_ids: Their ids, for example of ``iter_materials``. One that comes twice is sent once, and has one
+                outcome; some 100 bytes are kept for each id.
             concurrency: As in `add_materials`.
             progress: As in `add_materials`.
+            max_rate: As in `add_materials`.
 
         Yields:
             `Deleted`, `Failed` or `NotTried` for each.
@@ -212,7 +229,8 @@ class Bulk(Ensuring):
             await self._observed(work).del_material(media_id)
             return Deleted(media_id)
 
-        return Batch(media_ids, delete, concurrency=concurrency, progress=progress)
+        terms = self._terms(DeleteMaterial.route.path, max_rate)
+        return Batch(distinct(media_ids), delete, concurrency=concurrency, progress=progress, terms=terms)
 
     def _observed(self, work: Work) -> Self:
         """Return this session with calls that report their failed attempts."""

@@ -8,7 +8,9 @@ from typing import Generic, TypeVar
 from attrs import frozen
 
 from wxasset.batch.iteration import pulled
-from wxasset.batch.pool import Batch, Failed, NotTried, Work
+from wxasset.batch.outcomes import Failed, NotTried, Unknown
+from wxasset.batch.pool import Batch
+from wxasset.batch.work import Work
 from wxasset.calls.base import Call
 from wxasset.calls.cloud import (
     MAX_AGE,
@@ -130,7 +132,7 @@ class CloudFiles(Session):
             lambda batch: kind(env=env, file_list=tuple(WantedFile(fileid=one, max_age=max_age) for one in batch)),
             lambda batch, answer: links(batch, answer, max_age),
         )
-        return tuple(one for part in await self._ask(asking, fileids, concurrency) for one in part)
+        return tuple(one for part in await self._ask(kind.route.path, asking, fileids, concurrency) for one in part)
 
     async def download_file(
         self,
@@ -201,9 +203,9 @@ class CloudFiles(Session):
         """
         kind = ComponentBatchDeleteFile if as_component else BatchDeleteFile
         asking = Asking(lambda batch: kind(env=env, fileid_list=batch), outcomes)
-        return report(await self._ask(asking, fileids, concurrency))
+        return report(await self._ask(kind.route.path, asking, fileids, concurrency))
 
-    async def _ask(self, asking: Asking[R, S], fileids: FileIds, concurrency: int) -> list[S]:
+    async def _ask(self, path: str, asking: Asking[R, S], fileids: FileIds, concurrency: int) -> list[S]:
         """Send batches of ids as they are read and return their outcomes in order.
 
         At most `concurrency` requests are under way; the number is reduced while WeChat throttles requests.
@@ -212,10 +214,10 @@ class CloudFiles(Session):
         async def send(request: _Request[R], work: Work) -> tuple[_Request[R], R]:
             return request, await self._observing(work).call(request.call)
 
-        batch = Batch(_requests(asking, fileids), send, concurrency=concurrency)
+        batch = Batch(_requests(asking, fileids), send, concurrency=concurrency, terms=self._terms(path))
         async with batch as outcomes:
             async for outcome in outcomes:
-                if isinstance(outcome, Failed | NotTried):
+                if isinstance(outcome, Failed | Unknown | NotTried):
                     asking.take(outcome.item.number, outcome.item.ids, outcome.error)
                 else:
                     request, reply = outcome

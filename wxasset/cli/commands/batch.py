@@ -11,7 +11,7 @@ from attrs import define, frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from wxasset import Added, Failed, NewMaterial, NotTried, WxSession
+from wxasset import Added, Failed, NewMaterial, NotTried, Unknown, WxSession
 from wxasset.calls.materials import AddMaterial, Description
 from wxasset.cli.commands.add import check_file
 from wxasset.cli.runtime.inputs import DASHED, STDIO, FileName, Kind, files_of
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from wxasset import Ledger
 from typing import Any, TypeAlias
 
-from wxasset import UploadOutcomeUnknown
-
 __all__ = ["LEDGER", "OUTCOMES", "Outcome", "batch_command", "file_of", "outcome_of", "record_of", "summary"]
 
-Outcome: TypeAlias = Added[NewMaterial] | Failed[NewMaterial] | NotTried[NewMaterial]
+Outcome: TypeAlias = Added[NewMaterial] | Failed[NewMaterial] | Unknown[NewMaterial] | NotTried[NewMaterial]
 OUTCOMES: Final = ("added", "skipped", "failed", "unknown", "not_tried")
 """Outcomes of a file; the words are a stable interface."""
 
@@ -45,7 +43,7 @@ def outcome_of(outcome: Outcome) -> str:
         return "skipped" if outcome.skipped else "added"
     if isinstance(outcome, NotTried):
         return "not_tried"
-    return "unknown" if isinstance(outcome.error, UploadOutcomeUnknown) else "failed"
+    return "unknown" if isinstance(outcome, Unknown) else "failed"
 
 
 def record_of(outcome: Outcome) -> dict[str, Any]:
@@ -217,7 +215,7 @@ def _tell(outcome: Outcome, report: Report) -> None:
     match outcome:
         case Added():
             report.done += 1
-        case Failed(error=error):
+        case Failed(error=error) | Unknown(error=error):
             report.failed(error, file_of(outcome))
         case NotTried():
             report.left.append(file_of(outcome))

@@ -14,7 +14,7 @@ from wxasset.errors import (
     UploadOutcomeUnknown,
     UsageError,
 )
-from wxasset.errors.classify import stops_everything
+from wxasset.errors.consequence import Consequence, consequence
 
 __all__ = ["CLOSED_PIPE", "EXIT_CODES", "Exit", "exit_of", "exit_of_all", "stops_command"]
 
@@ -80,4 +80,4 @@ def exit_of_all(done: int, errors: Sequence[BaseException]) -> Exit:
 
 def stops_command(error: BaseException) -> bool:
     """Return whether all remaining items would fail with the same error."""
-    return stops_everything(error) or isinstance(error, TokenUnavailableError | UsageError)
+    return consequence(error) is Consequence.STOP or isinstance(error, TokenUnavailableError | UsageError)

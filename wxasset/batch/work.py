@@ -1,0 +1,88 @@
+"""Facts about the calls of a batch, and the callbacks of one of them."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+from attrs import define, field, frozen
+
+from wxasset.batch.gate import Gate
+from wxasset.batch.pacing import ConcurrencyLimiter, Slot
+from wxasset.batch.tally import Tally
+from wxasset.errors import WxAssetError
+from wxasset.errors.classify import is_throttled
+from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
+from wxasset.wire.checks import number
+
+__all__ = ["Terms", "Work"]
+
+_MINUTE: Final = 60.0
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _next_minute() -> float:
+    return _MINUTE - time.time() % _MINUTE
+
+
+@frozen(kw_only=True)
+class Terms:
+    """Facts about the calls of a batch.
+
+    Attributes:
+        path: The path of the call that each item makes; a quota or permission of another one stops nothing.
+        patience: Seconds without a sign of life from the service before the rest is left undone.
+        max_rate: Most calls a minute; None without a limit.
+        next_minute: Function that returns the seconds until WeChat's next minute begins.
+        sleep: How to wait.
+    """
+
+    path: str = ""
+    patience: float = 120.0
+    max_rate: float | None = field(default=None, validator=number(above=0, optional=True))
+    next_minute: Callable[[], float] = _next_minute
+    sleep: Callable[[float], Awaitable[object]] = anyio.sleep
+
+    def gate(self) -> Gate:
+        """Return the gate for one batch."""
+        return Gate(self.patience, 0.0 if self.max_rate is None else _MINUTE / self.max_rate)
+
+
+@define(eq=False)
+class Work:
+    """One item in progress, and the callbacks of its call."""
+
+    _limiter: ConcurrencyLimiter
+    _slot: Slot
+    _tally: Tally
+    _again: Callable[[], None] = _nothing
+    _attempts: int = 0
+    _through: int = 0
+
+    def hear(self, event: Event) -> None:
+        """Receive the start and the failure of attempts, retried ones included."""
+        if isinstance(event, AttemptStarted):
+            self._through = 0  # its bytes count from there, also where they are as many as those before
+            self._attempts += 1
+            if self._attempts > 1:
+                self._again()
+        if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and is_throttled(event.error):
+            self._limiter.throttled(self._slot)
+
+    @property
+    def sent(self) -> Callable[[int, int | None], object] | None:
+        """The progress of an upload; None without a callback."""
+        return None if self._tally.progress is None else lambda done, _: self._tally.step(sent=self._more(done))
+
+    @property
+    def received(self) -> Callable[[int, int | None], object] | None:
+        """The progress of a download; None without a callback."""
+        return None if self._tally.progress is None else lambda done, _: self._tally.step(received=self._more(done))
+
+    def _more(self, done: int) -> int:
+        """Return the bytes since the last time; a new attempt counts from 0."""
+        more, self._through = done - self._through if done >= self._through else done, done
+        return more
