@@ -60,6 +60,8 @@ _HOMES: Final = {
     "wxasset.instrumentation.hooks": ("Hooks",),
     "wxasset.ledger.ensure": ("NewMaterial",),
     "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
+    "wxasset.ledger.sqlite_store": ("SqliteStore",),
+    "wxasset.ledger.store": ("LedgerStore",),
     "wxasset.session": ("WxSession",),
     "wxasset.session.accounts": ("Platform",),
     "wxasset.session.batches": ("Added", "Deleted", "Fetched"),

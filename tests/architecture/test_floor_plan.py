@@ -46,6 +46,7 @@ PURE = (
 FILES = (
     "wxasset.transfer",
     "wxasset.ledger.database",
+    "wxasset.ledger.files",
     "wxasset.ledger.liveness",
     "wxasset.tokens.file_records",
     "wxasset.tokens.file_store",
@@ -184,6 +185,7 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "cyclopts",
             "rich",
             "redis",
+            "asyncpg",
             "uvloop",
             "sqlite3",
         ),

@@ -120,7 +120,7 @@ async def test_the_row_says_what_became_of_it(kept: WxSession, ledger: Ledger, s
     added = await kept.ensure_material("image", path)
     row = await only(ledger)
     assert (row.state, row.type, row.appid, row.size) == ("done", "image", sim.appid, len(picture(0)))
-    assert sim.url.endswith(row.api)
+    assert sim.url.endswith(row.realm)
     assert row.material == added
     assert row.filename == sim.materials[added.media_id].filename
     assert row.filename.startswith("picture00000-")
@@ -315,7 +315,7 @@ async def test_what_somebody_holds_for_ever_holds_nobody_up(
     row = await only(ledger)
     await ledger.forget(row.media_id or "")
     async with Ledger(tmp_path / "ledger.db") as stuck:
-        key = UploadKey(appid=row.appid, api=row.api, type=row.type, sha256=row.sha256)
+        key = UploadKey(appid=row.appid, realm=row.realm, type=row.type, sha256=row.sha256)
         assert (await stuck.claim(key, row.filename, row.size)).step is Step.SEND
         async with wx.add_materials("image", [picture(1), picture(2)]) as outcomes:
             ends = [one async for one in outcomes]
@@ -653,7 +653,7 @@ def _multiply(path: Path) -> None:
     base = sqlite3.connect(path)
     with base:
         base.executemany(
-            "INSERT INTO uploads (appid, api, type, sha256, described, state, filename, size)"
+            "INSERT INTO uploads (appid, realm, type, sha256, described, state, filename, size)"
             " VALUES ('a', 'b', 'image', ?, '', 'failed', 'x.png', 1)",
             [(str(number),) for number in range(1200)],
         )
@@ -768,9 +768,9 @@ async def test_several_open_a_new_ledger_at_once(tmp_path: Path) -> None:
 
 # The pure parts
 
-KEY: Final = UploadKey(appid="wx1", api="api.weixin.qq.com", type="image", sha256="ab" * 32)
+KEY: Final = UploadKey(appid="wx1", realm="weixin", type="image", sha256="ab" * 32)
 ROW: Final = LedgerRow(
-    appid="wx1", api="api.weixin.qq.com", type="image", sha256="ab" * 32, state="done", filename="x.png", size=1
+    appid="wx1", realm="weixin", type="image", sha256="ab" * 32, state="done", filename="x.png", size=1
 )
 
 
@@ -803,7 +803,7 @@ def test_the_next_step(state: Any, held: bool, step: Step) -> None:
 def test_the_mark_is_made_of_the_media(type: str, sha256: str, name: str) -> None:  # noqa: A002 - WeChat's own name
     """It is the same for every account, process and run, of 12 plain letters, and keeps the extension."""
     key = evolve(KEY, type=type, sha256=sha256)
-    assert key.mark == evolve(key, appid="wx2", api="other").mark
+    assert key.mark == evolve(key, appid="wx2", realm="other").mark
     assert len(key.mark) == 12
     assert set(key.mark) <= set(MARK_LETTERS)
     assert key.sent_as(name).lower().endswith(f"-{key.mark}.png")

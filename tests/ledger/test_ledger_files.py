@@ -1,5 +1,6 @@
 """The files of a ledger: those of other users, those that others can open, and links are not believed."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -10,7 +11,7 @@ import pytest
 
 from pictures import picture
 from wxasset import Ledger, WxSession
-from wxasset.errors import LedgerError
+from wxasset.errors import LedgerError, UsageError
 from wxasset.simulator import Simulator
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere neither owners nor modes say who may read")
@@ -72,14 +73,66 @@ async def test_a_ledger_that_others_can_open_is_refused(path: Path, mode: int) -
         assert (await ledger.counts()).done == 1
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling link"])
-async def test_a_link_is_not_a_ledger(path: Path, kind: str) -> None:
-    """Neither a link to a ledger nor one to nowhere is followed: nothing is created at its end."""
+async def test_a_link_of_this_user_is_the_ledger_at_its_end(path: Path, sim: Simulator) -> None:
+    """One process opens the link and another the file: each sees the other's claims, as liveness is beside the file."""
+    link = path.with_name("link.db")
+    link.symlink_to(path.name)
+    sim.fail("add_material", "delay-100ms", times=None)
+    async with Ledger(path) as one, Ledger(link) as other, session(sim, one) as wx:
+        both = asyncio.gather(*(wx.ensure_material("image", picture(2), ledger=ledger) for ledger in (one, other)))
+        assert len({added.media_id for added in await both}) == 1
+        assert len(list(path.parent.glob("uploads.db-holder-*"))) == 2
+    assert len(sim.materials) == 2
+    assert not list(path.parent.glob("link.db-*"))
+
+
+async def test_a_link_of_another_user_is_not_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read or created at the end of a link that somebody else has made."""
     link, elsewhere = path.with_name("link.db"), path.with_name("elsewhere.db")
-    link.symlink_to(path if kind == "link" else elsewhere)
+    link.symlink_to(elsewhere)
+    os.chown(link, 12345, 12345, follow_symlinks=False) if os.geteuid() == 0 else give_away(link, monkeypatch)
     await refused(link, "is a symbolic link")
     assert not elsewhere.exists()
-    assert link.is_symlink()
+
+
+async def test_a_second_name_of_a_ledger_is_refused(path: Path) -> None:
+    """SQLite would keep a journal beside each of two hard links, and lose what the other one has."""
+    path.with_name("second.db").hardlink_to(path)
+    with pytest.raises(LedgerError, match="hard link"):
+        async with Ledger(path):
+            raise AssertionError
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "nfs", "cifs"])
+async def test_a_ledger_on_another_machine_is_refused(path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks do not tell on NFS which processes are alive; the error names the store that works between hosts."""
+    device, mounts = path.parent.stat().st_dev, path.with_name("mountinfo")
+    number = f"{os.major(device)}:{os.minor(device)}"
+    mounts.write_text(f"22 1 0:0 / / rw - ext4 /dev/sda rw\n36 35 {number} / /srv rw,noatime - {kind} host:/x rw\n")
+    monkeypatch.setattr("wxasset.ledger.files._MOUNTS", str(mounts))
+    before = path.read_bytes()
+    for one in (path, path.with_name("new.db")):
+        with pytest.raises(LedgerError, match=kind) as caught:
+            async with Ledger(one):
+                raise AssertionError
+        assert "PostgresStore" in caught.value.hint.english
+    assert path.read_bytes() == before
+    assert not path.with_name("new.db").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("postgresql://user:CANARY@host/db", "postgres://h/d", "sqlite:///uploads.db", "redis://:CANARY@h"),
+        *(":memory:", "", "file:uploads.db", "file:uploads.db?mode=ro", b"postgresql://u:CANARY@h"),
+        Path("postgresql://user:CANARY@host/db"),
+    ],
+)
+def test_what_names_another_database_is_not_a_path(name: Any) -> None:
+    """The error says the right way, and repeats no password."""
+    with pytest.raises(UsageError, match="Ledger") as caught:
+        Ledger(name)
+    assert "CANARY" not in str(caught.value)
 
 
 async def test_the_command_in_a_hint_takes_a_path_for_a_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,17 +171,17 @@ class UploadRegister:
         )
 
     @staticmethod
-    def of_account(api: str, appid: str | None) -> "UploadRegister":
+    def of_account(realm: str, appid: str | None) -> "UploadRegister":
         """Return the register shared by the sessions of an account; it lives as long as one of them does.
 
         Args:
-            api: The API's host.
+            realm: The service; see `wxasset.wire.realms`.
             appid: The account's appid; sessions that do not know theirs share one register.
         """
         with _LOCK:
-            register = _REGISTERS.get((api, appid))
+            register = _REGISTERS.get((realm, appid))
             if register is None:
-                register = _REGISTERS[api, appid] = UploadRegister()
+                register = _REGISTERS[realm, appid] = UploadRegister()
             return register
 
 

@@ -37,8 +37,9 @@ class UploadPolicy:
             time of the attempt and its bytes; "raise" leaves that to you: `UploadOutcomeUnknown` at once, and its
             `resolve` later.
         visibility: Seconds of the search, as a material may be listed a little after its creation.
-        settle: Seconds after it began before an upload in a `Ledger` that nobody finds counts as never added: WeChat
-            may still be at work on what a killed process has sent.
+        settle: Seconds after the end of its last attempt before an upload in a `Ledger` counts as never added if it is
+            not found: WeChat may still be at work on what a killed process has sent. Where the end is not known, it is
+            the end of the process's lease, or the time at which the process was found to have exited.
         unique_names: Whether each name gets a mark, "poster.jpg" becoming "poster-k7m2xq9d.jpg", by which the search
             is exact also where many files have the same name. For batch jobs; the mark is seen in the library. Media
             without a name always gets one.

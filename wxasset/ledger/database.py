@@ -4,40 +4,73 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from attrs import asdict, frozen
+from attrs import asdict, define, fields
 
 from wxasset.errors import LedgerError
+from wxasset.ledger.files import real_path
 from wxasset.ledger.liveness import ProcessLock
-from wxasset.ledger.records import LedgerRow, LedgerState, Step, UploadKey, next_step
+from wxasset.ledger.records import Change, Kept, LedgerCounts, LedgerRow, LedgerState, UploadKey, Write
 from wxasset.ledger.schema import open_database, transaction
 from wxasset.transfer.private_files import UnsafeFileError
+from wxasset.transfer.threads import NoThreadError
 from wxasset.transfer.uploads.file_reader import Identity
 
-__all__ = ["Claim", "Database"]
-
-T = TypeVar("T")
+__all__ = ["Database", "Work", "failures", "identity_of"]
 
 _SETTLED: Final = 2.0
 """Seconds for which a file has to be unchanged before its times are believed: FAT keeps even seconds, and a second
 write in the same tick of a clock leaves the times as they were."""
 _PAGE: Final = 500  # rows that are read at a time
 
-_COLUMNS: Final = (
-    "appid, api, type, sha256, described, state, filename, size, media_id, url, reconciled, begun, ended, error"
+_FIELDS: Final = tuple(one.name for one in fields(LedgerRow))
+_COLUMNS: Final = ", ".join(_FIELDS)
+_KEY: Final = ("sha256", "type", "described", "appid", "realm")
+_THIS: Final = " AND ".join(f"{name} = :{name}" for name in _KEY)
+_PUT: Final = (
+    f"INSERT INTO uploads ({_COLUMNS}, holder) VALUES ({', '.join(f':{name}' for name in _FIELDS)}, :holder)"
+    f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
+    f" {', '.join(f'{name} = :{name}' for name in (*_FIELDS, 'holder') if name not in _KEY)}"
 )
-_THIS: Final = "sha256 = :sha256 AND type = :type AND described = :described AND appid = :appid AND api = :api"
 
 
-@frozen
-class Claim:
-    """The next step for an upload, and its record."""
+@define
+class Work:
+    """A function to run with exclusive access to the tables.
 
-    step: Step
-    row: LedgerRow | None
+    Attributes:
+        function: The function.
+        writes: True if it needs a transaction.
+        durable: True if the transaction has to survive a power failure.
+    """
+
+    function: Callable[["Database"], Any]
+    writes: bool = False
+    durable: bool = False
+
+    def run(self, database: "Database") -> Any:
+        """Return the result, or an error that concerns this work alone."""
+        try:
+            with failures(database.path):
+                return self.function(database)
+        except LedgerError as error:
+            if isinstance(error.__cause__, sqlite3.Error):
+                raise
+            return error
+
+
+@contextmanager
+def failures(path: str) -> Iterator[None]:
+    """Raise `LedgerError` for the errors of SQLite and of the system."""
+    try:
+        yield
+    except UnsafeFileError as error:
+        raise LedgerError(f"The ledger {path} is not used: {error}.", error.remedy) from error
+    except (sqlite3.Error, OSError, NoThreadError) as error:
+        raise LedgerError(f"The ledger {path} failed: {error}.") from error
 
 
 class Database:
@@ -47,162 +80,107 @@ class Database:
         """Open the tables, or create them."""
         self.path = path
         self._lock = threading.Lock()
-        with self._failures():
-            self._base = open_database(path)
+        with failures(path):
+            real = real_path(path)
+            self._base = open_database(real)
             try:
-                self._process_lock = ProcessLock.take(os.path.abspath(path))
+                self._process_lock = ProcessLock.take(os.path.abspath(real))
             except BaseException:
                 self._base.close()
                 raise
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except UnsafeFileError as error:
-            raise LedgerError(f"The ledger {self.path} is not used: {error}.", error.remedy) from error
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(f"The ledger {self.path} failed: {error}.") from error
-
-    def do(self, work: Callable[["Database"], T]) -> T:
-        """Run a function in the calling thread, with exclusive access."""
-        with self._lock, self._failures():
-            return work(self)
+    def do(self, group: Sequence[Work]) -> list[Any]:
+        """Run functions in the calling thread, with exclusive access, in one transaction if any of them writes."""
+        with self._lock, failures(self.path):
+            if not any(work.writes for work in group):
+                return [work.run(self) for work in group]
+            with transaction(self._base, durable=any(work.durable for work in group)):
+                return [work.run(self) for work in group]
 
     def close(self) -> None:
         """Release all claims and close; uploads being sent become unknown."""
-        try:
-            with transaction(self._base):
-                ended = {"holder": self._process_lock.id, "now": time.time()}
-                self._base.execute(
-                    "UPDATE uploads SET holder = NULL, ended = coalesce(ended, :now),"
-                    " state = CASE state WHEN 'in flight' THEN 'unknown' ELSE state END WHERE holder = :holder",
-                    ended,
-                )
-        finally:
-            self._process_lock.end()
-            self._base.close()
+        with self._lock, failures(self.path):
+            try:
+                with transaction(self._base):
+                    ended = {"holder": self._process_lock.id, "now": time.time()}
+                    self._base.execute(
+                        "UPDATE uploads SET holder = NULL, ended = coalesce(ended, :now),"
+                        " state = CASE state WHEN 'in flight' THEN 'unknown' ELSE state END WHERE holder = :holder",
+                        ended,
+                    )
+            finally:
+                self._process_lock.end()
+                self._base.close()
 
     # Uploads
 
-    def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Look up an unchanged file; return its record if it is in the library, and its identity.
+    def change(self, key: UploadKey, change: Change) -> object:
+        """Apply a transition; to be called in a transaction."""
+        now = time.time()
+        result, write = change(self._kept(key, now), now)
+        if write is not None:
+            self._write(write)
+        return result
 
-        Args:
-            key: Its key, without the hash.
-            path: Its path.
-        """
+    def _kept(self, key: UploadKey, now: float) -> Kept:
+        found = self._base.execute(f"SELECT holder, {_COLUMNS} FROM uploads WHERE {_THIS}", asdict(key)).fetchone()
+        if found is None:
+            return Kept()
+        holder, *values = found
+        mine = holder == self._process_lock.id
+        held = not mine and holder is not None and self._process_lock.is_alive(holder)
+        lost = not mine and not held and holder is not None
+        return Kept(row=_row(values), mine=mine, held=held, lost_at=now if lost else None)
+
+    def _write(self, write: Write) -> None:
+        values = {name: getattr(write.row, name) for name in _FIELDS}
+        self._base.execute(_PUT, values | {"holder": self._process_lock.id if write.hold else None})
+
+    def find(self, keys: Sequence[UploadKey]) -> dict[UploadKey, LedgerRow]:
+        """Return the rows of many keys."""
+        query, found = f"SELECT {_COLUMNS} FROM uploads WHERE {_THIS}", {}
+        for key in keys:
+            values = self._base.execute(query, asdict(key)).fetchone()
+            if values is not None:
+                found[key] = _row(values)
+        return found
+
+    def hash_of(self, path: str) -> tuple[str | None, Identity | None]:
+        """Return the hash of an unchanged file, if known, and its identity."""
         path = os.path.abspath(path)
-        identity = _identity(path)
+        identity = identity_of(path)
         if identity is None:
             return None, None
-        wanted = {**asdict(key), **asdict(identity), "path": _text(path)}
         found = self._base.execute(
             "SELECT sha256 FROM files WHERE path = :path AND device = :device AND inode = :inode AND size = :size"
             " AND modified_ns = :modified_ns",
-            wanted,
+            {**asdict(identity), "path": _text(path)},
         ).fetchone()
-        if found is None:
-            return None, identity
-        row = self._find(wanted | {"sha256": found[0]})
-        return (row if row is not None and row.state == "done" else None), identity
-
-    def find(self, key: UploadKey) -> LedgerRow | None:
-        """Return the record of an upload."""
-        return self._find(asdict(key))
-
-    def _find(self, key: dict[str, Any]) -> LedgerRow | None:
-        found = self._base.execute(f"SELECT {_COLUMNS} FROM uploads WHERE {_THIS}", key).fetchone()
-        return None if found is None else _row(found)
-
-    def claim(self, key: UploadKey, filename: str, size: int) -> Claim:
-        """Claim an upload and return the next step.
-
-        Args:
-            key: The key of the upload.
-            filename: The name used for sending.
-            size: The number of bytes.
-        """
-        wanted = asdict(key)
-        with transaction(self._base):
-            row = self._find(wanted)
-            holder = self._base.execute(f"SELECT holder FROM uploads WHERE {_THIS}", wanted).fetchone()
-            step = next_step(row, held=holder is not None and self._is_held(holder[0]))
-            fresh = wanted | {"filename": _text(filename), "size": size, "holder": self._process_lock.id}
-            if step is Step.SEND:
-                self._base.execute(
-                    "INSERT INTO uploads (appid, api, type, sha256, described, state, filename, size, holder)"
-                    " VALUES (:appid, :api, :type, :sha256, :described, 'planned', :filename, :size, :holder)"
-                    " ON CONFLICT (sha256, type, described, appid, api) DO UPDATE SET state = 'planned',"
-                    " filename = :filename, holder = :holder, media_id = NULL, url = NULL, reconciled = 0,"
-                    " begun = NULL, ended = NULL, error = NULL",
-                    fresh,
-                )
-            elif step is Step.LOOK:
-                self._base.execute(f"UPDATE uploads SET holder = :holder WHERE {_THIS}", fresh)
-        return Claim(step, row)
-
-    def _is_held(self, holder: str | None) -> bool:
-        """Return whether another process, or another ledger of this process, has claimed it."""
-        return holder not in {None, self._process_lock.id} and self._process_lock.is_alive(str(holder))
-
-    def release(self, key: UploadKey) -> None:
-        """Release a claim."""
-        with transaction(self._base):
-            wanted = asdict(key) | {"holder": self._process_lock.id}
-            self._base.execute(f"UPDATE uploads SET holder = NULL WHERE {_THIS} AND holder = :holder", wanted)
-
-    def begin(self, key: UploadKey, now: float) -> None:
-        """Record, durably, the start of sending; call it before the first byte is sent."""
-        with transaction(self._base, durable=True):
-            self._base.execute(
-                f"UPDATE uploads SET state = 'in flight', begun = :now WHERE {_THIS}", asdict(key) | {"now": now}
-            )
-
-    def end(self, key: UploadKey, state: LedgerState, now: float, **values: object) -> None:
-        """Record the final state and release the claim."""
-        named = {"media_id": None, "url": None, "reconciled": False, "error": None} | values
-        if isinstance(error := named["error"], str):
-            named["error"] = _text(error)
-        with transaction(self._base):
-            self._base.execute(
-                "UPDATE uploads SET state = :state, ended = :now, media_id = :media_id, url = :url,"
-                f" reconciled = :reconciled, error = :error, holder = NULL WHERE {_THIS}",
-                asdict(key) | named | {"state": state, "now": now},
-            )
-
-    def plan(self, key: UploadKey, filename: str) -> None:
-        """Record that the library does not have it."""
-        with transaction(self._base):
-            self._base.execute(
-                f"UPDATE uploads SET state = 'planned', filename = :filename, begun = NULL, ended = NULL WHERE {_THIS}",
-                asdict(key) | {"filename": _text(filename)},
-            )
+        return (None if found is None else str(found[0])), identity
 
     def remember(self, path: str, identity: Identity, sha256: str) -> None:
         """Store the hash of a file, unless it changed recently or while it was hashed."""
         path = os.path.abspath(path)
-        if time.time_ns() - identity.modified_ns < _SETTLED * 1e9 or _identity(path) != identity:
+        if time.time_ns() - identity.modified_ns < _SETTLED * 1e9 or identity_of(path) != identity:
             return
-        with transaction(self._base):
-            self._base.execute(
-                "INSERT OR REPLACE INTO files VALUES (:path, :device, :inode, :size, :modified_ns, :sha256)",
-                asdict(identity) | {"path": _text(path), "sha256": sha256},
-            )
+        self._base.execute(
+            "INSERT OR REPLACE INTO files VALUES (:path, :device, :inode, :size, :modified_ns, :sha256)",
+            asdict(identity) | {"path": _text(path), "sha256": sha256},
+        )
 
     def forget(self, media_id: str) -> int:
         """Remove the record of a deleted material."""
-        with transaction(self._base):
-            return self._base.execute("DELETE FROM uploads WHERE media_id = ? AND state = 'done'", (media_id,)).rowcount
+        return self._base.execute("DELETE FROM uploads WHERE media_id = ? AND state = 'done'", (media_id,)).rowcount
 
     # Queries
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> LedgerCounts:
         """Count the uploads in each state."""
-        return dict(self._base.execute("SELECT state, count(*) FROM uploads GROUP BY state").fetchall())
+        found = self._base.execute("SELECT state, count(*) FROM uploads GROUP BY state").fetchall()
+        return LedgerCounts(**{state.replace(" ", "_"): count for state, count in found})
 
     def page(self, state: LedgerState | None, after: int) -> list[tuple[int, LedgerRow]]:
-        """Read one page of rows."""
+        """Read one page of rows, with their numbers."""
         found = self._base.execute(
             f"SELECT id, {_COLUMNS} FROM uploads WHERE id > ? AND (? IS NULL OR state = ?) ORDER BY id LIMIT {_PAGE}",
             (after, state, state),
@@ -215,13 +193,14 @@ def _text(said: str) -> str:
     return said.encode("utf-8", "backslashreplace").decode()
 
 
-def _identity(path: str) -> Identity | None:
+def identity_of(path: str) -> Identity | None:
+    """Return the identity of a file; None if it cannot be read."""
     try:
         return Identity.of(os.stat(path))
     except OSError:
         return None
 
 
-def _row(values: Any) -> LedgerRow:
-    named = dict(zip(_COLUMNS.split(", "), values, strict=True))
+def _row(values: Sequence[Any]) -> LedgerRow:
+    named = dict(zip(_FIELDS, values, strict=True))
     return LedgerRow(**(named | {"reconciled": bool(named["reconciled"])}))

@@ -1,5 +1,6 @@
 """The state machine that adds one material to the library exactly once."""
 
+import logging
 import os
 import reprlib
 import time
@@ -16,15 +17,17 @@ from wxasset.engine.engine import Engine
 from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen, still_unknown
 from wxasset.engine.uploads import polls
 from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
-from wxasset.ledger.records import LedgerRow, Step, UploadKey, described_as
+from wxasset.ledger.records import Claim, ClaimLostError, LedgerRow, Step, UploadKey, described_as
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
+from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
 
 __all__ = ["EnsuredUpload", "NewMaterial"]
 
+_log: Final = logging.getLogger("wxasset.ledger")
 _POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
 _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
 
@@ -91,7 +94,8 @@ class EnsuredUpload:
         """Prepare the upload of a material to an account."""
         call = _call(kind, new)
         described = described_as(call.description)
-        key = UploadKey(appid=appid, api=engine.transport.api, type=kind, sha256="", described=described)
+        realm = ledger.realm or realm_of(engine.transport.api)
+        key = UploadKey(appid=appid, realm=realm, type=kind, sha256="", described=described)
         return cls(engine, ledger, open_material, kind, call, key, progress)
 
     async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
@@ -128,20 +132,29 @@ class EnsuredUpload:
         until = time.monotonic() + self._patience(source)
         while True:
             claim = await self.ledger.claim(self.key, name, source.size)
-            if claim.step is Step.SEND:
-                return await self._send(source), False
-            if claim.step is Step.LOOK and claim.row is not None:
-                if found := await self._look(claim.row, name):
-                    return found, True
-                return await self._send(source), False
-            if claim.step is Step.SKIP and claim.row is not None:
-                if not verify or await self._is_there(claim.row):
-                    return claim.row.material, True
-            elif time.monotonic() > until:
+            try:
+                if (done := await self._take(claim, source, name, verify=verify)) is not None:
+                    return done
+            except ClaimLostError as error:  # another process has taken over, and its result counts
+                _log.warning("%s: %s", name, error.message)
+            if claim.step is Step.WAIT and time.monotonic() > until:
                 raise self._held_up(name, source, claim.row)
-            else:
-                await anyio.sleep(wait)
-                wait = min(2 * wait, _POLL_MOST)
+            await anyio.sleep(wait)
+            wait = min(2 * wait, _POLL_MOST)
+
+    async def _take(
+        self, claim: Claim, source: Source, name: str, *, verify: bool
+    ) -> tuple[AddedMaterial, bool] | None:
+        """Take one step; None if another process has claimed it, or WeChat does not have it any more."""
+        if claim.step is Step.SEND:
+            return await self._send(source), False
+        if claim.step is Step.LOOK and claim.row is not None:
+            if found := await self._look(claim.row, name, claim.lost_for or 0.0):
+                return found, True
+            return await self._send(source), False
+        if claim.step is Step.SKIP and claim.row is not None and (not verify or await self._is_there(claim.row)):
+            return claim.row.material, True
+        return None
 
     def _patience(self, source: Source) -> float:
         """Return the maximum duration of this upload in seconds, including the search."""
@@ -174,10 +187,10 @@ class EnsuredUpload:
             await self.ledger.forget(row.material.media_id)
             return False
 
-    async def _look(self, row: LedgerRow, name: str) -> AddedMaterial | None:
+    async def _look(self, row: LedgerRow, name: str, lost_for: float) -> AddedMaterial | None:
         """Search the library for an interrupted upload; None if it was certainly not added."""
         try:
-            found = await self._search(row)
+            found = await self._search(row, lost_for)
         except BaseException as error:
             said = error.message if isinstance(error, WxAssetError) else None
             await self.ledger.end(self.key, "unknown", error=said or row.error)
@@ -192,25 +205,14 @@ class EnsuredUpload:
             raise
         return None
 
-    async def _search(self, row: LedgerRow) -> AddedMaterial | None:
-        now = self._now()
-        # Without an end its process exited, possibly just now.
-        ended = now if row.ended is None else min(now, row.ended)
-        doubt = UploadOutcomeUnknown(
-            f"The upload of {row.filename} to {self.call.route.path} may or may not have happened.",
-            self.call.route.path,
-            filename=row.filename,
-            type=row.type,
-            size=row.size,
-            started_at=ended if row.begun is None else row.begun,
-            ended_at=ended,
-            reason=row.error or "The process that sent it has ended.",
-            listing=self.call.listing,
-            unique_name=True,
-            clock_ahead=0.0,  # the ledger has WeChat's time
-        )
+    async def _search(self, row: LedgerRow, lost_for: float) -> AddedMaterial | None:
+        """Search until the upload counts as settled; its process was lost `lost_for` seconds ago."""
+        claimed, doubt = time.monotonic(), self._doubt(row)
         # A look before the wait: it finds most, and tells WeChat's time.
         finding = await self._look_once(doubt, thorough=False)
+        if row.ended is None and not isinstance(finding, Found):
+            doubt.ended_at = self._now() - lost_for - (time.monotonic() - claimed)
+            await self.ledger.doubt(self.key, doubt.ended_at)
         waits = self._waits(doubt)
         for number, wait in enumerate(waits, start=1):
             if isinstance(finding, Found):
@@ -225,11 +227,27 @@ class EnsuredUpload:
             case _:
                 raise still_unknown(doubt, finding)
 
+    def _doubt(self, row: LedgerRow) -> UploadOutcomeUnknown:
+        now = self._now()
+        ended = now if row.ended is None else min(now, row.ended)
+        return UploadOutcomeUnknown(
+            f"The upload of {row.filename} to {self.call.route.path} may or may not have happened.",
+            self.call.route.path,
+            filename=row.filename,
+            type=row.type,
+            size=row.size,
+            started_at=ended if row.begun is None else row.begun,
+            ended_at=ended,
+            reason=row.error or "The process that sent it has ended.",
+            listing=self.call.listing,
+            unique_name=True,
+            clock_ahead=0.0,  # the ledger has WeChat's time
+        )
+
     def _waits(self, doubt: UploadOutcomeUnknown) -> list[float]:
         """Return the seconds to wait before each look, until the upload counts as settled."""
-        policy = self.engine.uploads
-        until = max(doubt.ended_at + policy.visibility, doubt.started_at + policy.settle)
-        left = min(until - self._now(), policy.visibility + policy.settle)  # clocks may differ
+        settled = max(self.engine.uploads.visibility, self.engine.uploads.settle)
+        left = min(doubt.ended_at + settled - self._now(), settled)  # clocks may differ
         return polls(left)[1:] if left > 0 else [0.0]
 
     def _now(self) -> float:
@@ -253,9 +271,8 @@ class EnsuredUpload:
 
         async def begin() -> None:
             nonlocal begun
-            if not begun:
-                await self.ledger.begin(self.key, self._now())
-                begun = True
+            await self.ledger.begin(self.key, self._now())
+            begun = True
 
         uploads = evolve(self.engine.uploads, unique_names=True)
         engine = self.engine.with_options(uploads=uploads, mark=lambda: self.key.mark)

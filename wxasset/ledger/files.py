@@ -1,17 +1,85 @@
 """The files of a ledger in SQLite, of one user alone. All functions block."""
 
 import os
+import re
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from wxasset.errors import LedgerError
+from wxasset.errors import Hint, LedgerError, UsageError
 from wxasset.transfer.private_files import CREATE, check_private, open_private
 
-__all__ = ["check_files", "connect"]
+__all__ = ["check_files", "check_path", "connect", "real_path"]
 
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")  # SQLite takes what it finds in them for its own
+
+
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_SHARED: Final = frozenset(
+    {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"}
+)
+"""File systems of other machines. Their locks do not tell whether a process of another host is alive, and SQLite's WAL
+mode needs memory that all processes share (sqlite.org/wal.html)."""
+_POSIX: Final = os.name == "posix"
+_MOUNTS: Final = "/proc/self/mountinfo"
+
+
+def check_path(path: str) -> None:
+    """Raise `UsageError` for what SQLite or SQLAlchemy, but not a ledger, takes for a database."""
+    if not path or path == ":memory:":
+        raise UsageError(f'A ledger has to outlive its process; {path!r} does not. Pass a path: Ledger("uploads.db").')
+    if path.startswith("file:"):
+        raise UsageError('A ledger is named by a plain path, not by a file: URI. Pass Ledger("uploads.db").')
+    if found := _ADDRESS.match(path):
+        raise UsageError(  # without the address: it may have a password
+            f"A ledger is named by the path of a file, not by an address such as {found[0]}/... Pass"
+            ' Ledger("uploads.db"), or for PostgreSQL: Ledger(PostgresStore("postgresql://host/database")).'
+        )
+
+
+def real_path(path: str) -> str:
+    """Return the path of the file itself, which all processes have to agree on; follow a link of this user.
+
+    Raises:
+        UnsafeFileError: The path is a link of another user.
+        LedgerError: The file is on another machine, or has a second name.
+    """
+    real = path
+    if os.path.islink(path):
+        if _POSIX and os.lstat(path).st_uid != os.geteuid():
+            check_private(Path(path))
+        real = os.path.realpath(path)
+    kind = _file_system(os.path.dirname(real) or ".")
+    if kind in _SHARED:
+        raise LedgerError(
+            f"The ledger {path} is on a file system of another machine ({kind}), where locks do not tell which"
+            " processes are alive.",
+            Hint(
+                'Keep it on a local disk; to share a ledger between hosts use Ledger(PostgresStore("postgresql://...")).',
+                "请把台账放在本地磁盘；多台主机共用台账时请使用 PostgresStore。",
+            ),
+        )
+    with suppress(FileNotFoundError):
+        if os.stat(real).st_nlink > 1:
+            raise LedgerError(
+                f"The ledger {path} has a second name (a hard link): SQLite keeps a journal of its own beside each.",
+                Hint("Remove the other name, or copy the file.", "请删除另一个硬链接，或复制该文件。"),
+            )
+    return real
+
+
+def _file_system(directory: str) -> str | None:
+    """Return the type of a directory's file system, in the words of Linux; None if unknown."""
+    try:
+        device = os.stat(directory).st_dev
+        with open(_MOUNTS, encoding="utf-8", errors="replace") as mounts:
+            lines = mounts.readlines()
+    except OSError:
+        return None
+    number = f"{os.major(device)}:{os.minor(device)}"
+    found = [line.partition(" - ")[2].split(" ", 1)[0] for line in lines if line.split(" ", 3)[2] == number]
+    return found[-1] if found else None
 
 
 def connect(path: str, timeout: float) -> sqlite3.Connection:

@@ -1,84 +1,132 @@
 """A ledger of uploads: it prevents duplicates and lets a killed job resume."""
 
+import logging
 import os
-import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import AsyncGenerator, Coroutine
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
+
+from attrs import evolve
 
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import LedgerError, UsageError
-from wxasset.ledger.database import Claim, Database
-from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, Step, UploadKey
-from wxasset.transfer.threads import NoThreadError, in_background, run_in_thread
+from wxasset.ledger.database import identity_of
+from wxasset.ledger.records import (
+    Change,
+    Claim,
+    ClaimLostError,
+    LedgerCounts,
+    LedgerRow,
+    LedgerState,
+    Step,
+    UploadKey,
+    beginning,
+    claiming,
+    doubting,
+    ending,
+    planning,
+    releasing,
+)
+from wxasset.ledger.sqlite_store import SqliteStore
+from wxasset.ledger.store import LedgerStore
+from wxasset.transfer.private_files import UnsafeFileError, make_private_directory
+from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
 
 __all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
 
-T = TypeVar("T")
-
 _STATES: Final = frozenset({"planned", "in flight", "done", "failed", "unknown"})
+_log: Final = logging.getLogger("wxasset.ledger")
 
 
 class Ledger:
-    """A ledger in a file, for any number of sessions, tasks and processes of one user on one host.
+    """A ledger of uploads, for any number of sessions, tasks and processes.
 
     ::
 
         async with Ledger("uploads.db") as ledger:
             added = await wx.ensure_material("image", "poster.png", ledger=ledger)
 
-    An upload is known by the account, the API's host, the type, and the sha256 of the media; of a video also by its
-    title and introduction. It is an SQLite database in WAL mode, which needs a local disk. Its file is created with
-    mode 0600; a ledger, or a file of SQLite beside it, is refused if it is a link, if another user owns it, or if
-    other users have access to it. What is committed survives the death of the process; that an upload was begun
-    survives a loss of power as well, as it is on the disk before the first byte is sent. Whether another process is
-    alive is told by a locked file beside it, which the system unlocks as soon as that process ends; one that is alive
-    is waited for, also where it is merely stopped. One that is open belongs to one event loop: another loop, or
-    thread, opens its own.
+    An upload is known by the account, the type, and the sha256 of the media; of a video also by its title and
+    introduction. WeChat's own hosts are one service; another service is known by its host, or by `realm`.
+
+    A path is the file of a `SqliteStore`, for the processes of one user on one host. A `PostgresStore` serves the
+    processes of many hosts. The hashes of unchanged files are kept on this host in both cases: in that file, or in
+    `index`. A ledger that is open belongs to one event loop.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Name the file; it is opened, and made if there is none, by ``async with``.
+    def __init__(
+        self,
+        store: str | os.PathLike[str] | LedgerStore,
+        *,
+        realm: str | None = None,
+        index: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Name the store; it is opened, and created if there is none, by ``async with``.
 
         Args:
-            path: Where it is; its directory has to exist.
+            store: The path of a file, whose directory has to exist; or a store.
+            realm: The service behind the ``base_url`` of the sessions: by default "weixin" for all of WeChat's own
+                hosts, else the host. Set "weixin" where a gateway of yours passes calls on to WeChat.
+            index: A file with the hashes of unchanged files of this host; only beside a store that is shared by hosts.
+                By default ``wxasset/files.db`` in the user's cache directory. Without it files are read again.
+
+        Raises:
+            UsageError: It is neither a path nor a store.
         """
-        if not isinstance(path, str | bytes | os.PathLike):
-            raise UsageError(f"path= must be the path of a file, not {type(path).__name__}.")
-        self.path: str = os.fsdecode(path)
-        self._database: Database | None = None
+        if realm is not None and not (realm and str(realm).isprintable()):
+            raise UsageError(f"realm= must be a short name such as 'weixin', not {realm!r:.40}.")
+        shared = isinstance(store, LedgerStore) and not isinstance(store, SqliteStore)
+        if index is not None and not shared:
+            raise UsageError("index= belongs to a store that is shared by hosts; a ledger in a file has its own.")
+        self.store: LedgerStore = store if isinstance(store, LedgerStore) else SqliteStore(store)
+        self.realm: str | None = realm
+        self._index_path = None if index is None else os.fsdecode(index)
+        self._index: SqliteStore | None = self.store if isinstance(self.store, SqliteStore) else None
+        self._open = False
         self._busy: set[UploadKey] = set()
 
     def __repr__(self) -> str:
-        return f"Ledger({self.path!r})"
+        return f"Ledger({self.path!r})" if isinstance(self.store, SqliteStore) else f"Ledger({self.store!r})"
+
+    @property
+    def path(self) -> str:
+        """Path of the file; another store's description."""
+        return self.store.path if isinstance(self.store, SqliteStore) else repr(self.store)
 
     async def __aenter__(self) -> Self:
-        if self._database is not None:
+        if self._open:
             raise UsageError(f"{self!r} is open already.")
-        opened: list[Database] = []
-        try:
-            await run_in_thread(lambda: opened.append(Database(self.path)))
-        except BaseException:
-            for database in opened:  # cancelled just then
-                await in_background(database.close).join()
-            raise
-        self._database = opened[0]
+        await self.store.open()
+        self._open = True
+        if not isinstance(self.store, SqliteStore):
+            try:
+                self._index = await _open_index(self._index_path)
+            except BaseException:
+                await self._close()
+                raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        database, self._database = self._database, None
-        if database is not None:
-            await _uncancellable(database.do, Database.close)
+        await self._close()
 
-    def _opened(self) -> Database:
-        if self._database is None:
+    async def _close(self) -> None:
+        self._open = False
+        index, self._index = self._index, self._index if self._index is self.store else None
+        try:
+            await self.store.close()
+        finally:
+            if index is not None and index is not self.store:
+                await index.close()
+
+    async def _ask(self, work: Coroutine[Any, Any, Any]) -> Any:
+        if not self._open:
+            work.close()
             raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
-        return self._database
+        return await work
 
     # Queries
 
@@ -86,10 +134,10 @@ class Ledger:
         """Count the uploads in each state, of all accounts.
 
         Raises:
-            LedgerError: The file cannot be read.
+            LedgerError: The store cannot be read.
         """
-        found = await self._read(Database.counts)
-        return LedgerCounts(**{state.replace(" ", "_"): count for state, count in found.items()})
+        found: LedgerCounts = await self._ask(self.store.counts())
+        return found
 
     async def rows(self, *, state: LedgerState | None = None) -> AsyncGenerator[LedgerRow, None]:
         """Iterate over the uploads, of all accounts, in the order in which they were first claimed.
@@ -98,18 +146,18 @@ class Ledger:
             state: ``planned``, ``in flight``, ``done``, ``failed`` or ``unknown``; None for all.
 
         Raises:
-            LedgerError: The file cannot be read.
+            LedgerError: The store cannot be read.
         """
         if state is not None and state not in _STATES:
             raise UsageError(f"state= is one of {', '.join(sorted(_STATES))}; not {state!r}.")
-        last = 0
-        while page := await self._read(partial(Database.page, state=state, after=last)):
-            last = page[-1][0]
-            for _, row in page:
+        after: object = None
+        while (page := await self._ask(self.store.page(state, after))).rows:
+            after = page.after
+            for row in page.rows:
                 yield row
 
     async def forget(self, media_id: str) -> bool:
-        """Take out a material that the library does not have any more, so that it can be uploaded again.
+        """Remove a material that the library does not have any more, so that it can be uploaded again.
 
         A session with this ledger does so by itself where it deletes a material, or where WeChat does not know one.
 
@@ -117,76 +165,124 @@ class Ledger:
             Whether it was there.
 
         Raises:
-            LedgerError: The file cannot be written.
+            LedgerError: The store cannot be written.
         """
-        return bool(await self._write(lambda database: database.forget(media_id)))
+        return bool(await self._ask(self.store.forget(media_id)))
 
     # For the sessions
 
     async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Look up an unchanged file; see `Database.known`."""
-        return await self._read(lambda database: database.known(key, path))
+        """Look up an unchanged file; return its record if it is in the library, and its identity.
+
+        Args:
+            key: Its key, without the hash.
+            path: Its path.
+        """
+        if self._index is None or not self._open:
+            return None, await self._ask(run_in_thread(identity_of, path))
+        sha256, identity = await self._index.hash_of(path)
+        if sha256 is None:
+            return None, identity
+        key = evolve(key, sha256=sha256)
+        row = (await self._ask(self.store.find([key]))).get(key)
+        return (row if row is not None and row.state == "done" else None), identity
 
     async def claim(self, key: UploadKey, filename: str, size: int) -> Claim:
         """Claim an upload and return the next step; after LOOK or SEND the caller must call `end`."""
         if key in self._busy:
-            row = await self._read(lambda database: database.find(key))
+            row = (await self._ask(self.store.find([key]))).get(key)
             return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
         self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
         try:
-            claim = await self._write(lambda database: database.claim(key, filename, size))
+            claim: Claim = await self._ask(self.store.change(key, claiming(key, filename, size)))
         except BaseException:
             try:
-                await self._write(lambda database: database.release(key))
+                await self._ask(self.store.change(key, releasing))
             finally:
-                self._busy.discard(key)  # not before, or what another task claims meanwhile would be let go of
+                self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
             raise
         if claim.step in {Step.WAIT, Step.SKIP}:
             self._busy.discard(key)
         return claim
 
     async def begin(self, key: UploadKey, now: float) -> None:
-        """Record the start of sending, in unix seconds of WeChat's clock."""
-        await self._write(lambda database: database.begin(key, now))
+        """Record the start of an attempt, in unix seconds of WeChat's clock, before its first byte is sent.
+
+        Raises:
+            ClaimLostError: Another process may have claimed it meanwhile; send nothing.
+        """
+        await self._step(key, beginning(now), durable=True)
+
+    async def doubt(self, key: UploadKey, ended: float) -> None:
+        """Record when the last attempt of a lost process ended, in unix seconds of WeChat's clock."""
+        await self._ask(self.store.change(key, doubting(ended)))
 
     async def plan(self, key: UploadKey, filename: str) -> None:
-        """Record that the library does not have it."""
-        await self._write(lambda database: database.plan(key, filename))
+        """Record that the library does not have it.
+
+        Raises:
+            ClaimLostError: Another process may have claimed it meanwhile; send nothing.
+        """
+        await self._step(key, planning(filename))
+
+    async def _step(self, key: UploadKey, change: Change, *, durable: bool = False) -> None:
+        if not await self._ask(self.store.change(key, change, durable=durable)):
+            raise ClaimLostError(f"The claim was lost; nothing was sent. (sha256 {key.sha256[:12]}, {key.type})")
 
     async def done(self, key: UploadKey, material: AddedMaterial) -> None:
         """Record that the library has it."""
-        await self.end(key, "done", media_id=material.media_id, url=material.url, reconciled=material.reconciled)
+        await self.end(key, "done", material=material)
 
-    async def end(self, key: UploadKey, state: LedgerState, *, now: float | None = None, **values: object) -> None:
-        """Record the final state, even if the caller is cancelled; `now` is WeChat's unix time in seconds."""
-        when = time.time() if now is None else now
+    async def end(
+        self,
+        key: UploadKey,
+        state: LedgerState,
+        *,
+        now: float | None = None,
+        material: AddedMaterial | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Record the final state, unless the claim was lost, even if the caller is cancelled.
+
+        Args:
+            key: The key of the upload.
+            state: The final state.
+            now: Unix time in seconds of WeChat's clock; by default the store's.
+            material: The material, once it is in the library.
+            error: The error message.
+        """
         try:
-            await self._write(lambda database: database.end(key, state, when, **values))
+            await self._ask(self.store.change(key, ending(state, ended=now, material=material, error=error)))
         finally:
             self._busy.discard(key)
 
     async def remember(self, path: str, identity: Identity, sha256: str) -> None:
         """Store the hash of a file."""
-        await self._write(lambda database: database.remember(path, identity, sha256))
-
-    async def _read(self, work: Callable[[Database], T]) -> T:
-        with self._failures():
-            return await run_in_thread(self._opened().do, work)
-
-    async def _write(self, work: Callable[[Database], T]) -> T:
-        with self._failures():
-            return await _uncancellable(self._opened().do, work)
-
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except NoThreadError as error:
-            raise LedgerError(f"The ledger {self.path} failed: {error}.") from error
+        if self._index is not None:
+            await self._ask(self._index.remember(path, identity, sha256))
 
 
-async def _uncancellable(function: Callable[..., T], *arguments: Any) -> T:
-    """Run a function in a thread to its end, even if the caller is cancelled."""
-    job = in_background(function, *arguments)
-    await job.join()
-    return await job.result()
+async def _open_index(path: str | None) -> SqliteStore | None:
+    """Open the index of this host's files; None if the default one cannot be opened."""
+    if path is not None:
+        index = SqliteStore(path)
+        await index.open()
+        return index
+    try:
+        directory = await run_in_thread(_cache_directory)
+        index = SqliteStore(directory / "files.db")
+        await index.open()
+    except (LedgerError, OSError, RuntimeError, UnsafeFileError) as error:
+        _log.warning("Files are read again in each run: %s", error)
+        return None
+    return index
+
+
+def _cache_directory() -> Path:
+    """Return the cache directory of this user, by the XDG specification."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    parent = Path(base) if base.startswith("/") else Path.home() / ".cache"
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = parent / "wxasset"
+    make_private_directory(directory)
+    return directory

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from wxasset.errors import LedgerError
+from wxasset.errors import Hint, LedgerError
 from wxasset.ledger.files import connect
+from wxasset.wire.realms import realm_of
 
 __all__ = ["open_database", "transaction"]
 
 _APPLICATION: Final = 0x77786C64  # "wxld", where the file command and others look for whose file it is
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 _BUSY: Final = 10.0  # seconds to wait for another process, whose writes take a few ms each, on a slow disk some 100
 _PAUSE: Final = 0.01  # seconds between two tries where it does not wait by itself
 
@@ -20,7 +21,7 @@ _TABLES: Final = """
 CREATE TABLE uploads (
     id INTEGER PRIMARY KEY,
     appid TEXT NOT NULL,
-    api TEXT NOT NULL,
+    realm TEXT NOT NULL,
     type TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     described TEXT NOT NULL,
@@ -34,7 +35,7 @@ CREATE TABLE uploads (
     ended REAL,
     error TEXT,
     holder TEXT,
-    UNIQUE (sha256, type, described, appid, api)
+    UNIQUE (sha256, type, described, appid, realm)
 );
 CREATE INDEX uploads_by_media_id ON uploads (media_id) WHERE media_id IS NOT NULL;
 CREATE INDEX uploads_by_holder ON uploads (holder) WHERE holder IS NOT NULL;
@@ -63,10 +64,14 @@ def open_database(path: str) -> sqlite3.Connection:
         _write_ahead(base, path)
         base.execute("PRAGMA synchronous = NORMAL")
         with transaction(base):
-            if _is_new(base, path):
+            version = _version(base, path)
+            if version == 0:
                 for statement in _TABLES.split(";\n"):
                     base.execute(statement)
                 base.execute(f"PRAGMA application_id = {_APPLICATION}")
+            elif version == 1:
+                _key_by_realm(base)
+            if version != _SCHEMA:
                 base.execute(f"PRAGMA user_version = {_SCHEMA}")
     except BaseException:
         base.close()
@@ -74,16 +79,32 @@ def open_database(path: str) -> sqlite3.Connection:
     return base
 
 
-def _is_new(base: sqlite3.Connection, path: str) -> bool:
-    """Return whether the database is empty; refuse other databases and later versions."""
+def _version(base: sqlite3.Connection, path: str) -> int:
+    """Return the version of the tables, 0 if there are none; refuse other databases and later versions."""
     version, owner = (base.execute(f"PRAGMA {one}").fetchone()[0] for one in ("user_version", "application_id"))
     if version == 0 and not base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        return True
+        return 0
     if owner != _APPLICATION:
         raise LedgerError(f"{path} is a database of something else.")
-    if version != _SCHEMA:
-        raise LedgerError(f"{path} is of version {version}; this wxasset knows version {_SCHEMA}.")
-    return False
+    if not 1 <= version <= _SCHEMA:
+        raise LedgerError(
+            f"{path} is of version {version}; this wxasset knows version {_SCHEMA}.",
+            Hint("Update wxasset, or use another ledger.", "请升级 wxasset，或改用其他台账。"),
+        )
+    return int(version)
+
+
+def _key_by_realm(base: sqlite3.Connection) -> None:
+    """Migrate version 1, where the host was in the key; of equal uploads to several hosts keep the most certain one."""
+    base.execute("ALTER TABLE uploads RENAME COLUMN api TO realm")
+    certain = "CASE state WHEN 'done' THEN 0 WHEN 'in flight' THEN 1 WHEN 'unknown' THEN 2 ELSE 3 END"
+    rows = base.execute(f"SELECT id, realm FROM uploads ORDER BY {certain}, id DESC").fetchall()
+    for number, api in rows:
+        if (realm := realm_of(api)) == api:
+            continue
+        moved = base.execute("UPDATE OR IGNORE uploads SET realm = ? WHERE id = ?", (realm, number)).rowcount
+        if not moved:
+            base.execute("DELETE FROM uploads WHERE id = ?", (number,))
 
 
 def _write_ahead(base: sqlite3.Connection, path: str) -> None:
@@ -94,7 +115,7 @@ def _write_ahead(base: sqlite3.Connection, path: str) -> None:
             # The mode is written into the file, and nothing is to be written to what is not ours.
             base.execute("BEGIN")
             try:
-                _is_new(base, path)
+                _version(base, path)
             finally:
                 base.execute("ROLLBACK")
             base.execute("PRAGMA journal_mode = WAL")

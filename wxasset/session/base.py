@@ -26,6 +26,7 @@ from wxasset.tokens.store import TokenStore, run_shielded
 from wxasset.tokens.token import TokenSource
 from wxasset.transfer.http import ENVIRONMENT, ClientSession, Timeouts, Transport
 from wxasset.wire.limits import Limits
+from wxasset.wire.realms import realm_of
 from wxasset.wire.url_policy import DownloadPolicy
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Session:
         hosted = bool(getattr(cache.source, "in_hosting", False))
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=hosted, proxy=proxy)
         self._account = AccountIdentity(self._transport.origin, self._appid)
-        register = UploadRegister.of_account(self._transport.api, self._appid)
+        register = UploadRegister.of_account(realm_of(self._transport.api), self._appid)
         self._engine = Engine(self._transport, cache, register=register, from_appid=from_appid, **options.named)
         self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
@@ -231,7 +232,7 @@ class Session:
     def _of_account(self, tokens: TokenCache) -> Self:
         """Return a session of another account, with the connections of this one; it ends with this one."""
         appid = str(_appid_of(tokens.source))
-        register = UploadRegister.of_account(self._transport.api, appid)
+        register = UploadRegister.of_account(realm_of(self._transport.api), appid)
         engine = self._engine.with_options(tokens=tokens, register=register, quota=RetryQuota())
         self._accounts.add(tokens)
         other = copy.copy(self)
@@ -247,7 +248,7 @@ class Session:
         check_from_appid(from_appid, engine.tokens.source)
         if from_appid is None:
             return engine
-        register = UploadRegister.of_account(self._transport.api, from_appid)
+        register = UploadRegister.of_account(realm_of(self._transport.api), from_appid)
         return engine.with_options(from_appid=from_appid, register=register)
 
     def _observing(self, work: Work) -> Engine:

@@ -48,9 +48,9 @@ class Ensuring(Materials):
         It is sent under a name with a mark that is made of its bytes ("poster-k7m2xq9dh3wa.png"). Where an answer was
         lost, or a process died while it sent, the library is searched for that name before anything is sent again;
         what is found was made of the same bytes, whoever sent them. What a list proves to be absent
-        `UploadPolicy.settle` seconds after it began, and `UploadPolicy.visibility` seconds after it was given up (or
-        after this call found that its process had died), counts as never added: a material that WeChat makes later
-        than that is there twice in the end. Choose up to 600 seconds where that matters more than the wait. A list
+        `UploadPolicy.settle` seconds after its last attempt ended (or the lease of its process, or after this call
+        found that its process had exited) counts as never added: a material that WeChat makes later than that is there
+        twice in the end. Choose up to 600 seconds where that matters more than the wait. A list
         proves absence if it is sorted and complete, and has no other material of unknown origin of that time.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_addmaterial.html

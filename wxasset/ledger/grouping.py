@@ -1,0 +1,69 @@
+"""Answer requests in groups: those that arrive while one group is worked on form the next."""
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from wxasset.transfer.threads import uncancelled
+
+__all__ = ["Grouped"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Grouped(Generic[A, B]):
+    """Work for many tasks of one event loop, a group at a time.
+
+    A hop to a thread, a transaction and a round trip to a server each take longer than the work on one row.
+    """
+
+    def __init__(self, work: Callable[[Sequence[A]], Awaitable[Sequence[B | BaseException]]]) -> None:
+        """Set the function.
+
+        Args:
+            work: Returns a result, or an error, for each request of a group.
+        """
+        self._work = work
+        self._waiting: list[tuple[A, asyncio.Future[B]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def ask(self, request: A) -> B:
+        """Return the result for a request; a cancelled caller waits for it nevertheless."""
+        loop = asyncio.get_running_loop()
+        if self._task is not None and self._task.get_loop() is not loop:  # that loop is closed
+            self._task, self._waiting = None, []
+        future: asyncio.Future[B] = loop.create_future()
+        self._waiting.append((request, future))
+        if self._task is None:
+            self._task = loop.create_task(self._serve())
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError:
+            await uncancelled(future)
+            future.exception()  # looked at, or asyncio reports it as forgotten
+            raise
+        return future.result()
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                await self._answer(group)
+        finally:
+            self._task = None
+
+    async def _answer(self, group: Sequence[tuple[A, asyncio.Future[B]]]) -> None:
+        results: Sequence[B | BaseException]
+        try:
+            results = await self._work([request for request, _ in group])
+        except BaseException as error:  # noqa: BLE001 - each caller gets one
+            results = [copy.copy(error) for _ in group]
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

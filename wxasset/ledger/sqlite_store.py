@@ -1,0 +1,122 @@
+"""A ledger's store in a file, for the processes of one user on one host."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from wxasset.errors import UsageError
+from wxasset.ledger.database import Database, Work, failures
+from wxasset.ledger.files import check_path
+from wxasset.ledger.grouping import Grouped
+from wxasset.ledger.records import Change, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.store import Page
+from wxasset.transfer.event_loop import LoopGuard
+from wxasset.transfer.threads import in_background, run_in_thread
+from wxasset.transfer.uploads.file_reader import Identity
+
+__all__ = ["SqliteStore"]
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """A ledger's store in an SQLite database in WAL mode, which needs a local disk.
+
+    The file is created with mode 0600; a file of another user, or open to others, is refused, and so are those of
+    SQLite beside it. A symbolic link of this user is followed. Commits survive the death of the process; the start of
+    an upload also survives a loss of power. A locked file beside it tells whether a process is alive: the system
+    unlocks it when the process ends. A process that is merely stopped counts as alive.
+
+    A file of an earlier version is migrated when it is opened; one of a later version is refused.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Name the file; it is opened, or created, by the ledger.
+
+        Args:
+            path: Where it is; its directory has to exist.
+
+        Raises:
+            UsageError: It is not a path: an address, a URI, or ``:memory:``.
+        """
+        if not isinstance(path, str | bytes | os.PathLike):
+            raise UsageError(f"path= must be the path of a file, not {type(path).__name__}.")
+        self.path: str = os.fsdecode(path)
+        check_path(self.path)
+        self._database: Database | None = None
+        self._guard = LoopGuard("Ledger")
+        self._groups: Grouped[Work, Any] = Grouped(self._serve)
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self.path!r})"
+
+    async def open(self) -> None:
+        """Open the file, or create it; migrate an earlier version."""
+        if self._database is not None:
+            raise UsageError(f"The ledger {self.path} is open already.")
+        self._guard.changed()
+        opened: list[Database] = []
+        try:
+            with failures(self.path):
+                await run_in_thread(lambda: opened.append(Database(self.path)))
+        except BaseException:
+            for database in opened:  # cancelled just then
+                await in_background(database.close).join()
+            raise
+        self._database = opened[0]
+
+    async def close(self) -> None:
+        """Release all claims and close the file."""
+        database, self._database = self._database, None
+        if database is not None:
+            job = in_background(database.close)
+            await job.join()
+            await job.result()
+
+    async def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> object:
+        """Apply a transition."""
+        return await self._do(lambda database: database.change(key, change), writes=True, durable=durable)
+
+    async def find(self, keys: Iterable[UploadKey]) -> Mapping[UploadKey, LedgerRow]:
+        """Return the rows of many keys."""
+        wanted = list(keys)
+        return await self._do(lambda database: database.find(wanted))
+
+    async def page(self, state: LedgerState | None, after: object) -> Page:
+        """Return some rows."""
+        last = after if isinstance(after, int) else 0
+        found = await self._do(lambda database: database.page(state, last))
+        return Page([row for _, row in found], found[-1][0] if found else last)
+
+    async def counts(self) -> LedgerCounts:
+        """Count the uploads in each state."""
+        return await self._do(Database.counts)
+
+    async def forget(self, media_id: str) -> int:
+        """Remove the rows of a deleted material."""
+        return await self._do(lambda database: database.forget(media_id), writes=True)
+
+    # The index of files
+
+    async def hash_of(self, path: str) -> tuple[str | None, Identity | None]:
+        """Return the hash of an unchanged file, if known, and its identity."""
+        return await self._do(lambda database: database.hash_of(path))
+
+    async def remember(self, path: str, identity: Identity, sha256: str) -> None:
+        """Store the hash of a file."""
+        await self._do(lambda database: database.remember(path, identity, sha256), writes=True)
+
+    async def _do(self, function: Callable[[Database], T], *, writes: bool = False, durable: bool = False) -> T:
+        """Run a function with the tables, together with others that arrive meanwhile."""
+        if self._database is None:
+            raise UsageError(f"The ledger {self.path} is not open: async with Ledger(...) as ledger.")
+        self._guard.changed()
+        result: T = await self._groups.ask(Work(function, writes, durable))
+        return result
+
+    async def _serve(self, group: Sequence[Work]) -> Sequence[Any]:
+        database = self._database
+        if database is None:
+            raise UsageError(f"The ledger {self.path} was closed.")
+        with failures(self.path):
+            return await run_in_thread(database.do, group)
