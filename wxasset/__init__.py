@@ -60,6 +60,7 @@ _HOMES: Final = {
     "wxasset.instrumentation.hooks": ("Hooks",),
     "wxasset.ledger.ensure": ("NewMaterial",),
     "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
+    "wxasset.ledger.postgres_store": ("PostgresStore",),
     "wxasset.ledger.sqlite_store": ("SqliteStore",),
     "wxasset.ledger.store": ("LedgerStore",),
     "wxasset.session": ("WxSession",),

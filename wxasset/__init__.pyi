@@ -59,6 +59,7 @@ from wxasset.ledger.ensure import NewMaterial as NewMaterial
 from wxasset.ledger.ledger import Ledger as Ledger
 from wxasset.ledger.ledger import LedgerCounts as LedgerCounts
 from wxasset.ledger.ledger import LedgerRow as LedgerRow
+from wxasset.ledger.postgres_store import PostgresStore as PostgresStore
 from wxasset.ledger.sqlite_store import SqliteStore as SqliteStore
 from wxasset.ledger.store import LedgerStore as LedgerStore
 from wxasset.session import WxSession as WxSession

@@ -38,6 +38,8 @@ def unblocked() -> Iterator[BlockBuster]:
         for function in found.functions.values():
             # Coverage looks at each file of code when it meets it first, wherever that is.
             function.can_block_in("coverage/control.py", "_should_trace")
+            # asyncpg looks for ~/.pgpass and certificates when it connects, which is once for many uploads.
+            function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")
         # The size and times of a file that is being read from the page cache are in memory.
         found.functions["os.fstat"].can_block_in("wxasset/transfer/uploads/file_reader.py", "step")
         yield found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from wxasset.errors import Hint, LedgerError, UsageError
-from wxasset.transfer.private_files import CREATE, check_private, open_private
+from wxasset.transfer.private_files import CREATE, UnsafeFileError, check_private, open_private
 
 __all__ = ["check_files", "check_path", "connect", "real_path"]
 
@@ -42,8 +42,8 @@ def real_path(path: str) -> str:
     """Return the path of the file itself, which all processes have to agree on; follow a link of this user.
 
     Raises:
-        UnsafeFileError: The path is a link of another user.
-        LedgerError: The file is on another machine, or has a second name.
+        UnsafeFileError: It is a link of another user, or has a hard link; or it is as in `check_files`.
+        LedgerError: The file is on another machine.
     """
     real = path
     if os.path.islink(path):
@@ -61,11 +61,10 @@ def real_path(path: str) -> str:
             ),
         )
     with suppress(FileNotFoundError):
-        if os.stat(real).st_nlink > 1:
-            raise LedgerError(
-                f"The ledger {path} has a second name (a hard link): SQLite keeps a journal of its own beside each.",
-                Hint("Remove the other name, or copy the file.", "请删除另一个硬链接，或复制该文件。"),
-            )
+        if check_private(Path(real)).st_nlink > 1:
+            remedy = Hint("Remove the other name, or copy the file.", "请删除另一个硬链接，或复制该文件。")
+            name = os.path.basename(real)
+            raise UnsafeFileError(f"{name} has a hard link, and SQLite keeps a journal of its own beside each", remedy)
     return real
 
 

@@ -1,0 +1,389 @@
+"""A ledger in a file and one in PostgreSQL do the same; the second also between hosts."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from attrs import evolve
+
+import postgres_server
+from pictures import make_pictures, picture
+from policies import PATIENT
+from postgres_server import PASSWORD, PostgresServer
+from wxasset import (
+    Added,
+    Ledger,
+    LedgerCounts,
+    LedgerStore,
+    PostgresStore,
+    RetryPolicy,
+    SqliteStore,
+    UploadPolicy,
+    WxSession,
+)
+from wxasset.errors import LedgerError, UploadOutcomeUnknown, UsageError
+from wxasset.ledger.records import ClaimLostError, Step, UploadKey
+from wxasset.simulator import Simulator
+
+postgres = postgres_server.postgres_server
+
+BOUND: Final = 30.0  # seconds in which anything here ends
+LEASE: Final = 0.3  # seconds
+WORKER: Final = Path(__file__).parents[1] / "support" / "ledger_worker.py"
+KEY: Final = UploadKey(appid="wx1", realm="weixin", type="image", sha256="ab" * 32)
+
+Opener = Callable[[], Ledger]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    """Make ledgers of one place, as several processes have them; each has an index of files of its own."""
+    if request.param == "sqlite":
+        return lambda: Ledger(tmp_path / "uploads.db")
+    dsn: str = request.getfixturevalue("postgres").database()
+    numbers = iter(range(100))
+    return lambda: Ledger(PostgresStore(dsn, lease=LEASE), index=tmp_path / f"index{next(numbers)}.db")
+
+
+@pytest.fixture
+def dsn(postgres: PostgresServer) -> str:
+    """An empty database."""
+    return postgres.database()
+
+
+def session(sim: Simulator, ledger: Ledger, **policy: Any) -> WxSession:
+    """A session with a ledger."""
+    uploads = UploadPolicy(**({"visibility": 0, "settle": 0} | policy))
+    return WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, uploads=uploads, ledger=ledger)
+
+
+def sent(sim: Simulator) -> int:
+    """How many uploads were answered."""
+    return sum(entry.path.endswith("add_material") for entry in sim.journal)
+
+
+async def abandon(ledger: Ledger) -> None:
+    """Let the process of a ledger look as if it had been killed."""
+    if isinstance(ledger.store, SqliteStore):
+        assert ledger.store._database is not None
+        await asyncio.to_thread(ledger.store._database._process_lock.end)
+    elif isinstance(ledger.store, PostgresStore):
+        renewal = ledger.store._link.get()._renewal
+        assert renewal is not None
+        renewal.cancel()
+
+
+class TestStores:
+    """What holds for every store."""
+
+    async def test_what_many_ask_for_at_once_is_sent_once(self, opener: Opener, sim: Simulator) -> None:
+        """Twelve tasks over three ledgers of one place make one upload."""
+        sim.fail("add_material", "delay-50ms", times=None)
+        async with opener() as a, opener() as b, opener() as c, session(sim, a) as wx:
+            asked = [wx.ensure_material("image", picture(1), ledger=one) for one in (a, b, c) * 4]
+            async with asyncio.timeout(BOUND):
+                assert len({added.media_id for added in await asyncio.gather(*asked)}) == 1
+            assert await b.counts() == LedgerCounts(done=1)
+        assert sent(sim) == 1
+
+    async def test_a_second_run_sends_what_is_new(self, opener: Opener, sim: Simulator, tmp_path: Path) -> None:
+        """Unchanged files are neither read nor sent again, by the next process as well."""
+        paths = make_pictures(tmp_path / "images", 40)
+        for path in paths:
+            os.utime(path, (1e9, 1e9))
+        for known, uploads in ((30, 30), (40, 40), (40, 40)):
+            async with (
+                opener() as ledger,
+                session(sim, ledger) as wx,
+                wx.add_materials("image", paths[:known]) as outcomes,
+            ):
+                assert all([isinstance(one, Added) async for one in outcomes])
+            assert sent(sim) == uploads
+
+    @pytest.mark.parametrize(("fault", "uploads"), [("reset-after-commit", 1), ("reset-before-commit", 2)])
+    async def test_a_lost_answer_is_resolved_by_the_library(
+        self, opener: Opener, sim: Simulator, fault: str, uploads: int
+    ) -> None:
+        """The next process finds what was added, and sends again only what is not there."""
+        sim.fail("add_material", fault)
+        async with opener() as ledger, session(sim, ledger, reconcile="raise") as wx:
+            with pytest.raises(UploadOutcomeUnknown):
+                await wx.ensure_material("image", picture(1))
+            assert await ledger.counts() == LedgerCounts(unknown=1)
+        async with opener() as ledger, session(sim, ledger) as wx:
+            added = await wx.ensure_material("image", picture(1))
+            assert [row.material async for row in ledger.rows()] == [added]
+        assert list(sim.materials) == [added.media_id]
+        assert sent(sim) == uploads
+
+    async def test_an_upload_of_a_lost_process_settles_after_its_end(self, opener: Opener, sim: Simulator) -> None:
+        """The first attempt was long ago, and the second one is carried out when its process is dead already."""
+        sim.fail("add_material", "status:429,retry-after:1")
+        sim.fail("add_material", "stall-700ms-before-commit")
+        async with opener() as dead, opener() as ledger, session(sim, dead) as lost:
+            task = asyncio.create_task(lost.with_options(retry=RetryPolicy()).ensure_material("image", picture(1)))
+            async with asyncio.timeout(BOUND):
+                while sent(sim) == 0:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(1.2)  # the second attempt is under way
+                await abandon(dead)
+                async with session(sim, ledger, settle=1.0) as wx:
+                    added = await wx.ensure_material("image", picture(1))
+            assert added.reconciled
+            assert (await task).media_id == added.media_id  # it is alive after all
+            assert await ledger.counts() == LedgerCounts(done=1)
+        assert list(sim.materials) == [added.media_id]
+
+    async def test_a_claim_that_was_lost_sends_nothing(self, opener: Opener) -> None:
+        """Begin fails for a process that stalled until another one took over; what it writes later is not kept."""
+        async with opener() as slow, opener() as quick:
+            assert (await slow.claim(KEY, "a.png", 1)).step is Step.SEND
+            assert (await quick.claim(KEY, "a.png", 1)).step is Step.WAIT
+            await abandon(slow)
+            async with asyncio.timeout(BOUND):
+                while (await quick.claim(KEY, "a.png", 1)).step is not Step.SEND:  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.05)
+            with pytest.raises(ClaimLostError, match="claim was lost; nothing was sent"):
+                await slow.begin(KEY, 1.0)
+            await slow.end(KEY, "failed", error="x")
+            await quick.begin(KEY, 2.0)
+            assert [(row.state, row.begun) async for row in quick.rows()] == [("in flight", 2.0)]
+
+    async def test_what_a_closed_ledger_leaves_is_free(self, opener: Opener) -> None:
+        """Planned uploads are sent by the next one, those under way are looked for."""
+        other = evolve(KEY, sha256="cd" * 32)
+        async with opener() as ledger:
+            for key in (KEY, other):
+                await ledger.claim(key, "a.png", 1)
+            await ledger.begin(other, 1.0)
+        async with opener() as ledger:
+            assert await ledger.counts() == LedgerCounts(planned=1, unknown=1)
+            assert [(await ledger.claim(key, "a.png", 1)).step for key in (KEY, other)] == [Step.SEND, Step.LOOK]
+
+    async def test_rows_are_found_paged_counted_and_forgotten(self, opener: Opener) -> None:
+        """Many at once; each row comes once, over several pages."""
+        keys = [evolve(KEY, sha256=f"{number:064x}") for number in range(600)]
+        async with opener() as ledger:
+            await asyncio.gather(*(ledger.claim(key, "a\udcff.png", 1) for key in keys))
+            for key in keys[:2]:
+                await ledger.begin(key, 1.0)
+            await ledger.end(keys[0], "failed", error="\udcff\0")
+            found = await ledger.store.find([*keys[:3], evolve(KEY, appid="other")])
+            assert {key: row.state for key, row in found.items()} == dict(
+                zip(keys[:3], ("failed", "in flight", "planned"), strict=True)
+            )
+            assert [row.sha256 async for row in ledger.rows(state="failed")] == [keys[0].sha256]
+            assert sorted([row.sha256 async for row in ledger.rows()]) == [key.sha256 for key in keys]
+            assert await ledger.counts() == LedgerCounts(failed=1, in_flight=1, planned=598)
+            assert not await ledger.forget("M")
+
+    async def test_a_cancelled_write_is_written(self, opener: Opener) -> None:
+        """The record of a result does not depend on its caller, and a cancelled claim holds nobody up."""
+        async with opener() as ledger:
+            await ledger.claim(KEY, "a.png", 1)
+            task = asyncio.create_task(ledger.end(KEY, "failed", error="x"))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await ledger.counts() == LedgerCounts(failed=1)
+            claim = asyncio.create_task(ledger.claim(KEY, "a.png", 1))
+            await asyncio.sleep(0)
+            claim.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await claim
+            async with opener() as other:
+                assert (await other.claim(KEY, "a.png", 1)).step is Step.SEND
+
+    async def test_a_ledger_is_open_once(self, opener: Opener) -> None:
+        """A second `async with` is told, and so is a use before and after; it can be opened again."""
+        ledger = opener()
+        for _ in range(2):
+            with pytest.raises(UsageError, match="not open"):
+                await ledger.counts()
+            async with ledger:
+                assert isinstance(ledger.store, LedgerStore)
+                with pytest.raises(UsageError, match="open already"):
+                    await ledger.__aenter__()
+                with pytest.raises(UsageError, match="open already"):
+                    await ledger.store.open()
+                assert await ledger.counts() == LedgerCounts()
+
+    def test_it_serves_successive_loops_and_one_at_a_time(self, opener: Opener) -> None:
+        """A loop ends with the ledger open; the next one goes on with it; two at once are refused."""
+        ledger = opener()
+
+        async def enter() -> None:
+            await ledger.__aenter__()
+            await ledger.claim(KEY, "a.png", 1)
+            await ledger.end(KEY, "failed")
+
+        async def go_on() -> None:
+            assert await ledger.counts() == LedgerCounts(failed=1)
+            failures: list[BaseException] = []
+
+            def other() -> None:
+                try:
+                    asyncio.run(_count())
+                except UsageError as error:
+                    failures.append(error)
+
+            async def _count() -> None:
+                await ledger.counts()
+
+            await asyncio.to_thread(other)
+            assert [type(one) for one in failures] == [UsageError]
+            await ledger.__aexit__(None, None, None)
+
+        asyncio.run(enter())
+        asyncio.run(go_on())
+
+
+# PostgreSQL alone
+
+
+class Host:
+    """A process with a directory of its own, which shares nothing but PostgreSQL."""
+
+    def __init__(self, sim: Simulator, images: Path, dsn: str, directory: Path) -> None:
+        directory.mkdir()
+        self._arguments = (sim.url, sim.appid, sim.secret, str(images), dsn)
+        self._environment = {**os.environ, "XDG_CACHE_HOME": str(directory), "HOME": str(directory)}
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """Start the worker."""
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(WORKER),
+            *self._arguments,
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that has no event."""
+    async with asyncio.timeout(BOUND):
+        while not condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)
+
+
+async def test_two_hosts_that_are_killed_send_each_image_once(
+    sim: Simulator, postgres: PostgresServer, dsn: str, tmp_path: Path
+) -> None:
+    """PostgreSQL is restarted while they work, then both are killed; the starts of processes take most of the time."""
+    make_pictures(tmp_path / "images", 60)
+    for fault in ("delay-20ms", "stall-60ms-before-commit", "delay-20ms", "reset-after-commit") * 20:
+        sim.fail("add_material", fault)
+    hosts = [Host(sim, tmp_path / "images", dsn, tmp_path / name) for name in ("a", "b")]
+    processes = [await host.start() for host in hosts]
+    await until(lambda: len(sim.materials) >= 10)
+    await asyncio.to_thread(postgres.restart)
+    await until(lambda: len(sim.materials) >= 30)
+    for process in processes:
+        process.kill()
+        await process.communicate()
+    processes = [await host.start() for host in hosts]
+    async with asyncio.timeout(BOUND):
+        for process in processes:
+            said, complained = await process.communicate()
+            assert b'"failed": 0' in said, complained
+    assert sorted(one.content for one in sim.materials.values()) == sorted(picture(one) for one in range(60))
+
+
+async def test_a_host_that_stalls_past_its_lease_sends_nothing(sim: Simulator, dsn: str, tmp_path: Path) -> None:
+    """It is stopped before its first byte; another host takes over; it goes on, and takes the other one's result."""
+    make_pictures(tmp_path / "images", 1)
+    sim.fail("stable_token", "delay-300ms")
+    process = await Host(sim, tmp_path / "images", dsn, tmp_path / "a").start()
+    async with Ledger(PostgresStore(dsn, lease=LEASE), index=tmp_path / "index.db") as ledger:
+        await until(lambda: bool(sim.journal) or sim.token_calls > 0)
+        process.send_signal(signal.SIGSTOP)
+        async with session(sim, ledger) as wx, asyncio.timeout(BOUND):
+            added = await wx.ensure_material("image", picture(0))
+        process.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(BOUND):
+            said, complained = await process.communicate()
+    assert b'"skipped": 1' in said
+    assert b"claim was lost; nothing was sent" in complained
+    assert list(sim.materials) == [added.media_id]
+    assert sent(sim) == 1
+
+
+@pytest.mark.parametrize("wrong", ["password", "database", "port", "host"])
+async def test_no_error_shows_the_dsn(
+    postgres: PostgresServer, dsn: str, wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the text of an error, nor its chain, nor a repr or a log has more than the host."""
+    bad = {
+        "password": dsn.replace(PASSWORD, f"{PASSWORD}x"),
+        "database": dsn + "CANARYBASE",
+        "port": dsn.replace(f":{postgres.port}/", ":1/"),
+        "host": dsn.replace("127.0.0.1", "nowhere.invalid"),
+    }[wrong]
+    caplog.set_level(logging.DEBUG)
+    store = PostgresStore(bad)
+    with pytest.raises(LedgerError, match="PostgreSQL at") as caught:
+        await store.open()
+    error: BaseException | None = caught.value
+    assert error is not None
+    assert error.__context__ is error.__cause__ is None
+    for text in (str(error), repr(error), repr(store), repr(Ledger(store)), caplog.text, repr(vars(store))):
+        assert "CANARY" not in text
+
+
+@pytest.mark.parametrize("bad", ["mysql://u:CANARY@h/d", "CANARY", "postgresql://u:CANARY@h:port/d", 7])
+def test_a_dsn_that_is_none_is_told_without_it(bad: Any) -> None:
+    """It may have a password."""
+    with pytest.raises(UsageError, match="PostgresStore") as caught:
+        PostgresStore(bad)
+    assert "CANARY" not in str(caught.value)
+
+
+def test_without_asyncpg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the command that installs it."""
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(UsageError, match=r"wxasset\[postgres\]"):
+        PostgresStore("postgresql://h/d")
+
+
+async def test_tables_of_a_later_version_are_refused(postgres: PostgresServer, dsn: str) -> None:
+    """The error says to update."""
+    async with Ledger(PostgresStore(dsn)):
+        pass
+    await asyncio.to_thread(postgres.query, dsn.rpartition("/")[2], "UPDATE wxasset_ledger SET version = 99")
+    with pytest.raises(LedgerError, match="version 99") as caught:
+        async with Ledger(PostgresStore(dsn)):
+            raise AssertionError
+    assert "Update wxasset" in caught.value.hint.english
+
+
+async def test_several_create_the_tables_at_once(dsn: str, tmp_path: Path) -> None:
+    """One makes them, the others find them."""
+    ledgers = [Ledger(PostgresStore(dsn), index=tmp_path / f"{number}.db") for number in range(6)]
+    await asyncio.gather(*(one.__aenter__() for one in ledgers))
+    assert [await one.counts() for one in ledgers] == [LedgerCounts()] * 6
+    for one in ledgers:
+        await one.__aexit__(None, None, None)
+
+
+async def test_a_server_that_stays_away_is_an_error(postgres: PostgresServer, dsn: str, tmp_path: Path) -> None:
+    """After `timeout` the error names the host; the ledger works again when the server is back."""
+    async with Ledger(PostgresStore(dsn, timeout=0.2), index=tmp_path / "index.db") as ledger:
+        await ledger.claim(KEY, "a.png", 1)
+        await asyncio.to_thread(postgres.stop)
+        begun = time.monotonic()
+        with pytest.raises(LedgerError, match="127"):
+            await ledger.begin(KEY, 1.0)
+        assert time.monotonic() - begun < 5
+        await asyncio.to_thread(postgres.start)
+        await ledger.begin(KEY, 1.0)
+        assert await ledger.counts() == LedgerCounts(in_flight=1)

@@ -1,0 +1,223 @@
+"""The tables of a ledger in PostgreSQL. Each function is one query, or one transaction."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import fields, frozen
+
+from wxasset.errors import Hint, LedgerError
+from wxasset.ledger.records import Kept, LedgerCounts, LedgerRow, LedgerState, UploadKey, Write
+from wxasset.ledger.store import Page
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+__all__ = ["Found", "counts", "find", "forget", "leave", "page", "prepare", "read", "renew", "write"]
+
+_SCHEMA: Final = 1
+_LOCK: Final = 0x77786C64  # "wxld": the key of the lock around the creation of the tables
+_PAGE: Final = 500  # rows that are read at a time
+
+_FIELDS: Final = tuple(one.name for one in fields(LedgerRow))
+_COLUMNS: Final = ", ".join(_FIELDS)
+_KEY: Final = ("appid", "realm", "type", "sha256", "described")
+_NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS wxasset_ledger (version integer NOT NULL);
+INSERT INTO wxasset_ledger SELECT 1 WHERE NOT EXISTS (SELECT FROM wxasset_ledger);
+CREATE SEQUENCE IF NOT EXISTS wxasset_fences;
+CREATE TABLE IF NOT EXISTS wxasset_holders (id text PRIMARY KEY, until timestamptz NOT NULL);
+CREATE TABLE IF NOT EXISTS wxasset_uploads (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    appid text NOT NULL,
+    realm text NOT NULL,
+    type text NOT NULL,
+    sha256 text NOT NULL,
+    described text NOT NULL,
+    state text NOT NULL,
+    filename text NOT NULL,
+    size bigint NOT NULL,
+    media_id text,
+    url text,
+    reconciled boolean NOT NULL,
+    begun float8,
+    ended float8,
+    error text,
+    holder text,
+    fence bigint NOT NULL DEFAULT nextval('wxasset_fences'),
+    PRIMARY KEY (sha256, type, described, appid, realm)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS wxasset_uploads_by_id ON wxasset_uploads (id);
+CREATE INDEX IF NOT EXISTS wxasset_uploads_by_media_id ON wxasset_uploads (media_id) WHERE media_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS wxasset_uploads_by_holder ON wxasset_uploads (holder) WHERE holder IS NOT NULL;
+"""
+
+_READ: Final = f"""
+SELECT {_NOW} AS now,
+       EXISTS (SELECT FROM wxasset_holders WHERE id = $6 AND until > clock_timestamp()) AS leased,
+       upload.fence, upload.holder, extract(epoch FROM lease.until)::float8 AS until,
+       {", ".join(f"upload.{name}" for name in _FIELDS)}
+FROM (SELECT) AS one
+LEFT JOIN wxasset_uploads AS upload
+       ON {" AND ".join(f"upload.{name} = ${number}" for number, name in enumerate(_KEY, start=1))}
+LEFT JOIN wxasset_holders AS lease ON lease.id = upload.holder
+"""
+_HOLDER: Final = len(_FIELDS) + 1
+_FENCE: Final = _HOLDER + 1
+# A server may be told to lose the last commits in a crash; an upload that is under way is not among them.
+_DURABLE: Final = """
+WITH durable AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', CASE now WHEN 'off' THEN 'on' ELSE now END, true)
+    FROM current_setting('synchronous_commit') AS now
+)
+"""
+_LEASED: Final = (
+    f"(${_HOLDER}::text IS NULL OR EXISTS"
+    f" (SELECT FROM wxasset_holders WHERE id = ${_HOLDER} AND until > clock_timestamp()))"
+)
+_TYPES: Final = {"size": "bigint", "reconciled": "boolean", "begun": "float8", "ended": "float8"}
+_VALUES: Final = {
+    name: f"${number}::{_TYPES.get(name, 'text')}" for number, name in enumerate((*_FIELDS, "holder"), start=1)
+}
+_INSERT: Final = f"""{_DURABLE}
+INSERT INTO wxasset_uploads ({_COLUMNS}, holder) SELECT {", ".join(_VALUES.values())} FROM durable WHERE {_LEASED}
+ON CONFLICT (sha256, type, described, appid, realm) DO NOTHING RETURNING 1
+"""
+_UPDATE: Final = f"""{_DURABLE}
+UPDATE wxasset_uploads AS upload
+SET {", ".join(f"{name} = {value}" for name, value in _VALUES.items() if name not in _KEY)},
+    fence = nextval('wxasset_fences')
+FROM durable
+WHERE {" AND ".join(f"upload.{name} = {_VALUES[name]}" for name in _KEY)} AND fence = ${_FENCE} AND {_LEASED}
+RETURNING 1
+"""
+
+
+@frozen
+class Found:
+    """Input of a transition.
+
+    Attributes:
+        kept: The row, and its claim.
+        now: The database's unix time in seconds.
+        leased: True if the lease of this process is alive.
+        fence: The number of the row's last write; None if there is no row.
+    """
+
+    kept: Kept
+    now: float
+    leased: bool
+    fence: int | None
+
+
+async def prepare(connection: "Connection", place: str) -> None:
+    """Create the tables if there are none; refuse those of a later version; remove leases that nothing refers to.
+
+    Raises:
+        LedgerError: They are of a later version.
+    """
+    if await connection.fetchval("SELECT to_regclass('wxasset_ledger')") is None:
+        async with connection.transaction():
+            # Released with the transaction: poolers lend a session to others.
+            await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            await connection.execute(_TABLES)
+    version = await connection.fetchval("SELECT version FROM wxasset_ledger")
+    if version != _SCHEMA:
+        raise LedgerError(
+            f"The ledger in PostgreSQL at {place} is of version {version}; this wxasset knows version {_SCHEMA}.",
+            Hint("Update wxasset, or use another database.", "请升级 wxasset，或改用其他数据库。"),
+        )
+    await connection.execute(
+        "DELETE FROM wxasset_holders AS lease WHERE until < clock_timestamp() - interval '1 hour'"
+        " AND NOT EXISTS (SELECT FROM wxasset_uploads WHERE holder = lease.id)"
+    )
+
+
+async def renew(connection: "Connection", holder: str, lease: float) -> None:
+    """Renew a lease, or take it."""
+    await connection.execute(
+        "INSERT INTO wxasset_holders VALUES ($1, clock_timestamp() + $2::float8 * interval '1 second')"
+        " ON CONFLICT (id) DO UPDATE SET until = excluded.until",
+        holder,
+        lease,
+    )
+
+
+async def leave(connection: "Connection", holder: str) -> None:
+    """Release all claims, and end the lease; uploads being sent become unknown."""
+    async with connection.transaction():
+        await connection.execute(
+            f"UPDATE wxasset_uploads SET holder = NULL, fence = nextval('wxasset_fences'),"
+            f" ended = coalesce(ended, {_NOW}),"
+            " state = CASE state WHEN 'in flight' THEN 'unknown' ELSE state END WHERE holder = $1",
+            holder,
+        )
+        await connection.execute("DELETE FROM wxasset_holders WHERE id = $1", holder)
+
+
+async def read(connection: "Connection", key: UploadKey, holder: str) -> Found:
+    """Return what is kept of an upload, as the process with a lease sees it."""
+    found = await connection.fetchrow(_READ, *(getattr(key, name) for name in _KEY), holder)
+    now = found["now"]
+    if found["fence"] is None:
+        return Found(Kept(), now, found["leased"], None)
+    owner, until = found["holder"], found["until"]
+    alive, mine = until is not None and until > now, owner == holder
+    kept = Kept(
+        row=_row(found),
+        mine=mine,
+        held=owner is not None and not mine and alive,
+        lost_at=None if owner is None or alive else now if until is None else until,
+    )
+    return Found(kept, now, found["leased"], found["fence"])
+
+
+async def write(connection: "Connection", found: Found, write: Write, holder: str) -> bool:
+    """Write a row; return False if it was changed meanwhile, or if it is to be held and the lease has expired."""
+    values = [getattr(write.row, name) for name in _FIELDS] + [holder if write.hold else None]
+    if found.fence is None:
+        return await connection.fetchval(_INSERT, *values) is not None
+    return await connection.fetchval(_UPDATE, *values, found.fence) is not None
+
+
+async def find(connection: "Connection", keys: Sequence[UploadKey]) -> dict[UploadKey, LedgerRow]:
+    """Return the rows of many keys."""
+    columns = [[getattr(key, name) for key in keys] for name in _KEY]
+    found = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM wxasset_uploads"
+        " JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])"
+        f" AS wanted ({', '.join(_KEY)}) USING ({', '.join(_KEY)})",
+        *columns,
+    )
+    rows = [_row(one) for one in found]
+    return {row.key: row for row in rows}
+
+
+async def counts(connection: "Connection") -> LedgerCounts:
+    """Count the uploads in each state."""
+    found = await connection.fetch("SELECT state, count(*) FROM wxasset_uploads GROUP BY state")
+    return LedgerCounts(**{state.replace(" ", "_"): count for state, count in found})
+
+
+async def page(connection: "Connection", state: LedgerState | None, after: int) -> Page:
+    """Return some rows."""
+    found = await connection.fetch(
+        f"SELECT id, {_COLUMNS} FROM wxasset_uploads WHERE id > $1 AND ($2::text IS NULL OR state = $2)"
+        f" ORDER BY id LIMIT {_PAGE}",
+        after,
+        state,
+    )
+    return Page([_row(one) for one in found], found[-1]["id"] if found else after)
+
+
+async def forget(connection: "Connection", media_id: str) -> int:
+    """Remove the rows of a deleted material; return their number."""
+    removed = await connection.fetch(
+        "DELETE FROM wxasset_uploads WHERE media_id = $1 AND state = 'done' RETURNING 1", media_id
+    )
+    return len(removed)
+
+
+def _row(found: Any) -> LedgerRow:
+    return LedgerRow(**{name: found[name] for name in _FIELDS})
