@@ -161,6 +161,11 @@ class Simulator(AccountControls, PlatformShortcuts):
         self._account.switches.options = options
 
     @property
+    def first(self) -> AccountControls:
+        """The controls of the first account: the simulator itself."""
+        return self
+
+    @property
     def accounts(self) -> Mapping[str, SimulatedAccount]:
         """All accounts by appid, the first one first."""
         return MappingProxyType(self._accounts)
