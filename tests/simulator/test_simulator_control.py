@@ -19,7 +19,7 @@ async def ask(
     sim: Simulator, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None
 ) -> tuple[int, Any]:
     """Send a request with a client that knows nothing of wxasset, and give status and document."""
-    address = sim.url.removeprefix("http://").replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - not listened on here
+    address = sim.local_url.removeprefix("http://").replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - not listened on here
     sent = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
     labelled = headers if headers is not None else JSON if method == "POST" else {}
 
@@ -179,6 +179,71 @@ async def test_control_beyond_loopback_has_to_be_asked_for(host: str, control: b
         assert (await ask(sim, "GET", "/_sim/state", headers=headers))[0] == status
         said = "\n".join(introduction(sim, None))
         assert (f"{sim.url}/_sim/faults" in said) is sim.controllable
+
+
+TOKEN = "correct-horse"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:80"}, 200),
+        ({"Host": "simulator:8080"}, 401),
+        ({"Host": "simulator:8080", "Authorization": f"Bearer {TOKEN}"}, 200),
+        ({"Host": "simulator:8080", "Authorization": f"Bearer {TOKEN}x"}, 401),
+        ({"Host": "simulator:8080", "Authorization": f"Basic {TOKEN}"}, 401),
+        ({"X-Forwarded-For": "10.0.0.9"}, 401),
+    ],
+)
+async def test_control_from_another_machine_needs_the_token(headers: dict[str, str], status: int) -> None:
+    """A client of this machine under a loopback name needs none; health needs none from anywhere; WeChat's calls none.
+
+    A client behind a proxy is of another machine, though the proxy is of this one.
+    """
+    async with Simulator(host="0.0.0.0", control_token=TOKEN) as sim:  # noqa: S104 - the point of the test
+        assert sim.controllable
+        found, document = await ask(sim, "GET", "/_sim/state", headers=headers)
+        assert found == status
+        assert TOKEN not in str(document)
+        assert (await ask(sim, "GET", "/_sim/health", headers=headers))[0] == 200
+        assert (await ask(sim, "GET", TOKEN_PATH.format(sim.appid, sim.secret), headers=headers))[0] == 200
+
+
+@pytest.mark.parametrize("token", ["", "two words", "密码", "x" * 201])
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    """It is told when the simulator is made, without the token."""
+    with pytest.raises(ValueError, match=r"^the control token must have 1 to 200 printable"):
+        Simulator(control_token=token)
+
+
+@pytest.mark.parametrize(
+    ("public", "host", "link"),
+    [
+        (None, "simulator:8080", "http://simulator:8080/tcb.qcloud.la/"),
+        (None, "[::1]:99", "http://[::1]:99/tcb.qcloud.la/"),
+        ("https://wechat.example/", "simulator:8080", "https://wechat.example/tcb.qcloud.la/"),
+    ],
+)
+async def test_links_begin_with_the_address_that_the_client_used(public: str | None, host: str, link: str) -> None:
+    """All links have the public URL if there is one, and else the Host of the request."""
+    async with Simulator(host="0.0.0.0", public_url=public) as sim:  # noqa: S104 - the point of the test
+        sim.add_cloud_file("env", "a.txt", b"1")
+        token = (await ask(sim, "GET", TOKEN_PATH.format(sim.appid, sim.secret)))[1]["access_token"]
+        (fileid,) = sim.cloud_files
+        body = {"env": "env", "file_list": [{"fileid": fileid, "max_age": 60}]}
+        headers = {**JSON, "Host": host}
+        path = f"/tcb/batchdownloadfile?access_token={token}"
+        (file,) = (await ask(sim, "POST", path, body, headers=headers))[1]["file_list"]
+        assert file["download_url"].startswith(link)
+        assert public is None or sim.url == public.rstrip("/")
+
+
+@pytest.mark.parametrize("url", ["wechat.example", "ftp://a", "http://", "http://u:p@a", "http://a?b=c", "http://["])
+def test_a_public_url_of_another_form_is_refused(url: str) -> None:
+    """The message shows a right one."""
+    with pytest.raises(ValueError, match=r"must be like https://wechat\.example:8443, got"):
+        Simulator(public_url=url)
 
 
 FOREIGN = [

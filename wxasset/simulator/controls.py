@@ -4,9 +4,11 @@ import asyncio
 import os
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
+from typing import Literal
 
 from wxasset.simulator.options import SimulatorOptions, Switches
 from wxasset.simulator.state.account import Account, Article, Material, TemporaryMedia
+from wxasset.simulator.state.staged import stage_material, stage_media
 
 
 class AccountControls:
@@ -65,6 +67,28 @@ class AccountControls:
     def add_news(self, *articles: Article) -> str:
         """Add a news material with these articles to the library and return its media_id."""
         return self._account.add_news(articles)
+
+    def add_material(
+        self,
+        type: Literal["image", "voice", "video", "thumb"],  # noqa: A002  # the name of WeChat
+        content: bytes,
+        *,
+        filename: str,
+        title: str = "",
+        introduction: str = "",
+    ) -> str:
+        """Add a permanent material to the library without checks of its bytes, and return its media_id."""
+        return stage_material(self._account, type, content, filename, (title, introduction))
+
+    def add_temporary_media(
+        self,
+        type: Literal["image", "voice", "video", "thumb"],  # noqa: A002  # the name of WeChat
+        content: bytes,
+        *,
+        filename: str,
+    ) -> str:
+        """Add a temporary medium without checks of its bytes, and return its media_id."""
+        return stage_media(self._account, type, content, filename)
 
     def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
         """Add a file to cloud storage and return its file id, `cloud://ENV.7465-ENV-1258717764/path`."""

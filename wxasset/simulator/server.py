@@ -18,9 +18,10 @@ from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.platform_controls import PlatformControls, PlatformShortcuts
-from wxasset.simulator.senders import is_loopback, reason_to_reject
+from wxasset.simulator.senders import asked_url, is_loopback, public_origin, reason_to_reject
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.state.links import ASKED_URL
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.thread import BackgroundLoop
 
@@ -55,6 +56,13 @@ class Simulator(AccountControls, PlatformShortcuts):
             browser for a page of another site are always rejected.
         tls: Listen with TLS and this certificate: a self-signed one as the sidecar of cloud hosting shows (8.5), or
             one of an authority that the client trusts. None listens without TLS.
+        control_token: Token for control by other machines, sent as `Authorization: Bearer TOKEN`. It enables control
+            on every interface; clients of this machine that use a loopback name need no token.
+        public_url: Base URL for `url` and for all links, for example of a reverse proxy. None takes the Host header of
+            each request for its links.
+
+    Raises:
+        ValueError: The control token or the public URL has a wrong form.
     """
 
     def __init__(
@@ -70,6 +78,8 @@ class Simulator(AccountControls, PlatformShortcuts):
         options: SimulatorOptions | None = None,
         control: bool | None = None,
         tls: ssl.SSLContext | None = None,
+        control_token: str | None = None,
+        public_url: str | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -83,9 +93,11 @@ class Simulator(AccountControls, PlatformShortcuts):
         self.platform: PlatformControls = PlatformControls(service, self._shared.lock)
         self._add(appid, secret, None)
         service.platform.authorize(self.appid)
-        self._controllable = is_loopback(host) if control is None else control
+        service.links.public_url = public_url and str(public_origin(public_url))
+        self._public = public_origin(public_url) if public_url else None
+        self._controllable = is_loopback(host) or control_token is not None if control is None else control
         self._any_host = control is True or not is_loopback(host)
-        self._control = ControlApi(self, self._shared, allowed=self._controllable)
+        self._control = ControlApi(self, self._shared, allowed=self._controllable, token=control_token)
 
     def __enter__(self) -> Self:
         background = BackgroundLoop()
@@ -140,7 +152,7 @@ class Simulator(AccountControls, PlatformShortcuts):
         port = self._runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         scheme = "http" if self._tls is None else "https"
-        self._shared.service.links.base_url = f"{scheme}://{host}:{port}"
+        self._shared.service.links.own_url = f"{scheme}://{host}:{port}"
 
     async def close(self) -> None:
         """Stop listening and drop every connection; no effect if not running."""
@@ -209,14 +221,23 @@ class Simulator(AccountControls, PlatformShortcuts):
 
     @property
     def url(self) -> str:
-        """The base URL for clients, for example `http://127.0.0.1:49152`.
+        """The base URL for clients: the public URL, or for example `http://127.0.0.1:49152`.
+
+        Raises:
+            RuntimeError: The simulator is not running.
+        """
+        return self._account.links.public_url or self.local_url
+
+    @property
+    def local_url(self) -> str:
+        """The base URL by the address of the server itself.
 
         Raises:
             RuntimeError: The simulator is not running.
         """
         if self._runner is None:
             raise RuntimeError("the simulator is not running")
-        return self._account.links.base_url
+        return self._account.links.own_url
 
     def revoke_tokens(self) -> None:
         """Reject every token issued so far with 40001 from now on, without any overlap."""
@@ -288,7 +309,8 @@ class Simulator(AccountControls, PlatformShortcuts):
         return self._account.links.owns(path) or object_storage.owns(path)
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
-        reason = reason_to_reject(http, any_host=self._any_host)
+        ASKED_URL.set(asked_url(http))
+        reason = reason_to_reject(http, any_host=self._any_host, public=self._public)
         if reason is not None:
             return web.json_response({"error": reason}, status=403)
         if http.path.startswith(PREFIX):

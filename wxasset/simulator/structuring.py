@@ -117,7 +117,7 @@ def shape_of(kind: Any) -> str:
     if origin in _SETS:
         return "a list of " + _WORDS.get(arguments[0], "a tables").removeprefix("a ") + "s"
     if _is_mapping(origin):
-        return "a table of whole numbers by path"
+        return "a table of whole numbers by path" if arguments[-1] is int else "a table"
     return _WORDS.get(kind, "a table")
 
 
@@ -198,6 +198,7 @@ def _converter() -> Converter:
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(object, lambda value, _kind: value)
     converter.register_structure_hook_func(_is_set, _items)
     converter.register_structure_hook_func(has, _object)
     return converter

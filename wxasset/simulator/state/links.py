@@ -1,6 +1,7 @@
 """Signed URLs of videos and cloud files, served without a token (wire reference 2.2, 2.8, 3.2)."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Literal
 from urllib.parse import quote
 
@@ -19,6 +20,9 @@ _PAGE = "/mp/mp/video"
 _CLOUD = "/tcb.qcloud.la/"
 _PREFIXES = (_VIDEO, _PAGE, _CLOUD)
 
+ASKED_URL: ContextVar[str | None] = ContextVar("ASKED_URL", default=None)
+"""Base URL used by the client of the current request, by its Host header."""
+
 
 @frozen
 class _Link:
@@ -28,13 +32,24 @@ class _Link:
 
 
 class LinkTable:
-    """Links below `base_url` and their targets."""
+    """Links below `base_url` and their targets.
+
+    Attributes:
+        own_url: The base URL by the address of the server.
+        public_url: The base URL for all links, or None.
+    """
 
     def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
-        self.base_url = ""
+        self.own_url = ""
+        self.public_url: str | None = None
         self._clock = clock
         self._identifiers = identifiers
         self._links: dict[tuple[str, str], _Link] = {}
+
+    @property
+    def base_url(self) -> str:
+        """The beginning of new links: the public URL, else the URL used by the client, else the server's own."""
+        return self.public_url or ASKED_URL.get() or self.own_url
 
     def video(self, content: bytes, flavour: Literal["file", "page"], seconds: float) -> str:
         """Return a link to an MP4, or to the HTML page some accounts get instead."""
