@@ -166,7 +166,7 @@ class Exchange:
         rejected = self.fault.find(Tokens)
         if rejected is not None and rejected.verdict != "malformed":
             account.tokens.registry.reject_all(rejected.errcode)
-        instead = instead_of_commit(self.fault, account.links.base_url)
+        instead = instead_of_commit(self.fault, account.links.origin)
         if isinstance(instead, RawReply):
             return instead
         if instead is not None:
@@ -186,7 +186,7 @@ class Exchange:
     async def _store(self) -> RawReply:
         """Return the response to a file upload to cloud storage, read as it arrives."""
         account, broken = self.shared.account, self.fault.find(Break)
-        instead = instead_of_commit(self.fault, account.links.base_url)
+        instead = instead_of_commit(self.fault, account.links.origin)
         if isinstance(instead, RawReply):
             return instead
         if broken is not None and not broken.committed:

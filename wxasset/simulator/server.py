@@ -21,7 +21,7 @@ from wxasset.simulator.platform_controls import PlatformControls, PlatformShortc
 from wxasset.simulator.senders import asked_url, is_loopback, public_origin, reason_to_reject
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.clock import Clock
-from wxasset.simulator.state.links import ASKED_URL
+from wxasset.simulator.state.links import lead_to
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.thread import BackgroundLoop
 
@@ -152,7 +152,7 @@ class Simulator(AccountControls, PlatformShortcuts):
         port = self._runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         scheme = "http" if self._tls is None else "https"
-        self._shared.service.links.own_url = f"{scheme}://{host}:{port}"
+        self._shared.service.links.base_url = f"{scheme}://{host}:{port}"
 
     async def close(self) -> None:
         """Stop listening and drop every connection; no effect if not running."""
@@ -237,7 +237,7 @@ class Simulator(AccountControls, PlatformShortcuts):
         """
         if self._runner is None:
             raise RuntimeError("the simulator is not running")
-        return self._account.links.own_url
+        return self._account.links.base_url
 
     def revoke_tokens(self) -> None:
         """Reject every token issued so far with 40001 from now on, without any overlap."""
@@ -309,7 +309,6 @@ class Simulator(AccountControls, PlatformShortcuts):
         return self._account.links.owns(path) or object_storage.owns(path)
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
-        ASKED_URL.set(asked_url(http))
         reason = reason_to_reject(http, any_host=self._any_host, public=self._public)
         if reason is not None:
             return web.json_response({"error": reason}, status=403)
@@ -319,4 +318,5 @@ class Simulator(AccountControls, PlatformShortcuts):
         if task is not None:
             self._shared.active.add(task)
             task.add_done_callback(self._shared.active.discard)
+        lead_to(asked_url(http))
         return await Exchange(self._shared, http).serve()

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from attrs import NOTHING, Attribute, fields, has
 from cattrs import Converter
 
-__all__ = ["convert", "from_text", "hint_at", "shape_of", "structure"]
+__all__ = ["convert", "from_text", "hint_at", "near_and_known", "shape_of", "structure"]
 
 A = TypeVar("A")
 _SHOWN = 80
@@ -36,6 +36,13 @@ def hint_at(word: str, known: Iterable[str]) -> str:
     """Return the known words near an unknown one, as the end of a sentence; empty without any."""
     near = get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def near_and_known(word: str, known: Iterable[str]) -> str:
+    """Return the known words, after those near an unknown one."""
+    words = list(known)
+    near = hint_at(word, words)
+    return f"{near}{' Known' if near else '; known'} are {', '.join(words)}"
 
 
 def structure(cls: type[A], document: Mapping[str, object], *, subject: str = "field") -> A:
@@ -101,7 +108,8 @@ def from_text(kind: Any, texts: str | list[str]) -> object:
     if origin in _SETS or _is_mapping(origin):
         parts = [part for text in ([texts] if isinstance(texts, str) else texts) for part in text.split(",") if part]
         if _is_mapping(origin):
-            return {path: _scalar(int, number) for path, _, number in (part.rpartition("=") for part in parts)}
+            pairs = [part.rpartition("=") for part in parts]
+            return {path: _scalar(int, number) for path, _, number in pairs} if all(one[1] for one in pairs) else texts
         return [_scalar(get_args(plain)[0], part) for part in parts]
     return _scalar(plain, texts if isinstance(texts, str) else texts[-1])
 
@@ -198,7 +206,7 @@ def _converter() -> Converter:
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(object, lambda value, _kind: value)
+    converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _kind: value)
     converter.register_structure_hook_func(_is_set, _items)
     converter.register_structure_hook_func(has, _object)
     return converter

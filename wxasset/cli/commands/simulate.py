@@ -1,7 +1,6 @@
 """Commands `wxasset demo` and `wxasset simulate`; the simulator is imported when they run."""
 
 import os
-import secrets
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,10 +23,16 @@ from wxasset.cli.runtime.output import Output, json_line
 from wxasset.cli.runtime.report import Record
 from wxasset.cli.runtime.runner import FLAG
 from wxasset.cli.runtime.signals import run_in_event_loop
+from wxasset.cli.runtime.simulator_options import flag_class, given, read_options
 from wxasset.errors import Hint
 
 if TYPE_CHECKING:
     from wxasset.cli.demo.run import DemoContext
+
+    class ServiceOptions:
+        """Flags of the service, generated at run time."""
+else:
+    ServiceOptions = flag_class()
 
 __all__ = ["demo_command", "simulate_command"]
 
@@ -130,43 +135,55 @@ def simulate_command(
     *command: Annotated[str, Parameter(negative="", show_default=False)],
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
     host: str = "127.0.0.1",
+    public_url: str | None = None,
     appid: str | None = None,
     secret_file: Path | None = None,
     seed: int | None = None,
-    description_in_query: Annotated[bool, FLAG] = False,
+    control: str | None = None,
+    control_file: Path | None = None,
+    state: Path | None = None,
+    options: Path | None = None,
+    fault: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    add_account: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     json: Annotated[bool, FLAG] = False,
+    flags: Annotated[ServiceOptions | None, Parameter(name="*")] = None,
 ) -> int:
-    """Serve the simulator until Ctrl-C or SIGTERM. It stores all data in memory.
+    """Serve the simulator until Ctrl-C or SIGTERM. Without --state it stores all data in memory.
 
     With a command, the command is run with WXASSET_BASE_URL, WXASSET_APPID and WXASSET_SECRET set to the simulator,
     which ends with it; the exit status is that of the command. Write -- before it if it has options.
 
-    JSON keys: base_url, appid, secret (null with --secret-file), controllable.
+    JSON keys: base_url, appid, secret (null with --secret-file), controllable, accounts (further ones: appid, secret).
 
     Args:
         command: A program to run against the simulator, and its arguments.
         port: The port; 0 chooses a free port.
         host: The address to listen on. Every client with access to it can use the simulator.
+        public_url: The beginning of all links, such as https://wechat.example; by default the Host of each request.
         appid: The accepted appid; drawn for each run by default.
         secret_file: A file with the accepted secret; drawn for each run by default.
         seed: A number that makes credentials, tokens and ids the same in each run; random by default, so that no page
             in a browser and no other user can guess them.
-        description_in_query: Read the description of a video from the query, as sent by wechatpy.
+        control: A token for control over HTTP by other machines; also in WXASSET_CONTROL_TOKEN.
+        control_file: A file with this token.
+        state: A directory that keeps library, cloud files, drafts, accounts and tokens; created if missing.
+        options: A TOML file with the options below, such as voice_cap = 5, and tables [[faults]] and [[accounts]].
+        fault: A fault, such as 'add_material=errcode:45009;times=all;after=2'; can be given several times.
+        add_account: A further account, APPID or APPID:PRESET with the preset sandbox, mini_program or unverified; can
+            be given several times.
         json: Print the address as a JSON object as soon as the simulator listens.
+        flags: Options of the service.
     """
     from wxasset.cli.runtime import simulation  # noqa: PLC0415 - the same
-    from wxasset.simulator import Simulator, SimulatorOptions  # noqa: PLC0415 - the same
 
-    secret = simulation.read_secret(secret_file) if secret_file else None
-    options = SimulatorOptions(description_in_query=description_in_query)
-    drawn = secrets.randbits(64) if seed is None else seed
-    sim = Simulator(host=host, port=port, appid=appid, secret=secret, seed=drawn, options=options)
+    plan = simulation.Plan(read_options(options), given(flags), fault, add_account)
+    seeds = simulation.Seeds(appid, simulation.read_secret(secret_file) if secret_file else None, seed)
+    token = simulation.control_token(control, control_file, os.environ)
+    sim = simulation.build(plan, seeds, host=host, port=port, public_url=public_url, control_token=token, state=state)
 
     def ready() -> None:
         if json:
-            shown = sim.secret if secret_file is None else None
-            where = {"base_url": sim.url, "appid": sim.appid, "secret": shown, "controllable": sim.controllable}
-            Output.line(json_line(where))
+            Output.line(json_line(simulation.address(sim, show_secret=secret_file is None)))
             return
         output = output_console()
         for line in simulation.introduction(sim, secret_file):

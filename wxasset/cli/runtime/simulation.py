@@ -1,16 +1,126 @@
 """Run the simulator as a server, for programs in any language."""
 
 import errno
+import secrets
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import anyio
+from attrs import field, frozen
 
+from wxasset.cli.runtime.simulator_options import OptionsFile, account_entry, fault_entry, options_of, sentence
 from wxasset.errors import Hint, UsageError, WxAssetError
 from wxasset.simulator import Simulator
+from wxasset.simulator.option_documents import own_options
 
-__all__ = ["CannotListenError", "cannot_listen", "introduction", "read_secret", "serve"]
+__all__ = [
+    "CannotListenError",
+    "Plan",
+    "Seeds",
+    "address",
+    "build",
+    "cannot_listen",
+    "control_token",
+    "introduction",
+    "read_secret",
+    "serve",
+]
+
+_CONTROL_VARIABLE: Final = "WXASSET_CONTROL_TOKEN"
+
+
+@frozen
+class Plan:
+    """Options, faults and accounts of a simulator.
+
+    Attributes:
+        file: Those of a file.
+        flags: Options of the command line by name; they take precedence.
+        faults: Fault rules of the command line.
+        accounts: Further accounts of the command line.
+    """
+
+    file: OptionsFile
+    flags: Mapping[str, object] = {}
+    faults: Sequence[str] = ()
+    accounts: Sequence[str] = ()
+
+
+@frozen
+class Seeds:
+    """Credentials of the first account, and the seed for all others; None draws one."""
+
+    appid: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    seed: int | None = None
+
+
+def build(
+    plan: Plan,
+    seeds: Seeds,
+    *,
+    host: str,
+    port: int,
+    public_url: str | None,
+    control_token: str | None,
+    state: Path | None,
+) -> Simulator:
+    """Return a simulator, with its faults and accounts.
+
+    Raises:
+        UsageError: An option, a fault, an account, the public URL, the token or the state directory is invalid.
+        DirectoryInUseError: Another server uses the state directory.
+    """
+    faults = [*plan.file.faults, *map(fault_entry, plan.faults)]
+    accounts = [*plan.file.accounts, *map(account_entry, plan.accounts)]
+    options = options_of(plan.file, plan.flags)
+    try:
+        sim = Simulator(
+            host=host,
+            port=port,
+            appid=seeds.appid,
+            secret=seeds.secret,
+            seed=secrets.randbits(64) if seeds.seed is None else seeds.seed,
+            options=options,
+            public_url=public_url,
+            control_token=control_token,
+        )
+        for rule in faults:
+            sim.fail(rule.endpoint, rule.fault, times=rule.times, after=rule.after)
+        for one in accounts:
+            sim.add_account(appid=one.appid, secret=one.secret, options=own_options(one.preset, one.options))
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(f"{str(error)[:1].upper()}{sentence(error)[1:]}") from None
+    return sim
+
+
+def control_token(given: str | None, path: Path | None, environ: Mapping[str, str]) -> str | None:
+    """Return the token for control: the one given, that of a file, or that of the environment; None without one.
+
+    Raises:
+        UsageError: It is given twice, or the file cannot be read.
+    """
+    if given is not None and path is not None:
+        raise UsageError("--control and --control-file exclude each other; use one of them.")
+    if path is not None:
+        return read_secret(path)
+    return given if given is not None else environ.get(_CONTROL_VARIABLE) or None
+
+
+def address(sim: Simulator, *, show_secret: bool) -> dict[str, object]:
+    """Return the address and the credentials for a program."""
+    others = list(sim.accounts.values())[1:]
+    return {
+        "base_url": sim.url,
+        "appid": sim.appid,
+        "secret": sim.secret if show_secret else None,
+        "controllable": sim.controllable,
+        "accounts": [{"appid": one.appid, "secret": one.secret} for one in others],
+    }
 
 
 def read_secret(path: Path) -> str:
@@ -38,6 +148,7 @@ def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
         f"export WXASSET_BASE_URL={sim.url}",
         f"export WXASSET_APPID={shlex.quote(sim.appid)}",
         f"export WXASSET_SECRET={secret}",
+        *(f"# Another account: {one.appid} with the secret {one.secret}" for one in list(sim.accounts.values())[1:]),
         *_about_faults(sim),
     ]
 

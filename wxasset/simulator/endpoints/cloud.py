@@ -20,7 +20,7 @@ def permit_upload(account: Account, request: ApiRequest) -> Document:
     return {
         "errcode": 0,
         "errmsg": "ok",
-        "url": address(account.links.base_url, permit),
+        "url": address(account.links.origin, permit),
         "token": permit.token,
         "authorization": permit.authorization,
         "file_id": permit.file_id,

@@ -31,6 +31,7 @@ from wxasset.simulator.faults.words import (
     Word,
     WrongLength,
 )
+from wxasset.simulator.structuring import near_and_known
 
 __all__ = ["NO_FAULT", "Fault", "parse_fault"]
 
@@ -125,4 +126,5 @@ def _word(text: str) -> Word:
     for pattern, make in _PATTERNS:
         if match := pattern.fullmatch(text):
             return make(*match.groups())
-    raise ValueError(f"unknown word {text[:80]!r}; known are {', '.join(_EXAMPLES).replace('`', '')}")
+    known = ", ".join(_EXAMPLES).replace("`", "").split(", ")
+    raise ValueError(f"unknown word {text[:80]!r}{near_and_known(text, known)}")

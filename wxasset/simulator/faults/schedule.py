@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from attrs import define, field
 
 from wxasset.simulator.faults.language import NO_FAULT, Fault, parse_fault
+from wxasset.simulator.structuring import near_and_known
 
 __all__ = ["EVERYTHING", "LINK", "FaultRule", "FaultSchedule"]
 
@@ -122,6 +123,6 @@ class FaultSchedule:
             raise ValueError(f"{endpoint!r} is the last part of several paths; use one of {', '.join(named)}")
         known = sorted({path.rpartition("/")[2] for path in self._paths})
         raise ValueError(
-            f"unknown endpoint {endpoint[:80]!r}; known are {', '.join(known)}, their full paths, "
+            f"unknown endpoint {endpoint[:80]!r}{near_and_known(endpoint, known)}, their full paths, "
             f"{LINK!r} for the URLs of videos and cloud files, and {EVERYTHING!r} for all"
         )

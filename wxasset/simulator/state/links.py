@@ -19,9 +19,12 @@ _VIDEO = "/vweixinp.tc.qq.com/"
 _PAGE = "/mp/mp/video"
 _CLOUD = "/tcb.qcloud.la/"
 _PREFIXES = (_VIDEO, _PAGE, _CLOUD)
+_origin: ContextVar[str | None] = ContextVar("wxasset_simulator_origin", default=None)
 
-ASKED_URL: ContextVar[str | None] = ContextVar("ASKED_URL", default=None)
-"""Base URL used by the client of the current request, by its Host header."""
+
+def lead_to(origin: str | None) -> None:
+    """Set the scheme and host of links made in this task: those used by its client; None for the simulator's own."""
+    _origin.set(origin)
 
 
 @frozen
@@ -32,24 +35,24 @@ class _Link:
 
 
 class LinkTable:
-    """Links below `base_url` and their targets.
+    """Links and their targets.
 
     Attributes:
-        own_url: The base URL by the address of the server.
-        public_url: The base URL for all links, or None.
+        base_url: The address of the simulator, for links made outside a request.
+        public_url: The beginning of all links, in place of the address used by a client; None without one.
     """
 
     def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
-        self.own_url = ""
+        self.base_url = ""
         self.public_url: str | None = None
         self._clock = clock
         self._identifiers = identifiers
         self._links: dict[tuple[str, str], _Link] = {}
 
     @property
-    def base_url(self) -> str:
-        """The beginning of new links: the public URL, else the URL used by the client, else the server's own."""
-        return self.public_url or ASKED_URL.get() or self.own_url
+    def origin(self) -> str:
+        """Scheme and host of links: as the client of the current request wrote them."""
+        return self.public_url or _origin.get() or self.base_url
 
     def video(self, content: bytes, flavour: Literal["file", "page"], seconds: float) -> str:
         """Return a link to an MP4, or to the HTML page some accounts get instead."""
@@ -57,17 +60,17 @@ class LinkTable:
             text = b"<!DOCTYPE html><title>video</title>"
             page = StoredFile(text, etag_of(text))
             key = self._keep(_PAGE, lambda: page, "text/html; charset=UTF-8", seconds)
-            return f"{self.base_url}{_PAGE}?__biz=MzA3&mid=200&sn={key}&idx=1&fromid=1#rd"
+            return f"{self.origin}{_PAGE}?__biz=MzA3&mid=200&sn={key}&idx=1&fromid=1#rd"
         path = f"{_VIDEO}1007_{self._identifiers.link_part(32)}.f10.mp4"
         file = StoredFile(content, etag_of(content))
         key = self._keep(path, lambda: file, "video/mp4", seconds)
-        return f"{self.base_url}{path}?vkey={key}&sha=0&save=1"
+        return f"{self.origin}{path}?vkey={key}&sha=0&save=1"
 
     def cloud_file(self, files: CloudFiles, fileid: str, seconds: float) -> str:
         """Return a link to a file in cloud storage; the content is looked up at download."""
         path = _CLOUD + fileid.removeprefix("cloud://")
         key = self._keep(path, lambda: files.find(fileid), "application/octet-stream", seconds)
-        return f"{self.base_url}{quote(path)}?sign={key}"
+        return f"{self.origin}{quote(path)}?sign={key}"
 
     def owns(self, path: str) -> bool:
         """Return True if a path belongs to links rather than to the API."""

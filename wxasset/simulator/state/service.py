@@ -95,9 +95,9 @@ class Service:
     def reset(self) -> None:
         """Clear the libraries of all accounts and restart ids from the seed."""
         self._identifiers = Identifiers(self._seed)
-        old_links = self._common.links
+        base_url, public_url = self._common.links.base_url, self._common.links.public_url
         self._common = self._new_common()
-        self._common.links.own_url, self._common.links.public_url = old_links.own_url, old_links.public_url
+        self._common.links.base_url, self._common.links.public_url = base_url, public_url
         for number, old in enumerate(list(self.accounts.values())):
             self.accounts[old.appid] = Account(
                 appid=old.appid,
