@@ -64,7 +64,7 @@ async def attempt(operation: Callable[[], Awaitable[Any]]) -> None:
 async def easywechat_key(sim: Simulator, redis: RedisServer) -> str:
     """Keep a token as EasyWeChat does, under a key with the AppSecret; return the key."""
     key = f"easywechat:official_account.access_token.{sim.appid}.{sim.secret}.0"
-    redis.command("SET", key, sim._account.tokens._plain.renew(0).value)
+    redis.command("SET", key, sim._account.tokens.plain_pool.renew(0).value)
     return key
 
 

@@ -53,11 +53,14 @@ class ControlApi:
         try:
             route = self._route(http)
             reply = await route.serve(ControlRequest(self._simulator, self._shared, http))
+            await self._shared.persist()
         except ControlError as error:
             headers = {"WWW-Authenticate": "Bearer"} if error.status == _UNAUTHORIZED else None
             return web.json_response({"error": str(error)}, status=error.status, headers=headers)
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
+        except OSError as error:
+            return web.json_response({"error": str(error)}, status=500)
         return reply if isinstance(reply, web.StreamResponse) else web.json_response(reply)
 
     def _route(self, http: web.Request) -> Route:

@@ -15,6 +15,7 @@ from wxasset.simulator.faults.delivery import PIECE, deliver, http_date, is_plai
 from wxasset.simulator.faults.language import NO_FAULT, Fault
 from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
+from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
@@ -50,6 +51,36 @@ class SharedState:
     lock: threading.RLock = Factory(threading.RLock)
     closing: asyncio.Event = Factory(asyncio.Event)
     active: set["asyncio.Task[object]"] = Factory(set)
+    keeper: Keeper | None = None
+    closed: bool = False
+
+    async def persist(self) -> None:
+        """Wait until all changes are in the state directory, if there is one.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        if self.keeper is not None and not self.closed:
+            with self.lock:
+                written = self.keeper.save(self.service)
+            await asyncio.wrap_future(written)
+
+    async def persisted(self, reply: RawReply) -> RawReply:
+        """Return a response after the changes of its request are in the state directory; 500 if this fails."""
+        try:
+            await self.persist()
+        except OSError as error:
+            return RawReply(status=500, headers={"Content-Type": "text/plain; charset=utf-8"}, body=str(error).encode())
+        return reply
+
+    async def close(self) -> None:
+        """Write the last changes and close the state directory; no effect without one."""
+        if self.keeper is not None and not self.closed:
+            try:
+                await self.persist()
+            finally:
+                self.closed = True
+                await asyncio.to_thread(self.keeper.close)
 
     @property
     def account(self) -> Account:
@@ -88,7 +119,7 @@ class Exchange:
     async def serve(self) -> web.StreamResponse:
         """Read the request, respond, and record it in the journal in every case."""
         try:
-            reply = await self._reply()
+            reply = await self.shared.persisted(await self._reply())
             self._record()
             reply = evolve(reply, headers={"Date": http_date(self.shared.account.clock.now()), **reply.headers})
             await self._stall(before_commit=False)

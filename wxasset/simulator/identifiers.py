@@ -15,9 +15,14 @@ def _source(seed: int | str, purpose: str) -> random.Random:
 
 
 class Identifiers:
-    """Generator of media ids, tokens, links, and the hints and request ids in error messages."""
+    """Generator of media ids, tokens, links, and the hints and request ids in error messages.
 
-    def __init__(self, seed: int | str) -> None:
+    Args:
+        seed: The seed.
+        start: Number of earlier runs with the same state: each run draws other ids, and has the same credentials.
+    """
+
+    def __init__(self, seed: int | str, start: int = 0) -> None:
         account = _source(seed, "account")
         self.appid: str = "wx" + "".join(account.choices(_HEX, k=16))
         self.secret: str = "".join(account.choices(_HEX, k=32))
@@ -25,8 +30,8 @@ class Identifiers:
         self.component_appid: str = "wx" + "".join(platform.choices(_HEX, k=16))
         self.component_appsecret: str = "".join(platform.choices(_HEX, k=32))
         self._account_prefix = "".join(account.choices(_ALPHABET, k=_ACCOUNT_PREFIX_LENGTH))
-        self._seed = seed
-        self._sources = {"platform": platform}
+        self._seed = f"{seed} run {start}" if start else seed
+        self._sources = {} if start else {"platform": platform}
 
     def media_id(self) -> str:
         """Return an id of a permanent material: 64 characters, the first 21 common to the account."""

@@ -1,9 +1,11 @@
 """The simulator: its lifetime, the state visible to tests, and the events tests can cause."""
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -17,6 +19,7 @@ from wxasset.simulator.exchange import BODY_CAP, Exchange, SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
 from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.platform_controls import PlatformControls, PlatformShortcuts
 from wxasset.simulator.senders import asked_url, is_loopback, public_origin, reason_to_reject
 from wxasset.simulator.state.account import Account, JournalEntry
@@ -60,9 +63,12 @@ class Simulator(AccountControls, PlatformShortcuts):
             on every interface; clients of this machine that use a loopback name need no token.
         public_url: Base URL for `url` and for all links, for example of a reverse proxy. None takes the Host header of
             each request for its links.
+        state: Directory for accounts, libraries, drafts and tokens, kept across restarts; it has the seed and the
+            credentials of its first run. It is used from now until `close`, and the simulator starts once.
 
     Raises:
         ValueError: The control token or the public URL has a wrong form.
+        StateDirectoryError: The state directory is in use, damaged, of another version, or cannot be used.
     """
 
     def __init__(
@@ -80,24 +86,41 @@ class Simulator(AccountControls, PlatformShortcuts):
         tls: ssl.SSLContext | None = None,
         control_token: str | None = None,
         public_url: str | None = None,
+        state: str | os.PathLike[str] | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._tls = tls
         self._runner: web.AppRunner | None = None
         self._background: BackgroundLoop | None = None
-        service = Service(seed, Clock(clock or time.time), options or SimulatorOptions(), expires_in)
-        schedule = FaultSchedule(ENDPOINTS, self._is_link)
-        self._shared = SharedState(service=service, schedule=schedule)
-        self._accounts: dict[str, SimulatedAccount] = {}
-        self.platform: PlatformControls = PlatformControls(service, self._shared.lock)
-        self._add(appid, secret, None)
-        service.platform.authorize(self.appid)
-        service.links.public_url = public_url and str(public_origin(public_url))
         self._public = public_origin(public_url) if public_url else None
         self._controllable = is_loopback(host) or control_token is not None if control is None else control
         self._any_host = control is True or not is_loopback(host)
-        self._control = ControlApi(self, self._shared, allowed=self._controllable, token=control_token)
+        keeper = None if state is None else Keeper(Path(state))
+        seed = keeper.seed if keeper is not None and keeper.seed is not None else seed
+        start = 0 if keeper is None else keeper.start
+        service = Service(seed, Clock(clock or time.time), options or SimulatorOptions(), expires_in, start=start)
+        service.links.public_url = None if self._public is None else str(self._public).rstrip("/")
+        schedule = FaultSchedule(ENDPOINTS, self._is_link)
+        self._shared = SharedState(service=service, schedule=schedule, keeper=keeper)
+        self._accounts: dict[str, SimulatedAccount] = {}
+        self.platform: PlatformControls = PlatformControls(service, self._shared.lock)
+        try:
+            self._control = ControlApi(self, self._shared, allowed=self._controllable, token=control_token)
+            self._restore(keeper, seed, (appid, secret))
+        except BaseException:
+            if keeper is not None:
+                keeper.close()
+            raise
+
+    def _restore(self, keeper: Keeper | None, seed: int, given: tuple[str | None, str | None]) -> None:
+        """Add the accounts: one with the given credentials, or those of an earlier run."""
+        for appid, secret, options in [(*given, None)] if keeper is None else keeper.accounts(*given):
+            self._add(appid, secret, options)
+        if keeper is None or keeper.document is None:
+            self._shared.service.platform.authorize(self.appid)
+        if keeper is not None:
+            keeper.attach(self._shared.service, seed)
 
     def __enter__(self) -> Self:
         background = BackgroundLoop()
@@ -135,6 +158,8 @@ class Simulator(AccountControls, PlatformShortcuts):
         """
         if self._runner is not None:
             raise RuntimeError("the simulator is running already")
+        if self._shared.closed:
+            raise RuntimeError("a simulator with a state directory starts once; create another one")
         self._shared.closing = asyncio.Event()
         # One byte above the cap: a body is rejected by its announced length only.
         application = web.Application(client_max_size=BODY_CAP + 1)
@@ -164,6 +189,7 @@ class Simulator(AccountControls, PlatformShortcuts):
                 await asyncio.wait(self._shared.active, timeout=_STOP_SECONDS)
             # Transports close their sockets in the next iteration of the loop.
             await asyncio.sleep(0)
+        await self._shared.close()
 
     @property
     def _account(self) -> Account:

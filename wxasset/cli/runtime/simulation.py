@@ -10,10 +10,18 @@ from typing import Final
 import anyio
 from attrs import field, frozen
 
-from wxasset.cli.runtime.simulator_options import OptionsFile, account_entry, fault_entry, options_of, sentence
+from wxasset.cli.runtime.simulator_options import (
+    AccountEntry,
+    OptionsFile,
+    account_entry,
+    fault_entry,
+    options_of,
+    sentence,
+)
 from wxasset.errors import Hint, UsageError, WxAssetError
 from wxasset.simulator import Simulator
 from wxasset.simulator.option_documents import own_options
+from wxasset.simulator.persistence.directory import DirectoryInUseError
 
 __all__ = [
     "CannotListenError",
@@ -71,7 +79,7 @@ def build(
 
     Raises:
         UsageError: An option, a fault, an account, the public URL, the token or the state directory is invalid.
-        DirectoryInUseError: Another server uses the state directory.
+        StateInUseError: Another server uses the state directory.
     """
     faults = [*plan.file.faults, *map(fault_entry, plan.faults)]
     accounts = [*plan.file.accounts, *map(account_entry, plan.accounts)]
@@ -86,16 +94,33 @@ def build(
             options=options,
             public_url=public_url,
             control_token=control_token,
+            state=state,
         )
         for rule in faults:
             sim.fail(rule.endpoint, rule.fault, times=rule.times, after=rule.after)
-        for one in accounts:
-            sim.add_account(appid=one.appid, secret=one.secret, options=own_options(one.preset, one.options))
-    except UsageError:
-        raise
+        _add_accounts(sim, accounts)
+    except DirectoryInUseError as error:
+        raise StateInUseError(f"{str(error)[:1].upper()}{sentence(error)[1:]}") from None
     except ValueError as error:
         raise UsageError(f"{str(error)[:1].upper()}{sentence(error)[1:]}") from None
     return sim
+
+
+def _add_accounts(sim: Simulator, accounts: Sequence[AccountEntry]) -> None:
+    """Add accounts; one kept in the state directory gets its new options.
+
+    Raises:
+        ValueError: An appid is taken, or a preset or an option is invalid.
+    """
+    kept = set(sim.accounts) - {sim.appid}
+    for one in accounts:
+        options = own_options(one.preset, one.options)
+        if one.appid not in kept:
+            sim.add_account(appid=one.appid, secret=one.secret, options=options)
+            continue
+        kept.remove(one.appid)
+        if options is not None:
+            sim.accounts[one.appid].options = options
 
 
 def control_token(given: str | None, path: Path | None, environ: Mapping[str, str]) -> str | None:
@@ -163,6 +188,12 @@ def _about_faults(sim: Simulator) -> list[str]:
         f"# curl -H 'Content-Type: application/json' -d {fault} {sim.url}/_sim/faults",
         f"# curl {sim.url}/_sim/journal",
     ]
+
+
+class StateInUseError(WxAssetError):
+    """Another simulator uses the state directory."""
+
+    _hint = Hint("Stop it, or choose another directory.", "请先停止它，或选择其他目录。")
 
 
 class CannotListenError(WxAssetError):

@@ -19,15 +19,19 @@ def month_of(now: float) -> int:
 
 
 class Clock:
-    """Clock based on `source`, moved forward by the total of all calls of `advance`."""
+    """Clock based on `source`, moved forward by the total of all calls of `advance`.
+
+    Attributes:
+        added: This total, in seconds.
+    """
 
     def __init__(self, source: Callable[[], float]) -> None:
         self._source = source
-        self._added = 0.0
+        self.added = 0.0
 
     def now(self) -> float:
         """Return the unix time in seconds."""
-        return self._source() + self._added
+        return self._source() + self.added
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward.
@@ -37,4 +41,4 @@ class Clock:
         """
         if seconds < 0:
             raise ValueError(f"the clock cannot move backwards: seconds is {seconds}; use 0 or more")
-        self._added += seconds
+        self.added += seconds

@@ -33,7 +33,7 @@ class Authorization:
     authorized_at: int
     refresh_token: str = field(repr=False)
     tokens: TokenPool = field(repr=False)
-    _earlier: dict[str, float] = field(factory=dict, repr=False)
+    earlier: dict[str, float] = field(factory=dict, repr=False)
 
     def refresh(self, given: object, now: float, options: SimulatorOptions, new: str) -> None:
         """Use a refresh token; depending on the option, `new` replaces it.
@@ -41,13 +41,13 @@ class Authorization:
         Raises:
             ApiError: 61023, the token is not valid.
         """
-        if given != self.refresh_token and now >= self._earlier.get(str(given), now):
+        if given != self.refresh_token and now >= self.earlier.get(str(given), now):
             raise ApiError(61023)
         if options.refresh_tokens == "stay":
             return
-        self._earlier = {token: end for token, end in self._earlier.items() if now < end}
+        self.earlier = {token: end for token, end in self.earlier.items() if now < end}
         if options.refresh_tokens == "rotate":
-            self._earlier[self.refresh_token] = now + _OLD_REFRESH_TOKEN_LIFE
+            self.earlier[self.refresh_token] = now + _OLD_REFRESH_TOKEN_LIFE
         self.refresh_token = new
 
 
@@ -66,6 +66,7 @@ class Platform:
         registry: All tokens of the simulator.
         quotas: Counts of the calls with its own token.
         outbox: Its events for the receiver.
+        tokens: Its own tokens.
     """
 
     def __init__(self, identifiers: Identifiers, registry: TokenRegistry, switches: Switches) -> None:
@@ -77,7 +78,7 @@ class Platform:
         self._switches = switches
         self._identifiers = identifiers
         self._clock = registry.clock
-        self._tokens = TokenPool(registry, "component", self.appid)
+        self.tokens: TokenPool = TokenPool(registry, "component", self.appid)
         self._tickets: dict[str, _Code] = {}
         self._authorization_codes: dict[str, _Code] = {}
         self._pre_auth_codes: dict[str, _Code] = {}
@@ -108,12 +109,25 @@ class Platform:
 
     def component_token(self) -> IssuedToken:
         """Issue a token of the platform."""
-        return self._tokens.renew(self.options.component_token_overlap)
+        return self.tokens.renew(self.options.component_token_overlap)
 
     def create_pre_auth_code(self) -> tuple[str, int]:
         """Create a pre-authorization code and return it with its lifetime in seconds."""
         code = self._keep(self._pre_auth_codes, self._identifiers.pre_auth_code(), _PRE_AUTH_CODE_LIFE)
         return code, _PRE_AUTH_CODE_LIFE
+
+    @property
+    def tickets(self) -> dict[str, float]:
+        """The tickets with their times of expiry; set to restore those of an earlier run."""
+        return {ticket: code.expires_at for ticket, code in self._tickets.items()}
+
+    @tickets.setter
+    def tickets(self, tickets: Mapping[str, float]) -> None:
+        self._tickets = {ticket: _Code(expires_at) for ticket, expires_at in tickets.items()}
+
+    def restore(self, authorization: Authorization) -> None:
+        """Restore an authorization of an earlier run."""
+        self._authorizations[authorization.appid] = authorization
 
     @property
     def authorizations(self) -> Mapping[str, Authorization]:

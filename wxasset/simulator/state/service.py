@@ -35,9 +35,10 @@ class Service:
         accounts: The accounts, the first one first; each account has the same directory.
     """
 
-    def __init__(self, seed: int, clock: Clock, options: SimulatorOptions, expires_in: int) -> None:
+    def __init__(self, seed: int, clock: Clock, options: SimulatorOptions, expires_in: int, *, start: int = 0) -> None:
         self._seed = seed
-        self._identifiers = Identifiers(seed)
+        self._start = start
+        self._identifiers = Identifiers(seed, start)
         self._switches = Switches(options)
         self.clock = clock
         self.registry: TokenRegistry = TokenRegistry(clock, self._identifiers.access_token, expires_in)
@@ -94,7 +95,7 @@ class Service:
 
     def reset(self) -> None:
         """Clear the libraries of all accounts and restart ids from the seed."""
-        self._identifiers = Identifiers(self._seed)
+        self._identifiers = Identifiers(self._seed, self._start)
         base_url, public_url = self._common.links.base_url, self._common.links.public_url
         self._common = self._new_common()
         self._common.links.base_url, self._common.links.public_url = base_url, public_url
@@ -114,7 +115,7 @@ class Service:
             )
 
     def _identifiers_of(self, number: int) -> Identifiers:
-        return self._identifiers if number == 0 else Identifiers(f"{self._seed} account {number}")
+        return self._identifiers if number == 0 else Identifiers(f"{self._seed} account {number}", self._start)
 
     def _new_common(self) -> _Common:
         return _Common(

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal
 
 from attrs import define, field
@@ -62,6 +62,15 @@ class TokenRegistry:
         self._expires_in = expires_in
         self._issued: dict[str, IssuedToken] = {}
 
+    @property
+    def issued(self) -> list[IssuedToken]:
+        """All tokens in the order of issue; set to restore those of an earlier run."""
+        return list(self._issued.values())
+
+    @issued.setter
+    def issued(self, tokens: Iterable[IssuedToken]) -> None:
+        self._issued = {token.value: token for token in tokens}
+
     def issue(self, kind: TokenKind, owner: str) -> IssuedToken:
         """Issue a token."""
         token = IssuedToken(
@@ -116,6 +125,15 @@ class TokenPool:
         self._issued: list[IssuedToken] = []
 
     @property
+    def numbers(self) -> list[int]:
+        """Numbers of the tokens of the pool; set to restore those of an earlier run."""
+        return [token.number for token in self._issued]
+
+    @numbers.setter
+    def numbers(self, numbers: Collection[int]) -> None:
+        self._issued = [token for token in self._registry.issued if token.number in numbers]
+
+    @property
     def current(self) -> IssuedToken | None:
         """The last token, or None without one or after its rejection."""
         return self._issued[-1] if self._issued and self._issued[-1].verdict is None else None
@@ -136,28 +154,34 @@ class TokenPool:
 
 
 class TokenIssuer:
-    """Issue the tokens of one account."""
+    """Issue the tokens of one account.
+
+    Attributes:
+        registry: All tokens of the simulator.
+        plain_pool: Tokens of /cgi-bin/token.
+        stable_pool: Tokens of /cgi-bin/stable_token.
+    """
 
     def __init__(self, registry: TokenRegistry, owner: str) -> None:
         self.registry = registry
         self._clock = registry.clock
         self._owner = owner
-        self._plain = TokenPool(registry, "account", owner)
-        self._stable = TokenPool(registry, "account", owner)
+        self.plain_pool: TokenPool = TokenPool(registry, "account", owner)
+        self.stable_pool: TokenPool = TokenPool(registry, "account", owner)
         self._last_force = -math.inf
         self._forces: dict[int, int] = {}
 
     def plain(self) -> IssuedToken:
         """Issue a token of /cgi-bin/token; the previous one stays valid for 5 minutes."""
-        return self._plain.renew(_OVERLAP)
+        return self.plain_pool.renew(_OVERLAP)
 
     def stable(self, *, force_refresh: bool, options: SimulatorOptions) -> IssuedToken:
         """Return the token of /cgi-bin/stable_token, renewed in its last 5 minutes or by an allowed forced refresh."""
         if force_refresh and self._may_force(options):
-            return self._stable.renew(0)
-        current = self._stable.current
+            return self.stable_pool.renew(0)
+        current = self.stable_pool.current
         if current is None or current.expires_at - self._clock.now() < _OVERLAP:
-            return self._stable.renew(_OVERLAP)
+            return self.stable_pool.renew(_OVERLAP)
         return current
 
     def cloudbase(self) -> IssuedToken:
