@@ -16,6 +16,7 @@ from wxasset.simulator.faults.language import NO_FAULT, Fault
 from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
 from wxasset.simulator.persistence.keeper import Keeper
+from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
@@ -153,7 +154,7 @@ class Exchange:
 
     async def _reply(self) -> RawReply:
         stored = object_storage.owns(self.http.path)
-        refused = None if stored else _transport_error(self.http)
+        refused = None if stored else _transport_error(self.http, self.shared.account.options)
         if refused is not None:
             self.status = refused.status
             return refused
@@ -291,12 +292,15 @@ class Exchange:
 
 
 def _api_request(http: web.Request, body: bytes) -> ApiRequest:
-    return ApiRequest(http.method, http.path, _first_values(http.query), http.headers, body, http.remote or "")
+    return ApiRequest(
+        http.method, http.path, _first_values(http.query), http.headers, body, http.remote or "", http.secure
+    )
 
 
-def _transport_error(http: web.Request) -> RawReply | None:
+def _transport_error(http: web.Request, options: SimulatorOptions) -> RawReply | None:
     """Return 412 for a body without a length (wire reference 4.1), 413 above 32 MiB; both with an empty body."""
-    if "chunked" in http.headers.get("Transfer-Encoding", "").lower():
+    chunked = "chunked" in http.headers.get("Transfer-Encoding", "").lower()
+    if chunked and (options.refuse_chunked_json or http.content_type.startswith("multipart/")):
         return RawReply(status=412, close=True)
     if (http.content_length or 0) > BODY_CAP:
         return RawReply(status=413, close=True)

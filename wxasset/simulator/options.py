@@ -7,6 +7,27 @@ from typing import Literal
 from attrs import define, field, frozen
 from attrs.validators import and_, deep_mapping, ge, gt, in_, instance_of, matches_re, optional
 
+# Error codes without evidence, by the name of their cause; all of them are chosen.
+CHOSEN_ERRCODES: dict[str, int] = {
+    "empty_file": 44001,  # documented; 41005 was measured once (8.1)
+    "file_conflict": 40113,  # extension and bytes disagree (4.2)
+    "full_library": 45074,  # 45034 is in the table as well (2.1)
+    "page_size": 40097,  # offset or count of a list out of range (2.5)
+    "speex_by_get": 40007,  # media/get for a voice of a web page; the service converts it
+    "other_by_jssdk": 40007,  # media/get/jssdk for anything else
+    "cloud_path": 40097,  # a path of tcb/uploadfile with a slash at its start or end
+    "too_many_cloud_files": -501007,  # more than 50 files in a batch (3.2)
+    "unknown_env": -501005,  # a cloud environment that does not exist (3.5)
+    "clear_quota_secret": 40125,  # clear_quota/v2 with a wrong secret (1.4)
+    "cleared_too_often": 45009,  # openapi/quota/clear after 50 calls in a month (1.4)
+    "token_name": 40001,  # a kind of token under the name of another (1.6)
+    "from_appid": 85105,  # cloud hosting for an account outside its environment (8.5)
+    "draft_title": 44003,  # a draft without a title
+    "draft_content": 44003,  # a draft without content
+    "draft_images": 40007,  # newspic with more than 20 images
+    "draft_index": 40007,  # draft/update for an article that the draft does not have
+}
+
 _limits = deep_mapping(and_(instance_of(str), matches_re(r"/.+")), and_(instance_of(int), ge(0)))
 
 
@@ -14,6 +35,15 @@ def _addresses(_instance: object, _attribute: object, addresses: frozenset[str] 
     """Raise ValueError for an entry of another form than an address or a CIDR range."""
     for address in addresses or ():
         ip_network(address, strict=False)
+
+
+def _errcodes(_instance: object, _attribute: object, errcodes: Mapping[str, int]) -> None:
+    """Raise ValueError for an unknown cause, or for a code of success."""
+    for cause, errcode in errcodes.items():
+        if cause not in CHOSEN_ERRCODES:
+            raise ValueError(f"unknown cause {cause!r}; known are {', '.join(CHOSEN_ERRCODES)}")
+        if type(errcode) is not int or errcode == 0:
+            raise ValueError(f"the code of {cause} must be a whole number other than 0, got {errcode!r}")
 
 
 @frozen(kw_only=True)
@@ -85,6 +115,49 @@ class SimulatorOptions:
             are documented (8.5). A cloudbase_access_token gets 85107.
         hosting_ready_after: Seconds after a deployment in which calls from cloud hosting return 85113. The code is
             documented (8.5), the default 0 chosen.
+        accept_preamble: Accept bytes before the first boundary of a form. Chosen, as nothing speaks against it (8.1).
+        accept_unquoted_names: Accept `name=media; filename=a.png`. Chosen in the same way.
+        accept_attachment: Accept `Content-Disposition: attachment` in a form. Chosen in the same way.
+        accept_bare_end: Accept a form ending in `--boundary--` without a line end. Chosen: accepted; servers of
+            Tencent refused it at times, for which 41005 was reported (8.1).
+        refuse_chunked_json: A JSON body without a Content-Length gets 412 like a form. Chosen (4.1).
+        require_https: Plain HTTP gets 43003, except for calls from cloud hosting. The code is documented (0.2), off
+            because tests call the simulator by plain HTTP.
+        empty_video_url: The response to a permanent video has `"url": ""`. Documented by its sample; live ones have
+            no url (5).
+        deleted_file_key: Key of the file id in the delete_list of batchdeletefile. "fileid" is observed, "files" is
+            in the official sample (8.2).
+        errcode_in_uploads: The responses of media/upload and uploadimg begin with errcode and errmsg. Documented by
+            their samples; live ones have none (0.3).
+        gif_article_images: uploadimg accepts GIF, as a support answer says (8.1). Documented: JPEG and PNG only (2.6).
+        temporary_image_megabytes: Maximum size of a temporary image, 10 or 2. Both are on the official page (8.5).
+        retired_errcode: Error code of the retired add_news, update_news and uploadnews: 45106 is observed, 45103 was
+            seen in 2022 (8.3).
+        cloud_open: Cloud development is switched on; otherwise its calls get 85088. Documented (3).
+        cloud_envs: The environments that exist; calls for another one get -501005 (`chosen_errcodes`). None accepts
+            every name, which is chosen.
+        cloud_failure: Error code of all cloud calls: -1000, -501001 (system error), -501002 (timeout), -501003 or
+            -501004 (too many requests). Documented (3, 3.5); None for a service in order.
+        video_ranges: Links of videos serve parts. Chosen (2.2).
+        rejected_calls_count: Calls rejected for their quota count as well. Chosen: they do not (0.7).
+        draft_title: Maximum number of characters of a draft's title, further ones get 45003. Documented (8.3).
+        draft_author: The same for its author, with 45110. The limit is documented (8.3), the code observed.
+        draft_digest: The same for its digest, with 45004. The limit is documented (8.3), the code observed.
+        draft_content: The content of a draft has fewer characters, tags included; otherwise 45002. Documented (8.3);
+            a content of 1 MB or more gets 45002 as well.
+        newspic_content: Maximum number of characters in the content of a newspic draft; longer ones, and links in it,
+            get 45166. The code is documented (8.3), the number chosen.
+        draft_articles: Maximum number of articles in a draft; more get 45008. Chosen: 8, as on the console.
+        foreign_images: Images of other hosts in the content of a draft: "filter" removes their src, "keep" does not.
+            Documented: they are filtered (4.11); the form is chosen.
+        drafts_open: The draft box is switched on; otherwise draft/switch switches it on. Documented (8.3).
+        comment_privilege: The account has comments; without it a draft with need_open_comment gets 88000. Observed.
+        product_refusal: Error code of drafts with product_info: 53404, 53405 or 53406. Documented (8.3); None accepts
+            them.
+        publishing_seconds: Seconds from freepublish/submit to its end, by the simulator's clock. Chosen: 2.
+        publish_status: Status at the end: 0, or 2, 3 or 4 for a failure. Documented (8.3).
+        publish_refusal: Error code of freepublish/submit: 53500, 53501, 53503, 53504 or 53505. Documented (2.10).
+        chosen_errcodes: Error codes in place of chosen ones, by the names in `CHOSEN_ERRCODES`.
     """
 
     headers: Literal["modern", "2016"] = field(default="modern", validator=in_(("modern", "2016")))
@@ -129,6 +202,43 @@ class SimulatorOptions:
     cloud_hosting: frozenset[str] | None = None
     unlisted_in_hosting: Literal[502, 85107] = field(default=502, validator=in_((502, 85107)))
     hosting_ready_after: float = field(default=0, validator=ge(0))
+    accept_preamble: bool = True
+    accept_unquoted_names: bool = True
+    accept_attachment: bool = True
+    accept_bare_end: bool = True
+    refuse_chunked_json: bool = True
+    require_https: bool = False
+    empty_video_url: bool = False
+    deleted_file_key: Literal["fileid", "files"] = field(default="fileid", validator=in_(("fileid", "files")))
+    errcode_in_uploads: bool = False
+    gif_article_images: bool = False
+    temporary_image_megabytes: Literal[10, 2] = field(default=10, validator=in_((10, 2)))
+    retired_errcode: Literal[45106, 45103] = field(default=45106, validator=in_((45106, 45103)))
+    cloud_open: bool = True
+    cloud_envs: frozenset[str] | None = None
+    cloud_failure: int | None = field(
+        default=None, validator=optional(in_((-1000, -501001, -501002, -501003, -501004)))
+    )
+    video_ranges: bool = True
+    rejected_calls_count: bool = False
+    draft_title: int = field(default=32, validator=ge(1))
+    draft_author: int = field(default=16, validator=ge(0))
+    draft_digest: int = field(default=128, validator=ge(0))
+    draft_content: int = field(default=20_000, validator=ge(1))
+    newspic_content: int = field(default=1_000, validator=ge(0))
+    draft_articles: int = field(default=8, validator=ge(1))
+    foreign_images: Literal["filter", "keep"] = field(default="filter", validator=in_(("filter", "keep")))
+    drafts_open: bool = True
+    comment_privilege: bool = True
+    product_refusal: int | None = field(default=None, validator=optional(in_((53404, 53405, 53406))))
+    publishing_seconds: float = field(default=2, validator=ge(0))
+    publish_status: Literal[0, 2, 3, 4] = field(default=0, validator=in_((0, 2, 3, 4)))
+    publish_refusal: int | None = field(default=None, validator=optional(in_((53500, 53501, 53503, 53504, 53505))))
+    chosen_errcodes: Mapping[str, int] = field(factory=dict, validator=_errcodes)
+
+    def errcode(self, cause: str) -> int:
+        """Return the error code of a cause in `CHOSEN_ERRCODES`."""
+        return self.chosen_errcodes.get(cause, CHOSEN_ERRCODES[cause])
 
 
 @define

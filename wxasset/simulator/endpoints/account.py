@@ -20,10 +20,10 @@ def clear_quota(account: Account, request: ApiRequest) -> Document:
     document = json_body(request)
     if is_platform(account, request):
         _check_appid(account.platform.appid, document)
-        account.platform.quotas.clear()
+        account.platform.quotas.clear(account.options)
     else:
         _check_appid(account.appid, document)
-        account.quotas.clear()
+        account.quotas.clear(account.options)
     return _OK
 
 
@@ -35,8 +35,8 @@ def clear_quota_v2(account: Account, request: ApiRequest) -> Document:
     given = json_body(request) if request.body else request.query
     account = account.named(required_text(given, "appid", missing=41002))
     if required_text(given, "appsecret", missing=41004) != account.secret:
-        raise ApiError(40125)  # not listed on the page; chosen: the code of the token endpoints
-    account.quotas.clear()
+        raise ApiError(account.options.errcode("clear_quota_secret"))
+    account.quotas.clear(account.options)
     return _OK
 
 
@@ -58,7 +58,7 @@ class Quotas:
 
     def clear(self, account: Account, request: ApiRequest) -> Document:
         """POST /cgi-bin/openapi/quota/clear."""
-        account.quotas.clear(self._named(request))
+        account.quotas.clear(account.options, self._named(request))
         return _OK
 
     def _named(self, request: ApiRequest) -> str:

@@ -72,7 +72,7 @@ def _token(account: Account, endpoint: Endpoint, request: ApiRequest) -> IssuedT
     if token.kind == "component":
         raise ApiError(61015)
     if (token.kind == "cloudbase") != bool(pushed):
-        raise ApiError(40001)  # chosen: each kind of token has its own name in the query (1.6)
+        raise ApiError(account.options.errcode("token_name"))  # each kind of token has its own name in the query
     if pushed:
         check_caller(account, request)
     return token

@@ -18,6 +18,11 @@ def comes_from_hosting(account: Account, request: ApiRequest) -> bool:
     return _environment(account).options.cloud_hosting is not None and not has_token
 
 
+def from_hosting(account: Account, request: ApiRequest) -> bool:
+    """Return True for a call from cloud hosting, by its sidecar or with its token; both may use plain HTTP."""
+    return comes_from_hosting(account, request) or bool(request.query.get("cloudbase_access_token"))
+
+
 def check_hosting(account: Account, request: ApiRequest) -> RawReply | None:
     """Return status 502 if the sidecar does not know the path; None to go on.
 
@@ -48,11 +53,11 @@ def check_caller(account: Account, request: ApiRequest) -> None:
     """Check `from_appid`.
 
     Raises:
-        ApiError: 85105, the environment is not shared with this account; chosen.
+        ApiError: `from_appid`, the environment is not shared with this account.
     """
     name = request.query.get("from_appid")
     if name and name not in account.directory:
-        raise ApiError(85105)
+        raise ApiError(account.options.errcode("from_appid"))
 
 
 def _environment(account: Account) -> Account:

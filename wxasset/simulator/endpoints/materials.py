@@ -19,7 +19,7 @@ def add(account: Account, request: ApiRequest) -> Document:
     media_type = upload_type(request, form)
     filename, content = form.file("media")
     limit = formats.PERMANENT[media_type]
-    found = formats.check_file(filename, content, limit, account.options.kilobyte)
+    found = formats.check_file(filename, content, limit, account.options)
     formats.check_playtime(found, content, account.options.longest_voice)
     title, introduction = _description(account, request, form) if media_type == "video" else ("", "")
     _check_room(account, media_type)
@@ -35,7 +35,8 @@ def add(account: Account, request: ApiRequest) -> Document:
         update_time=int(account.clock.now()),
     )
     account.materials[material.media_id] = material
-    return {"media_id": material.media_id} | ({} if material.url is None else {"url": material.url})
+    url = "" if media_type == "video" and account.options.empty_video_url else material.url
+    return {"media_id": material.media_id} | ({} if url is None else {"url": url})
 
 
 def get(account: Account, request: ApiRequest) -> Document | RawReply:
@@ -79,7 +80,7 @@ def list_page(account: Account, request: ApiRequest) -> Document:
     size = whole_number(document, "count")
     mode = account.options.count_above_20
     if offset < 0 or size < 1 or (size > _LARGEST_PAGE and mode == "refuse"):
-        raise ApiError(40097)
+        raise ApiError(account.options.errcode("page_size"))
     if mode != "obey":
         size = min(size, _LARGEST_PAGE)
     listed = account.listed(str(kind))
@@ -112,12 +113,12 @@ def _description(account: Account, request: ApiRequest, form: Form) -> tuple[str
 
 
 def _check_room(account: Account, media_type: str) -> None:
-    """Raise 45074 if the library is full; images, thumbs and news share one cap."""
+    """Raise `full_library` if the library is full; images, thumbs and news share one cap."""
     options = account.options
     caps = {"voice": options.voice_cap, "video": options.video_cap}
     kinds = (media_type,) if media_type in caps else ("image", "news")
     if sum(len(account.listed(kind)) for kind in kinds) >= caps.get(media_type, options.image_and_news_cap):
-        raise ApiError(45074)
+        raise ApiError(options.errcode("full_library"))
 
 
 def _image_url(account: Account, found: formats.Format) -> str:

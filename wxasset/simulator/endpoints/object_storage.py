@@ -15,7 +15,7 @@ from wxasset.simulator.wire.replies import ApiError, RawReply
 
 _LARGEST = 5 * 1024**3  # documented by COS for a form
 _LARGEST_HEAD = 64 * 1024  # bytes before the file; chosen, the fields have less than 4 KB
-_FILE = re.compile(rb'content-disposition:\s*form-data;\s*name="([^"]*)"', re.IGNORECASE)
+_FILE = re.compile(rb'content-disposition:\s*form-data;\s*name=(?:"([^"]*)"|([^\s;"]+))', re.IGNORECASE)
 
 
 def _malformed() -> CosError:
@@ -47,7 +47,7 @@ class FormReader:
             pass
         if self._in_file and not self._ended:
             self._more()
-        elif len(self._pending) > _LARGEST_HEAD:
+        if self._ended == self._in_file and len(self._pending) > _LARGEST_HEAD:
             raise _malformed()
 
     def file(self) -> StoredFile:
@@ -56,7 +56,7 @@ class FormReader:
         Raises:
             CosError: The file is missing, it is not the last field, or the form has no end.
         """
-        if not self._in_file or bytes(self._pending) not in (self._delimiter + b"--", self._delimiter + b"--\r\n"):
+        if not self._in_file or not self._pending.startswith(self._delimiter + b"--"):
             raise _malformed()
         return self._room.stored()
 
@@ -69,14 +69,15 @@ class FormReader:
         name = _FILE.search(self._pending, head, end)
         if name is None or self._pending[:head] != self._delimiter + b"\r\n":
             raise _malformed()
-        if name[1] == b"file":
+        field = name[2] if name[1] is None else name[1]
+        if field == b"file":
             self._in_file = True
             del self._pending[: end + 4]
             return False
         last = self._pending.find(self._delimiter, end + 4)
         if last < 0:
             return False
-        self.fields[name[1].decode("utf-8", "replace")] = self._pending[end + 4 : last].decode("utf-8", "replace")
+        self.fields[field.decode("utf-8", "replace")] = self._pending[end + 4 : last].decode("utf-8", "replace")
         del self._pending[:last]
         return True
 
@@ -127,6 +128,9 @@ def _boundary(http: web.Request) -> bytes:
     if http.content_length > _LARGEST:
         raise CosError(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size.")
     try:
-        return boundary_of(http.headers.get("Content-Type"), accept_quoted=True)
+        boundary = boundary_of(http.headers.get("Content-Type"), accept_quoted=True)
     except ApiError:
         raise _malformed() from None
+    if boundary is None:
+        raise _malformed()
+    return boundary

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from wxasset.simulator.endpoints import account, cloud, materials, media, platform, tokens
 from wxasset.simulator.endpoints.admission import Endpoint, admit
-from wxasset.simulator.endpoints.hosting import check_hosting, comes_from_hosting, is_listed
+from wxasset.simulator.endpoints.hosting import check_hosting, comes_from_hosting, from_hosting, is_listed
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
 from wxasset.simulator.wire.requests import ApiRequest
@@ -20,6 +20,7 @@ def _paths() -> Collection[str]:
 _GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
 _get = partial(Endpoint, methods=_GET)
+_download = partial(Endpoint, methods=_GET | {"HEAD"})  # the official sample is `curl -I -G` (2.8)
 _post = partial(Endpoint, methods=_POST)
 _quotas = account.Quotas(_paths)
 
@@ -71,6 +72,7 @@ _DIAGNOSIS = {
     "/cgi-bin/getcallbackip": _get(handler=account.addresses, evidence="documented (1.4)"),
     "/cgi-bin/callback/check": _post(handler=account.check_callback, evidence="documented (1.4)"),
 }
+_retired = _post(handler=media.retired, evidence="observed (8.3)", audience="official_account")
 _in_library = partial(Endpoint, audience="official_account", permission_sets=_LIBRARY)
 _MATERIALS = {
     "/cgi-bin/material/add_material": _in_library(methods=_POST, handler=materials.add, evidence="observed (2.1, 4.2)"),
@@ -89,8 +91,14 @@ _MATERIALS = {
         handler=media.upload_image, evidence="documented (2.6)", permission_sets=_ARTICLE_IMAGE
     ),
     "/cgi-bin/media/upload": _post(handler=media.upload, evidence="observed (2.7)", permission_sets=_MEDIA),
-    "/cgi-bin/media/get": _get(handler=media.get, evidence="documented (2.8, 0.4)", permission_sets=_MEDIA),
-    "/cgi-bin/media/get/jssdk": _get(
+    "/cgi-bin/media/get": _download(handler=media.get, evidence="documented (2.8, 0.4)", permission_sets=_MEDIA),
+    "/cgi-bin/media/uploadvideo": _post(
+        handler=media.upload_video, evidence="observed (2.7)", audience="official_account"
+    ),
+    "/cgi-bin/material/add_news": _retired,
+    "/cgi-bin/material/update_news": _retired,
+    "/cgi-bin/media/uploadnews": _retired,
+    "/cgi-bin/media/get/jssdk": _download(
         handler=media.get_jssdk, evidence="documented (2.9)", audience="verified", permission_sets=_JSSDK
     ),
 }
@@ -116,13 +124,15 @@ ENDPOINTS: dict[str, Endpoint] = {
 
 
 def answer(account: Account, request: ApiRequest) -> Document | RawReply:
-    """Check and carry out a complete request, in the order of 0.5: path, method, token, permission, quota, body.
+    """Check and carry out a complete request: scheme, path, method, token, permission, quota, body (0.5).
 
     Raises:
         ApiError: Any error of the service.
     """
     if account.links.owns(request.path):
-        return account.links.serve(request)
+        return account.links.serve(request, video_ranges=account.options.video_ranges)
+    if account.options.require_https and not request.secure and not from_hosting(account, request):
+        raise ApiError(43003)
     endpoint = ENDPOINTS.get(request.path)
     refused = None if endpoint is not None and endpoint.credential == "none" else check_hosting(account, request)
     if refused is not None:

@@ -2,7 +2,7 @@
 
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state import formats
-from wxasset.simulator.wire.multipart import Form, boundary_of, parse
+from wxasset.simulator.wire.multipart import Form, Leniency, boundary_in, boundary_of, parse
 from wxasset.simulator.wire.replies import ApiError
 from wxasset.simulator.wire.requests import ApiRequest
 
@@ -11,10 +11,17 @@ def read_form(request: ApiRequest, options: SimulatorOptions) -> Form:
     """Return the form of an upload.
 
     Raises:
-        ApiError: 47001 if the body is not well-formed multipart/form-data, 41005 for a quoted boundary.
+        ApiError: 47001 if the body is not well-formed multipart/form-data, 41005 for a quoted boundary or a last one
+            without a line end, if these are not accepted.
     """
     boundary = boundary_of(request.content_type, accept_quoted=options.accept_quoted_boundary)
-    return parse(request.body, boundary)
+    leniency = Leniency(
+        preamble=options.accept_preamble,
+        unquoted_names=options.accept_unquoted_names,
+        attachment=options.accept_attachment,
+        bare_end=options.accept_bare_end,
+    )
+    return parse(request.body, boundary or boundary_in(request.body), leniency)
 
 
 def upload_type(request: ApiRequest, form: Form) -> str:

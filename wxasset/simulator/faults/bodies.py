@@ -31,13 +31,6 @@ REDIRECTED = "/redirected"
 _BODILESS = (204, 304)
 _HTML = {"Content-Type": "text/html"}
 _JSON = {"Content-Type": "application/json; encoding=utf-8"}
-# Messages of errcodes.csv for codes returned by faults only.
-_WORDING = {
-    -1: "system error",
-    45009: "reach max api daily quota limit",
-    45011: "api minute-quota reach limit, must slower, retry next minute",
-    48001: "api unauthorized",
-}
 # The form of Tencent's gateways (wire reference 8.2).
 _FOREIGN = RawReply(headers=_JSON, body=b'{"code":"INVALID_PARAM","message":"invalid parameter","requestId":"17b9"}')
 _BLOCK = 1 << 20
@@ -61,11 +54,7 @@ def page(status: int) -> RawReply:
 
 def error_body(account: Account, errcode: int, request: ApiRequest) -> Document:
     """Return the document of an error code, with the service's message if known."""
-    try:
-        return account.refuse(ApiError(errcode, address=request.remote), request)
-    except KeyError:
-        rid = account.identifiers.rid(account.clock.now())
-        return {"errcode": errcode, "errmsg": f"{_WORDING.get(errcode, 'simulated error')} rid: {rid}"}
+    return account.refuse(ApiError(errcode, address=request.remote), request)
 
 
 def instead_of_commit(  # noqa: PLR0911 - one for each word

@@ -2,9 +2,10 @@
 
 import re
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import in_
 
+from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state import durations
 from wxasset.simulator.wire.replies import ApiError
 
@@ -88,7 +89,19 @@ TEMPORARY: dict[str, Limit] = {
     "thumb": Limit(frozenset({"jpeg"}), 64, "K", 40006),
 }
 # Wire reference 2.6 says "< 1MB"; the other limits are inclusive.
-ARTICLE_IMAGE = Limit(frozenset({"jpeg", "png"}), 1, "M", 40009, inclusive=False)
+_ARTICLE_IMAGE = Limit(frozenset({"jpeg", "png"}), 1, "M", 40009, inclusive=False)
+
+
+def temporary(media_type: str, options: SimulatorOptions) -> Limit:
+    """Return the limit of temporary media of a type."""
+    limit = TEMPORARY[media_type]
+    return evolve(limit, amount=options.temporary_image_megabytes) if media_type == "image" else limit
+
+
+def article_image(options: SimulatorOptions) -> Limit:
+    """Return the limit of images in articles."""
+    formats = _ARTICLE_IMAGE.formats | ({"gif"} if options.gif_article_images else set())
+    return evolve(_ARTICLE_IMAGE, formats=formats)
 
 
 def sniff(content: bytes) -> Format | None:
@@ -106,7 +119,7 @@ def check_playtime(found: Format, content: bytes, longest: float) -> None:
         raise ApiError(45007)
 
 
-def check_file(filename: str, content: bytes, limit: Limit, kilobyte: int) -> Format:
+def check_file(filename: str, content: bytes, limit: Limit, options: SimulatorOptions) -> Format:
     """Check an uploaded file and return its format.
 
     A known extension in conflict with the bytes (an MP4 named .jpg) is rejected as unsupported. The service's own
@@ -117,14 +130,16 @@ def check_file(filename: str, content: bytes, limit: Limit, kilobyte: int) -> Fo
             by this endpoint for this type, and the size code of the limit.
     """
     if not content:
-        raise ApiError(44001)
+        raise ApiError(options.errcode("empty_file"))
     stem, dot, extension = filename.rpartition(".")
     kind = _EXTENSIONS.get(extension.lower()) if stem and dot else None
     found = sniff(content)
-    if kind is None or found is None or found.kind != kind:
+    if kind is None or found is None:
         raise ApiError(40113)
+    if found.kind != kind:
+        raise ApiError(options.errcode("file_conflict"))
     if found.name not in limit.formats:
         raise ApiError(40005)
-    if limit.exceeded_by(len(content), kilobyte):
+    if limit.exceeded_by(len(content), options.kilobyte):
         raise ApiError(limit.too_large)
     return found

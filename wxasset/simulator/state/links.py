@@ -76,11 +76,11 @@ class LinkTable:
         """Return True if a path belongs to links rather than to the API."""
         return path.startswith(_PREFIXES)
 
-    def serve(self, request: ApiRequest) -> RawReply:
+    def serve(self, request: ApiRequest, *, video_ranges: bool) -> RawReply:
         """Return the content of a link; 403 for an invalid or expired signature, 405 for another method.
 
-        Range requests are documented for cloud files, as served by COS. Chosen: videos support them too, and cloud
-        files use the errors of COS: AccessDenied as for uploads, and NoSuchKey for a file deleted in the meantime.
+        Range requests are documented for cloud files, as served by COS. Chosen: cloud files use the errors of COS,
+        AccessDenied as for uploads, and NoSuchKey for a file deleted in the meantime.
         """
         if request.method not in ("GET", "HEAD"):
             return RawReply(status=405, headers={"Allow": "GET, HEAD"})
@@ -92,7 +92,8 @@ class LinkTable:
         file = link.find()
         if file is None:
             return self._refuse(404, "NoSuchKey", "The specified key does not exist.")
-        return serve_bytes(file.content, link.content_type, file.etag, request.headers)
+        headers = request.headers if video_ranges or request.path.startswith(_CLOUD) else {}
+        return serve_bytes(file.content, link.content_type, file.etag, headers)
 
     def _refuse(self, status: int, code: str, message: str) -> RawReply:
         return cos_error_reply(CosError(status, code, message), self._identifiers)

@@ -18,7 +18,7 @@ DAILY_LIMITS: dict[str, int] = {
 MINUTE_LIMITS: dict[str, int] = {"/cgi-bin/stable_token": 10_000}
 _MINUTE = 60
 _MONTHLY = {"all": 10, "one": 50}  # documented: clear_quota in both versions together, openapi/quota/clear
-_EXHAUSTED = {"all": 48006, "one": 45009}  # documented; for "one" chosen among the codes its page lists (1.4)
+_ALL_EXHAUSTED = 48006  # documented
 
 
 class QuotaCounts:
@@ -31,36 +31,43 @@ class QuotaCounts:
         self._cleared: Counter[tuple[str, int]] = Counter()
 
     def spend(self, path: str, options: SimulatorOptions) -> None:
-        """Count a call. Chosen: a call rejected here does not count, a call failing later does.
+        """Count a call. One rejected here does not count unless the options say so, one failing later does.
 
         Raises:
             ApiError: 45011 if the limit per minute is reached, 45009 if the limit per day is reached.
         """
         minute = int(self._clock.now() // _MINUTE)
+        refusal = self._refusal(path, minute, options)
+        if refusal is None or options.rejected_calls_count:
+            if minute_limit(path, options) is not None:
+                self._minutely[path, minute] += 1
+            self._daily[path, self._today()] += 1
+        if refusal is not None:
+            raise refusal
+
+    def _refusal(self, path: str, minute: int, options: SimulatorOptions) -> ApiError | None:
         by_minute = minute_limit(path, options)
         if by_minute is not None and self._minutely[path, minute] >= by_minute:
-            raise ApiError(45011)
+            return ApiError(45011)
         limit = daily_limit(path, options)
         if limit is not None and self.used(path) >= limit:
-            raise ApiError(45009, more=STABLE_INSTEAD if path == _TOKEN else "")
-        if by_minute is not None:
-            self._minutely[path, minute] += 1
-        self._daily[path, self._today()] += 1
+            return ApiError(45009, more=STABLE_INSTEAD if path == _TOKEN else "")
+        return None
 
     def used(self, path: str) -> int:
         """Return the number of calls of an endpoint counted today."""
         return self._daily[path, self._today()]
 
-    def clear(self, path: str | None = None) -> None:
+    def clear(self, options: SimulatorOptions, path: str | None = None) -> None:
         """Reset the day's count of one endpoint, or of all endpoints.
 
         Raises:
-            ApiError: 48006 after 10 resets of all endpoints in this month, 45009 after 50 resets of single ones.
+            ApiError: 48006 after 10 resets of all endpoints in this month, `cleared_too_often` after 50 of single ones.
         """
         kind = "all" if path is None else "one"
         month = month_of(self._clock.now())
         if self._cleared[kind, month] >= _MONTHLY[kind]:
-            raise ApiError(_EXHAUSTED[kind])
+            raise ApiError(_ALL_EXHAUSTED if path is None else options.errcode("cleared_too_often"))
         self._cleared[kind, month] += 1
         for counted in [key for key in self._daily if path in (None, key[0])]:
             del self._daily[counted]

@@ -8,6 +8,7 @@ from enum import Enum
 from attrs import Factory, evolve, frozen
 
 from wxasset.simulator.identifiers import Identifiers
+from wxasset.simulator.wire.errcodes import official_text
 
 Document = Mapping[str, object]
 
@@ -25,79 +26,48 @@ class _Suffix(Enum):
 
 STABLE_INSTEAD = ", could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"
 _INVALID_CREDENTIAL = "invalid credential, access_token is invalid or not latest" + STABLE_INSTEAD
-# From captured responses if available, else from the service's own table of codes. The spelling is the service's.
+# Messages of captured responses, and those with another suffix or not in the service's own table of codes, which has
+# the others (`errcodes`). The spelling is the service's.
 _WORDING: dict[int, tuple[str, _Suffix]] = {
     40001: (_INVALID_CREDENTIAL, _Suffix.RID),
-    40002: ("invalid grant_type", _Suffix.RID),
     40004: ("invalid media type", _Suffix.HINT_AND_RID),
     40005: ("invalid file type", _Suffix.HINT_AND_RID),
     40006: ("invalid meida size", _Suffix.HINT_AND_RID),
     40007: ("invalid media_id", _Suffix.HINT_AND_RID),
     40009: ("invalid image size", _Suffix.HINT_AND_RID),
-    40013: ("invalid appid", _Suffix.RID),
-    40014: ("invalid access_token", _Suffix.RID),
-    40066: ("invalid url", _Suffix.RID),
-    40097: ("invalid args", _Suffix.RID),
-    40101: ("missing parameter", _Suffix.RID),
+    40033: ("invalid charset. please check your request, if include \\uxxxx will create  fail!", _Suffix.HINT_AND_RID),
     40113: ("unsupported file type", _Suffix.HINT_AND_RID),
     40125: ("invalid appsecret", _Suffix.COMMA_RID),
     40164: ("invalid ip {address} ipv6 ::ffff:{address}, not in whitelist", _Suffix.RID),
-    41001: ("access_token missing", _Suffix.RID),
-    41002: ("appid missing", _Suffix.RID),
-    41004: ("appsecret missing", _Suffix.RID),
     41005: ("media data missing", _Suffix.HINT_AND_RID),
     41006: ("media_id missing", _Suffix.HINT_AND_RID),
-    42001: ("access_token expired", _Suffix.RID),
-    43001: ("require GET method", _Suffix.RID),
-    43002: ("require POST method", _Suffix.RID),
     44001: ("empty media data", _Suffix.HINT_AND_RID),
     44002: ("empty post data", _Suffix.HINT_AND_RID),
+    44003: ("empty news data", _Suffix.HINT_AND_RID),
     45001: ("media size out of limit", _Suffix.HINT_AND_RID),
+    45002: ("content size out of limit", _Suffix.HINT_AND_RID),
+    45003: ("title size out of limit", _Suffix.HINT_AND_RID),
+    45004: ("description size out of limit", _Suffix.HINT_AND_RID),
+    45008: ("article size out of limit", _Suffix.HINT_AND_RID),
     45074: ("material list size out of limit, you  should delete the useless material", _Suffix.HINT_AND_RID),
     47001: ("data format error", _Suffix.HINT_AND_RID),
-    40170: ("args count exceed count limit", _Suffix.RID),
-    40201: ("invalid check url", _Suffix.RID),
-    40202: ("invalid check action", _Suffix.RID),
-    40203: ("invalid check operator", _Suffix.RID),
     40243: ("AppSecret 已被冻结，请解冻后再次调用", _Suffix.RID),
     45007: ("playtime out of limit", _Suffix.HINT_AND_RID),
     45009: ("reach max api daily quota limit{more}", _Suffix.RID),
-    45011: ("api minute-quota reach limit, must slower, retry next minute", _Suffix.RID),
     45060: ("media is applied in ivr or menu, can not be deleted", _Suffix.HINT_AND_RID),
     46007: ("file being transcoded, please try later", _Suffix.HINT_AND_RID),
     48001: ("api unauthorized", _Suffix.HINT_AND_RID),
     48005: ("forbid to delete material used by auto-reply or menu", _Suffix.HINT_AND_RID),
-    48006: ("forbid to clear quota because of reaching the limit", _Suffix.RID),
-    50004: ("user not allow to use accesstoken, maybe for punishment", _Suffix.RID),
-    50007: ("账号已冻结", _Suffix.RID),
-    61003: ("component is not authorized by this account", _Suffix.RID),
     61004: ("access clientip is not registered requestIP: {address}", _Suffix.RID),
-    61005: ("component ticket is expired", _Suffix.RID),
-    61006: ("component ticket is invalid", _Suffix.RID),
-    61007: ("api is unauthorized to component", _Suffix.RID),
-    61009: ("code is invalid", _Suffix.RID),
-    61010: ("code is expired", _Suffix.RID),
-    61011: ("invalid component", _Suffix.RID),
-    61014: ("must use component token for component api", _Suffix.RID),
-    61015: ("must use biz account token for not component api", _Suffix.RID),
-    61023: ("refresh_token is invalid", _Suffix.RID),
-    45103: ("This API has been unsupported", _Suffix.RID),
+    45110: ("author size out of limit", _Suffix.HINT_AND_RID),
+    45166: ("invalid content", _Suffix.HINT_AND_RID),
+    53501: ("请勿频繁请求", _Suffix.HINT_AND_RID),
+    88000: ("without comment privilege", _Suffix.HINT_AND_RID),
     45106: ("This API has been unsupported", _Suffix.RID),
-    76001: ("rid not found", _Suffix.RID),
-    76002: ("rid is error", _Suffix.RID),
-    76003: ("could not query this rid,no permission", _Suffix.RID),
-    76004: ("rid time is error", _Suffix.RID),
-    76021: ("cgi_path not found, please check", _Suffix.RID),
-    76022: ("could not use this cgi_path，no permission", _Suffix.RID),
     85105: ("not authorized", _Suffix.RID),
     85107: ("URL不在白名单内，请前往「微信云托管控制台-服务管理-云调用-微信令牌」配置", _Suffix.RID),
     85112: ("cloudbase_secret not found", _Suffix.RID),
     85113: ("cloudbase_token is not ready yet, please try again later", _Suffix.RID),
-    89501: ("公众号有未处理的确认请求，请稍候重试", _Suffix.RID),
-    89503: ("此次调用需要管理员确认，请耐心等候", _Suffix.RID),
-    89506: ("该IP调用求请求已被公众号管理员拒绝，请24小时后再试，建议调用前与管理员沟通确认", _Suffix.RID),
-    89507: ("该IP调用求请求已被公众号管理员拒绝，请1小时后再试，建议调用前与管理员沟通确认", _Suffix.RID),
-    -501007: ("INVALID_PARAM", _Suffix.RID),
 }
 
 
@@ -126,10 +96,16 @@ def with_headers(reply: RawReply, headers: Mapping[str, str]) -> RawReply:
 
 
 def error_document(error: ApiError, identifiers: Identifiers, now: float) -> dict[str, object]:
-    """Return the JSON document of an error, with a new hint and request id."""
-    wording, suffix = _WORDING[error.errcode]
+    """Return the JSON document of an error, with a new hint and request id.
+
+    An injected code missing from the service's table has the message "simulated error".
+    """
+    text = _WORDING.get(error.errcode)
+    wording, suffix = text or (official_text(error.errcode) or "simulated error", _Suffix.RID)
     end = suffix.value.format(hint=identifiers.hint(), rid=identifiers.rid(now))
-    return {"errcode": error.errcode, "errmsg": wording.format_map(defaultdict(str, error.details)) + end}
+    if text is not None:
+        wording = wording.format_map(defaultdict(str, error.details))
+    return {"errcode": error.errcode, "errmsg": wording + end}
 
 
 def encode(document: Document) -> bytes:
