@@ -89,7 +89,7 @@ async def test_an_authorizer_is_described(sim: Simulator) -> None:
         "func_info": [{"funcscope_category": {"id": 49}}],
     }
     own = (await ask(sim, token, "api_get_authorizer_info", authorizer_appid=sim.appid)).document
-    assert ("MiniProgramInfo" in own["authorizer_info"], len(own["authorization_info"]["func_info"])) == (False, 13)
+    assert ("MiniProgramInfo" in own["authorizer_info"], len(own["authorization_info"]["func_info"])) == (False, 14)
     stranger = sim.add_account()
     assert (await ask(sim, token, "api_get_authorizer_info", authorizer_appid=stranger.appid)).errcode == 61003
 

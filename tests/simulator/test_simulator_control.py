@@ -57,7 +57,7 @@ async def test_a_rule_lasts_for_one_request_by_default(sim: Simulator) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"endpoint": "nothing", "fault": "html"}, "unknown endpoint 'nothing'; known are add_material"),
+        ({"endpoint": "nothing", "fault": "html"}, "unknown endpoint 'nothing'; known are add, add_material"),
         ({"endpoint": "*", "fault": "explode"}, "unknown word 'explode'; known are errcode:-1"),
         ({"endpoint": "*"}, "required strings"),
         ({"endpoint": "*", "fault": 5}, "required strings"),

@@ -1,7 +1,8 @@
 """A strict double of api.weixin.qq.com for tests: same wire, no network, no account.
 
-The simulator follows the wire reference. It rejects requests known to be rejected by the service, and requests not
-known to be accepted. It shares no code with the client: a mistake in one shows as a disagreement between the two.
+The simulator follows the wire reference. It accepts requests known to be accepted by the service and rejects those
+known to be rejected; where nothing is known, the behaviour is chosen and has a switch in `SimulatorOptions`. It shares
+no code with the client: a mistake in one shows as a disagreement between the two.
 
 ```python
 async with Simulator() as simulator:
@@ -19,16 +20,19 @@ if TYPE_CHECKING:
     from wxasset.simulator.options import SimulatorOptions
     from wxasset.simulator.server import Simulator
     from wxasset.simulator.state.account import Article, JournalEntry, Material, TemporaryMedia
+    from wxasset.simulator.state.drafts import Draft, Publication
     from wxasset.simulator.state.platform import Authorization
     from wxasset.simulator.state.pushes import Push, PushResponse
 
 __all__ = [
     "Article",
     "Authorization",
+    "Draft",
     "Fault",
     "FaultRule",
     "JournalEntry",
     "Material",
+    "Publication",
     "Push",
     "PushResponse",
     "SimulatedAccount",
@@ -42,10 +46,12 @@ __all__ = [
 _HOMES: Final = {
     "Article": "state.account",
     "Authorization": "state.platform",
+    "Draft": "state.drafts",
     "Fault": "faults.language",
     "FaultRule": "faults.schedule",
     "JournalEntry": "state.account",
     "Material": "state.account",
+    "Publication": "state.drafts",
     "Push": "state.pushes",
     "PushResponse": "state.pushes",
     "SimulatedAccount": "controls",

@@ -8,6 +8,7 @@ from typing import Literal
 
 from wxasset.simulator.options import SimulatorOptions, Switches
 from wxasset.simulator.state.account import Account, Article, Material, TemporaryMedia
+from wxasset.simulator.state.drafts import Draft, Publication
 from wxasset.simulator.state.staged import stage_material, stage_media
 
 
@@ -59,6 +60,17 @@ class AccountControls:
     def article_images(self) -> dict[str, bytes]:
         """Images uploaded with uploadimg, by URL."""
         return self._account.article_images
+
+    @property
+    def drafts(self) -> dict[str, Draft]:
+        """The draft box by media_id, oldest first; a draft leaves it when it is published. Tests may change it."""
+        self._account.drafts.settle(self._account.clock.now())
+        return self._account.drafts.drafts
+
+    @property
+    def publications(self) -> dict[str, Publication]:
+        """The jobs of freepublish/submit by publish_id, oldest first, including failed ones."""
+        return self._account.drafts.publications
 
     def add_article(self, *, title: str, author: str = "", digest: str = "", content: str = "", url: str = "") -> str:
         """Add a news material with one article to the library and return its media_id."""

@@ -15,8 +15,8 @@ from wxasset.simulator.faults.delivery import PIECE, deliver, http_date, is_plai
 from wxasset.simulator.faults.language import NO_FAULT, Fault
 from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
-from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.options import SimulatorOptions
+from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
@@ -236,6 +236,7 @@ class Exchange:
                 account.temporary_media,
                 account.cloud_files,
                 account.article_images,
+                account.drafts.drafts,
             )
             sizes = [len(store) for store in stores]
             try:

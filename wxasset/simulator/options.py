@@ -24,8 +24,10 @@ CHOSEN_ERRCODES: dict[str, int] = {
     "from_appid": 85105,  # cloud hosting for an account outside its environment (8.5)
     "draft_title": 44003,  # a draft without a title
     "draft_content": 44003,  # a draft without content
+    "draft_type": 40097,  # an article_type other than news and newspic
     "draft_images": 40007,  # newspic with more than 20 images
     "draft_index": 40007,  # draft/update for an article that the draft does not have
+    "article_index": 53600,  # freepublish/delete for an article that the publication does not have
 }
 
 _limits = deep_mapping(and_(instance_of(str), matches_re(r"/.+")), and_(instance_of(int), ge(0)))
@@ -51,7 +53,7 @@ class SimulatorOptions:
     """Options of the simulated service.
 
     "Documented" means stated by WeChat, "observed" means shown by captures or several codebases, and "chosen" means
-    unknown: the stricter reading was taken. Sections refer to the wire reference.
+    that nothing is known. Sections refer to the wire reference.
 
     Attributes:
         headers: Headers of the raw bytes sent by get_material. "modern" has the real Content-Type and a
@@ -147,7 +149,8 @@ class SimulatorOptions:
             a content of 1 MB or more gets 45002 as well.
         newspic_content: Maximum number of characters in the content of a newspic draft; longer ones, and links in it,
             get 45166. The code is documented (8.3), the number chosen.
-        draft_articles: Maximum number of articles in a draft; more get 45008. Chosen: 8, as on the console.
+        draft_articles: Maximum number of articles in a draft; more get 45008. The limit is documented for
+            the retired uploadnews, the code observed.
         foreign_images: Images of other hosts in the content of a draft: "filter" removes their src, "keep" does not.
             Documented: they are filtered (4.11); the form is chosen.
         drafts_open: The draft box is switched on; otherwise draft/switch switches it on. Documented (8.3).

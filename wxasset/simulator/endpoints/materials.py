@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
+from wxasset.simulator.endpoints.paging import page_of
 from wxasset.simulator.endpoints.uploads import attachment, read_form, upload_type
 from wxasset.simulator.state import formats
 from wxasset.simulator.state.account import Account, Material, article_document
 from wxasset.simulator.wire.multipart import Form
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
-from wxasset.simulator.wire.requests import ApiRequest, json_body, load_object, required_text, whole_number
+from wxasset.simulator.wire.requests import ApiRequest, json_body, load_object, required_text
 
 _LISTED_TYPES = ("image", "voice", "video", "news")
-_LARGEST_PAGE = 20
 
 
 def add(account: Account, request: ApiRequest) -> Document:
@@ -76,15 +76,9 @@ def list_page(account: Account, request: ApiRequest) -> Document:
     kind = document.get("type")
     if kind not in _LISTED_TYPES:
         raise ApiError(40004)
-    offset = whole_number(document, "offset", default=0)
-    size = whole_number(document, "count")
-    mode = account.options.count_above_20
-    if offset < 0 or size < 1 or (size > _LARGEST_PAGE and mode == "refuse"):
-        raise ApiError(account.options.errcode("page_size"))
-    if mode != "obey":
-        size = min(size, _LARGEST_PAGE)
+    part = page_of(document, account.options)
     listed = account.listed(str(kind))
-    page = [_item(material) for material in listed[offset : offset + size]]
+    page = [_item(material) for material in listed[part]]
     return {"item": page, "total_count": len(listed), "item_count": len(page)}
 
 

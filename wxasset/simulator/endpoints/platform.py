@@ -11,7 +11,7 @@ from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text
 
 _OK: Document = {"errcode": 0, "errmsg": "ok"}
 _LONGEST_PAGE = 500  # documented
-_ALL_SETS = frozenset({1, 3, 8, 9, 11, 18, 19, 30, 31, 37, 49, 64, 100})  # those of the media endpoints
+_ALL_SETS = frozenset({1, 3, 7, 8, 9, 11, 18, 19, 30, 31, 37, 49, 64, 100})  # those of all endpoints
 
 
 def start_push_ticket(account: Account, request: ApiRequest) -> Document:

@@ -5,7 +5,7 @@ from functools import partial
 
 from attrs import evolve
 
-from wxasset.simulator.endpoints import account, cloud, materials, media, platform, tokens
+from wxasset.simulator.endpoints import account, cloud, drafts, materials, media, platform, tokens
 from wxasset.simulator.endpoints.admission import Endpoint, admit
 from wxasset.simulator.endpoints.hosting import check_hosting, comes_from_hosting, from_hosting, is_listed
 from wxasset.simulator.state.account import Account
@@ -30,6 +30,7 @@ _MATERIAL = frozenset({3, 11, 18, 30, 31, 100})
 _MEDIA = frozenset({1, 3, 8, 9, 11, 19, 30, 31, 100})
 _JSSDK = frozenset({1, 8, 9, 11, 100})
 _ARTICLE_IMAGE = frozenset({1, 8, 9, 11, 18, 37, 100})
+_PUBLISHING = frozenset({7})
 _CLOUD = frozenset({49, 64})
 
 _TOKENS = {
@@ -102,6 +103,24 @@ _MATERIALS = {
         handler=media.get_jssdk, evidence="documented (2.9)", audience="verified", permission_sets=_JSSDK
     ),
 }
+_draft = partial(_in_library, methods=_POST, evidence="documented (8.3)")
+_published = partial(
+    Endpoint, methods=_POST, evidence="documented (8.3)", audience="verified", permission_sets=_PUBLISHING
+)
+_DRAFTS = {
+    "/cgi-bin/draft/add": _draft(handler=drafts.add, evidence="observed (8.3)"),
+    "/cgi-bin/draft/get": _draft(handler=drafts.get),
+    "/cgi-bin/draft/update": _draft(handler=drafts.update, evidence="observed (8.3)"),
+    "/cgi-bin/draft/delete": _draft(handler=drafts.delete),
+    "/cgi-bin/draft/count": _draft(handler=drafts.count, methods=_GET),
+    "/cgi-bin/draft/batchget": _draft(handler=drafts.list_page),
+    "/cgi-bin/draft/switch": _draft(handler=drafts.switch),
+    "/cgi-bin/freepublish/submit": _published(handler=drafts.submit),
+    "/cgi-bin/freepublish/get": _published(handler=drafts.state),
+    "/cgi-bin/freepublish/batchget": _published(handler=drafts.list_published),
+    "/cgi-bin/freepublish/getarticle": _published(handler=drafts.get_article),
+    "/cgi-bin/freepublish/delete": _published(handler=drafts.delete_published),
+}
 _CLOUD_FILES = {
     "/tcb/uploadfile": _post(handler=cloud.permit_upload, evidence="documented (3.1)", permission_sets=_CLOUD),
     "/tcb/batchdeletefile": _post(handler=cloud.delete_files, evidence="documented (3.3, 3.4)", permission_sets=_CLOUD),
@@ -118,6 +137,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     **_PLATFORM,
     **_DIAGNOSIS,
     **_MATERIALS,
+    **_DRAFTS,
     **_CLOUD_FILES,
     **_COMPONENT_CLOUD_FILES,
 }

@@ -8,6 +8,7 @@ from attrs import Factory, asdict, define, field, frozen
 from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.options import SimulatorOptions, Switches
 from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.state.drafts import DraftBox
 from wxasset.simulator.state.links import LinkTable
 from wxasset.simulator.state.objects import CloudFiles
 from wxasset.simulator.state.platform import Platform
@@ -150,6 +151,7 @@ class Account:
     temporary_media: dict[str, TemporaryMedia] = Factory(dict)
     cloud_files: CloudFiles = Factory(CloudFiles)
     article_images: dict[str, bytes] = Factory(dict)
+    drafts: DraftBox = Factory(DraftBox)
     hidden_until: dict[str, float] = Factory(dict)
     materials_in_use: dict[str, int] = Factory(dict)
     quotas: QuotaCounts = field(default=Factory(lambda self: QuotaCounts(self.clock), takes_self=True))
