@@ -11,7 +11,7 @@ from yarl import URL
 
 from self_signed import self_signed
 from simulated import ADD, COUNT, GET, MP4, PNG, START, UPLOAD, Answer, call, still_simulator, token_of, upload
-from wxasset.simulator import Simulator, SimulatorOptions
+from wxasset.simulator import SimulatedAccount, Simulator, SimulatorOptions
 from wxasset.simulator.options import CHOSEN_ERRCODES
 
 sim = still_simulator
@@ -25,6 +25,12 @@ GIF = b"GIF89a\x01\x00"
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 RID = r"rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}"
 SEED_FILE = "cloud://test2-4a89da.7465-test2-4a89da/A.png"
+
+
+async def token_of_account(sim: Simulator, account: SimulatedAccount) -> str:
+    """Return a token of another account."""
+    asked = {"grant_type": "client_credential", "appid": account.appid, "secret": account.secret}
+    return str((await call(sim, "/cgi-bin/stable_token", asked)).document["access_token"])
 
 
 def options(**switches: Any) -> SimulatorOptions:
@@ -263,6 +269,42 @@ async def test_rejected_calls_count_by_a_switch(sim: Simulator) -> None:
         assert asked.document["quota"]["used"] == used
 
 
+async def test_the_token_of_an_upload_may_be_a_field(sim: Simulator) -> None:
+    """weixin-popular sends token and type as fields of the form; both name the account and the type."""
+    other = sim.add_account()
+    token = await token_of_account(sim, other)
+    fields = {"access_token": token, "type": "image"}
+    parts = [f'name="{name}"\r\nContent-Type: text/plain\r\n\r\n{value}' for name, value in fields.items()]
+    texts = b"".join(b"--b\r\nContent-Disposition: form-data; " + part.encode() + b"\r\n" for part in parts)
+    head = b'--b\r\nContent-Disposition: form-data; name="media"; filename="a.png"\r\n\r\n'
+    body, headers = texts + head + PNG + b"\r\n--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}
+    assert (await call(sim, ADD, body=body, headers=headers)).errcode == 0
+    assert (len(sim.materials), len(other.materials)) == (0, 1)
+    assert token not in repr(sim.journal)
+    sim.options = options(token_in_form=False)
+    assert (await call(sim, ADD, body=body, headers=headers)).errcode == 41001
+
+
+async def test_the_order_of_lists_is_a_switch(sim: Simulator) -> None:
+    """No page states an order."""
+    ids = [(await send(sim, ADD, "a.png", PNG)).document["media_id"] for _ in range(3)]
+    token = await token_of(sim)
+    for order, expected in (("newest", ids[::-1]), ("oldest", ids)):
+        sim.options = options(list_order=order)
+        asked = {"type": "image", "offset": 0, "count": 2}
+        reply = await call(sim, "/cgi-bin/material/batchget_material", asked, access_token=token)
+        assert [one["media_id"] for one in reply.document["item"]] == expected[:2]
+
+
+async def test_a_throttled_refresh_may_be_an_error(sim: Simulator) -> None:
+    """The unchanged token is returned by default; what the service does is unknown."""
+    asked = {"grant_type": "client_credential", "appid": sim.appid, "secret": sim.secret, "force_refresh": True}
+    first = (await call(sim, "/cgi-bin/stable_token", asked)).document
+    assert (await call(sim, "/cgi-bin/stable_token", asked)).document["access_token"] == first["access_token"]
+    sim.options = options(throttled_refresh_errcode=45011)
+    assert (await call(sim, "/cgi-bin/stable_token", asked)).errcode == 45011
+
+
 async def test_parts_of_videos_are_a_switch(sim: Simulator) -> None:
     """Links of videos serve parts, which nobody has seen at WeChat."""
     media_id = (await upload(sim, ADD, "video", "v.mp4", MP4)).document["media_id"]
@@ -281,3 +323,55 @@ def test_chosen_codes_are_named_by_their_cause() -> None:
         SimulatorOptions(chosen_errcodes={"unheard": 1})
     with pytest.raises(ValueError, match="other than 0"):
         SimulatorOptions(chosen_errcodes={"full_library": 0})
+
+
+async def test_every_chosen_code_can_be_replaced(sim: Simulator) -> None:
+    """A request for each cause in the table meets the code that replaces the chosen one."""
+    token = await token_of(sim)
+    voice = sim.add_jssdk_voice(b"x")
+    other = (await send(sim, UPLOAD, "a.png", PNG)).document["media_id"]
+    cover = (await send(sim, ADD, "a.png", PNG)).document["media_id"]
+    good: dict[str, Any] = {"title": "t", "content": "c", "thumb_media_id": cover}
+    many = {"article_type": "newspic", "image_info": {"image_list": [{"image_media_id": cover}] * 21}}
+    added = {"articles": [good]}
+    media_id = (await call(sim, "/cgi-bin/draft/add", added, access_token=token)).document["media_id"]
+    second = (await call(sim, "/cgi-bin/draft/add", added, access_token=token)).document["media_id"]
+    sim.options = options(publishing_seconds=0)
+    await call(sim, "/cgi-bin/freepublish/submit", {"media_id": second}, access_token=token)
+    (job,) = sim.publications.values()
+    env, secret = {"env": "e"}, {"appid": sim.appid, "appsecret": "x"}
+    cleared = {"cgi_path": COUNT}
+    for _ in range(50):
+        await call(sim, "/cgi-bin/openapi/quota/clear", cleared, access_token=token)
+    requests: dict[str, tuple[dict[str, Any], str, Any, dict[str, str]]] = {
+        "unknown_deletion": ({}, "/cgi-bin/material/del_material", {"media_id": "x"}, {}),
+        "page_size": ({}, "/cgi-bin/material/batchget_material", {"type": "image", "offset": 0, "count": 0}, {}),
+        "speex_by_get": ({}, MEDIA_GET, None, {"media_id": voice}),
+        "other_by_jssdk": ({}, JSSDK, None, {"media_id": other}),
+        "cloud_path": ({}, "/tcb/uploadfile", {**env, "path": "/a"}, {}),
+        "too_many_cloud_files": ({}, DELETE_FILES, {**env, "fileid_list": ["a"] * 51}, {}),
+        "unknown_env": ({"cloud_envs": frozenset()}, DELETE_FILES, {**env, "fileid_list": ["a"]}, {}),
+        "clear_quota_secret": ({}, "/cgi-bin/clear_quota/v2", secret, {}),
+        "cleared_too_often": ({}, "/cgi-bin/openapi/quota/clear", cleared, {}),
+        "token_name": ({}, COUNT, None, {"access_token": "", "cloudbase_access_token": token}),
+        "from_appid": ({"cloud_hosting": frozenset({COUNT})}, COUNT, None, {"access_token": "", "from_appid": "x"}),
+        "draft_title": ({}, "/cgi-bin/draft/add", {"articles": [{**good, "title": ""}]}, {}),
+        "draft_content": ({}, "/cgi-bin/draft/add", {"articles": [{**good, "content": ""}]}, {}),
+        "draft_type": ({}, "/cgi-bin/draft/add", {"articles": [{**good, "article_type": "x"}]}, {}),
+        "draft_images": ({}, "/cgi-bin/draft/add", {"articles": [{**good, **many}]}, {}),
+        "draft_index": ({}, "/cgi-bin/draft/update", {"media_id": media_id, "index": 1, "articles": good}, {}),
+        "article_index": ({}, "/cgi-bin/freepublish/delete", {"article_id": job.article_id, "index": 2}, {}),
+    }
+    for cause, (switches, path, document, query) in requests.items():
+        sim.options = options(chosen_errcodes={cause: 12345}, **switches)
+        assert (await call(sim, path, document, query={"access_token": token, **query})).errcode == 12345, cause
+    uploads: dict[str, tuple[dict[str, Any], str, bytes]] = {
+        "empty_file": ({}, "image", b""),
+        "missing_type": ({}, "", PNG),
+        "file_conflict": ({}, "image", MP4),
+        "full_library": ({"image_and_news_cap": 0}, "image", PNG),
+    }
+    for cause, (switches, media_type, content) in uploads.items():
+        sim.options = options(chosen_errcodes={cause: 12345}, **switches)
+        assert (await upload(sim, ADD, media_type, "a.png", content)).errcode == 12345, cause
+    assert {*requests, *uploads} == set(CHOSEN_ERRCODES)

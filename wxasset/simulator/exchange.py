@@ -20,7 +20,7 @@ from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
-from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets
+from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets, with_form_token
 
 __all__ = ["BODY_CAP", "Exchange", "SharedState"]
 
@@ -171,7 +171,7 @@ class Exchange:
             body = await self.http.read()
             self.body_size = len(body)
             await self._stall(before_commit=True)
-            reply = await self._answer(_api_request(self.http, body))
+            reply = await self._answer(_api_request(self.http, body, self.shared.account.options))
         ending = self.fault.find(Break) or self.fault.find(BreakUpload)
         self.status = None if ending else reply.status
         self.errcode = None if ending else self.errcode
@@ -292,10 +292,11 @@ class Exchange:
                 journal.append(entry)
 
 
-def _api_request(http: web.Request, body: bytes) -> ApiRequest:
-    return ApiRequest(
-        http.method, http.path, _first_values(http.query), http.headers, body, http.remote or "", http.secure
-    )
+def _api_request(http: web.Request, body: bytes, options: SimulatorOptions) -> ApiRequest:
+    query = _first_values(http.query)
+    if options.token_in_form:
+        query = with_form_token(query, http.headers.get("Content-Type"), body)
+    return ApiRequest(http.method, http.path, query, http.headers, body, http.remote or "", http.secure)
 
 
 def _transport_error(http: web.Request, options: SimulatorOptions) -> RawReply | None:

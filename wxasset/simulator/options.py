@@ -11,6 +11,8 @@ from attrs.validators import and_, deep_mapping, ge, gt, in_, instance_of, match
 CHOSEN_ERRCODES: dict[str, int] = {
     "empty_file": 44001,  # documented; 41005 was measured once (8.1)
     "file_conflict": 40113,  # extension and bytes disagree (4.2)
+    "missing_type": 40004,  # add_material without a type; one report says "40007 or similar" (2.1)
+    "unknown_deletion": 40007,  # del_material for an id that is not in the library (2.3)
     "full_library": 45074,  # 45034 is in the table as well (2.1)
     "page_size": 40097,  # offset or count of a list out of range (2.5)
     "speex_by_get": 40007,  # media/get for a voice of a web page; the service converts it
@@ -141,6 +143,12 @@ class SimulatorOptions:
         cloud_failure: Error code of all cloud calls: -1000, -501001 (system error), -501002 (timeout), -501003 or
             -501004 (too many requests). Documented (3, 3.5); None for a service in order.
         video_ranges: Links of videos serve parts. Chosen (2.2).
+        list_order: Order of batchget_material, draft/batchget and freepublish/batchget by time of creation. Chosen:
+            the newest first, which is stated nowhere (8.2).
+        token_in_form: The access_token of an upload may be a field of its form, as weixin-popular sends it. Observed
+            from one client (2.1).
+        throttled_refresh_errcode: Error code of a forced refresh beyond its limits, 45009 or 45011. Chosen: None
+            returns the unchanged token (1.2).
         rejected_calls_count: Calls rejected for their quota count as well. Chosen: they do not (0.7).
         draft_title: Maximum number of characters of a draft's title, further ones get 45003. Documented (8.3).
         draft_author: The same for its author, with 45110. The limit is documented (8.3), the code observed.
@@ -223,6 +231,9 @@ class SimulatorOptions:
         default=None, validator=optional(in_((-1000, -501001, -501002, -501003, -501004)))
     )
     video_ranges: bool = True
+    list_order: Literal["newest", "oldest"] = field(default="newest", validator=in_(("newest", "oldest")))
+    token_in_form: bool = True
+    throttled_refresh_errcode: int | None = field(default=None, validator=optional(in_((45009, 45011))))
     rejected_calls_count: bool = False
     draft_title: int = field(default=32, validator=ge(1))
     draft_author: int = field(default=16, validator=ge(0))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from wxasset.simulator.endpoints.articles import checked, shown
-from wxasset.simulator.endpoints.paging import page_of
+from wxasset.simulator.endpoints.paging import in_order, page_of
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.drafts import PUBLISHING, Draft, DraftBox, Publication
 from wxasset.simulator.wire.replies import ApiError, Document
@@ -65,7 +65,7 @@ def count(account: Account, _request: ApiRequest) -> Document:
 
 
 def list_page(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/draft/batchget: one page, newest first."""
+    """POST /cgi-bin/draft/batchget: one page."""
     document = json_body(request)
     listed, content = _listed(account), document.get("no_content") not in (1, True)
     page = [
@@ -130,10 +130,10 @@ def state(account: Account, request: ApiRequest) -> Document:
 
 
 def list_published(account: Account, request: ApiRequest) -> Document:
-    """POST /cgi-bin/freepublish/batchget: one page, newest first (chosen)."""
+    """POST /cgi-bin/freepublish/batchget: one page."""
     document = json_body(request)
     content = document.get("no_content") not in (1, True)
-    listed = _settled(account).published(account.clock.now())
+    listed = in_order(_settled(account).published(account.clock.now()), account.options)
     page = [
         {
             "article_id": job.article_id,
@@ -167,10 +167,10 @@ def _settled(account: Account) -> DraftBox:
 
 
 def _listed(account: Account) -> list[Draft]:
-    """Return the visible drafts, newest first."""
+    """Return the visible drafts, in the order of lists."""
     now, hidden = account.clock.now(), account.hidden_until
     drafts = reversed(_settled(account).drafts.values())
-    return [draft for draft in drafts if now >= hidden.get(draft.media_id, now)]
+    return in_order([one for one in drafts if now >= hidden.get(one.media_id, now)], account.options)
 
 
 def _draft(account: Account, request: ApiRequest) -> Draft:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from wxasset.simulator.endpoints.paging import page_of
+from wxasset.simulator.endpoints.paging import in_order, page_of
 from wxasset.simulator.endpoints.uploads import attachment, read_form, upload_type
 from wxasset.simulator.state import formats
 from wxasset.simulator.state.account import Account, Material, article_document
@@ -16,7 +16,7 @@ _LISTED_TYPES = ("image", "voice", "video", "news")
 def add(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/material/add_material."""
     form = read_form(request, account.options)
-    media_type = upload_type(request, form)
+    media_type = upload_type(request, form, account.options.errcode("missing_type"))
     filename, content = form.file("media")
     limit = formats.PERMANENT[media_type]
     found = formats.check_file(filename, content, limit, account.options)
@@ -58,7 +58,7 @@ def get(account: Account, request: ApiRequest) -> Document | RawReply:
 
 def delete(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/material/del_material."""
-    material = _named(account, json_body(request))
+    material = _named(account, json_body(request), unknown=account.options.errcode("unknown_deletion"))
     if material.media_id in account.materials_in_use:
         raise ApiError(account.materials_in_use[material.media_id])
     del account.materials[material.media_id]
@@ -77,18 +77,18 @@ def list_page(account: Account, request: ApiRequest) -> Document:
     if kind not in _LISTED_TYPES:
         raise ApiError(40004)
     part = page_of(document, account.options)
-    listed = account.listed(str(kind))
+    listed = in_order(account.listed(str(kind)), account.options)
     page = [_item(material) for material in listed[part]]
     return {"item": page, "total_count": len(listed), "item_count": len(page)}
 
 
-def _named(account: Account, document: Mapping[str, object]) -> Material:
-    """Return the requested material: 41006 without an id, 40007 for an id not in the library."""
+def _named(account: Account, document: Mapping[str, object], unknown: int = 40007) -> Material:
+    """Return the requested material: 41006 without an id, `unknown` for an id not in the library."""
     media_id = required_text(document, "media_id", missing=41006)
     try:
         return account.materials[media_id]
     except KeyError:
-        raise ApiError(40007) from None
+        raise ApiError(unknown) from None
 
 
 def _description(account: Account, request: ApiRequest, form: Form) -> tuple[str, str]:

@@ -1,12 +1,15 @@
 """Offset and count of lists (wire reference 2.5, 8.3)."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.wire.replies import ApiError
 from wxasset.simulator.wire.requests import whole_number
 
 _LARGEST_PAGE = 20
+
+T = TypeVar("T")
 
 
 def page_of(document: Mapping[str, object], options: SimulatorOptions) -> slice:
@@ -23,3 +26,8 @@ def page_of(document: Mapping[str, object], options: SimulatorOptions) -> slice:
     if mode != "obey":
         size = min(size, _LARGEST_PAGE)
     return slice(offset, offset + size)
+
+
+def in_order(newest_first: list[T], options: SimulatorOptions) -> list[T]:
+    """Return the items of a list in the order of the options."""
+    return newest_first if options.list_order == "newest" else newest_first[::-1]

@@ -24,13 +24,15 @@ def read_form(request: ApiRequest, options: SimulatorOptions) -> Form:
     return parse(request.body, boundary or boundary_in(request.body), leniency)
 
 
-def upload_type(request: ApiRequest, form: Form) -> str:
+def upload_type(request: ApiRequest, form: Form, missing: int = 40004) -> str:
     """Return the type of an upload, from the query or else from a form field (wire reference 2.1).
 
     Raises:
-        ApiError: 40004 for a missing or unknown type.
+        ApiError: `missing` for a missing type, 40004 for an unknown one.
     """
     media_type = request.query.get("type") or form.text("type") or ""
+    if not media_type:
+        raise ApiError(missing)
     if media_type not in formats.PERMANENT:
         raise ApiError(40004)
     return media_type

@@ -179,6 +179,8 @@ class TokenIssuer:
         """Return the token of /cgi-bin/stable_token, renewed in its last 5 minutes or by an allowed forced refresh."""
         if force_refresh and self._may_force(options):
             return self.stable_pool.renew(0)
+        if force_refresh and options.throttled_refresh_errcode is not None:
+            raise ApiError(options.throttled_refresh_errcode)
         current = self.stable_pool.current
         if current is None or current.expires_at - self._clock.now() < _OVERLAP:
             return self.stable_pool.renew(_OVERLAP)

@@ -10,6 +10,7 @@ from wxasset.simulator.wire.replies import ApiError
 
 # A backslash with the escaped character, matched together: `\\u4e2d` must not be taken for an escape.
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_FORM_TOKEN = re.compile(rb'name="access_token"\r\n(?:[^\r\n]+\r\n)*\r\n([\w-]+)\r\n')
 TOKEN_PARAMETERS = ("access_token", "cloudbase_access_token", "component_access_token")
 SECRET_PARAMETERS = frozenset(
     {
@@ -54,6 +55,14 @@ class ApiRequest:
     def content_type(self) -> str | None:
         """The Content-Type header as sent, or None."""
         return self.headers.get("Content-Type")
+
+
+def with_form_token(query: dict[str, str], content_type: str | None, body: bytes) -> dict[str, str]:
+    """Return the query with the access_token of a form, unless it has a token itself (wire reference 2.1)."""
+    if any(query.get(name) for name in TOKEN_PARAMETERS) or not (content_type or "").lower().startswith("multipart/"):
+        return query
+    field = _FORM_TOKEN.search(body)
+    return query if field is None else {**query, "access_token": field[1].decode()}
 
 
 def hide_secrets(query: Mapping[str, str]) -> dict[str, str]:
