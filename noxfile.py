@@ -48,6 +48,8 @@ def wheel(session: nox.Session) -> str:
 
 def install(session: nox.Session, *more: str) -> None:
     """Install the wheel with all extras, and what the tests need."""
+    # What one process has compiled is there for the next one, of which the tests start hundreds.
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
     built = wheel(session)
     session.install(f"{built}[{EXTRAS}]", *group("test"), *more)
     # A wheel of the same version is not installed again by itself.
