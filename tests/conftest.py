@@ -1,5 +1,6 @@
 """What the tests share: an event loop that notices blocking calls, a simulator, a session, and real media."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,6 +24,12 @@ SAMPLES = Path(cli.__file__).parent / "samples"
 
 FIGURES = pytest.StashKey[list[str]]()
 OUTCOMES = Outcomes()
+
+
+def pytest_collection_finish() -> None:
+    """Take ten thousand tests, and all that was imported for them, out of what the garbage collector looks through."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -74,7 +81,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": bool(os.environ.get("WXASSET_UVLOOP"))}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def blockbuster() -> Iterator[BlockBuster]:
     """Fail a test in which wxasset blocks the event loop."""
     with unblocked() as found:

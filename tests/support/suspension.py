@@ -3,11 +3,11 @@
 import asyncio
 import contextvars
 import gc
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager, suppress
+from os import listdir, readlink  # as they are; the watch on blocking calls, which replaces them, walks the whole stack
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 BOUND: Final = 5.0
 """Seconds within which what is cancelled has ended, and what was closed is gone; all of it takes milliseconds."""
-_DESCRIPTORS: Final = Path("/proc/self/fd")
+_DESCRIPTORS: Final = "/proc/self/fd"
+_LISTED: Final = Path(_DESCRIPTORS).is_dir()
 
 
 Strike: TypeAlias = Callable[[asyncio.Task[Any], Any], object]
@@ -96,9 +97,9 @@ class _Counted(Coroutine[Any, Any, T]):
 def descriptors() -> Counter[str]:
     """What the process holds open, by what each descriptor stands for; nothing where the system does not say."""
     found: Counter[str] = Counter()
-    for entry in _DESCRIPTORS.iterdir() if _DESCRIPTORS.is_dir() else ():
+    for entry in listdir(_DESCRIPTORS) if _LISTED else ():
         with suppress(OSError):  # the listing's own is closed again
-            found[os.readlink(entry)] += 1  # noqa: PTH115 - a text such as socket:[1], and no path
+            found[readlink(f"{_DESCRIPTORS}/{entry}")] += 1  # noqa: PTH115 - a text such as socket:[1], and no path
     return found
 
 
