@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis.asyncio  # noqa: F401 - older versions read their metadata when imported, which blocks a running loop
 from blockbuster import BlockBuster
+from coverage import Coverage
 
 from blocking import unblocked
 from command_line import Command, serving
@@ -86,6 +87,22 @@ def blockbuster() -> Iterator[BlockBuster]:
     """Fail a test in which wxasset blocks the event loop."""
     with unblocked() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def unmeasured() -> Iterator[None]:
+    """Measure no coverage in a module that repeats, many times, what other modules do once; it takes half as long.
+
+    Processes that such a module starts are not measured either.
+    """
+    measuring = Coverage.current()
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    yield
+    measuring.start()
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from upload_sources import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 from wxasset import SavedMaterial, WxSession
 from wxasset.transfer.buffers import BufferBudget
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 contexts = certificates.contexts
 
 

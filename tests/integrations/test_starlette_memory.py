@@ -18,7 +18,10 @@ from raw_server import Connection, RawRequest, RawServer, reply
 from wxasset import WxSession
 from wxasset.simulator import Simulator
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are read from /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are read from /proc"),
+    pytest.mark.usefixtures("unmeasured"),
+]
 
 MIB = 1 << 20
 SIZE = 50 * MIB

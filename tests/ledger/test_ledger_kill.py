@@ -10,11 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from attrs import define, field
 
 from pictures import make_pictures, picture
 from wxasset import Ledger, LedgerCounts
 from wxasset.simulator import Simulator
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 IMAGES: Final = int(os.environ.get("WXASSET_IMAGES", "120"))
 KILLS: Final = int(os.environ.get("WXASSET_KILLS", "4"))

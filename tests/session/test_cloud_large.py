@@ -18,6 +18,8 @@ from attrs import frozen
 import wxasset
 from wxasset.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 MIB: Final = 1024 * 1024
 SIZE: Final = int(os.environ.get("WXASSET_LARGE", "256"))  # MiB
 MOST: Final = 16  # MiB that the client's peak may grow by; measured are 2 for 256 MiB and for 1 GiB

@@ -33,6 +33,8 @@ from wxasset import (
 from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ENV = "env-1"
 OLD: Final = b"what was there before"
 

@@ -38,6 +38,8 @@ from wxasset.errors import (
 )
 from wxasset.simulator import Simulator, SimulatorOptions
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 WARM: Final = 10  # rounds after which every pool and cache is as full as it gets
 ROUNDS: Final = 100
 GROWTH: Final = 768 * 1024

@@ -10,6 +10,8 @@ from raw_server import Handler, RawServer, reply, reset
 from wxasset import RetryPolicy, Token, TokenCache, UploadPolicy, WxSession
 from wxasset.errors import APIError, ConnectError, WxAssetError
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(1000)
 EAGER = RetryPolicy(attempts=5, wait_initial=0)
 CALLS = 1_000

@@ -19,6 +19,8 @@ from workers import say, where
 from wxasset import ComponentToken
 from wxasset.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 __all__ = ["redis_server", "say", "where"]
 
 ACCOUNTS = int(os.environ.get("WXASSET_ACCOUNTS", "40"))

@@ -10,12 +10,15 @@ import os
 from collections import Counter
 from typing import Any
 
+import pytest
 from attrs import Factory, define, frozen
 from hypothesis import HealthCheck, Phase, example, given, note, settings
 from hypothesis import strategies as st
 
 from wxasset import AddedMaterial, RetryPolicy, Timeouts, UploadOutcomeUnknown, UploadPolicy, WxAssetError, WxSession
 from wxasset.simulator import Simulator
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 EXAMPLES = int(os.environ.get("WXASSET_SCHEDULES", "60"))
 

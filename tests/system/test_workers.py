@@ -9,8 +9,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from pictures import picture
 from wxasset.simulator import Simulator
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 UPLOADS: Final = int(os.environ.get("WXASSET_UPLOADS", "40"))
 WORKERS: Final = 2

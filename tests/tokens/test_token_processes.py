@@ -15,6 +15,8 @@ from redis_server import RedisServer, redis_server
 from workers import say, where
 from wxasset import FileTokenStore, MemoryTokenStore, RedisTokenStore, StableToken, TokenCache, TokenStore, WxSession
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 __all__ = ["redis_server", "say", "where"]
 
 PROCESSES = 8
