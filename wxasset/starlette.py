@@ -12,6 +12,7 @@ from wxasset.integrations.starlette import (
     platform_events,
     session,
     upload,
+    uploaded,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "platform_events",
     "session",
     "upload",
+    "uploaded",
 ]

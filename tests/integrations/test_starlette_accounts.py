@@ -8,9 +8,11 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 from web_apps import Wx, talking_to, websocket
 from wxasset import WxSession
@@ -193,6 +195,33 @@ async def test_a_mounted_lifespan_of_its_author_is_not_taken_for_started(shops: 
     assert await answers(part, "/") == [2]
     assert await answers(app, "/", "/mounted/") == [1, 1]
     await refusal(app, "/part/", r"lifespan of its own.*account\.mount\(app\)")
+
+
+@pytest.mark.parametrize("by", ["mount", "host", "middleware"])
+async def test_the_state_of_a_mounted_application_is_never_the_outer_account(shops: tuple[Make, Make], by: str) -> None:
+    """`request.state.wx` is a refusal where the mounted lifespan was not started, and else the account's own."""
+    first, second = (Account(session=make) for make in shops)
+
+    @asynccontextmanager
+    async def authored(app: Any) -> AsyncGenerator[Any, None]:
+        async with second.lifespan()(app) as state:
+            yield state
+
+    def outer(part: Starlette, lifespan: Any) -> Starlette:
+        through = [Middleware(GZipMiddleware)] if by == "middleware" else None
+        route = Host("app", part) if by == "host" else Mount("/part", part, middleware=through)
+        return Starlette(routes=[route], lifespan=lifespan)
+
+    path = "/" if by == "host" else "/part/"
+    for own in (second.lifespan(), authored):
+        part = Starlette(routes=[Route("/", by_state)], lifespan=own)
+        app = outer(part, first.lifespan())
+        for _ in range(2):  # also when it starts again
+            await refusal(app, path, "was not opened" if own is not authored else "lifespan of its own")
+    part = Starlette(routes=[Route("/", by_state)], lifespan=second.lifespan())
+    assert await answers(outer(part, first.lifespan(inner=second.lifespan())), path) == [2]
+    part = Starlette(routes=[Route("/", by_state)])
+    assert await answers(outer(part, first.lifespan()), path) == [1]
 
 
 async def test_a_mounted_lifespan_that_is_started_by_hand_answers(shops: tuple[Make, Make]) -> None:

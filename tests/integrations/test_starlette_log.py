@@ -165,3 +165,14 @@ def test_openapi_names_the_media_types() -> None:
     assert schema == {"type": "string", "format": "binary"}
     described["responses"]["200"]["content"].clear()
     assert MaterialResponse.openapi[200]["content"], "it is not shared with the application"
+
+
+def test_openapi_takes_the_class_of_the_response() -> None:
+    """A route with ``response_class=MaterialResponse`` documents no JSON of FastAPI's own."""
+    app = FastAPI()
+
+    @app.get("/{media_id}", response_class=MaterialResponse)
+    async def show(wx: Wx, media_id: str) -> MaterialResponse:
+        return MaterialResponse(wx, media_id)
+
+    assert app.openapi()["paths"]["/{media_id}"]["get"]["responses"]["200"].get("content") is None

@@ -1,9 +1,10 @@
 """Uploads of visitors: a file is passed on, and a text never becomes a path of the server."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from fastapi import Depends, FastAPI, Form, UploadFile
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,9 +12,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from readme import DOCUMENTS, blocks
-from web_apps import talking_to
+from web_apps import Wx, talking_to
 from wxasset import WxAssetError
-from wxasset.integrations.starlette import answer_error, lifespan, session, upload
+from wxasset.integrations.starlette import answer_error, lifespan, session, upload, uploaded
 from wxasset.simulator import Simulator
 
 Part = tuple[str, tuple[str | None, bytes, str | None]]
@@ -109,10 +110,26 @@ async def test_the_recipes_of_the_readme_refuse_them_too(
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(blocks(document, "python", "app")[number], namespace)  # noqa: S102 - our own README
     for kind, parts in bad_forms(private, photo).items():
-        if number == 0 and ("two" in kind or kind == "a text and a file"):
-            continue  # FastAPI takes the last one, which is a file
         assert await _post(namespace["app"], *parts) == 422, kind
     assert sim.materials == {}
+
+
+async def test_the_dependency_is_documented(sim: Simulator, photo: bytes) -> None:
+    """FastAPI shows one file in its form, beside the other fields, and gets the same file as without the dependency."""
+    app = FastAPI(lifespan=lifespan())
+
+    @app.post("/posters")
+    async def add(
+        wx: Wx, poster: Annotated[UploadFile, Depends(uploaded("file"))], note: Annotated[str, Form()]
+    ) -> str:
+        await wx.add_material("image", poster)
+        return note
+
+    async with talking_to(app) as client:
+        got = await client.post("/posters", data={"note": "n"}, files={"file": ("a.jpg", photo)})
+    assert (got.json(), [one.content for one in sim.materials.values()]) == ("n", [photo])
+    (schema,) = [one for name, one in app.openapi()["components"]["schemas"].items() if name.startswith("Body")]
+    assert (set(schema["properties"]), set(schema["required"])) == ({"file", "note"}, {"file", "note"})
 
 
 async def test_the_answer_names_the_field() -> None:

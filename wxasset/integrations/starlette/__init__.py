@@ -2,13 +2,13 @@
 
 ::
 
-    from wxasset.starlette import MaterialResponse, answer_error, lifespan, session
+    from wxasset.starlette import MaterialResponse, answer_error, lifespan, session, uploaded
 
     app = FastAPI(lifespan=lifespan(), exception_handlers={WxAssetError: answer_error})
     Wx = Annotated[WxSession, Depends(session)]
 
     @app.post("/posters")
-    async def add(wx: Wx, file: UploadFile) -> str:
+    async def add(wx: Wx, file: Annotated[UploadFile, Depends(uploaded("file"))]) -> str:
         return (await wx.add_material("image", file)).media_id
 
     @app.get("/posters/{media_id}", responses=MaterialResponse.openapi)
@@ -31,7 +31,7 @@ from wxasset.integrations.starlette.errors import answer_error
 from wxasset.integrations.starlette.lifespan import Account, lifespan, session
 from wxasset.integrations.starlette.platform import PlatformEvents, platform_events
 from wxasset.integrations.starlette.responses import MaterialResponse
-from wxasset.integrations.starlette.uploads import upload
+from wxasset.integrations.starlette.uploads import upload, uploaded
 from wxasset.wire.push_events import AuthorizationChange, PushedTicket
 
 __all__ = [
@@ -46,4 +46,5 @@ __all__ = [
     "platform_events",
     "session",
     "upload",
+    "uploaded",
 ]

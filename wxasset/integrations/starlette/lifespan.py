@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wxasset.errors import UsageError
 from wxasset.integrations.starlette.cache import MaterialCache, temporary_cache
+from wxasset.integrations.starlette.mounts import NoSession, guard_mounts
 from wxasset.integrations.starlette.nesting import is_default, is_mounted, lifespan_of, unmerged
 from wxasset.session import WxSession
 
@@ -163,13 +164,6 @@ class Opened:
     cache: MaterialCache
 
 
-class _Several:
-    """In the place of ``request.state.wx`` where several accounts are open."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise _several()
-
-
 @frozen
 class AccountLifespan:
     """Lifespan of an application with an account.
@@ -196,7 +190,8 @@ class AccountLifespan:
             state = await stack.enter_async_context(self.inner(app)) if self.inner is not None else None
             others = [one for one in (state or {}).values() if isinstance(one, Opened)]
             if own and any(one.account != self.account for one in others):
-                own[_STATE] = _Several()
+                own[_STATE] = NoSession(str(_several()))
+            guard_mounts(app, _STATE, session)
             yield {**(state or {}), **own}
 
     def _overridden(self, app: Any) -> bool:

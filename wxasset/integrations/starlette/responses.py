@@ -46,7 +46,8 @@ class MaterialResponse(Response):
     Failures are answered as by `wxasset.starlette.answer_error`: 404 for no such material.
 
     Attributes:
-        openapi: The responses for FastAPI: ``@app.get("/{media_id}", responses=MaterialResponse.openapi)``.
+        openapi: The responses for FastAPI: ``@app.get("/{media_id}", responses=MaterialResponse.openapi)``. Without it
+            FastAPI documents JSON, as for each function with a response as its return type.
     """
 
     openapi: ClassVar[dict[int | str, dict[str, Any]]] = OPENAPI
@@ -59,6 +60,7 @@ class MaterialResponse(Response):
         cache: MaterialCache | None = None,
         filename: str | None = None,
         disposition: Literal["inline", "attachment"] = "inline",
+        status_code: int = 200,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class MaterialResponse(Response):
             cache: The cache; that of the application by default.
             filename: What to call it, made safe; the name in the library by default.
             disposition: Whether a browser should show it or save it.
+            status_code: The status of a material sent in full. FastAPI reads its default from here.
             headers: More headers, such as Cache-Control ("private, no-cache" by default: a browser asks again, for the
                 material can be deleted). They are not sent with a failure.
             background: What to do afterwards.
@@ -86,7 +89,7 @@ class MaterialResponse(Response):
         self._cache = cache
         self._filename = filename
         self._disposition = disposition
-        self.status_code = 200
+        self.status_code = status_code
         self.background = background
         self.init_headers(headers)
 

@@ -1,9 +1,13 @@
 """The uploaded file of a form, and never a text in its place."""
 
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
-__all__ = ["upload"]
+__all__ = ["upload", "uploaded"]
 
 
 def upload(form: FormData, name: str) -> UploadFile:
@@ -31,3 +35,28 @@ def upload(form: FormData, name: str) -> UploadFile:
     if not files or not (files[0].filename or files[0].size):  # browsers send an empty part if no file was chosen
         raise HTTPException(422, f"Send a file in the form field {name!r}.")
     return files[0]
+
+
+def uploaded(name: str) -> Callable[..., Awaitable[UploadFile]]:
+    """Make a FastAPI dependency for the one file of a form field, documented in OpenAPI.
+
+    A parameter of the type `UploadFile` takes the last of several files, and the others are lost without an error::
+
+        @app.post("/posters")
+        async def add(wx: Wx, file: Annotated[UploadFile, Depends(uploaded("file"))]) -> str: ...
+
+    Args:
+        name: Name of the field.
+
+    Returns:
+        The dependency; it answers 422 as `upload` does.
+    """
+    import fastapi  # noqa: PLC0415 - it is there where this function is of use
+
+    async def one_file(
+        request: Request, declared: Annotated[fastapi.UploadFile, fastapi.File(alias=name)]
+    ) -> UploadFile:
+        del declared  # it is for OpenAPI
+        return upload(await request.form(), name)  # FastAPI has read the form, and closes it
+
+    return one_file
