@@ -2,7 +2,9 @@
 
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ from attrs import evolve
 
 from wxasset import WxSession
 from wxasset.cli.runtime.credentials import Credentials
+from wxasset.cli.web import door
 from wxasset.cli.web.app import STATIC, make_app
 from wxasset.cli.web.door import Keys
 from wxasset.cli.web.guard import HEADER, MOST_BYTES
@@ -187,15 +190,17 @@ async def test_a_token_opens_one_browser(stranger: httpx.AsyncClient, keys: Keys
     assert (await stranger.post("/enter", data={"token": keys.token})).status_code == 303
 
 
-def test_each_token_is_announced() -> None:
-    """Every token is told once; before the start there is none that could be guessed."""
-    told: list[str] = []
-    keys = Keys(told.append)
+async def test_each_token_is_announced(site: Site) -> None:
+    """Every token is told once, outside the event loop; before the start there is none that could be guessed."""
+    told: list[tuple[str, bool]] = []
+    keys = Keys(lambda token: told.append((token, threading.current_thread() is threading.main_thread())))
     assert keys.enter("") is None
     keys.renew()
-    assert keys.enter(keys.token) is not None
-    assert told[1:] == [keys.token]
-    assert told[0] != told[1]
+    first = keys.token
+    async with client_of(site, keys) as one:
+        assert (await one.get("/", params={"token": first})).status_code == 303
+    assert told == [(keys.token, False)]
+    assert keys.token != first
 
 
 async def test_a_password_opens_any_number_of_browsers(site: Site) -> None:
@@ -207,7 +212,6 @@ async def test_a_password_opens_any_number_of_browsers(site: Site) -> None:
         async with client_of(site, keys) as one:
             named = {"Host": "library.example"}
             assert (await one.get("/", params={"token": "correct horse battery"}, headers=named)).status_code == 401
-            assert (await one.post("/enter", data={"token": "wrong"}, headers=named)).status_code == 401
             assert (await one.post("/enter", data={"token": "x" * 5000}, headers=named)).status_code == 401
             evil = named | {"Origin": "https://evil.example"}
             assert (await one.post("/enter", data={"token": keys.password}, headers=evil)).status_code == 403
@@ -215,6 +219,40 @@ async def test_a_password_opens_any_number_of_browsers(site: Site) -> None:
             assert (await one.get("/api/about", headers=named)).json()["simulated"] is True
     assert told == []
     assert "correct" not in repr(keys)
+
+
+async def test_a_wrong_password_is_slowed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a wrong password its address waits, also with the right one, and other addresses enter."""
+    time = 0.0
+    monkeypatch.setattr(door, "Mistakes", partial(door.Mistakes, lambda: time))
+    app = make_app(site, Keys(lambda _: None, "correct horse battery"))
+
+    async def entering(password: str, address: str) -> httpx.Response:
+        transport = httpx.ASGITransport(app, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as one:
+            return await one.post("/enter", data={"token": password})
+
+    for number in range(3):
+        assert (await entering("wrong", "2001:db8::1")).status_code == 401
+        early = [await entering(password, "2001:db8::2") for password in ("wrong", "correct horse battery")]
+        assert [one.status_code for one in early] == [429, 429]
+        assert early[0].headers["Retry-After"] == "2"
+        assert re.search('id="early" role="alert">', early[0].text)
+        assert (await entering("correct horse battery", f"192.0.2.{number}")).status_code == 303
+        time += 2
+        assert (await entering("correct horse battery", "2001:db8::2")).status_code == 303
+
+
+def test_wrong_passwords_from_everywhere_are_bounded() -> None:
+    """A thousand addresses with a wrong password hold up all others, and are forgotten after the pause."""
+    time = 0.0
+    mistakes = door.Mistakes(lambda: time)
+    for number in range(1000):
+        assert not mistakes.holds_up(str(number))
+        mistakes.add(str(number))
+    assert mistakes.holds_up("another")
+    time = 2.0
+    assert not mistakes.holds_up("another")
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -96,9 +96,13 @@ class Serving:
                 timeout_graceful_shutdown=_GRACE,
             )
             self._server = _Server(config)
-            await to_thread.run_sync(self.ready, site)
             self.keys.renew()
+            await to_thread.run_sync(self._tell, site)
             await self._server.serve(sockets=[self.listener])
+
+    def _tell(self, site: Site) -> None:
+        self.ready(site)
+        self.keys.tell()
 
     async def _open(self, stack: AsyncExitStack) -> Site:
         """Open the session of the account, or of a new simulator."""
