@@ -6,7 +6,8 @@ from typing import Final
 from attrs import field, frozen
 
 from wxasset import CallQuota, GetQuota, MaterialCount, WxSession
-from wxasset.batch.pool import Batch, Work
+from wxasset.batch.pool import Batch
+from wxasset.batch.work import Work
 from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, StartUpload
 from wxasset.calls.materials import AddMaterial, CountMaterials, DeleteMaterial, GetMaterial, ListMaterials, UploadImage
 from wxasset.calls.media import GetMedia, UploadMedia
