@@ -1,12 +1,10 @@
 """Offsets for a list of materials, or of accounts, that may change while it is read."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 from attrs import define, field
-
-from wxasset.errors import UsageError, WxAssetError
 
 __all__ = ["Page", "Pager"]
 
@@ -58,27 +56,3 @@ class Pager(Generic[T]):
         new = {self.key(item): item for item in page.items if self.key(item) not in self._seen}
         self._seen |= new.keys()
         return tuple(new.values())
-
-    async def iterate(self, list_page: Callable[[int], Awaitable[Page[T]]], items: str) -> AsyncGenerator[T, None]:
-        """Yield the items of all pages.
-
-        Args:
-            list_page: Requests the page at an offset.
-            items: What the list has, for errors.
-
-        Raises:
-            WxAssetError: A page could not be listed. The message says how many items came before, and with which
-                `offset` to continue.
-        """
-        given = 0
-        while not self.ended:
-            try:
-                page = await list_page(self.offset)
-            except UsageError:
-                raise
-            except WxAssetError as error:
-                error.message += f" {given} {items} came before; continue with offset={self.offset}."
-                raise
-            for item in self.take(page):
-                given += 1
-                yield item

@@ -24,6 +24,7 @@ from wxasset.engine.pager import Pager
 from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.declared import DeclaredCalls
 from wxasset.session.opening import OpenMaterial
+from wxasset.session.paging import iterate
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
 from wxasset.transfer.progress import Progress
@@ -225,7 +226,7 @@ class Materials(DeclaredCalls):
                 `offset` to continue.
         """
         pager: Pager[MaterialItem] = Pager(offset=offset)
-        return pager.iterate(lambda at: self.list_materials(type, offset=at), "materials")
+        return iterate(pager, lambda at: self.list_materials(type, offset=at), "materials")
 
     async def upload_image(
         self,

@@ -3,10 +3,11 @@
 from collections.abc import AsyncGenerator
 from operator import attrgetter
 
-from wxasset.calls.platform import GetAuthorizerList, ListedAuthorizer
+from wxasset.calls.platform import AuthorizerPage, GetAuthorizerList, ListedAuthorizer
 from wxasset.engine.pager import Pager
 from wxasset.errors import UsageError
 from wxasset.session.base import Session
+from wxasset.session.paging import iterate
 
 __all__ = ["Authorizers"]
 
@@ -37,9 +38,10 @@ class Authorizers(Session):
         """
         appid = component_appid or self._component_appid()
         pager: Pager[ListedAuthorizer] = Pager(offset=offset, key=attrgetter("authorizer_appid"))
-        return pager.iterate(
-            lambda at: self._engine.call(GetAuthorizerList(component_appid=appid, offset=at)), "accounts"
-        )
+        return iterate(pager, lambda at: self._list_authorizers(appid, at), "accounts")
+
+    async def _list_authorizers(self, appid: str, offset: int) -> AuthorizerPage:
+        return await self._engine.call(GetAuthorizerList(component_appid=appid, offset=offset))
 
     def _component_appid(self) -> str:
         source = self._engine.tokens.source
