@@ -159,14 +159,9 @@ class Loop(ABC):
             else:
                 self._accepted(attempt, call, token)
                 return result
-            begun += operation.delivery.waited
-            if operation.moved():  # a resumed download that receives bytes is not out of patience
-                self.quota.refill(attempt.cost)
-                attempt, begun = _FIRST, time.monotonic()
-            attempt = self._failed(attempt, operation, begun)
-            if token is not None and (isinstance(failure, TokenRejectedError) or token.is_withdrawn(failure)):
-                attempt = self._rejected(attempt, token, failure)
-                recorder.refused(failure)
+            attempt, begun = self._failed(attempt, operation, begun)
+            if token is not None:
+                attempt = self._judged(attempt, token, failure, recorder)
             action = decide(call.route, failure, attempt, self.retry)
             if not isinstance(action, OutcomeUnknown):
                 operation.delivery.whole = False  # the response, or the lack of one, proves that nothing was made
@@ -188,16 +183,25 @@ class Loop(ABC):
         if token is not None:
             self.tokens.accept(call.route.path)
 
-    def _rejected(self, attempt: Attempt, token: Token, failure: WxAssetError) -> Attempt:
+    def _judged(self, attempt: Attempt, token: Token, failure: WxAssetError, recorder: OperationRecorder) -> Attempt:
+        """Reject the token if the failure concerns it."""
+        withdrawn = token.is_withdrawn(failure)
+        if not withdrawn and not isinstance(failure, TokenRejectedError):
+            return attempt
         self.tokens.reject(token, failure)
-        return evolve(attempt, withdrawn=token.is_withdrawn(failure))
+        recorder.refused(failure)
+        return evolve(attempt, withdrawn=withdrawn)
 
     def _request(self, operation: Operation, token: Token | None, deadline: float) -> Request:
         return operation.request(token, self.timeouts, deadline, from_appid=self.from_appid)
 
-    def _failed(self, attempt: Attempt, operation: Operation, begun: float) -> Attempt:
-        """Return a failed attempt with the facts for `decide`."""
-        return evolve(
+    def _failed(self, attempt: Attempt, operation: Operation, begun: float) -> tuple[Attempt, float]:
+        """Return a failed attempt with the facts for `decide`, and the begin of the time limit."""
+        begun += operation.delivery.waited
+        if operation.moved():  # a resumed download that receives bytes is not out of patience
+            self.quota.refill(attempt.cost)
+            attempt, begun = _FIRST, time.monotonic()
+        failed = evolve(
             attempt,
             elapsed=max(0.0, time.monotonic() - begun),
             resendable=operation.resendable(),
@@ -206,6 +210,7 @@ class Loop(ABC):
             quota=self.quota.left,
             chance=random.random(),  # noqa: S311 - spreads waits; nothing is kept secret by it
         )
+        return failed, begun
 
     async def _conclude(self, end: "_End", recorder: OperationRecorder) -> Any:
         """Return the result of an operation without a further attempt, or raise its error."""

@@ -18,13 +18,13 @@ TokenParameter: TypeAlias = Literal["access_token", "component_access_token", "c
 """Query parameters of tokens: of an account, of a third-party platform, of cloud hosting (wire reference 1.3, 1.6)."""
 
 
-def filled(cure: str) -> Callable[[object, "Attribute[Any]", object], None]:
+def filled(remedy: str) -> Callable[[object, "Attribute[Any]", object], None]:
     """Return a validator for non-empty strings; its error ends with the remedy."""
 
     def check(instance: object, attribute: "Attribute[Any]", value: object) -> None:
         del instance
         if not isinstance(value, str) or not value.strip():
-            raise UsageError(f"{attribute.name} is missing: {cure}")
+            raise UsageError(f"{attribute.name} is missing: {remedy}")
 
     return check
 
