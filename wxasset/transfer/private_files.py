@@ -127,8 +127,8 @@ def _check(found: os.stat_result, path: Path, kind: _Kind = _FILE) -> None:
 
 def _not_a(kind: _Kind, path: Path, *, link: bool) -> UnsafeFileError:
     if not link:
-        cure = Hint(f"Pass the path of a {kind.english}.", f"请传入{kind.chinese}的路径。")
-        return UnsafeFileError(f"{path.name} is not a {kind.name}", cure)
+        remedy = Hint(f"Pass the path of a {kind.english}.", f"请传入{kind.chinese}的路径。")
+        return UnsafeFileError(f"{path.name} is not a {kind.name}", remedy)
     name = shell_path(path)
     remove = f"ls -l {name}; rm {name}"
     return UnsafeFileError(
@@ -147,11 +147,11 @@ def _not_private(found: os.stat_result, path: Path, kind: _Kind) -> UnsafeFileEr
             f"other users have access to {path.name} (mode {stat.S_IMODE(found.st_mode):04o})",
             Hint(f"Run: chmod {kind.mode} {name}", f"请执行：chmod {kind.mode} {name}"),
         )
-    cure = f"chown {os.geteuid()} {name} && chmod {kind.mode} {name}"
+    command = f"chown {os.geteuid()} {name} && chmod {kind.mode} {name}"
     return UnsafeFileError(
         f"{path.name} belongs to user {found.st_uid}, not to {os.geteuid()}, who runs this",
         Hint(
-            f"Run this as its owner, or pass another path. If you trust what it holds: {cure}",
-            f"请由{kind.chinese}所有者运行，或改用其他路径；如确认内容可信，请执行：{cure}",
+            f"Run this as its owner, or pass another path. If you trust what it holds: {command}",
+            f"请由{kind.chinese}所有者运行，或改用其他路径；如确认内容可信，请执行：{command}",
         ),
     )

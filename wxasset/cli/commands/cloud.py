@@ -110,7 +110,7 @@ def get_command(
         output: A directory (created if it ends with /), a file (for a single id), or - for stdout.
         options: Options of every command.
     """
-    ids = _given(fileids)
+    ids = list(dict.fromkeys(ids_of(fileids, "fileid")))
     to = check_output(str(output), several=len(ids) > 1)
 
     async def get(wx: WxSession, fileid: str, *, quiet: bool) -> Record:
@@ -147,7 +147,7 @@ def url_command(
         max_age: Seconds until the links expire.
         options: Options of every command.
     """
-    ids = _given(fileids)
+    ids = list(dict.fromkeys(ids_of(fileids, "fileid")))
 
     async def work(wx: WxSession, report: Report) -> None:
         for found in await wx.file_urls(env, ids, max_age=max_age):
@@ -184,7 +184,7 @@ def rm_command(
         dry_run: Show the files to delete; delete nothing.
         options: Options of every command.
     """
-    ids = _given(fileids)
+    ids = list(dict.fromkeys(ids_of(fileids, "fileid")))
     if dry_run:
         return run_report(options, ("would", "fileid"), lambda report: report.each(ids, _would))
     account = options.credentials()
@@ -226,15 +226,3 @@ def _error_of(failed: FailedDelete) -> WxAssetError:
     if failed.status is None:
         return DecodeError(f"{path} returned no status for the file: {failed.errmsg}.", path)
     return api_error(failed.status, failed.errmsg, path)
-
-
-def _given(fileids: Sequence[str]) -> list[str]:
-    """Return each id once.
-
-    Raises:
-        UsageError: No id was given.
-    """
-    ids = list(dict.fromkeys(ids_of(fileids)))
-    if not ids:
-        raise UsageError("No fileid was given.")
-    return ids

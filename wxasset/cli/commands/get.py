@@ -43,9 +43,7 @@ def get_command(
         film: Download the video file of a video.
         options: Options of every command.
     """
-    ids = list(ids_of(media_ids))
-    if not ids:
-        raise UsageError("No media_id was given.")
+    ids = ids_of(media_ids, "media_id")
     to = check_output(str(output), several=len(ids) > 1)
 
     async def get(wx: WxSession, media_id: str, report: Report) -> Record:

@@ -137,9 +137,7 @@ def rm_command(
         dry_run: Show the materials to delete; delete nothing.
         options: Options of every command.
     """
-    ids = list(dict.fromkeys(ids_of(media_ids)))
-    if not ids:
-        raise UsageError("No media_id was given.")
+    ids = list(dict.fromkeys(ids_of(media_ids, "media_id")))
     if dry_run:
         return run_report(options, ("would", "media_id"), lambda report: report.each(ids, _would))
     account = options.credentials()

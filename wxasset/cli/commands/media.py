@@ -13,7 +13,6 @@ from wxasset.cli.runtime.inputs import DASHED, IDS, STDIO, FileName, Kind, ids_o
 from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
-from wxasset.errors import UsageError
 from wxasset.wire.limits import UPLOAD_MEDIA
 
 __all__ = ["media"]
@@ -101,9 +100,7 @@ def get_command(
         film: Download the video file of a video.
         options: Options of every command.
     """
-    ids = list(ids_of(media_ids))
-    if not ids:
-        raise UsageError("No media_id was given.")
+    ids = ids_of(media_ids, "media_id")
     to = check_output(str(output), several=len(ids) > 1)
 
     async def get(wx: WxSession, media_id: str, *, quiet: bool) -> Record:

@@ -37,19 +37,27 @@ IDS: Final = Parameter(negative="", show_default=False, allow_leading_hyphen=Tru
 _OPTION: Final = 20  # characters; ids of WeChat have 43 and more, options fewer
 
 
-def ids_of(items: Sequence[str]) -> Iterator[str]:
-    """Yield the ids; "-" is replaced by the first column of each line of stdin.
+def ids_of(items: Sequence[str], name: str) -> list[str]:
+    """Return the ids; "-" is replaced by the first column of each line of stdin.
+
+    Args:
+        items: The arguments of the command.
+        name: Name of an id, for errors.
 
     Raises:
-        UsageError: An item looks like a mistyped option.
+        UsageError: There is no id, or an item looks like a mistyped option.
     """
+    ids: list[str] = []
     for item in items:
         if item == STDIO:
-            yield from (line.partition("\t")[0].strip() for line in stdin_lines())
+            ids += (line.partition("\t")[0].strip() for line in stdin_lines())
         elif item.startswith("-") and len(item) < _OPTION:
             raise UsageError(f"Unknown option: {item}.")
         else:
-            yield item
+            ids.append(item)
+    if not ids:
+        raise UsageError(f"No {name} was given.")
+    return ids
 
 
 def stdin_lines() -> Iterable[str]:
