@@ -153,8 +153,8 @@ class SimulatorOptions:
         draft_title: Maximum number of characters of a draft's title, further ones get 45003. Documented (8.3).
         draft_author: The same for its author, with 45110. The limit is documented (8.3), the code observed.
         draft_digest: The same for its digest, with 45004. The limit is documented (8.3), the code observed.
-        draft_content: The content of a draft has fewer characters, tags included; otherwise 45002. Documented (8.3);
-            a content of 1 MB or more gets 45002 as well.
+        draft_content: The content of a draft has fewer characters, tags included; otherwise 45002. Documented (8.3),
+            though one public report measured 183,914 accepted. 1 MB or more gets 45002 as well.
         newspic_content: Maximum number of characters in the content of a newspic draft; longer ones, and links in it,
             get 45166. The code is documented (8.3), the number chosen.
         draft_articles: Maximum number of articles in a draft; more get 45008. The limit is documented for
