@@ -210,7 +210,8 @@ async def test_content_loses_scripts_and_foreign_images(sim: Simulator) -> None:
     """JavaScript and images that do not come from WeChat are filtered, as documented; the latter is a switch."""
     own = (await upload(sim, "/cgi-bin/media/uploadimg", "image", "a.png", PNG)).document["url"]
     other = "https://mmbiz.qpic.cn/mmbiz_png/abc/640?wx_fmt=png&amp;from=appmsg"
-    kept = f'<p style="color:red">a &lt; b</p><img src="{own}"/><img data-src="{other}">'
+    here = sim.url + own.removeprefix("http://mmbiz.qpic.cn")
+    kept = f'<p style="color:red">a &lt; b</p><img src="{own}"/><img data-src="{other}"><IMG src="{here}">'
     foreign = '<img alt="x" src="https://x.example/a.png"><img src=\'data:image/png;base64,AA\'><img src=//[x>'
     given = f'<script src="x">alert("<p>")</script>{kept}<p onclick="a()" class="b">c</p>{foreign}'
     media_id = await draft(sim, await article(sim, content=given))

@@ -76,7 +76,8 @@ def _checked_texts(account: Account, given: Mapping[str, object], kind: str) -> 
     content = article_text.without_scripts(content)
     if options.foreign_images == "keep":
         return content
-    return article_text.without_foreign_images(content, account.article_images)
+    library = [one.url for one in account.materials.values() if one.url] if "<img" in content.lower() else []
+    return article_text.without_foreign_images(content, [*account.article_images, *library])
 
 
 def _check_privileges(account: Account, given: Mapping[str, object]) -> None:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 _SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.IGNORECASE | re.DOTALL)
@@ -10,7 +10,7 @@ _TAG = re.compile(r"<[a-z/!][^>]*>", re.IGNORECASE)
 _HANDLER = re.compile(r"""\son\w+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
 _SOURCE = re.compile(r"""\s(?:data-)?src\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 _LINK = re.compile(r"<a\b[^>]*\bhref\b", re.IGNORECASE)
-_HOSTS = (".qpic.cn", ".qlogo.cn")  # those of images in captures (2.1, 2.6)
+_HOSTS = (".qpic.cn", ".qlogo.cn", ".mmecoa.com")  # those of images in captures and in wechat-publish (2.1, 2.6)
 _DIGEST = 54
 
 
@@ -19,12 +19,15 @@ def without_scripts(content: str) -> str:
     return _TAG.sub(lambda tag: _HANDLER.sub("", tag[0]), _SCRIPT.sub("", content))
 
 
-def without_foreign_images(content: str, known: Container[str]) -> str:
-    """Remove the src of images of other hosts, except known URLs. Documented; chosen: the tag stays."""
+def without_foreign_images(content: str, known: Iterable[str]) -> str:
+    """Remove the src of images of other hosts. Documented; chosen: the tag stays.
+
+    Known URLs stay under any scheme and host: a simulator may be reached under another name.
+    """
 
     def source(match: re.Match[str]) -> str:
         url = html.unescape(match[1] or match[2] or match[3] or "")
-        return match[0] if url in known or _of_wechat(url) else ""
+        return match[0] if _of_wechat(url) or any(url.endswith(_tail(one)) for one in known) else ""
 
     return _TAG.sub(_in_images(lambda tag: _SOURCE.sub(source, tag)), content)
 
@@ -41,6 +44,12 @@ def digest_of(content: str) -> str:
 
 def _in_images(change: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
     return lambda tag: change(tag[0]) if re.match(r"<img\b", tag[0], re.IGNORECASE) else tag[0]
+
+
+def _tail(url: str) -> str:
+    """Return a URL from its path on."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
 
 
 def _of_wechat(url: str) -> bool:
