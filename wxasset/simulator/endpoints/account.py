@@ -20,10 +20,10 @@ def clear_quota(account: Account, request: ApiRequest) -> Document:
     document = json_body(request)
     if is_platform(account, request):
         _check_appid(account.platform.appid, document)
-        account.platform.quotas.clear(account.options)
+        account.platform.quotas.clear()
     else:
         _check_appid(account.appid, document)
-        account.quotas.clear(account.options)
+        account.quotas.clear()
     return _OK
 
 
@@ -36,7 +36,7 @@ def clear_quota_v2(account: Account, request: ApiRequest) -> Document:
     account = account.named(required_text(given, "appid", missing=41002))
     if required_text(given, "appsecret", missing=41004) != account.secret:
         raise ApiError(account.options.errcode("clear_quota_secret"))
-    account.quotas.clear(account.options)
+    account.quotas.clear()
     return _OK
 
 
@@ -58,7 +58,7 @@ class Quotas:
 
     def clear(self, account: Account, request: ApiRequest) -> Document:
         """POST /cgi-bin/openapi/quota/clear."""
-        account.quotas.clear(account.options, self._named(request))
+        account.quotas.clear(self._named(request), account.options.errcode("cleared_too_often"))
         return _OK
 
     def _named(self, request: ApiRequest) -> str:

@@ -126,7 +126,7 @@ def authorizer_list(account: Account, request: ApiRequest) -> Document:
 def clear_quota(account: Account, request: ApiRequest) -> Document:
     """POST /cgi-bin/component/clear_quota: reset the counts of the platform; several SDKs still call it so."""
     _check_appid(account, json_body(request))
-    account.platform.quotas.clear(account.platform.options)
+    account.platform.quotas.clear()
     return _OK
 
 
@@ -138,10 +138,9 @@ def clear_quota_v2(account: Account, request: ApiRequest) -> Document:
     _check_secret(account, document, "appsecret")
     appid = document.get("appid")
     if appid in (None, "", platform.appid):
-        platform.quotas.clear(platform.options)
+        platform.quotas.clear()
     else:
-        authorizer = account.named(platform.authorization(appid).appid)
-        authorizer.quotas.clear(authorizer.options)
+        account.named(platform.authorization(appid).appid).quotas.clear()
     return _OK
 
 

@@ -76,7 +76,7 @@ class LinkTable:
         """Return True if a path belongs to links rather than to the API."""
         return path.startswith(_PREFIXES)
 
-    def serve(self, request: ApiRequest, *, video_ranges: bool) -> RawReply:
+    def serve(self, request: ApiRequest, *, video_ranges: bool = True) -> RawReply:
         """Return the content of a link; 403 for an invalid or expired signature, 405 for another method.
 
         Range requests are documented for cloud files, as served by COS. Chosen: cloud files use the errors of COS,

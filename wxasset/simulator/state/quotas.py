@@ -58,16 +58,16 @@ class QuotaCounts:
         """Return the number of calls of an endpoint counted today."""
         return self._daily[path, self._today()]
 
-    def clear(self, options: SimulatorOptions, path: str | None = None) -> None:
+    def clear(self, path: str | None = None, exhausted: int = _ALL_EXHAUSTED) -> None:
         """Reset the day's count of one endpoint, or of all endpoints.
 
         Raises:
-            ApiError: 48006 after 10 resets of all endpoints in this month, `cleared_too_often` after 50 of single ones.
+            ApiError: `exhausted` after 10 resets of all endpoints in this month, or 50 of single ones.
         """
         kind = "all" if path is None else "one"
         month = month_of(self._clock.now())
         if self._cleared[kind, month] >= _MONTHLY[kind]:
-            raise ApiError(_ALL_EXHAUSTED if path is None else options.errcode("cleared_too_often"))
+            raise ApiError(exhausted)
         self._cleared[kind, month] += 1
         for counted in [key for key in self._daily if path in (None, key[0])]:
             del self._daily[counted]
