@@ -149,6 +149,7 @@ async def test_a_cover_is_a_permanent_picture(sim: Simulator, media_type: str) -
         ({"digest": "摘" * 129}, 45004),
         ({"content": "文" * 19_999}, 0),
         ({"content": "文" * 20_000}, 45002),
+        ({"content": "<a" * 9_999}, 0),
         ({"title": ""}, 44003),
         ({"content": ""}, 44003),
         ({"title": 5}, 47001),

@@ -10,7 +10,7 @@ from wxasset.simulator.wire.replies import ApiError
 
 # A backslash with the escaped character, matched together: `\\u4e2d` must not be taken for an escape.
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_FORM_TOKEN = re.compile(rb'name="access_token"\r\n(?:[^\r\n]+\r\n)*\r\n([\w-]+)\r\n')
+_FORM_TOKEN = re.compile(rb'name="access_token"\r\n(?:[^\r\n]+\r\n){0,8}\r\n([\w-]+)\r\n')
 TOKEN_PARAMETERS = ("access_token", "cloudbase_access_token", "component_access_token")
 SECRET_PARAMETERS = frozenset(
     {
