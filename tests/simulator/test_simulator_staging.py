@@ -2,6 +2,10 @@
 
 import base64
 import io
+import os
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -153,3 +157,15 @@ async def test_no_page_is_served_from_the_stored_bytes(sim: Simulator) -> None:
     assert response.headers["Content-Type"] == "application/octet-stream"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert len(response.content) == 18
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_an_application_in_javascript_controls_it(tmp_path: Path) -> None:
+    """It sets options, stages an article and a token, injects a fault and reads the journal, over HTTP alone."""
+    script = Path(__file__).with_name("control.mjs")
+    with Simulator() as sim:
+        variables = {**os.environ, "WXASSET_BASE_URL": sim.url}
+        ended = subprocess.run(
+            ["node", script], env=variables, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
+        )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ok\n", "")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import partial
 from itertools import islice
-from operator import eq, is_
+from operator import is_
 
 import attrs
 from attrs import frozen
@@ -51,7 +51,7 @@ def changes(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator
     Items are mostly added at the end: the common beginning is compared at the speed of C.
     """
     count = len(before)
-    if len(now) >= count and all(map(is_, before.values(), now.values())) and all(map(eq, before, now)):
+    if len(now) >= count and all(map(is_, before.values(), now.values())) and all(map(is_, before, now)):
         yield from ((key, value, False) for key, value in islice(now.items(), count, None))
         return
     missing = object()
