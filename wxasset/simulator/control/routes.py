@@ -13,7 +13,7 @@ from wxasset.simulator.controls import AccountControls
 from wxasset.simulator.exchange import SharedState
 from wxasset.simulator.structuring import from_text, hint_at, structure
 
-__all__ = ["ControlError", "ControlRequest", "Done", "Nothing", "Reply", "Route", "done"]
+__all__ = ["ControlError", "ControlRequest", "Done", "Nothing", "Reply", "Route", "done", "view_route"]
 
 Reply: TypeAlias = Mapping[str, object] | list[dict[str, object]] | web.StreamResponse
 """A JSON document, or a complete response of another type."""
@@ -74,14 +74,14 @@ class Route:
         path: The path below `/_sim/`.
         handler: Function of the request and its arguments.
         arguments: An attrs class, filled from the query of GET and DELETE and from the JSON body of other methods;
-            `dict` for the JSON object as it is.
+            `dict` for the JSON object as it is; None if the handler reads the request itself.
         open: The route needs no permission for control; its response has no data of the accounts.
     """
 
     method: str
     path: str
     handler: _Handler
-    arguments: type = Nothing
+    arguments: type | None = Nothing
     open: bool = False
 
     async def serve(self, control: ControlRequest) -> Reply:
@@ -95,6 +95,8 @@ class Route:
         return await reply if inspect.isawaitable(reply) else reply
 
     async def _read(self, http: web.Request) -> object:
+        if self.arguments is None:
+            return None
         if self.method in _BODILESS:
             names = fields_dict(self.arguments)
             types = get_type_hints(self.arguments)
@@ -106,6 +108,11 @@ class Route:
         else:
             document = await _document(http)
         return document if self.arguments is dict else structure(self.arguments, document)
+
+
+def view_route(method: str, path: str, view: Callable[[web.Request], Awaitable[Reply]], *, open: bool = False) -> Route:  # noqa: A002  # as in Route
+    """Return a route for a handler of the HTTP request alone, which reads its query itself."""
+    return Route(method, path, lambda control, _arguments: view(control.http), None, open)
 
 
 Done: TypeAlias = Callable[[ControlRequest, Nothing], Reply]
