@@ -87,7 +87,7 @@ def _target(link: str, document: list[Section]) -> int | str:
     """Where a link leads: the number of a section, or a file but for its language."""
     if link.startswith("#"):
         return [f"#{one.anchor}" for one in document].index(link)
-    return link if link.startswith("http") else str(PurePosixPath(link)).replace(".zh", "")
+    return link if link.startswith("http") else str(PurePosixPath(link)).replace(".zh", "").replace("docs/zh/", "docs/")
 
 
 def test_a_chinese_paragraph_is_in_one_line() -> None:
