@@ -199,3 +199,20 @@ def test_a_directory_has_one_user_and_one_first_account(tmp_path: Path) -> None:
     file.write_text("x")
     with pytest.raises(StateDirectoryError, match="cannot be used"):
         Simulator(state=file)
+
+
+def test_a_failed_write_is_told_and_made_up_for(tmp_path: Path) -> None:
+    """Without room for the bytes a request gets 500, and nothing of it is acknowledged; the next one writes all."""
+    with Simulator(state=tmp_path) as sim:
+        (tmp_path / "bytes").write_text("in the way")
+        staged = {"content": "AAAA"}
+        refused = httpx.post(f"{sim.url}/_sim/voices", json=staged, trust_env=False)
+        assert (refused.status_code, list(refused.json())) == (500, ["error"])
+        path = f"{sim.url}/cgi-bin/token?grant_type=client_credential&appid={sim.appid}&secret={sim.secret}"
+        assert httpx.get(path, trust_env=False).status_code == 500
+        (tmp_path / "bytes").unlink()
+        assert "access_token" in httpx.get(path, trust_env=False).json()
+        held_before = held(sim)
+    with Simulator(state=tmp_path) as sim:
+        assert held(sim) == held_before
+        assert len(sim.temporary_media) == 1

@@ -64,7 +64,8 @@ class Simulator(AccountControls, PlatformShortcuts):
         public_url: Base URL for `url` and for all links, for example of a reverse proxy. None takes the Host header of
             each request for its links.
         state: Directory for accounts, libraries, drafts and tokens, kept across restarts; it has the seed and the
-            credentials of its first run. It is used from now until `close`, and the simulator starts once.
+            credentials of its first run. A change is written before the response to its request, one by a method with
+            the next request or at `close`. The directory is locked until `close`, and the simulator starts once.
 
     Raises:
         ValueError: The control token or the public URL has a wrong form.

@@ -237,7 +237,8 @@ async def serve(
 
 
 def _variables(sim: Simulator) -> dict[str, str]:
-    return {"WXASSET_BASE_URL": sim.url, "WXASSET_APPID": sim.appid, "WXASSET_SECRET": sim.secret}
+    # A program on this machine does not go through a proxy of the public URL.
+    return {"WXASSET_BASE_URL": sim.local_url, "WXASSET_APPID": sim.appid, "WXASSET_SECRET": sim.secret}
 
 
 async def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
