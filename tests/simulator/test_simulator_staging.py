@@ -32,6 +32,14 @@ async def refusal(sim: Simulator, method: str, path: str, body: object = None) -
     return str(response.json()["error"])
 
 
+async def test_health_is_told_to_everybody(sim: Simulator) -> None:
+    """A probe may use HEAD, and learns no more than the number of accounts."""
+    assert await ask(sim, "GET", "health") == {"status": "ok", "accounts": 1}
+    async with httpx.AsyncClient(base_url=sim.url, trust_env=False) as client:
+        probed = await client.head("/_sim/health")
+    assert (probed.status_code, probed.content) == (200, b"")
+
+
 async def test_every_option_is_read_and_changed(sim: Simulator) -> None:
     """What is read can be sent back as it is; a change shows in Python and holds for the next call."""
     before = await ask(sim, "GET", "options")
@@ -80,6 +88,9 @@ async def test_an_account_has_options_of_its_own(sim: Simulator) -> None:
         with pytest.raises(QuotaExceededError):
             await wx.count_materials()
     assert sim.options == SimulatorOptions()
+    sim.accounts["wx-sandbox"].add_article(title="t")
+    counts = [(await ask(sim, "GET", path))["counts"]["news"] for path in ("state", "state?appid=wx-sandbox")]
+    assert counts == [0, 1]
     await ask(sim, "POST", "accounts", {"options": {"account_kind": "mini_program"}})
     assert "appid 'wx-sandbox' is taken" in await refusal(sim, "POST", "accounts", {"appid": "wx-sandbox"})
     assert "unknown preset 'sandbx'; known are sandbox" in await refusal(sim, "POST", "accounts", {"preset": "sandbx"})

@@ -197,7 +197,7 @@ def test_a_directory_has_one_user_and_one_first_account(tmp_path: Path) -> None:
         assert (sim.appid, sim.secret) == ("wx-a", "other")
     file = tmp_path / "file"
     file.write_text("x")
-    with pytest.raises(StateDirectoryError, match="cannot be used"):
+    with pytest.raises(StateDirectoryError, match=r"the state needs a directory, and .* is a file"):
         Simulator(state=file)
 
 

@@ -65,7 +65,7 @@ class ControlApi:
 
     def _route(self, http: web.Request) -> Route:
         name = http.path.removeprefix(PREFIX)
-        route = self._routes.get((http.method, name))
+        route = self._routes.get(("GET" if http.method == "HEAD" else http.method, name))
         if not (route and route.open):
             self._check_permission(http)
         known = {path for _, path in self._routes}

@@ -1,15 +1,16 @@
 """The library over HTTP."""
 
-from wxasset.simulator.control.routes import ControlRequest, Nothing, Reply
+from wxasset.simulator.control.routes import ControlRequest, Reply
+from wxasset.simulator.control.settings import OfAccount
 
 __all__ = ["show_state"]
 
 _KINDS = ("voice", "video", "image", "news")
 
 
-def show_state(control: ControlRequest, _arguments: Nothing) -> Reply:
-    """Return the content and the counts of the library."""
-    account = control.shared.account
+def show_state(control: ControlRequest, chosen: OfAccount) -> Reply:
+    """Return the content and the counts of the library of an account."""
+    account = control.shared.service.accounts[control.account(chosen.appid).appid]
     materials = [
         {
             "media_id": one.media_id,

@@ -12,7 +12,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "journal", journal.read_journal, journal.ReadJournal),
     Route("POST", "reset", done(lambda simulator: simulator.reset())),
     Route("POST", "advance", clock.advance, clock.Advance),
-    Route("GET", "state", library.show_state),
+    Route("GET", "state", library.show_state, settings.OfAccount),
     Route("GET", "health", settings.show_health, open=True),
     Route("GET", "options", settings.show_options, settings.OfAccount),
     Route("PATCH", "options", settings.change_options, dict),

@@ -143,6 +143,8 @@ class StateDirectory:
 
 def _prepare(path: Path) -> None:
     """Create the directory with its version, or check the version of an existing one."""
+    if path.exists() and not path.is_dir():
+        raise StateDirectoryError(f"the state needs a directory, and {path} is a file; use another path")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     version = path / "version"
     if not version.exists():
