@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from attrs import asdict, define, fields
+from attrs import define, evolve, fields
 
 from wxasset.errors import LedgerError
 from wxasset.ledger.files import real_path
@@ -30,6 +30,8 @@ _FIELDS: Final = tuple(one.name for one in fields(LedgerRow))
 _COLUMNS: Final = ", ".join(_FIELDS)
 _KEY: Final = ("sha256", "type", "described", "appid", "realm")
 _THIS: Final = " AND ".join(f"{name} = :{name}" for name in _KEY)
+_FIND: Final = f"SELECT {_COLUMNS} FROM uploads WHERE {_THIS}"
+_KEPT: Final = f"SELECT holder, {_COLUMNS} FROM uploads WHERE {_THIS}"
 _PUT: Final = (
     f"INSERT INTO uploads ({_COLUMNS}, holder) VALUES ({', '.join(f':{name}' for name in _FIELDS)}, :holder)"
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
@@ -123,7 +125,7 @@ class Database:
         return result
 
     def _kept(self, key: UploadKey, now: float) -> Kept:
-        found = self._base.execute(f"SELECT holder, {_COLUMNS} FROM uploads WHERE {_THIS}", asdict(key)).fetchone()
+        found = self._base.execute(_KEPT, _named(key)).fetchone()
         if found is None:
             return Kept()
         holder, *values = found
@@ -138,12 +140,20 @@ class Database:
 
     def find(self, keys: Sequence[UploadKey]) -> dict[UploadKey, LedgerRow]:
         """Return the rows of many keys."""
-        query, found = f"SELECT {_COLUMNS} FROM uploads WHERE {_THIS}", {}
+        found = {}
         for key in keys:
-            values = self._base.execute(query, asdict(key)).fetchone()
+            values = self._base.execute(_FIND, _named(key)).fetchone()
             if values is not None:
                 found[key] = _row(values)
         return found
+
+    def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
+        """Return the row of an unchanged file, if known, and its identity; the key has no hash."""
+        sha256, identity = self.hash_of(path)
+        if sha256 is None:
+            return None, identity
+        key = evolve(key, sha256=sha256)
+        return self.find([key]).get(key), identity
 
     def hash_of(self, path: str) -> tuple[str | None, Identity | None]:
         """Return the hash of an unchanged file, if known, and its identity."""
@@ -154,7 +164,7 @@ class Database:
         found = self._base.execute(
             "SELECT sha256 FROM files WHERE path = :path AND device = :device AND inode = :inode AND size = :size"
             " AND modified_ns = :modified_ns",
-            {**asdict(identity), "path": _text(path)},
+            {**_named(identity), "path": _text(path)},
         ).fetchone()
         return (None if found is None else str(found[0])), identity
 
@@ -165,7 +175,7 @@ class Database:
             return
         self._base.execute(
             "INSERT OR REPLACE INTO files VALUES (:path, :device, :inode, :size, :modified_ns, :sha256)",
-            asdict(identity) | {"path": _text(path), "sha256": sha256},
+            _named(identity) | {"path": _text(path), "sha256": sha256},
         )
 
     def forget(self, media_id: str) -> int:
@@ -188,6 +198,10 @@ class Database:
         return [(number, _row(values)) for number, *values in found.fetchall()]
 
 
+def _named(value: Any) -> dict[str, object]:
+    return {name: getattr(value, name) for name in value.__slots__ if name != "__weakref__"}
+
+
 def _text(said: str) -> str:
     """Escape surrogates, as in paths that are not UTF-8, for SQLite."""
     return said.encode("utf-8", "backslashreplace").decode()
@@ -203,4 +217,5 @@ def identity_of(path: str) -> Identity | None:
 
 def _row(values: Sequence[Any]) -> LedgerRow:
     named = dict(zip(_FIELDS, values, strict=True))
-    return LedgerRow(**(named | {"reconciled": bool(named["reconciled"])}))
+    named["reconciled"] = bool(named["reconciled"])
+    return LedgerRow(**named)

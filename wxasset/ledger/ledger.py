@@ -180,11 +180,14 @@ class Ledger:
         """
         if self._index is None or not self._open:
             return None, await self._ask(run_in_thread(identity_of, path))
-        sha256, identity = await self._index.hash_of(path)
-        if sha256 is None:
-            return None, identity
-        key = evolve(key, sha256=sha256)
-        row = (await self._ask(self.store.find([key]))).get(key)
+        if self._index is self.store:
+            row, identity = await self._index.known(key, path)
+        else:
+            sha256, identity = await self._index.hash_of(path)
+            if sha256 is None:
+                return None, identity
+            key = evolve(key, sha256=sha256)
+            row = (await self._ask(self.store.find([key]))).get(key)
         return (row if row is not None and row.state == "done" else None), identity
 
     async def claim(self, key: UploadKey, filename: str, size: int) -> Claim:

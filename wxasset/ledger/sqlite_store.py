@@ -102,6 +102,10 @@ class SqliteStore:
         """Return the hash of an unchanged file, if known, and its identity."""
         return await self._do(lambda database: database.hash_of(path))
 
+    async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
+        """Return the row of an unchanged file, if known, and its identity, in one step; the key has no hash."""
+        return await self._do(lambda database: database.known(key, path))
+
     async def remember(self, path: str, identity: Identity, sha256: str) -> None:
         """Store the hash of a file."""
         await self._do(lambda database: database.remember(path, identity, sha256), writes=True)
