@@ -715,7 +715,7 @@ def broken_database(path: Path) -> None:
         (lambda _: None, "no such file"),
         (lambda path: path.mkdir(), "is not a regular file"),
         (lambda path: path.touch(0o640), "chmod 600"),
-        (lambda path: path.symlink_to("elsewhere"), "is a symbolic link"),
+        (lambda path: path.symlink_to("elsewhere"), "no such file"),
         (link_beside, "-wal is a symbolic link"),
     ],
     ids=["text", "broken", "of another", "missing", "directory", "open to others", "link", "link beside it"],

@@ -184,6 +184,17 @@ class TestStores:
             assert await ledger.counts() == LedgerCounts(failed=1, in_flight=1, planned=598)
             assert not await ledger.forget("M")
 
+    async def test_the_rows_of_a_host_become_those_of_a_realm(self, opener: Opener) -> None:
+        """A row that the realm has already stays."""
+        async with opener() as ledger:
+            for realm, digit, state in (("host:1", "a", "failed"), ("host:1", "b", "unknown"), ("own", "b", "planned")):
+                key = evolve(KEY, realm=realm, sha256=digit)
+                await ledger.claim(key, "a.png", 1)
+                await ledger.end(key, state)  # type: ignore[arg-type]
+            await ledger.store.move("host:1", "own")
+            rows = {(row.realm, row.sha256, row.state) async for row in ledger.rows()}
+        assert rows == {("own", "a", "failed"), ("host:1", "b", "unknown"), ("own", "b", "planned")}
+
     async def test_a_cancelled_write_is_written(self, opener: Opener) -> None:
         """The record of a result does not depend on its caller, and a cancelled claim holds nobody up."""
         async with opener() as ledger:

@@ -182,6 +182,10 @@ class Database:
         """Remove the record of a deleted material."""
         return self._base.execute("DELETE FROM uploads WHERE media_id = ? AND state = 'done'", (media_id,)).rowcount
 
+    def move(self, old: str, new: str) -> None:
+        """Move the rows of one realm to another; a row that is there already stays."""
+        self._base.execute("UPDATE OR IGNORE uploads SET realm = ? WHERE realm = ?", (new, old))
+
     # Queries
 
     def counts(self) -> LedgerCounts:

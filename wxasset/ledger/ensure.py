@@ -20,7 +20,6 @@ from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeU
 from wxasset.ledger.records import Claim, ClaimLostError, LedgerRow, Step, UploadKey, described_as
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
-from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
@@ -67,7 +66,7 @@ class EnsuredUpload:
         open_material: Fetch a material by its id; used to verify that WeChat still has it.
         kind: The type of the material.
         call: The upload.
-        key: The key of the upload; its hash is filled in when the media has been read.
+        key: The key of the upload; its realm is filled in at first, its hash when the media has been read.
         progress: Called with the bytes sent and their total.
     """
 
@@ -94,12 +93,12 @@ class EnsuredUpload:
         """Prepare the upload of a material to an account."""
         call = _call(kind, new)
         described = described_as(call.description)
-        realm = ledger.realm or realm_of(engine.transport.api)
-        key = UploadKey(appid=appid, realm=realm, type=kind, sha256="", described=described)
+        key = UploadKey(appid=appid, realm="", type=kind, sha256="", described=described)
         return cls(engine, ledger, open_material, kind, call, key, progress)
 
     async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
         """Look up an unchanged file, else read the media and look up its hash."""
+        self.key = evolve(self.key, realm=await self.ledger.realm_of(self.engine.transport.api))
         path, identity = _path(new.media), None
         if path is not None:
             row, identity = await self.ledger.known(self.key, path)
@@ -136,6 +135,8 @@ class EnsuredUpload:
                 if (done := await self._take(claim, source, name, verify=verify)) is not None:
                     return done
             except ClaimLostError as error:  # another process has taken over, and its result counts
+                if time.monotonic() > until:
+                    raise
                 _log.warning("%s: %s", name, error.message)
             if claim.step is Step.WAIT and time.monotonic() > until:
                 raise self._held_up(name, source, claim.row)

@@ -33,6 +33,7 @@ from wxasset.ledger.store import LedgerStore
 from wxasset.transfer.private_files import UnsafeFileError, make_private_directory
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
+from wxasset.wire.realms import realm_of
 
 __all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
 
@@ -68,7 +69,8 @@ class Ledger:
         Args:
             store: The path of a file, whose directory has to exist; or a store.
             realm: The service behind the ``base_url`` of the sessions: by default "weixin" for all of WeChat's own
-                hosts, else the host. Set "weixin" where a gateway of yours passes calls on to WeChat.
+                hosts, else the host. Set "weixin" where a gateway of yours passes calls on to WeChat; what the ledger
+                has of the gateway's host becomes that of the realm.
             index: A file with the hashes of unchanged files of this host; only beside a store that is shared by hosts.
                 By default ``wxasset/files.db`` in the user's cache directory. Without it files are read again.
 
@@ -85,6 +87,7 @@ class Ledger:
         self._index_path = None if index is None else os.fsdecode(index)
         self._index: SqliteStore | None = self.store if isinstance(self.store, SqliteStore) else None
         self._open = False
+        self._moved: set[str] = set()
         self._busy: set[UploadKey] = set()
 
     def __repr__(self) -> str:
@@ -171,6 +174,20 @@ class Ledger:
 
     # For the sessions
 
+    async def realm_of(self, api: str) -> str:
+        """Return the realm of an API host; with a realm of its own, take over what is kept of the host.
+
+        Args:
+            api: The host, with port and path prefix if present.
+        """
+        usual = realm_of(api)
+        if self.realm is None or self.realm == usual:
+            return usual
+        if usual not in self._moved:
+            await self._ask(self.store.move(usual, self.realm))
+            self._moved.add(usual)
+        return self.realm
+
     async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
         """Look up an unchanged file; return its record if it is in the library, and its identity.
 
@@ -183,7 +200,7 @@ class Ledger:
         if self._index is self.store:
             row, identity = await self._index.known(key, path)
         else:
-            sha256, identity = await self._index.hash_of(path)
+            sha256, identity = await self._indexed(self._index, path)
             if sha256 is None:
                 return None, identity
             key = evolve(key, sha256=sha256)
@@ -260,9 +277,20 @@ class Ledger:
             self._busy.discard(key)
 
     async def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Store the hash of a file."""
-        if self._index is not None:
+        """Store the hash of a file; an index beside the store is a mere cache, and may fail."""
+        if self._index is None:
+            return
+        try:
             await self._ask(self._index.remember(path, identity, sha256))
+        except LedgerError:
+            if self._index is self.store:
+                raise
+
+    async def _indexed(self, index: SqliteStore, path: str) -> tuple[str | None, Identity | None]:
+        try:
+            return await index.hash_of(path)
+        except LedgerError:
+            return None, await run_in_thread(identity_of, path)
 
 
 async def _open_index(path: str | None) -> SqliteStore | None:

@@ -143,6 +143,10 @@ class PostgresStore:
         """Remove the rows of a deleted material."""
         return await self._run(lambda connection: tables.forget(connection, media_id))
 
+    async def move(self, old: str, new: str) -> None:
+        """Move the rows of one realm to another."""
+        await self._run(lambda connection: tables.move(connection, old, new))
+
     async def _connected(self) -> Link:
         """Return the connections of the running loop; a loop after the first one gets a lease of its own."""
         if not self._open:

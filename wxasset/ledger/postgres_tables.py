@@ -12,7 +12,7 @@ from wxasset.ledger.store import Page
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-__all__ = ["Found", "counts", "find", "forget", "leave", "page", "prepare", "read", "renew", "write"]
+__all__ = ["Found", "counts", "find", "forget", "leave", "move", "page", "prepare", "read", "renew", "write"]
 
 _SCHEMA: Final = 1
 _LOCK: Final = 0x77786C64  # "wxld": the key of the lock around the creation of the tables
@@ -217,6 +217,17 @@ async def forget(connection: "Connection", media_id: str) -> int:
         "DELETE FROM wxasset_uploads WHERE media_id = $1 AND state = 'done' RETURNING 1", media_id
     )
     return len(removed)
+
+
+async def move(connection: "Connection", old: str, new: str) -> None:
+    """Move the rows of one realm to another; a row that is there already stays."""
+    others = " AND ".join(f"other.{name} = upload.{name}" for name in _KEY if name != "realm")
+    await connection.execute(
+        "UPDATE wxasset_uploads AS upload SET realm = $2, fence = nextval('wxasset_fences') WHERE realm = $1"
+        f" AND NOT EXISTS (SELECT FROM wxasset_uploads AS other WHERE other.realm = $2 AND {others})",
+        old,
+        new,
+    )
 
 
 def _row(found: Any) -> LedgerRow:

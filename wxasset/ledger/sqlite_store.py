@@ -96,6 +96,10 @@ class SqliteStore:
         """Remove the rows of a deleted material."""
         return await self._do(lambda database: database.forget(media_id), writes=True)
 
+    async def move(self, old: str, new: str) -> None:
+        """Move the rows of one realm to another."""
+        await self._do(lambda database: database.move(old, new), writes=True)
+
     # The index of files
 
     async def hash_of(self, path: str) -> tuple[str | None, Identity | None]:

@@ -77,3 +77,7 @@ class LedgerStore(Protocol):
     async def forget(self, media_id: str) -> int:
         """Remove the rows of a deleted material; return their number."""
         ...
+
+    async def move(self, old: str, new: str) -> None:
+        """Move the rows of one realm to another; a row that is there already stays."""
+        ...

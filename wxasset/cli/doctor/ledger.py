@@ -13,7 +13,7 @@ from wxasset import Ledger, LedgerCounts
 from wxasset.cli.doctor.findings import Finding, failed, ok, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, LedgerError
-from wxasset.ledger.files import check_files
+from wxasset.ledger.files import check_files, real_path
 from wxasset.transfer.private_files import UnsafeFileError, open_private
 
 __all__ = ["inspect_ledger"]
@@ -54,9 +54,11 @@ def _damage(path: Path) -> str | None:
     """Return a description of the damage, or None.
 
     Raises:
-        UnsafeFileError: It, or a file of SQLite beside it, is a link, or other users own it or have access to it.
+        UnsafeFileError: Other users own it, or a file of SQLite beside it, or have access to it.
+        LedgerError: It is on another machine.
         OSError: The file cannot be opened for reading and writing.
     """
+    path = Path(real_path(str(path)))
     check_files(str(path))
     os.close(open_private(path, os.O_RDWR))
     try:
