@@ -21,6 +21,7 @@ from pictures import make_pictures, picture
 from policies import PATIENT
 from wxasset import (
     Added,
+    AddedMaterial,
     CallableToken,
     Failed,
     Ledger,
@@ -46,7 +47,19 @@ from wxasset.errors import (
     UsageError,
 )
 from wxasset.ledger.liveness import ProcessLock
-from wxasset.ledger.records import Step, UploadKey, described_as, next_step
+from wxasset.ledger.records import (
+    Kept,
+    Step,
+    UploadKey,
+    beginning,
+    claiming,
+    described_as,
+    doubting,
+    ending,
+    next_step,
+    planning,
+    releasing,
+)
 from wxasset.simulator import Simulator
 from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS
@@ -793,6 +806,30 @@ ROW: Final = LedgerRow(
 def test_the_next_step(state: Any, held: bool, step: Step) -> None:
     """Only what is certainly not there is sent; what may be there is searched for; what somebody has is waited for."""
     assert next_step(None if state is None else evolve(ROW, state=state), held=held) is step
+
+
+@pytest.mark.parametrize("lost_at", [None, 5.0])
+@pytest.mark.parametrize("mine", [True, False])
+@pytest.mark.parametrize("state", [None, "planned", "in flight", "done", "failed", "unknown"])
+def test_a_transition_may_be_applied_again_to_its_result(state: Any, mine: bool, lost_at: float | None) -> None:
+    """A store repeats one whose response was lost: the row stays as it is. Without a claim nothing is written."""
+    row = None if state is None else evolve(ROW, state=state, begun=1.0)
+    changes = (
+        claiming(KEY, "b.png", 2),
+        beginning(7.0),
+        doubting(8.0),
+        planning("c.png"),
+        ending("done", material=AddedMaterial(media_id="M")),
+        ending("unknown", error="x"),
+        releasing,
+    )
+    for number, change in enumerate(changes):
+        kept = Kept(row=row, mine=mine and row is not None, lost_at=lost_at)
+        _, write = change(kept, 10.0)
+        assert write is None or number == 0 or kept.mine
+        if write is not None:
+            again = change(Kept(row=write.row, mine=write.hold), 10.0)[1]
+            assert again is None or again == write
 
 
 @given(

@@ -398,3 +398,31 @@ async def test_a_server_that_stays_away_is_an_error(postgres: PostgresServer, ds
         await asyncio.to_thread(postgres.start)
         await ledger.begin(KEY, 1.0)
         assert await ledger.counts() == LedgerCounts(in_flight=1)
+
+
+async def test_what_is_cancelled_leaves_no_connection(postgres: PostgresServer, dsn: str, tmp_path: Path) -> None:
+    """Neither a cancelled block nor a cancelled opening keeps one, and claims are released."""
+    entered = asyncio.Event()
+
+    async def hold() -> None:
+        async with Ledger(PostgresStore(dsn), index=tmp_path / "index.db") as ledger:
+            await ledger.claim(KEY, "a.png", 1)
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await asyncio.wait_for(entered.wait(), BOUND)
+    opening = asyncio.create_task(PostgresStore(dsn).open())
+    await asyncio.sleep(0.01)
+    for one in (task, opening):
+        one.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await one
+    name = dsn.rpartition("/")[2]
+    sessions = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'wxasset'"
+    )
+    async with asyncio.timeout(BOUND):
+        while await asyncio.to_thread(postgres.query, name, sessions) != "0":  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(postgres.query, name, "SELECT holder IS NULL FROM wxasset_uploads") == "t"

@@ -1,9 +1,7 @@
 """A ledger of uploads: it prevents duplicates and lets a killed job resume."""
 
-import logging
 import os
 from collections.abc import AsyncGenerator, Coroutine
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,6 +10,7 @@ from attrs import evolve
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import LedgerError, UsageError
 from wxasset.ledger.database import identity_of
+from wxasset.ledger.file_index import open_index
 from wxasset.ledger.records import (
     Change,
     Claim,
@@ -30,7 +29,6 @@ from wxasset.ledger.records import (
 )
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
-from wxasset.transfer.private_files import UnsafeFileError, make_private_directory
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
 from wxasset.wire.realms import realm_of
@@ -38,7 +36,6 @@ from wxasset.wire.realms import realm_of
 __all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
 
 _STATES: Final = frozenset({"planned", "in flight", "done", "failed", "unknown"})
-_log: Final = logging.getLogger("wxasset.ledger")
 
 
 class Ledger:
@@ -105,7 +102,7 @@ class Ledger:
         self._open = True
         if not isinstance(self.store, SqliteStore):
             try:
-                self._index = await _open_index(self._index_path)
+                self._index = await open_index(self._index_path)
             except BaseException:
                 await self._close()
                 raise
@@ -291,29 +288,3 @@ class Ledger:
             return await index.hash_of(path)
         except LedgerError:
             return None, await run_in_thread(identity_of, path)
-
-
-async def _open_index(path: str | None) -> SqliteStore | None:
-    """Open the index of this host's files; None if the default one cannot be opened."""
-    if path is not None:
-        index = SqliteStore(path)
-        await index.open()
-        return index
-    try:
-        directory = await run_in_thread(_cache_directory)
-        index = SqliteStore(directory / "files.db")
-        await index.open()
-    except (LedgerError, OSError, RuntimeError, UnsafeFileError) as error:
-        _log.warning("Files are read again in each run: %s", error)
-        return None
-    return index
-
-
-def _cache_directory() -> Path:
-    """Return the cache directory of this user, by the XDG specification."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    parent = Path(base) if base.startswith("/") else Path.home() / ".cache"
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory = parent / "wxasset"
-    make_private_directory(directory)
-    return directory

@@ -196,12 +196,17 @@ class Link:
         )
 
     async def aclose(self) -> None:
-        """End the renewal, and close all connections."""
+        """End the renewal, and close all connections; those of a cancelled caller are cut."""
         renewal, self._renewal = self._renewal, None
-        if renewal is not None:
-            renewal.cancel()
-            await asyncio.wait([renewal])
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            with suppress(Exception):
-                await connection.close(timeout=_CLOSING)
+        try:
+            if renewal is not None:
+                renewal.cancel()
+                await asyncio.wait([renewal])
+            for connection in self._idle:
+                with suppress(Exception):
+                    await connection.close(timeout=_CLOSING)
+        finally:
+            for connection in self._idle:
+                if not connection.is_closed():
+                    connection.terminate()
+            self._idle.clear()
