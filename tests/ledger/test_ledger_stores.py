@@ -413,7 +413,7 @@ async def test_what_is_cancelled_leaves_no_connection(postgres: PostgresServer, 
     task = asyncio.create_task(hold())
     await asyncio.wait_for(entered.wait(), BOUND)
     opening = asyncio.create_task(PostgresStore(dsn).open())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
     for one in (task, opening):
         one.cancel()
         with pytest.raises(asyncio.CancelledError):

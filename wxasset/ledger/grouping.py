@@ -5,12 +5,23 @@ import copy
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from attrs import define
+
 from wxasset.transfer.threads import uncancelled
 
 __all__ = ["Grouped"]
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+
+@define(eq=False)
+class _Asked(Generic[A, B]):
+    """A request, and the future that its caller waits for."""
+
+    request: A
+    future: "asyncio.Future[B]"
+    served: bool = False
 
 
 class Grouped(Generic[A, B]):
@@ -26,7 +37,7 @@ class Grouped(Generic[A, B]):
             work: Returns a result, or an error, for each request of a group.
         """
         self._work = work
-        self._waiting: list[tuple[A, asyncio.Future[B]]] = []
+        self._waiting: list[_Asked[A, B]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def ask(self, request: A) -> B:
@@ -34,17 +45,19 @@ class Grouped(Generic[A, B]):
         loop = asyncio.get_running_loop()
         if self._task is not None and self._task.get_loop() is not loop:  # that loop is closed
             self._task, self._waiting = None, []
-        future: asyncio.Future[B] = loop.create_future()
-        self._waiting.append((request, future))
+        asked: _Asked[A, B] = _Asked(request, loop.create_future())
+        self._waiting.append(asked)
         if self._task is None:
             self._task = loop.create_task(self._serve())
         try:
-            await asyncio.wait([future])
+            return await asked.future
         except asyncio.CancelledError:
-            await uncancelled(future)
-            future.exception()  # looked at, or asyncio reports it as forgotten
+            if not asked.served:
+                asked.future = loop.create_future()
+                await uncancelled(asked.future)
+            if not asked.future.cancelled():
+                asked.future.exception()  # looked at, or asyncio reports it as forgotten
             raise
-        return future.result()
 
     async def _serve(self) -> None:
         try:
@@ -54,16 +67,17 @@ class Grouped(Generic[A, B]):
         finally:
             self._task = None
 
-    async def _answer(self, group: Sequence[tuple[A, asyncio.Future[B]]]) -> None:
+    async def _answer(self, group: "Sequence[_Asked[A, B]]") -> None:
         results: Sequence[B | BaseException]
         try:
-            results = await self._work([request for request, _ in group])
+            results = await self._work([asked.request for asked in group])
         except BaseException as error:  # noqa: BLE001 - each caller gets one
             results = [copy.copy(error) for _ in group]
-        for (_, future), result in zip(group, results, strict=True):
-            if future.done():
+        for asked, result in zip(group, results, strict=True):
+            asked.served = True
+            if asked.future.done():  # its caller was cancelled just now
                 continue
             if isinstance(result, BaseException):
-                future.set_exception(result)
+                asked.future.set_exception(result)
             else:
-                future.set_result(result)
+                asked.future.set_result(result)

@@ -109,7 +109,7 @@ class Link:
             connections: Maximum number of connections.
         """
         self.holder: str = secrets.token_hex(16)
-        self.started = False
+        self.started: bool = False
         self._connect, self._place, self._statements = connect, place, _STATEMENTS
         self._lease, self._timeout = lease, timeout
         self._slots = anyio.Semaphore(connections)
