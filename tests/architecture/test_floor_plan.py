@@ -151,13 +151,32 @@ def test_pure_modules_cannot_await(name: str) -> None:
     assert not {one.split(".")[0] for one in imports(name)} & outside
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
-def test_every_module_imports_alone(name: str) -> None:
-    """Each module can be the first one that a program imports, with warnings as errors."""
+_FIRST = """
+import importlib, sys, traceback
+for name in sys.argv[1:]:
+    for one in [one for one in sys.modules if one.split(".")[0] == "wxasset"]:
+        del sys.modules[one]
+    try:
+        importlib.import_module(name)
+    except BaseException:
+        print(name, traceback.format_exc())
+"""
+"""Imports each module that is named as if it were the first one; what is not of this package stays imported."""
+
+
+def test_every_module_imports_alone() -> None:
+    """Each package, and each module at the top, can be the first that a program imports, with warnings as errors.
+
+    Any other module is imported after its package. What it imports then has an order, since there are no cycles; one
+    process for each of 270 modules would show no more, and takes two minutes.
+    """
+    first = {name for name, path in SOURCES.items() if path.stem == "__init__" or path.parent == ROOT}
+    assert {name.rpartition(".")[0] for name in SOURCES} - first == {""}
+    code = f"{_FIRST}\nfor name in {sorted(SOURCES)}:\n    importlib.import_module(name)"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"import {name}"], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", code, *sorted(first)], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
 def modules_after(code: str) -> set[str]:
