@@ -17,8 +17,10 @@ PYTHONS = nox.project.python_versions(PROJECT)
 CO_WECHAT_API = "co-wechat-api@3.11.0"  # from npm, so that no dependency group can name it
 AXE_CORE = "axe-core@4.14.1"  # the same
 # One more than there are cores, since tests also wait.
-WORKERS = (f"-n={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
+# tests/conftest.py says which files begin.
+WORKERS = (f"-n={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile", "--no-loadscope-reorder")
 UVLOOP = [f"tests/{name}" for name in ("batch", "engine", "ledger", "session", "system", "tokens", "transfer")]
+BUILT: list[str] = []  # the wheel of this run
 EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
 
 
@@ -34,16 +36,18 @@ def asked() -> list[str]:
 
 
 def wheel(session: nox.Session) -> str:
-    """Build the wheel, so that tests run on what users install."""
-    directory = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(directory, ignore_errors=True)
+    """Build the wheel, once for all sessions of a run, so that tests run on what users install."""
     session.env["PYTHONSAFEPATH"] = "1"  # or the checkout would be imported instead
-    session.run(
-        *("python", "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={directory}", "."),
-        silent=True,
-    )
-    (built,) = directory.glob("*.whl")
-    return str(built)
+    if not BUILT:
+        directory = Path(session.create_tmp()).resolve() / "dist"
+        shutil.rmtree(directory, ignore_errors=True)
+        session.run(
+            *("python", "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={directory}", "."),
+            silent=True,
+        )
+        BUILT.extend(map(str, directory.glob("*.whl")))
+    (built,) = BUILT
+    return built
 
 
 def install(session: nox.Session, *more: str) -> None:
@@ -76,7 +80,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types, and that every public name has one."""
-    install(session, *group("typing"))
+    install(session, "--no-compile", *group("typing"))  # they are read, and not run
     session.run("mypy")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "wxasset")
 

@@ -23,8 +23,34 @@ from wxasset.simulator import Simulator
 
 SAMPLES = Path(cli.__file__).parent / "samples"
 
+LONGEST = (
+    "test_readme.py",
+    "test_leaks.py",
+    "test_speed.py",
+    "test_cancellation.py",
+    "test_matrix.py",
+    "test_token_processes.py",
+    "test_stores.py",
+    "test_hostile.py",
+    "test_platform_scale.py",
+    "test_ledger_kill.py",
+    "test_chaos.py",
+    "test_pytest_plugin.py",
+    "test_starlette_memory.py",
+    "test_timeouts.py",
+    "test_cli.py",
+    "test_bulk.py",
+    "test_workers.py",
+)
+"""Files of tests that take 15 seconds or more, the longest first."""
+
 FIGURES = pytest.StashKey[list[str]]()
 OUTCOMES = Outcomes()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def pytest_collection_finish() -> None:
