@@ -33,8 +33,6 @@ from wxasset import (
 from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 ENV = "env-1"
 OLD: Final = b"what was there before"
 

@@ -24,8 +24,6 @@ from wxasset import (
 from wxasset.errors import ConnectError, TransferTimeout, WxAssetError
 from wxasset.simulator import Simulator
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 STALL = 0.1  # seconds
 STEPS = 24  # points of a sweep over all the bytes of a transfer
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 2  # an image of a size that passes byte by byte in no time
