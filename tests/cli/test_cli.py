@@ -208,6 +208,8 @@ def test_demo_refuses_a_directory(tmp_path: Path) -> None:
         (["demo", "--yes"], ["require --live"]),
         (["demo", "--env", "e"], ["require --live"]),
         (["demo", "--fileid", "cloud://e.b/f"], ["require --live"]),
+        (["demo", "--account", "shop"], ["require --live"]),
+        (["demo", "--proxy", "none"], ["require --live"]),
         (["demo", "--live", "--fileid", "cloud://e.b/f"], ["--fileid requires --env"]),
         (["simulate", "--port", "70000"], ["--port"]),
         (["simulate", "--port", "http"], ["--port"]),
@@ -227,7 +229,7 @@ def test_wrong_commands_have_status_2(arguments: list[str], words: list[str]) ->
 @pytest.mark.parametrize(
     ("env", "missing"),
     [
-        ({}, "missing: WXASSET_APPID and WXASSET_SECRET."),
+        ({"WXASSET_CREDENTIALS": "none.toml"}, "No credentials were found: WXASSET_APPID is not set"),
         ({"WXASSET_APPID": "wx1"}, "missing: WXASSET_SECRET."),
         ({"WXASSET_SECRET": "s3cr3t"}, "missing: WXASSET_APPID."),
     ],

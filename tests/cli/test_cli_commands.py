@@ -783,6 +783,48 @@ def test_bash_completes_a_file_name(wxasset: Command, tmp_path: Path, words: str
     assert "-o filenames" in registered, "a directory is followed by a slash, and blanks are quoted"
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_what_a_command_takes(wxasset: Command, tmp_path: Path) -> None:
+    """Files are offered where a command takes files, and options also behind a word that is the name of a command."""
+    (tmp_path / "script").write_text(wxasset("completion", "fish").out, "utf-8")
+    (tmp_path / "my poster.png").touch()
+    offered = {
+        "add my": ["my poster.png"],
+        "get x -o my": ["my poster.png"],
+        "get my": [],
+        "cloud url my": [],
+        "my": [],
+        "cou": ["count"],
+        "ls image --al": ["--all"],
+        "cloud rm image --y": ["--yes"],
+    }
+    code = "".join(f"complete -C 'wxasset {line}'; echo ==;" for line in offered)
+    shown = subprocess.run(
+        ["fish", "-c", f"source script; {code}"], capture_output=True, encoding="utf-8", check=True, cwd=tmp_path
+    ).stdout
+    found = [[line.partition("\t")[0] for line in one.splitlines() if line] for one in shown.split("==")[:-1]]
+    assert dict(zip(offered, found, strict=True)) == offered
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("started", [True, False])
+def test_zsh_registers_the_installed_script(
+    wxasset: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    """A new shell knows the command, whether its start-up file had started the completion system before or never."""
+    for name in ("HOME", "ZDOTDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    before = "autoload -Uz compinit && compinit -u" if started else "true"
+    (tmp_path / ".zshrc").write_text(before)
+    for _ in range(2):
+        wxasset("--install-completion", "--shell", "zsh")
+    assert (tmp_path / ".zshrc").read_text().count("source ") == 1
+    done = subprocess.run(
+        ["zsh", "-i", "-c", "print $_comps[wxasset]"], capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout.strip() == "_cyclopts_wxasset"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_installed(wxasset: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
     """The script is put where its shell finds it, below the home directory, and where that is goes to stdout."""

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from command_line import piped, variables
 from forward_proxy import ForwardProxy
+from wxasset.cli.demo.plan import SAMPLES
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.simulator import Simulator, SimulatorOptions
 
@@ -109,10 +110,25 @@ async def test_an_option_names_the_proxy(company: Company) -> None:
     assert (await company.run("count", "--proxy", "none")).returncode != 0
     found = await company.findings("--proxy", company.proxy.url, HTTPS_PROXY="")
     assert {one["status"] for one in found.values()} == {"ok", "skipped"}
-    wrong = await company.run("count", "--proxy", "socks5://user:CANARY@host:1")
-    assert wrong.returncode == Exit.USAGE
-    assert "--proxy must be the URL of an HTTP proxy" in wrong.stderr
-    assert "CANARY" not in wrong.stderr
+    for command in (["count"], ["web", "--port", "0"], ["demo", "--live", "--yes"]):
+        wrong = await company.run(*command, "--proxy", "socks5://user:CANARY@host:1")
+        assert wrong.returncode == Exit.USAGE
+        assert "--proxy must be the URL of an HTTP proxy" in wrong.stderr
+        assert "CANARY" not in wrong.stderr
+
+
+async def test_the_demonstration_has_the_options_of_every_command(company: Company, tmp_path: Path) -> None:
+    """`wxasset demo --live` takes an account of the file and a proxy, and says nothing but its result with -q."""
+    file = tmp_path / "credentials.toml"
+    names = {"appid": "APPID", "secret": "SECRET", "base_url": "BASE_URL"}
+    lines = [f'{key} = "{company.environ[f"WXASSET_{name}"]}"' for key, name in names.items()]
+    file.write_text("\n".join(["[shop]", *lines]))
+    file.chmod(0o600)
+    environ = {"WXASSET_CREDENTIALS": str(file), "WXASSET_APPID": "wx0000000000000000", "HTTPS_PROXY": ""}
+    options = ["--live", "--yes", "-q", "--account", "shop", "--proxy", company.proxy.url]
+    done = await company.run("demo", *options, str(SAMPLES[0].path), **environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert company.proxy.lines
 
 
 @pytest.mark.parametrize("exception", [HOST, ".company.invalid", "*"])

@@ -7,15 +7,17 @@ A command is a function in `commands`. It returns its exit status (`runtime.exit
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 from cyclopts import App, CycloptsError, Group
+from cyclopts.completion.detect import detect_shell
 
 from wxasset import __version__
 from wxasset.cli.commands.add import add_command, image_command
 from wxasset.cli.commands.batch import batch_command
 from wxasset.cli.commands.cloud import cloud
-from wxasset.cli.commands.completion import completion_command, install_command
+from wxasset.cli.commands.completion import Shell, completion_command, install_command
 from wxasset.cli.commands.doctor import doctor_command
 from wxasset.cli.commands.get import get_command
 from wxasset.cli.commands.library import count_command, ls_command, rm_command
@@ -30,6 +32,7 @@ from wxasset.cli.runtime.exit_codes import CLOSED_PIPE, EXIT_CODES, Exit, exit_o
 from wxasset.cli.runtime.help import epilogue, helped
 from wxasset.cli.runtime.language import check_language
 from wxasset.cli.runtime.output import drop_stdout, drop_unwritable, open_closed
+from wxasset.cli.runtime.shells import corrected, load_in_zsh
 from wxasset.errors import Hint, WxAssetError
 
 __all__ = ["app", "run"]
@@ -56,14 +59,12 @@ _LIBRARY, _FILES, _ACCOUNT, _SIMULATOR, _OTHER = (Group(name, sort_key=number) f
 
 
 class _Program(App):
-    """The program; names of files with blanks, and of directories, are completed in bash as well."""
+    """The program; its completion scripts are corrected."""
 
     def generate_completion(
         self, *, prog_name: str | None = None, shell: Literal["zsh", "bash", "fish", "powershell"] | None = None
     ) -> str:
-        script = super().generate_completion(prog_name=prog_name, shell=shell)
-        found = "COMPREPLY=( $(compgen -f"
-        return script.replace(found, f"local IFS=$'\\n'; {found}").replace("complete -F", "complete -o filenames -F")
+        return corrected(super().generate_completion(prog_name=prog_name, shell=shell), shell or detect_shell())
 
 
 app: App = _Program(
@@ -96,6 +97,15 @@ def _add(group: Group, name: str, command: Callable[..., int], example: str, *, 
     )
 
 
+def _install(shell: Shell | None) -> Path:
+    """Install the completion of a shell, and return the path of the script."""
+    found = shell or detect_shell()
+    path = app.install_completion(shell=found, add_to_startup=found != "zsh")
+    if found == "zsh":
+        load_in_zsh(path)
+    return path
+
+
 _add(_LIBRARY, "add", add_command, "poster.png greeting.mp3", usage="[TYPE] FILE... [OPTIONS]")
 _add(_LIBRARY, "get", get_command, "MEDIA_ID -o downloads/", usage="MEDIA_ID... [OPTIONS]")
 _add(_LIBRARY, "ls", ls_command, "image --all > images.tsv", usage="TYPE [OPTIONS]")
@@ -113,7 +123,7 @@ _add(_ACCOUNT, "web", web_command, "--read-only")
 _add(_SIMULATOR, "demo", demo_command, "poster.png", usage="[OPTIONS] [FILE...]")
 _add(_SIMULATOR, "simulate", simulate_command, "-- python start.py", usage="[OPTIONS] [-- COMMAND...]")
 _add(_OTHER, "completion", completion_command(lambda shell: app.generate_completion(shell=shell)), "bash")
-_add(_OTHER, "--install-completion", install_command(lambda shell: app.install_completion(shell=shell)), "")
+_add(_OTHER, "--install-completion", install_command(_install), "")
 
 
 def run(arguments: Sequence[str]) -> int:

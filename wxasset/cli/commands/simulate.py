@@ -21,7 +21,7 @@ from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.output import Output, json_line
 from wxasset.cli.runtime.report import Record
-from wxasset.cli.runtime.runner import FLAG
+from wxasset.cli.runtime.runner import FLAG, Options, noted
 from wxasset.cli.runtime.signals import run_in_event_loop
 from wxasset.cli.runtime.simulator_options import flag_class, given, read_options
 from wxasset.errors import Hint
@@ -43,7 +43,7 @@ def demo_command(
     yes: Annotated[bool, FLAG] = False,
     env: str | None = None,
     fileid: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
-    json: Annotated[bool, FLAG] = False,
+    options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
     """Upload files, list, download and compare them, and delete them again.
 
@@ -52,29 +52,29 @@ def demo_command(
 
     Args:
         files: Images, voices or videos; the samples of the package by default.
-        live: Use the real service, with WXASSET_APPID and WXASSET_SECRET from the environment.
+        live: Use the real service, with the account of the environment or of --account.
         yes: With --live, do not ask for confirmation.
         env: With --live, the cloud environment of the files of --fileid.
         fileid: With --live, a cloud file to delete permanently; can be given several times.
-        json: Write JSON: one object a line, errors and notes too.
+        options: Options of every command; --account, --proxy and --timeout require --live.
     """
     from wxasset.cli.demo import run  # noqa: PLC0415 - it imports the simulator, unused by other commands
 
-    prompts.check_options(live=live, yes=yes, env=env, fileids=fileid)
+    account = (options.account, options.proxy, options.timeout) != (None, None, None)
+    prompts.check_options(live=live, yes=yes, env=env, fileids=fileid, account=account)
     if not live:
-        return _finish(*_go(partial(run.simulated, files), as_json=json), as_json=json)
-    prompts.check_variables(os.environ)
-    host = prompts.host(os.environ)
-    where = f"{host} as {os.environ['WXASSET_APPID']}"
+        return _finish(*_go(partial(run.simulated, files), options), as_json=options.json)
+    credentials = options.credentials()
+    where = f"{credentials.host} as {credentials.appid}"
     if not yes and not prompts.agreed(prompts.question(where, len(files) or len(SAMPLES), len(fileid))):
-        note(Hint("Nothing was sent.", "未发送任何请求。"), as_json=json)
+        note(Hint("Nothing was sent.", "未发送任何请求。"), as_json=options.json)
         return 1
-    work = partial(run.live, files, host=host, env=env, fileids=fileid)
-    return _finish(*_go(work, as_json=json), as_json=json)
+    work = partial(run.live, files, credentials=credentials, env=env, fileids=fileid)
+    return _finish(*_go(work, options), as_json=options.json)
 
 
 def _go(
-    work: Callable[["DemoContext"], Awaitable[Outcome]], *, as_json: bool
+    work: Callable[["DemoContext"], Awaitable[Outcome]], options: Options
 ) -> tuple[Outcome | signal.Signals, list[str]]:
     """Run the demonstration; its progress is removed from the terminal afterwards.
 
@@ -87,19 +87,23 @@ def _go(
 
     def warn(text: str) -> None:
         warnings.append(text)
-        note(text, as_json=as_json)
+        note(text, as_json=options.json)
 
     def asked(number: signal.Signals) -> bool:
         text = Hint(
             f"{number.name}: deleting the uploads. A second signal stops at once.",
             f"收到 {number.name}：正在删除已上传的素材。再次发送信号将立即停止。",
         )
-        note(text, as_json=as_json, signal=number.name)
+        note(text, as_json=options.json, signal=number.name)
         return False
 
     errors = error_console()
-    errors.quiet = as_json
-    with tempfile.TemporaryDirectory(prefix="wxasset-") as scratch, errors.status("starting") as status:
+    errors.quiet = options.json or options.quiet
+    with (
+        noted(options),
+        tempfile.TemporaryDirectory(prefix="wxasset-") as scratch,
+        errors.status("starting") as status,
+    ):
         desk = DemoContext(scratch=Path(scratch), announce=lambda text: status.update(Text(printable(text))), warn=warn)
         return run_in_event_loop(partial(work, desk), asked), warnings
 

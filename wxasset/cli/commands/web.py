@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wxasset.cli.runtime.console import error_console, say
-from wxasset.cli.runtime.credentials import Credentials, find_credentials
+from wxasset.cli.runtime.credentials import Credentials
 from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.language import localized
 from wxasset.cli.runtime.output import Output, json_line
@@ -62,7 +62,7 @@ def web_command(
     password = None if password_file is None else _long(read_secret(password_file), password_file)
     if password is None and not server.is_loopback(host):
         raise UsageError(f"--host {host} is reachable from other machines: give a --password-file as well.")
-    credentials = None if simulate else _credentials(options.account)
+    credentials = None if simulate else _credentials(options)
     listener = server.listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host.strip('[]') else host}:{listener.getsockname()[1]}/"
     telling = _Telling(address, as_json=options.json)
@@ -91,10 +91,10 @@ def _long(password: str, path: Path) -> str:
     return password
 
 
-def _credentials(account: str | None) -> Credentials:
+def _credentials(options: Options) -> Credentials:
     """Find the account; the error for a missing one names `--simulate`."""
     try:
-        return find_credentials(os.environ, account)
+        return options.credentials()
     except TokenUnavailableError as error:
         hint = error.hint
         raise TokenUnavailableError(

@@ -27,6 +27,7 @@ from wxasset.cli.demo.checks import (
 )
 from wxasset.cli.demo.cleanup import Cleanup
 from wxasset.cli.demo.plan import SAMPLES, SampleFile, piece_of
+from wxasset.cli.runtime.credentials import Credentials, open_session
 from wxasset.cli.runtime.inputs import format_of
 from wxasset.errors import WxAssetError
 from wxasset.simulator import Simulator
@@ -95,23 +96,23 @@ async def _simulated_cloud(wx: WxSession, sim: Simulator) -> Check:
 
 
 async def live(
-    files: Sequence[Path], desk: DemoContext, *, host: str, env: str | None, fileids: Sequence[str]
+    files: Sequence[Path], desk: DemoContext, *, credentials: Credentials, env: str | None, fileids: Sequence[str]
 ) -> Outcome:
-    """Run the demonstration on the account of the environment; only its own uploads are changed.
+    """Run the demonstration on an account; only its own uploads are changed.
 
     Args:
         files: Files to upload; empty for the samples.
         desk: The context.
-        host: The host of the service, for the summary.
+        credentials: The account.
         env: The environment of the cloud files.
         fileids: The cloud files to delete.
     """
     pieces = await plan(files)
-    async with WxSession.from_env() as wx:
+    async with open_session(credentials) as wx:
         outcome = await _round(wx, pieces, desk, None)
         desk.announce("deleting cloud files")
         cloud = await _live_cloud(wx, env, fileids)
-    return Outcome(rows=outcome.rows, checks=(*outcome.checks, cloud), host=host)
+    return Outcome(rows=outcome.rows, checks=(*outcome.checks, cloud), host=credentials.host)
 
 
 async def _live_cloud(wx: WxSession, env: str | None, fileids: Sequence[str]) -> Check:

@@ -209,7 +209,7 @@ def find_credentials(
     """
     appid, secret = environ.get("WXASSET_APPID"), environ.get("WXASSET_SECRET")
     if account is None and (appid or secret):
-        prompts.check_variables(environ, "An account from the environment", prompts.HOW)
+        prompts.check_variables(environ)
         found = Credentials(
             appid=appid or "",
             secret=secret or "",

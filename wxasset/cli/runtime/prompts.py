@@ -18,13 +18,12 @@ HOW: Final = Hint(
 """Remedy for missing or incomplete credentials."""
 NOT_DELETED: Final = Hint("Nothing was deleted.", "未删除任何内容。")
 
-_VARIABLES: Final = Hint("Set WXASSET_APPID and WXASSET_SECRET.", "请设置环境变量 WXASSET_APPID 和 WXASSET_SECRET。")
 _REQUIRED: Final = ("WXASSET_APPID", "WXASSET_SECRET")
 _NAMED: Final = 3  # items named in a question
 _SERVICE: Final = "https://api.weixin.qq.com"
 
 
-def check_options(*, live: bool, yes: bool, env: str | None, fileids: Sequence[str]) -> None:
+def check_options(*, live: bool, yes: bool, env: str | None, fileids: Sequence[str], account: bool) -> None:
     """Refuse options without effect.
 
     Raises:
@@ -32,12 +31,14 @@ def check_options(*, live: bool, yes: bool, env: str | None, fileids: Sequence[s
     """
     if not live and (yes or env is not None or fileids):
         raise UsageError("--yes, --env and --fileid require --live.")
+    if not live and account:
+        raise UsageError("--account, --proxy and --timeout require --live: the simulator has an account of its own.")
     if fileids and env is None:
         raise UsageError("--fileid requires --env, the environment of the files.")
 
 
-def check_variables(environ: Mapping[str, str], who: str = "--live", hint: Hint = _VARIABLES) -> None:
-    """Refuse to start without credentials, on behalf of `who`.
+def check_variables(environ: Mapping[str, str]) -> None:
+    """Refuse an account from the environment without one of its variables.
 
     Raises:
         TokenUnavailableError: A variable is missing; the error names it.
@@ -45,8 +46,9 @@ def check_variables(environ: Mapping[str, str], who: str = "--live", hint: Hint 
     missing = [name for name in _REQUIRED if not environ.get(name)]
     if missing:
         raise TokenUnavailableError(
-            f"{who} requires the environment variables {' and '.join(_REQUIRED)}; missing: {' and '.join(missing)}.",
-            hint,
+            f"An account from the environment requires the environment variables {' and '.join(_REQUIRED)}; missing:"
+            f" {' and '.join(missing)}.",
+            HOW,
         )
 
 

@@ -20,7 +20,7 @@ from wxasset.cli.runtime.report import Report
 from wxasset.cli.runtime.signals import run_in_event_loop
 from wxasset.errors import WxAssetError
 
-__all__ = ["FLAG", "Options", "Work", "perform", "run_report"]
+__all__ = ["FLAG", "Options", "Work", "noted", "perform", "run_report"]
 
 Work: TypeAlias = Callable[[WxSession, Report], Awaitable[None]]
 FLAG = Parameter(negative="", show_default=False)
@@ -83,7 +83,8 @@ class _Notes(logging.Handler):
 
 
 @contextmanager
-def _noted(options: Options) -> Iterator[None]:
+def noted(options: Options) -> Iterator[None]:
+    """Show the library's log as notes, as far as the options of a command ask for it."""
     if options.quiet:
         yield
         return
@@ -111,7 +112,7 @@ def run_report(
         work: The work; its exceptions are reported as errors of the whole command.
         shorten: Whether ids may be shortened on a terminal.
     """
-    with _noted(options), Output(columns, as_json=options.json, shorten=shorten) as out:
+    with noted(options), Output(columns, as_json=options.json, shorten=shorten) as out:
         report = Report(out=out, as_json=options.json, quiet=options.quiet)
 
         async def told() -> None:
