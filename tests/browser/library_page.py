@@ -215,6 +215,7 @@ async def test_thirty_uploads_one_of_which_fails(page: Page, sim: Simulator, sam
     await picture(page, "question")
     await confirm(page)
     await expect(page.locator(TOTAL)).to_have_text("0 found; 20 of 20 searched")
+    await expect(page.get_by_role("searchbox", name="Search by name")).to_be_focused()
     assert len(sim.materials) == 20
     await page.get_by_role("searchbox").fill("")
     await expect(page.locator(TOTAL)).to_have_text("20 in all")

@@ -57,7 +57,7 @@ def judge_credentials(found: Credentials | WxAssetError) -> Finding:
         )
         lengths = {"appid_length": len(appid), "secret_length": len(secret)}  # the value itself may be a secret
         return warning("credentials", message, _CONSOLE, **lengths)
-    origin_zh = "环境变量" if found.origin == "the environment" else found.origin
+    origin_zh = {"the environment": "环境变量", "the simulator": "模拟器"}.get(found.origin, found.origin)
     message = Hint(
         f"appid {appid} and an AppSecret, from {found.origin}; the form of both is correct.",
         f"appid {appid} 和 AppSecret 格式正确（来自 {origin_zh}）。",

@@ -63,14 +63,14 @@ export class Shelf {
     const waiting = cards.filter((card) => !card.classList.contains("going"));
     if (!waiting.length || !(await confirmed(waiting.map(nameOf)))) return;
     waiting.forEach((card) => card.classList.add("going"));
-    const after = waiting.at(-1).nextElementSibling ?? waiting[0].previousElementSibling;
+    const after = this.visible[this.visible.indexOf(waiting.at(-1)) + 1];
     const gone = await this.remove(waiting);
     waiting.forEach((card) => card.classList.remove("going"));
     gone.forEach((card) => card.remove());
     this.total = Math.max(0, this.total - gone.length);
     this.selected();
     if (gone.length) mention(words().deleted(count(gone.length)));
-    const next = after?.isConnected ? after : this.cards.lastElementChild;
+    const next = after?.isConnected && !after.hidden ? after : this.visible.at(-1); // a search hides cards
     ((next && $("[data-action=deleteNamed]", next)) ?? $(".search input, textarea", this.panel)).focus();
   }
 
