@@ -8,6 +8,9 @@ pytest-asyncio), for `asyncio.run` and for a TestClient. Each event loop gets it
 `wx_simulator.advance` moves the clock of `wx_session` as well. A session of the application replaces its token when
 WeChat calls it expired; ``TokenCache(source, now=wx_simulator.now, clock=wx_simulator.now)`` gives it the same clock.
 
+`wx_intercepted` is the same simulator, which also answers for https://api.weixin.qq.com and the other hosts of WeChat.
+Clients need to respect the proxy and the certificates of the environment. It needs the extra ``wxasset[intercept]``.
+
 A test that passes fails after all if it set a fault that no request met: it did not test what it meant to. The ini
 option `wxasset_unused_faults = ignore` switches that off, `wx_simulator.clear_faults()` does for one test.
 """
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from wxasset.session import WxSession
     from wxasset.simulator import Simulator
 
-__all__ = ["pytest_addoption", "pytest_runtest_makereport", "wx_session", "wx_simulator"]
+__all__ = ["pytest_addoption", "pytest_runtest_makereport", "wx_intercepted", "wx_session", "wx_simulator"]
 
 _OPTION = "wxasset_unused_faults"
 _FAILED = pytest.StashKey[bool]()
@@ -50,7 +53,7 @@ def wx_simulator(request: pytest.FixtureRequest) -> "Iterator[Simulator]":
     mode = request.config.getini(_OPTION)
     if mode not in ("fail", "ignore"):
         raise pytest.UsageError(f"{_OPTION} is fail or ignore, not {mode!r}")
-    with Simulator() as simulator:
+    with Simulator(intercept="wx_intercepted" in request.fixturenames) as simulator:
         yield simulator
         unused = simulator.unused_faults
     if unused and mode == "fail" and not request.node.stash.get(_FAILED, False):
@@ -64,3 +67,12 @@ def wx_session(wx_simulator: "Simulator") -> "WxSession":
     from wxasset.integrations.pytest_session import session_on  # noqa: PLC0415 - costs runs that do not use it nothing
 
     return session_on(wx_simulator)
+
+
+@pytest.fixture
+def wx_intercepted(wx_simulator: "Simulator", monkeypatch: pytest.MonkeyPatch) -> "Iterator[Simulator]":
+    """`wx_simulator`, found by clients and programs of this test under WeChat's own addresses."""
+    with wx_simulator.intercepted() as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield wx_simulator

@@ -17,6 +17,7 @@ from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.persistence.keeper import Keeper
+from wxasset.simulator.senders import is_secure
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
@@ -296,7 +297,7 @@ def _api_request(http: web.Request, body: bytes, options: SimulatorOptions) -> A
     query = _first_values(http.query)
     if options.token_in_form:
         query = with_form_token(query, http.headers.get("Content-Type"), body)
-    return ApiRequest(http.method, http.path, query, http.headers, body, http.remote or "", http.secure)
+    return ApiRequest(http.method, http.path, query, http.headers, body, http.remote or "", is_secure(http))
 
 
 def _transport_error(http: web.Request, options: SimulatorOptions) -> RawReply | None:

@@ -13,15 +13,18 @@ from aiohttp import web
 
 from wxasset.simulator.control_api import PREFIX, ControlApi
 from wxasset.simulator.controls import AccountControls, SimulatedAccount
-from wxasset.simulator.endpoints import object_storage
+from wxasset.simulator.endpoints import images, object_storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
 from wxasset.simulator.exchange import BODY_CAP, Exchange, SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
+from wxasset.simulator.interception.controls import InterceptionControls
+from wxasset.simulator.interception.hosts import inner_url, is_wechat
+from wxasset.simulator.interception.listeners import Listeners
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.platform_controls import PlatformControls, PlatformShortcuts
-from wxasset.simulator.senders import asked_url, is_loopback, public_origin, reason_to_reject
+from wxasset.simulator.senders import asked_url, host_name, is_loopback, origin, public_origin, reason_to_reject
 from wxasset.simulator.state.account import Account, JournalEntry
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import lead_to
@@ -34,7 +37,7 @@ _SHUTDOWN_SECONDS = 0.05
 _STOP_SECONDS = 5.0
 
 
-class Simulator(AccountControls, PlatformShortcuts):
+class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
     """A strict double of api.weixin.qq.com on a free port of the loopback interface.
 
     Use it as `async with Simulator() as simulator:`, or with `start()` and `close()`. `with Simulator() as simulator:`
@@ -58,7 +61,9 @@ class Simulator(AccountControls, PlatformShortcuts):
             header; otherwise, on loopback, requests for other host names are rejected with 403. Requests sent by a
             browser for a page of another site are always rejected.
         tls: Listen with TLS and this certificate: a self-signed one as the sidecar of cloud hosting shows (8.5), or
-            one of an authority that the client trusts. None listens without TLS.
+            one of an authority that the client trusts. True issues certificates for itself and for hosts of WeChat.
+            None listens without TLS.
+        intercept: Answer for the hosts of WeChat, through a proxy; `intercepted` has the variables for programs.
         control_token: Token for control by other machines, sent as `Authorization: Bearer TOKEN`. It enables control
             on every interface; clients of this machine that use a loopback name need no token.
         public_url: Base URL for `url` and for all links, for example of a reverse proxy. None takes the Host header of
@@ -70,6 +75,7 @@ class Simulator(AccountControls, PlatformShortcuts):
     Raises:
         ValueError: The control token or the public URL has a wrong form.
         StateDirectoryError: The state directory is in use, damaged, of another version, or cannot be used.
+        ImportError: Certificates are issued with `intercept` and `tls=True`, and trustme is not installed.
     """
 
     def __init__(
@@ -84,14 +90,13 @@ class Simulator(AccountControls, PlatformShortcuts):
         clock: Callable[[], float] | None = None,
         options: SimulatorOptions | None = None,
         control: bool | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | bool | None = None,
         control_token: str | None = None,
         public_url: str | None = None,
         state: str | os.PathLike[str] | None = None,
+        intercept: bool = False,
     ) -> None:
-        self._host = host
-        self._port = port
-        self._tls = tls
+        self._listeners = Listeners(host, port, tls=tls or False, intercept=intercept)
         self._runner: web.AppRunner | None = None
         self._background: BackgroundLoop | None = None
         self._public = public_origin(public_url) if public_url else None
@@ -171,14 +176,10 @@ class Simulator(AccountControls, PlatformShortcuts):
         )
         try:
             await self._runner.setup()
-            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
+            self._shared.service.links.base_url = await self._listeners.open(self._runner)
         except BaseException:
             await self.close()
             raise
-        port = self._runner.addresses[0][1]
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        scheme = "http" if self._tls is None else "https"
-        self._shared.service.links.base_url = f"{scheme}://{host}:{port}"
 
     async def close(self) -> None:
         """Stop listening and drop every connection; no effect if not running."""
@@ -186,6 +187,7 @@ class Simulator(AccountControls, PlatformShortcuts):
         if runner is not None:
             self._shared.closing.set()
             await runner.cleanup()
+            await self._listeners.close()
             if self._shared.active:
                 await asyncio.wait(self._shared.active, timeout=_STOP_SECONDS)
             # Transports close their sockets in the next iteration of the loop.
@@ -333,17 +335,21 @@ class Simulator(AccountControls, PlatformShortcuts):
             shared.token_calls = 0
 
     def _is_link(self, path: str) -> bool:
-        return self._account.links.owns(path) or object_storage.owns(path)
+        return self._account.links.owns(path) or object_storage.owns(path) or images.owns(path)
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
-        reason = reason_to_reject(http, any_host=self._any_host, public=self._public)
+        for_wechat = self._listeners.for_wechat
+        reason = reason_to_reject(http, any_host=self._any_host, public=self._public, for_wechat=for_wechat)
         if reason is not None:
             return web.json_response({"error": reason}, status=403)
-        if http.path.startswith(PREFIX):
+        address = origin(http)
+        wechat = is_wechat(host_name(address))
+        if http.path.startswith(PREFIX) and not wechat:
             return await self._control.serve(http)
         task: asyncio.Task[object] | None = asyncio.current_task()
         if task is not None:
             self._shared.active.add(task)
             task.add_done_callback(self._shared.active.discard)
         lead_to(asked_url(http))
-        return await Exchange(self._shared, http).serve()
+        inner = inner_url(host_name(address), http.rel_url) if wechat else None
+        return await Exchange(self._shared, http if inner is None else http.clone(rel_url=inner)).serve()

@@ -3,11 +3,12 @@
 import os
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from attrs import frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.text import Text
@@ -135,6 +136,33 @@ def _records(outcome: Outcome) -> Iterator[Record]:
         yield {"check": check.label, "text": check.text, "passed": check.passed}
 
 
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Interception:
+    """Options of interception and HTTPS."""
+
+    intercept: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Answer for api.weixin.qq.com and the other hosts of WeChat, through a proxy that refuses all others.",
+        ),
+    ] = False
+    tls: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Serve HTTPS, with certificates of an authority whose key stays in memory.",
+        ),
+    ] = False
+    certificate: Annotated[
+        Path | None,
+        Parameter(help="A PEM file with a certificate and its key, for --tls; issued for each host by default."),
+    ] = None
+
+
 def simulate_command(
     *command: Annotated[str, Parameter(negative="", show_default=False)],
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
@@ -150,6 +178,7 @@ def simulate_command(
     fault: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     add_account: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     json: Annotated[bool, FLAG] = False,
+    secure: Interception | None = None,
     flags: Annotated[ServiceOptions | None, Parameter(name="*")] = None,
 ) -> int:
     """Serve the simulator until Ctrl-C or SIGTERM. Without --state it stores all data in memory.
@@ -157,7 +186,11 @@ def simulate_command(
     With a command, the command is run with WXASSET_BASE_URL, WXASSET_APPID and WXASSET_SECRET set to the simulator,
     which ends with it; the exit status is that of the command. Write -- before it if it has options.
 
-    JSON keys: base_url, appid, secret (null with --secret-file), controllable, accounts (further ones: appid, secret).
+    Programs with a built-in https://api.weixin.qq.com are served unchanged with --intercept: the simulator answers for
+    the hosts of WeChat, through a proxy with certificates of its own, and prints the variables of a shell for it.
+
+    JSON keys: base_url, appid, secret (null with --secret-file), controllable, accounts (further ones: appid, secret);
+    with --intercept also variables (to set for a program) and hosts (a line of the hosts file).
 
     Args:
         command: A program to run against the simulator, and its arguments.
@@ -176,21 +209,34 @@ def simulate_command(
         add_account: A further account, APPID or APPID:PRESET with the preset sandbox, mini_program or unverified; can
             be given several times.
         json: Print the address as a JSON object as soon as the simulator listens.
+        secure: Options of interception and HTTPS.
         flags: Options of the service.
     """
-    from wxasset.cli.runtime import simulation  # noqa: PLC0415 - the same
+    from wxasset.cli.runtime import interception, simulation  # noqa: PLC0415 - the same
 
     plan = simulation.Plan(read_options(options), given(flags), fault, add_account)
     seeds = simulation.Seeds(appid, simulation.read_secret(secret_file) if secret_file else None, seed)
     token = simulation.control_token(control, control_file, os.environ)
-    sim = simulation.build(plan, seeds, host=host, port=port, public_url=public_url, control_token=token, state=state)
+    secure = secure or Interception()
+    sim = simulation.build(
+        plan,
+        seeds,
+        host=host,
+        port=port,
+        public_url=public_url,
+        control_token=token,
+        state=state,
+        tls=interception.read_tls(secure.certificate, tls=secure.tls),
+        intercept=secure.intercept,
+    )
 
-    def ready() -> None:
+    def ready(variables: Mapping[str, str]) -> None:
         if json:
-            Output.line(json_line(simulation.address(sim, show_secret=secret_file is None)))
+            more = {"variables": variables, "hosts": sim.hosts_line} if secure.intercept else {}
+            Output.line(json_line({**simulation.address(sim, show_secret=secret_file is None), **more}))
             return
         output = output_console()
-        for line in simulation.introduction(sim, secret_file):
+        for line in simulation.introduction(sim, secret_file, variables):
             say(output, line)
 
     serve = partial(simulation.serve, sim, f"{host}:{port}", ready, command, os.environ)

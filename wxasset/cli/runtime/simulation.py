@@ -3,13 +3,16 @@
 import errno
 import secrets
 import shlex
+import ssl
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import anyio
 from attrs import field, frozen
 
+from wxasset.cli.runtime.interception import about_interception
 from wxasset.cli.runtime.simulator_options import (
     AccountEntry,
     OptionsFile,
@@ -20,6 +23,7 @@ from wxasset.cli.runtime.simulator_options import (
 )
 from wxasset.errors import Hint, UsageError, WxAssetError
 from wxasset.simulator import Simulator
+from wxasset.simulator.interception.authority import InterceptionUnavailableError
 from wxasset.simulator.option_documents import own_options
 from wxasset.simulator.persistence.directory import DirectoryInUseError
 
@@ -74,11 +78,14 @@ def build(
     public_url: str | None,
     control_token: str | None,
     state: Path | None,
+    tls: ssl.SSLContext | bool,
+    intercept: bool,
 ) -> Simulator:
     """Return a simulator, with its faults and accounts.
 
     Raises:
-        UsageError: An option, a fault, an account, the public URL, the token or the state directory is invalid.
+        UsageError: An option, a fault, an account, the public URL, the token or the state directory is invalid, or
+            the package that issues certificates is not installed.
         StateInUseError: Another server uses the state directory.
     """
     faults = [*plan.file.faults, *map(fault_entry, plan.faults)]
@@ -95,12 +102,16 @@ def build(
             public_url=public_url,
             control_token=control_token,
             state=state,
+            tls=tls,
+            intercept=intercept,
         )
         for rule in faults:
             sim.fail(rule.endpoint, rule.fault, times=rule.times, after=rule.after)
         _add_accounts(sim, accounts)
     except DirectoryInUseError as error:
         raise StateInUseError(f"{str(error)[:1].upper()}{sentence(error)[1:]}") from None
+    except InterceptionUnavailableError as error:
+        raise UsageError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     except ValueError as error:
         raise UsageError(f"{str(error)[:1].upper()}{sentence(error)[1:]}") from None
     return sim
@@ -164,7 +175,7 @@ def read_secret(path: Path) -> str:
     return secret
 
 
-def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
+def introduction(sim: Simulator, secret_file: Path | None, variables: Mapping[str, str] = {}) -> list[str]:
     """Return shell commands with the address of the simulator, to configure a client."""
     # Its own secret is drawn for each run; the client needs it, so it is shown.
     secret = shlex.quote(sim.secret) if secret_file is None else f'"$(cat {shlex.quote(str(secret_file))})"'
@@ -174,6 +185,7 @@ def introduction(sim: Simulator, secret_file: Path | None) -> list[str]:
         f"export WXASSET_APPID={shlex.quote(sim.appid)}",
         f"export WXASSET_SECRET={secret}",
         *(f"# Another account: {one.appid} with the secret {one.secret}" for one in list(sim.accounts.values())[1:]),
+        *about_interception(sim, variables),
         *_about_faults(sim),
     ]
 
@@ -206,14 +218,18 @@ class CannotListenError(WxAssetError):
 
 
 async def serve(
-    sim: Simulator, where: str, ready: Callable[[], None], command: Sequence[str] = (), environ: Mapping[str, str] = {}
+    sim: Simulator,
+    where: str,
+    ready: Callable[[Mapping[str, str]], None],
+    command: Sequence[str] = (),
+    environ: Mapping[str, str] = {},
 ) -> int:
     """Serve until cancelled, or until the end of a command; return the status of the command.
 
     Args:
         sim: The simulator.
         where: Its host and port, for the message.
-        ready: Function to call as soon as the simulator listens.
+        ready: Function to call as soon as the simulator listens, with the variables of programs to intercept.
         command: A program and its arguments, to run with the address of the simulator in its environment.
         environ: The rest of its environment.
 
@@ -225,13 +241,19 @@ async def serve(
         await sim.start()
     except OSError as error:
         raise cannot_listen(error, where) from None
+    files = ExitStack()
     try:
+        variables: Mapping[str, str] = {}
+        if sim.intercepts:
+            variables = await anyio.to_thread.run_sync(files.enter_context, sim.intercepted(environ))
         if command:
-            return await _run(command, {**environ, **_variables(sim)})
-        await anyio.to_thread.run_sync(ready)  # it prints: a pipe that nobody reads would hold up the server
+            return await _run(command, {**environ, **_variables(sim), **variables})
+        # It prints: a pipe that nobody reads would hold up the server.
+        await anyio.to_thread.run_sync(ready, variables)
         await anyio.sleep_forever()
     finally:
         with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(files.close)
             await sim.close()
     return 0  # not reached
 

@@ -116,7 +116,7 @@ def _check_room(account: Account, media_type: str) -> None:
 
 
 def _image_url(account: Account, found: formats.Format) -> str:
-    """Return the URL of an image in the format of captures; no content is served there."""
+    """Return the URL of an image in the format of captures."""
     part = account.identifiers.link_part(86)
     return f"http://mmbiz.qpic.cn/mmbiz_{found.extension}/{part}/0?wx_fmt={found.name}"
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from attrs import evolve
 
-from wxasset.simulator.endpoints import account, cloud, drafts, materials, media, platform, tokens
+from wxasset.simulator.endpoints import account, cloud, drafts, images, materials, media, platform, tokens
 from wxasset.simulator.endpoints.admission import Endpoint, admit
 from wxasset.simulator.endpoints.hosting import check_hosting, comes_from_hosting, from_hosting, is_listed
 from wxasset.simulator.state.account import Account
@@ -151,6 +151,8 @@ def answer(account: Account, request: ApiRequest) -> Document | RawReply:
     """
     if account.links.owns(request.path):
         return account.links.serve(request, video_ranges=account.options.video_ranges)
+    if images.owns(request.path):
+        return images.serve(account, request)
     if account.options.require_https and not request.secure and not from_hosting(account, request):
         raise ApiError(43003)
     endpoint = ENDPOINTS.get(request.path)
