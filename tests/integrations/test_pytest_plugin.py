@@ -32,7 +32,7 @@ SYNCHRONOUS = """
 import asyncio
 import json
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import build_opener, urlopen
 
 import pytest
 from fastapi import FastAPI
@@ -63,6 +63,10 @@ def test_an_application(wx_simulator, wx_session):
 
 def test_that_does_not_use_its_session(wx_session):
     pass
+
+def test_a_client_with_a_built_in_address(wx_intercepted):
+    who = f"grant_type=client_credential&appid={wx_intercepted.appid}&secret={wx_intercepted.secret}"
+    assert json.load(build_opener().open("https://api.weixin.qq.com/cgi-bin/token?" + who))["expires_in"] == 7200
 """
 CLOCK = """
 import asyncio
@@ -151,7 +155,7 @@ def test_asynchronous_tests(tmp_path: Path, samples: Path, plugin: str, mark: st
 def test_synchronous_tests(tmp_path: Path) -> None:
     """The fixtures serve plain code, `asyncio.run`, and an application under a TestClient."""
     said = run(tmp_path, SYNCHRONOUS)
-    assert "4 passed" in said.splitlines()[-1], said
+    assert "5 passed" in said.splitlines()[-1], said
 
 
 def test_no_token_source_gives_up_while_the_clock_moves_by_days(tmp_path: Path) -> None:

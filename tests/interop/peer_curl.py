@@ -86,7 +86,7 @@ form = {
     "x-cos-security-token": permit.get("token", ""),
     "x-cos-meta-fileid": permit.get("cos_file_id", ""),
 }
-fields = " ".join(f"-F '{name}={value}'" for name, value in form.items())
+fields = " ".join(f"--form-string '{name}={value}'" for name, value in form.items())
 status = "-o /dev/null -w '{\"status\":%{http_code}}'"
 asked("cloud upload", lambda: run(f"curl {fields} -F file=@{MEDIA['image']} {status} '{permit.get('url')}'"))
 fileid = permit.get("file_id", "")

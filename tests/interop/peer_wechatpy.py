@@ -28,7 +28,7 @@ if hasattr(client, "draft"):
     asked("get draft", lambda: drafts.get(draft))
     asked("count drafts", drafts.count)
     asked("list drafts", lambda: drafts.batchget(0, 20))
-    asked("update draft", lambda: drafts.update(draft, 0, [{**article, "title": "新标题"}]))
+    asked("update draft", lambda: drafts.update(draft, 0, {**article, "title": "新标题"}))
     published = asked("publish", lambda: client.freepublish.submit(draft)).get("publish_id", "")
     asked("get publish", lambda: client.freepublish.get(published))
     other = drafts.add([article]).get("media_id", "")

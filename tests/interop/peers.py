@@ -60,6 +60,8 @@ PEERS: Final = (
         runtime="python",
         packages=("wechatpy[cryptography]==2.0.0a26",),
         program=("peer_wechatpy.py",),
+        options=("--description-in-query",),  # the same
+        names={"title": r"\u6807\u9898", "introduction": r"\u7b80\u4ecb"},
     ),
     Peer(
         name="WeRoBot 1.13.1",

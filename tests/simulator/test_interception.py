@@ -265,9 +265,3 @@ def test_without_trustme_the_message_names_the_extra(monkeypatch: pytest.MonkeyP
     ):
         Simulator(intercept=True)
     import_module("wxasset.simulator")
-
-
-def test_the_fixture_leads_clients_of_a_test_to_the_simulator(wx_intercepted: Simulator) -> None:
-    """A test of an application with a built-in address needs `wx_intercepted`, and no other setting."""
-    sent = {"grant_type": "client_credential", "appid": wx_intercepted.appid, "secret": wx_intercepted.secret}
-    assert requests.post(TOKEN, json=sent, timeout=5).json()["expires_in"] == 7200
