@@ -130,9 +130,8 @@ STEPS: Final[Mapping[str, Check]] = {
     "delete draft": _done("delete draft"),
     "cloud permit": lambda answers, _, _fetch: answers["cloud permit"]["file_id"].startswith("cloud://"),
     "cloud upload": lambda answers, _, _fetch: answers["cloud upload"] == {"status": 204},
-    "cloud link": lambda answers, _, fetch: (
-        fetch(answers["cloud link"]["file_list"][0]["download_url"]) == FILES["image"][1]
-    ),
+    "cloud link": lambda answers, _, _fetch: answers["cloud link"]["file_list"][0]["status"] == 0,
+    "cloud get": _same_bytes("image", "cloud get"),
     "cloud delete": lambda answers, _, _fetch: answers["cloud delete"]["delete_list"][0]["status"] == 0,
 }
 

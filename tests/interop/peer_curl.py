@@ -91,5 +91,7 @@ status = "-o /dev/null -w '{\"status\":%{http_code}}'"
 asked("cloud upload", lambda: run(f"curl {fields} -F file=@{MEDIA['image']} {status} '{permit.get('url')}'"))
 fileid = permit.get("file_id", "")
 links = f'{{"env":"{ENV}","file_list":[{{"fileid":"{fileid}","max_age":7200}}]}}'
-asked("cloud link", lambda: body("/tcb/batchdownloadfile", links))
+linked = asked("cloud link", lambda: body("/tcb/batchdownloadfile", links))
+address = linked.get("file_list", [{}])[0].get("download_url", "")
+asked("cloud get", lambda: run(f"curl '{address}'"))
 asked("cloud delete", lambda: body("/tcb/batchdeletefile", f'{{"env":"{ENV}","fileid_list":["{fileid}"]}}'))

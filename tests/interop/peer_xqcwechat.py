@@ -55,7 +55,7 @@ added = asked("add draft", quietly(lambda: draft.draft_add([article]))).get("med
 asked("get draft", quietly(lambda: draft.get_draft(added)))
 asked("count drafts", quietly(draft.draft_count))
 asked("list drafts", quietly(draft.draft_batchget))
-asked("update draft", quietly(lambda: draft.draft_update(added, 0, {**article, "title": "新标题"})))
+asked("update draft", quietly(lambda: draft.draft_update(added, [{**article, "title": "新标题"}])))
 asked("add image post", quietly(lambda: draft.draft_add([post])))
 published = asked("publish", quietly(lambda: publish.freepublish_submit(added))).get("publish_id", "")
 asked("get publish", quietly(lambda: publish.freepublish_get(published)))

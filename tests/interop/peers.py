@@ -76,6 +76,15 @@ PEERS: Final = (
         runtime="python",
         packages=("xqcwechat==0.1.9",),
         program=("peer_xqcwechat.py",),
+        faults={
+            "add video": "it sends title and introduction as fields of the form, without a description (2.1)",
+            **{
+                f"get {kind}": "it reads every response as JSON, and takes the bytes of a file for an error"
+                for kind in ("image", "voice", "thumb")
+            },
+            "get deleted": "it passes an argument that its own method does not have, and hides the code of the error",
+            "update draft": "it sends a list of articles without an index, where the documentation has one article",
+        },
     ),
     Peer(
         name="wechat-publish 1.0.1",
@@ -94,7 +103,7 @@ PEERS: Final = (
     Peer(
         name="node-easywechat 3.6.2",
         runtime="node",
-        packages=("node-easywechat@3.6.2",),
+        packages=("node-easywechat@3.6.2", "node-socialite@1.4.1"),  # later ones lack a file that it needs
         program=("peer_node_easywechat.cjs",),
     ),
     Peer(

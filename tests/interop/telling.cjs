@@ -35,8 +35,8 @@ async function goRound({ add, count, listed, get, remove, upload, download, arti
   }
   await asked("count", count);
   for (const kind of ["image", "voice", "video"]) await asked(`list ${kind}`, () => listed(kind));
-  for (const [kind, id] of Object.entries(ids)) await asked(`get ${kind}`, () => get(id));
-  for (const [kind, id] of Object.entries(ids)) await asked(`delete ${kind}`, () => remove(id));
+  for (const [kind, id] of Object.entries(ids)) if (id) await asked(`get ${kind}`, () => get(id));
+  for (const [kind, id] of Object.entries(ids)) if (id) await asked(`delete ${kind}`, () => remove(id));
   await asked("count after", count);
   await asked("get deleted", () => get(ids.image));
   const id = (await asked("add temporary", () => upload("image", MEDIA.image))).media_id;

@@ -9,7 +9,8 @@ pytest-asyncio), for `asyncio.run` and for a TestClient. Each event loop gets it
 WeChat calls it expired; ``TokenCache(source, now=wx_simulator.now, clock=wx_simulator.now)`` gives it the same clock.
 
 `wx_intercepted` is the same simulator, which also answers for https://api.weixin.qq.com and the other hosts of WeChat.
-Clients created in the test need to respect the proxy and the certificates of the environment. It needs the extra ``wxasset[intercept]``.
+Clients are created in the test, and respect the proxy and the certificates of the environment. It needs the extra
+``wxasset[intercept]``.
 
 A test that passes fails after all if it set a fault that no request met: it did not test what it meant to. The ini
 option `wxasset_unused_faults = ignore` switches that off, `wx_simulator.clear_faults()` does for one test.
