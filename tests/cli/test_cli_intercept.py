@@ -77,11 +77,7 @@ def test_a_certificate_of_ones_own_is_served(tmp_path: Path) -> None:
     ("content", "arguments", "words"),
     [
         (None, ("--tls",), "The certificate in server.pem cannot be read: No such file or directory."),
-        (
-            b"no certificate",
-            ("--tls",),
-            "The file server.pem must have a certificate and its key",
-        ),
+        (b"no certificate", ("--tls",), "The certificate file server.pem must contain a certificate and its key"),
         (b"", (), "--certificate is for --tls"),
     ],
 )
