@@ -414,8 +414,9 @@ async def test_what_is_cancelled_leaves_no_connection(postgres: PostgresServer, 
     await asyncio.wait_for(entered.wait(), BOUND)
     opening = asyncio.create_task(PostgresStore(dsn).open())
     await asyncio.sleep(0)
+    task.cancel()
+    opening.cancel()
     for one in (task, opening):
-        one.cancel()
         with pytest.raises(asyncio.CancelledError):
             await one
     name = dsn.rpartition("/")[2]
