@@ -47,8 +47,8 @@ class LedgerStore(Protocol):
     async def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> object:
         """Apply a transition to one row, atomically; return its result.
 
-        It ends, in success or in failure, even if the caller is cancelled meanwhile. `Write.hold` fails without a
-        living claim.
+        It ends, in success or in failure, even if the caller is cancelled meanwhile. A write that holds the claim is
+        made under a living lease alone; an expired one is renewed, and the transition applied again.
 
         Args:
             key: The key of the row.
