@@ -23,6 +23,7 @@ from wxasset.errors import (
     HTTPStatusError,
     InvalidMediaError,
     IPNotAllowedError,
+    Later,
     LedgerError,
     MediaNotFoundError,
     NotAFileError,
@@ -58,6 +59,7 @@ PATH: Final = "/cgi-bin/material/add_material"
 PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     WxAssetError: Exception,
     UsageError: WxAssetError,
+    Later: WxAssetError,
     RequestError: WxAssetError,
     ConnectError: RequestError,
     TransferError: RequestError,
@@ -140,6 +142,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     DestinationError("No room."),
     TokenUnavailableError("No ticket.", Hint("Wait for it.", "请等待。")),
     TokenStoreError("Redis is down."),
+    Later("Another process is still uploading a.png.", at=1.5),
     LedgerError("The disk is full."),
     StreamConsumedError("Read."),
     PartialDeleteError(

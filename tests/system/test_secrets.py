@@ -24,7 +24,9 @@ from wxasset import (
     CloudHostingToken,
     ComponentToken,
     DownloadPolicy,
+    Ledger,
     Platform,
+    PostgresStore,
     RedisToken,
     RedisTokenStore,
     RetryPolicy,
@@ -204,6 +206,7 @@ async def test_half_an_answer_shows_no_signed_address(server: RawServer, tmp_pat
 
 
 REDIS = "redis://:CANARY@127.0.0.1:6379/0"
+DATABASE = "postgresql://user:CANARY@127.0.0.1/db"
 PROXY = "http://user:CANARY@127.0.0.1:3128"
 TICKET = "CANARYTICKET"
 COMPONENT = ComponentToken("wxcomponent", SECRET, TICKET)
@@ -238,6 +241,11 @@ REFUSED: Final[list[tuple[type, Callable[[], object]]]] = [
     (RedisTokenStore, lambda: RedisTokenStore(f"{REDIS}?socket_timeout=x")),
     (RedisTokenStore, lambda: RedisTokenStore(REDIS, timeout=0)),
     (RedisTokenStore, lambda: RedisTokenStore(REDIS, wait=-1)),
+    (Ledger, lambda: Ledger(DATABASE)),
+    (Ledger, lambda: Ledger([DATABASE])),  # type: ignore[arg-type]
+    (Ledger, lambda: Ledger("ledger.db", index=DATABASE)),
+    (PostgresStore, lambda: PostgresStore(DATABASE, lease=0)),
+    (PostgresStore, lambda: PostgresStore([DATABASE])),  # type: ignore[arg-type]
     (TokenCache, lambda: TokenCache(TOKEN)),  # type: ignore[arg-type]
     (TokenCache, lambda: TokenCache(COMPONENT, store=REDIS)),  # type: ignore[arg-type]
     (WxSession, lambda: WxSession(None, SECRET)),
@@ -255,7 +263,19 @@ REFUSED: Final[list[tuple[type, Callable[[], object]]]] = [
     (WxSession, lambda: WxSession.from_env(proxy=PROXY)),
 ]
 CONFIDENTIAL: Final = {
-    *("secret", "component_secret", "refresh_token", "ticket", "function", "source", "tokens", "store", "proxy", "url"),
+    *(
+        "secret",
+        "component_secret",
+        "refresh_token",
+        "ticket",
+        "function",
+        "source",
+        "tokens",
+        "store",
+        "proxy",
+        "url",
+        "dsn",
+    ),
 }
 """Parameters of constructors that may hold a secret, or what is easily mistaken for one."""
 KEPT: Final = {

@@ -29,8 +29,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final[Any] = object()
-_UNREACHED: Final = 5
-"""Tries of an item that never reach the service, while other items do: its own host may be the one that is down."""
 _DAY: Final = 86400.0  # seconds; a longer wait comes from a clock that is wrong
 _ENTER: Final = "A batch is used as `async with batch as outcomes:`, with `async for outcome in outcomes:` inside."
 _NOT_TAKEN: Final = (
@@ -277,7 +275,7 @@ class Batch(Generic[T, R]):
             return Again(now + self._until(error, now), again.item)
         unreached = again.unreached + 1
         undone = never_reached_server(error) or is_turned_away(error)
-        if what is Consequence.PAUSE and undone and unreached < _UNREACHED:
+        if what is Consequence.PAUSE and undone and unreached < self._terms.tries:
             return Again(now, again.item, unreached)
         return Unknown(again.item, error) if isinstance(error, UploadOutcomeUnknown) else Failed(again.item, error)
 

@@ -34,6 +34,8 @@ class Terms:
 
     Attributes:
         path: The path of the call that each item makes; a quota or permission of another one stops nothing.
+        tries: Most tries of an item whose requests never reach the service, while other items do: its own host may be
+            the one that is down. 1 leaves it to the retries of the call.
         patience: Seconds without a sign of life from the service before the rest is left undone.
         max_rate: Most calls a minute; None without a limit.
         next_minute: Function that returns the seconds until WeChat's next minute begins.
@@ -41,6 +43,7 @@ class Terms:
     """
 
     path: str = ""
+    tries: int = 5
     patience: float = 120.0
     max_rate: float | None = field(default=None, validator=number(above=0, optional=True))
     next_minute: Callable[[], float] = _next_minute

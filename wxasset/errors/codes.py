@@ -11,7 +11,6 @@ __all__ = [
     "PERMISSION_DENIED",
     "QUOTA_EXCEEDED",
     "RATE_LIMITED",
-    "STORE_FULL",
     "TOKEN_REJECTED",
 ]
 
@@ -140,13 +139,6 @@ INVALID_MEDIA: Final = frozenset(
         45003,  # a video's title
         45004,  # a video's introduction
         45007,  # voice plays too long
-    }
-)
-# The library has no room for another material of this type, until somebody deletes one.
-STORE_FULL: Final = frozenset(
-    {
-        45034,  # too many media files
-        45074,  # too many materials
     }
 )
 # The thing asked for does not exist (any more); on a repeated deletion that is success.

@@ -26,12 +26,12 @@ from wxasset.errors import (
     UsageError,
 )
 from wxasset.errors.classify import is_not_ready, is_turned_away
-from wxasset.errors.codes import STORE_FULL
 
 __all__ = ["Consequence", "consequence"]
 
 _SERVER_ERROR: Final = 500
 _TOKEN_PATHS: Final = ("/cgi-bin/token", "/cgi-bin/stable_token", "/cgi-bin/component/", "/cgi-bin/auth/")
+_STORE_FULL: Final = frozenset({45034, 45074})  # no room for another material of this type, until one is deleted
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -66,7 +66,7 @@ def consequence(error: BaseException, path: str = "") -> Consequence:
 def _stops(error: BaseException, path: str) -> bool:
     if isinstance(error, PermissionDeniedError | QuotaExceededError):
         return not path or error.path in {"", path} or error.path.startswith(_TOKEN_PATHS)
-    if isinstance(error, APIError) and error.errcode in STORE_FULL:
+    if isinstance(error, APIError) and error.errcode in _STORE_FULL:
         return True
     if isinstance(error, DestinationError):
         return isinstance(error.__cause__, OSError) and error.__cause__.errno in _DISK

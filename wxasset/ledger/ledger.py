@@ -9,6 +9,7 @@ from attrs import evolve
 
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import LedgerError, UsageError
+from wxasset.errors.frames import concealed
 from wxasset.ledger.database import identity_of
 from wxasset.ledger.file_index import open_index
 from wxasset.ledger.records import (
@@ -54,6 +55,7 @@ class Ledger:
     `index`. A ledger that is open belongs to one event loop.
     """
 
+    @concealed
     def __init__(
         self,
         store: str | os.PathLike[str] | LedgerStore,
@@ -88,7 +90,8 @@ class Ledger:
         self._busy: set[UploadKey] = set()
 
     def __repr__(self) -> str:
-        return f"Ledger({self.path!r})" if isinstance(self.store, SqliteStore) else f"Ledger({self.store!r})"
+        store = getattr(self, "store", None)  # absent while the constructor refuses its arguments
+        return f"Ledger({store.path!r})" if isinstance(store, SqliteStore) else f"Ledger({store!r})"
 
     @property
     def path(self) -> str:

@@ -45,6 +45,7 @@ class PostgresStore:
     """
 
     @concealed
+    @concealed
     def __init__(
         self, dsn: str | None = None, *, lease: float = 15.0, timeout: float = 30.0, connections: int = 8
     ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from wxasset.errors import UsageError
+from wxasset.errors.frames import concealed
 from wxasset.ledger.database import Database, Work, failures
 from wxasset.ledger.files import check_path
 from wxasset.ledger.grouping import Grouped
@@ -30,6 +31,7 @@ class SqliteStore:
     A file of an earlier version is migrated when it is opened; one of a later version is refused.
     """
 
+    @concealed
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Name the file; it is opened, or created, by the ledger.
 

@@ -255,11 +255,12 @@ class Session:
         """Return the engine with calls that report their attempts, and leave it to the batch to wait for a minute."""
         return self._engine.with_options(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)), minutes=False)
 
-    def _terms(self, path: str, max_rate: float | None = None) -> Terms:
+    def _terms(self, path: str, max_rate: float | None = None, *, tries: int = 5) -> Terms:
         """Return the facts about the calls of a batch to one path."""
         engine = self._engine
         return Terms(
             path=path,
+            tries=tries,
             patience=engine.retry.timeout,
             max_rate=max_rate,
             next_minute=engine.register.clock.next_minute,

@@ -214,7 +214,7 @@ class CloudFiles(Session):
         async def send(request: _Request[R], work: Work) -> tuple[_Request[R], R]:
             return request, await self._observing(work).call(request.call)
 
-        batch = Batch(_requests(asking, fileids), send, concurrency=concurrency, terms=self._terms(path))
+        batch = Batch(_requests(asking, fileids), send, concurrency=concurrency, terms=self._terms(path, tries=1))
         async with batch as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome, Failed | Unknown | NotTried):
