@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from command_line import Command, command, environment
@@ -54,7 +55,7 @@ def test_options_come_from_a_file_and_from_flags(tmp_path: Path) -> None:
 def test_every_option_has_a_flag(wxasset: Command) -> None:
     """The flags are those of `SimulatorOptions`, each with its description."""
     shown = wxasset("simulate", "--help").out
-    names = {name for name in dir(SimulatorOptions) if not name.startswith("_")}
+    names = {one.name for one in attrs.fields(SimulatorOptions)}
     assert [name for name in names if f"--{name.replace('_', '-')}" not in shown] == []
 
 
@@ -65,7 +66,7 @@ def test_every_option_has_a_flag(wxasset: Command) -> None:
         (["--voice-cap", "x"], "--voice-cap must be a whole number, got 'x'."),
         (["--voice-cap", "-1"], "--voice-cap must be >= 0"),
         (["--video-link", "fil"], "--video-link must be file or page, got 'fil'."),
-        (["--daily-limits", "/a:5"], "--daily-limits must be a table of whole numbers by path, got ['/a:5']."),
+        (["--daily-limits", "/a:5"], "--daily-limits must be a table of whole numbers by name, got ['/a:5']."),
         (["--token-refusal", "x"], "--token-refusal must be a whole number or none, got 'x'."),
         (["--fault", "add_materia=html"], "Unknown endpoint 'add_materia'; did you mean add_material"),
         (["--fault", "add_material=htm"], "unknown word 'htm'; did you mean html"),
@@ -96,7 +97,7 @@ def test_a_mistake_is_one_sentence(wxasset: Command, arguments: list[str], words
         ("voice_cap = 5\nvocie_cap = 4\n", "line 2: unknown option 'vocie_cap'; did you mean voice_cap"),
         ("# 1\n[zzz]\n", "line 2: unknown option 'zzz'; wxasset simulate --help lists them."),
         ('voice_cap = 5\n\nvideo_cap = "4"\n', "line 3: video_cap must be a whole number, got '4'."),
-        ('\n[daily_limits]\n"/a" = "1"\n', "line 2: daily_limits must be a table of whole numbers by path"),
+        ('\n[daily_limits]\n"/a" = "1"\n', "line 2: daily_limits must be a table of whole numbers by name"),
         ("accounts = 5\n", "accounts must be tables, each headed by [[accounts]]."),
         ("[[accounts]]\n[[accounts]]\nappid = 5\n", "[[accounts]] number 2: appid must be a string"),
         ('[[accounts]]\npreset = "x"\n', "Unknown preset 'x'; known are sandbox"),

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 
@@ -43,7 +44,7 @@ async def test_health_is_told_to_everybody(sim: Simulator) -> None:
 async def test_every_option_is_read_and_changed(sim: Simulator) -> None:
     """What is read can be sent back as it is; a change shows in Python and holds for the next call."""
     before = await ask(sim, "GET", "options")
-    assert set(before) == {name for name in dir(SimulatorOptions) if not name.startswith("_")}
+    assert set(before) == {one.name for one in attrs.fields(SimulatorOptions)}
     assert await ask(sim, "PATCH", "options", before) == before
     assert sim.options == SimulatorOptions()
     change = {"daily_limits": {"/cgi-bin/token": 1}, "allowed_addresses": ["10.0.0.0/8"], "longest_voice": 2}
@@ -65,7 +66,7 @@ async def test_every_option_is_read_and_changed(sim: Simulator) -> None:
         ({"video_link": "x"}, "video_link must be file or page, got 'x'"),
         ({"permission_sets": [1, "2"]}, "permission_sets must be a list of whole numbers or null, got [1, '2']"),
         ({"cloud_hosting": "/a"}, "cloud_hosting must be a list of strings or null, got '/a'"),
-        ({"daily_limits": {"/a": "1"}}, "daily_limits must be a table of whole numbers by path"),
+        ({"daily_limits": {"/a": "1"}}, "daily_limits must be a table of whole numbers by name"),
         ({"daily_limits": {"a": 1}}, "daily_limits"),
         ({"allowed_addresses": ["nowhere"]}, "allowed_addresses: 'nowhere' does not appear to be"),
         ({"token_refusal": 1}, "token_refusal must be in"),

@@ -101,6 +101,35 @@ async def test_accounts_and_authorizations_are_kept(tmp_path: Path, photo: bytes
         assert (list(sim.accounts)[1:], dict(sim.accounts["wx-b"].materials)) == (["wx-b", "wx-c"], {})
 
 
+async def test_drafts_and_publications_are_kept(tmp_path: Path) -> None:
+    """A changed draft and a publication have the same responses after a restart."""
+
+    async def ask(sim: Simulator, path: str, body: object) -> dict[str, Any]:
+        query = {"access_token": token}
+        async with httpx.AsyncClient(base_url=sim.url, trust_env=False) as client:
+            found: dict[str, Any] = (await client.post(f"/cgi-bin/{path}", params=query, json=body)).json()
+        assert found.get("errcode", 0) == 0, found
+        return found
+
+    async def shown(sim: Simulator) -> list[dict[str, Any]]:
+        listed = await ask(sim, "draft/batchget", {"offset": 0, "count": 20})
+        return [listed, await ask(sim, "freepublish/get", {"publish_id": publish_id})]
+
+    async with opened(tmp_path, clock=lambda: 1e9) as sim:
+        token = await token_of(sim)
+        thumb = sim.add_material("thumb", b"\xff\xd8\xff", filename="a.jpg")
+        article = {"title": "一", "content": "<p>1</p>", "thumb_media_id": thumb}
+        draft, kept = [(await ask(sim, "draft/add", {"articles": [article]}))["media_id"] for _ in range(2)]
+        change = {"media_id": kept, "index": 0, "articles": {**article, "title": "二"}}
+        await ask(sim, "draft/update", change)
+        publish_id = (await ask(sim, "freepublish/submit", {"media_id": draft}))["publish_id"]
+        before = await shown(sim)
+    async with opened(tmp_path, clock=lambda: 1e9) as sim:
+        assert await shown(sim) == before
+        sim.advance(3600)
+        assert (await shown(sim))[1]["publish_status"] == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_server_has_every_upload_that_it_acknowledged(tmp_path: Path, photo: bytes, wxasset: Command) -> None:
     """After SIGKILL the directory is free again, and has the upload and what was staged over HTTP."""

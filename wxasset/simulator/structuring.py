@@ -125,7 +125,7 @@ def shape_of(kind: Any) -> str:
     if origin in _SETS:
         return "a list of " + _WORDS.get(arguments[0], "a tables").removeprefix("a ") + "s"
     if _is_mapping(origin):
-        return "a table of whole numbers by path" if arguments[-1] is int else "a table"
+        return "a table of whole numbers by name" if arguments[-1] is int else "a table"
     return _WORDS.get(kind, "a table")
 
 

@@ -220,4 +220,4 @@ def _flag(kind: Any, text: str) -> Any:
 
 def _repeated(kind: Any) -> str:
     pairs = issubclass(get_origin(kind), Mapping)
-    return "PATH=NUMBER, separated by commas or given several times" if pairs else "separated by commas, or repeated"
+    return "NAME=NUMBER, separated by commas or given several times" if pairs else "separated by commas, or repeated"
