@@ -64,7 +64,7 @@ def _shelves_of(owner: object, attribute: str, name: str) -> Iterator[Shelf]:
     if isinstance(value, CloudFiles):
         yield Shelf(name, partial(_stored, value), value.put)  # type: ignore[arg-type]
     elif isinstance(value, MutableMapping):
-        yield Shelf(name, partial(dict, value), value.__setitem__)
+        yield Shelf(name, getattr(value, "copy", partial(dict, value)), value.__setitem__)  # faster than item by item
     elif attrs.has(type(value)) and not attrs.inspect(type(value)).is_frozen:
         for field in attrs.fields(type(value)):
             yield from _shelves_of(value, field.name, f"{name}.{field.name}")
