@@ -141,15 +141,15 @@ def test_a_killed_server_has_every_upload_that_it_acknowledged(tmp_path: Path, p
             query = {"grant_type": "client_credential", "appid": where["appid"], "secret": where["secret"]}
             token = client.get("/cgi-bin/token", params=query).json()["access_token"]
             path = f"/cgi-bin/material/add_material?type=image&access_token={token}"
-            added = client.post(path, files={"media": ("a.jpg", photo)}).json()
             staged = client.post("/_sim/articles", json={"articles": [{"title": "t"}]}).json()
             in_use = wxasset("simulate", "--state", tmp_path / "s")
+            added = client.post(path, files={"media": ("a.jpg", photo)}).json()
         os.kill(process.pid, signal.SIGKILL)
     assert (in_use.status, in_use.out, len(in_use.err.splitlines())) == (1, "", 1)
     assert "is used by another simulator; stop it first" in in_use.err
     with Simulator(state=tmp_path / "s") as sim:
         assert sim.secret == where["secret"]
-        assert list(sim.materials) == [added["media_id"], staged["media_id"]]
+        assert list(sim.materials) == [staged["media_id"], added["media_id"]]
         assert sim.materials[added["media_id"]].content == photo
         assert (
             httpx.get(f"{sim.url}/cgi-bin/material/get_materialcount?access_token={token}").json()["image_count"] == 1
