@@ -32,7 +32,7 @@ def test_a_command_is_intercepted() -> None:
     token, refused, files = done.stdout.splitlines()
     assert (done.returncode, done.stderr, "expires_in" in token) == (0, "", True)
     assert "403 Forbidden" in refused
-    assert set(files.split()) == {"authority.pem", "bundle.pem", "redirect.cjs"}
+    assert set(files.split()) == {"authority.pem", "bundle.pem", "php", "redirect.cjs", "truststore.p12"}
 
 
 @needs_signals

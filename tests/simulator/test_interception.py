@@ -250,9 +250,12 @@ def test_variables_keep_what_the_program_has(sim: Simulator, tmp_path: Path) -> 
     """Options of Node, hosts without a proxy and trusted certificates stay; WeChat's hosts are never without one."""
     trusted = tmp_path / "trusted.pem"
     trusted.write_text("# a certificate of the company\n")
-    has = {"NODE_OPTIONS": "--no-deprecation", "NO_PROXY": "db.internal, .qq.com,*", "SSL_CERT_FILE": str(trusted)}
+    has = {"NODE_OPTIONS": "--no-deprecation", "JAVA_TOOL_OPTIONS": "-Xmx1g"}
+    has |= {"NO_PROXY": "db.internal, .qq.com,*", "SSL_CERT_FILE": str(trusted)}
     with environment(sim._listeners.addresses, sim.certificate, has) as found:
         assert found["NODE_OPTIONS"].startswith("--no-deprecation --require=")
+        assert found["PHP_INI_SCAN_DIR"].startswith(":")  # the settings of the installation are read too
+        assert found["JAVA_TOOL_OPTIONS"].startswith("-Xmx1g -Dhttp.proxyHost=127.0.0.1 ")
         assert found["NO_PROXY"] == "127.0.0.1,localhost,::1,db.internal"
         assert Path(found["SSL_CERT_FILE"]).read_text("ascii").endswith(trusted.read_text())
 

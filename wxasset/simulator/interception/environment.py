@@ -55,6 +55,8 @@ def environment(addresses: Addresses, certificate: str, environ: Mapping[str, st
         certificate: The certificate of the authority, in PEM.
         environ: The environment of the program so far.
     """
+    from wxasset.simulator.interception.runtimes import java_variables, php_variables  # noqa: PLC0415 - of an extra
+
     with tempfile.TemporaryDirectory(prefix="wxasset-intercept-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         authority, bundle, script = (directory / one for one in ("authority.pem", "bundle.pem", "redirect.cjs"))
@@ -68,6 +70,8 @@ def environment(addresses: Addresses, certificate: str, environ: Mapping[str, st
             **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), str(bundle)),
             "NODE_EXTRA_CA_CERTS": str(authority),
             "NODE_USE_ENV_PROXY": "1",
+            **php_variables(bundle, environ),
+            **java_variables(bundle, addresses.host, addresses.proxy_port, environ),
             "NODE_OPTIONS": f"{environ.get('NODE_OPTIONS', '')} --require={json.dumps(str(script))}".strip(),
         }
 
