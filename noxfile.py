@@ -154,7 +154,7 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Use the page of `wxasset web` in the system's Chromium, against the simulator; keeps screenshots.
+    """Use the pages of `wxasset web` and of the simulator in the system's Chromium; keeps screenshots.
 
     axe-core, from npm, looks for barriers to people with disabilities.
     """
@@ -167,7 +167,7 @@ def browser(session: nox.Session) -> None:
     shots.mkdir(exist_ok=True)
     axe = directory / "node_modules" / "axe-core" / "axe.min.js"
     session.run(
-        *("pytest", "tests/browser/library_page.py", *session.posargs),
+        *("pytest", "tests/browser/library_page.py", "tests/browser/simulator_page.py", *session.posargs),
         env={"WXASSET_SCREENSHOTS": str(shots), "WXASSET_AXE": str(axe)},
     )
     session.log(f"screenshots are in {shots}")

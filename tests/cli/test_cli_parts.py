@@ -289,7 +289,7 @@ class Forger(Simulator):
     async def _serve(self, http: web.Request) -> web.StreamResponse:
         reply = await super()._serve(http)
         if http.path.endswith("/add_material"):
-            media_id, material = next(reversed(self.materials.items()))
+            media_id, material = next(reversed(list(self.materials.items())))
             self.materials[media_id] = evolve(material, content=material.content[:-1] + b"?")
         if http.path.endswith("/batchdeletefile"):
             self.cloud_files["cloud://demo-env.x/undead.txt"] = b"back again"

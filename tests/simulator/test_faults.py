@@ -607,7 +607,7 @@ async def test_a_reset_starts_anew(sim: Simulator, photo: bytes) -> None:
     sim.fail("*", "html", after=99)
     first = (await add(sim, photo)).json()
     sim.reset()
-    assert (sim.materials, sim.journal, sim.faults, sim.token_calls) == ({}, [], (), 0)
+    assert (dict(sim.materials), list(sim.journal), sim.faults, sim.token_calls) == ({}, [], (), 0)
     got = await exchange(sim, f"GET {COUNT}?access_token={value} HTTP/1.1")
     assert got.body == NO_COUNT
     assert (await add(sim, photo)).json() == first

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from simulated import call
 from wxasset import WxSession
 from wxasset.cli.runtime.simulation import introduction
 from wxasset.errors import BusyError
@@ -123,7 +124,7 @@ async def test_the_clock_is_moved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/_sim/nothing", 404), ("GET", "/_sim/", 404), ("PUT", "/_sim/faults", 405)]
+    ("method", "path", "status"), [("GET", "/_sim/nothing", 404), ("POST", "/_sim/", 405), ("PUT", "/_sim/faults", 405)]
 )
 async def test_other_requests_are_refused(sim: Simulator, method: str, path: str, status: int) -> None:
     """An unknown path and a wrong method are told apart, in JSON."""
@@ -134,7 +135,7 @@ async def test_control_is_out_of_reach_of_faults(sim: Simulator) -> None:
     """A fault for everything is not one for control, and control does not stand in the journal."""
     sim.fail("*", "reset-before-commit", times=None)
     assert (await ask(sim, "GET", "/_sim/state"))[0] == 200
-    assert (sim.journal, sim.faults[0].used) == ([], 0)
+    assert (list(sim.journal), sim.faults[0].used) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ async def test_a_page_of_another_site_asks_nothing(sim: Simulator, headers: dict
     sim.fail("*", "html", times=None)
     status, document = await ask(sim, "GET", path.format(sim.appid, sim.secret), headers=headers)
     assert (status, set(document)) == (403, {"error"})
-    assert (sim.token_calls, sim.journal, sim.faults[0].used) == (0, [], 0)
+    assert (sim.token_calls, list(sim.journal), sim.faults[0].used) == (0, [], 0)
 
 
 @pytest.mark.parametrize(
@@ -300,3 +301,37 @@ async def test_beyond_loopback_any_host_name_may_lead_to_the_api(
     """Containers call a simulator by names of their own, where it listens for them; pages of other sites stay out."""
     async with Simulator(host=host, control=control) as sim:
         assert (await ask(sim, "GET", TOKEN_PATH.format(sim.appid, sim.secret), headers=headers))[0] == status
+
+
+async def test_a_link_of_another_site_leads_to_the_page_alone(sim: Simulator) -> None:
+    """A navigation reaches the page, which holds no data and cannot be framed; the same headers read nothing else."""
+    visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+    def head(path: str, headers: dict[str, str]) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(sim.url.removeprefix("http://"), timeout=10)
+        connection.request("GET", path, headers=headers)
+        reply = connection.getresponse()
+        connection.close()
+        return reply.status, reply.headers.get("Content-Security-Policy", "")
+
+    status, policy = await asyncio.to_thread(head, "/_sim/", visit)
+    assert status == 200
+    assert policy.startswith("default-src 'none'; script-src 'self'")
+    assert "frame-ancestors 'none'" in policy
+    for path in ("/_sim/overview", "/_sim/journal", "/_sim/page.js"):
+        assert (await asyncio.to_thread(head, path, visit))[0] == 403
+    for headers in ({**visit, "Sec-Fetch-Dest": "iframe"}, {**visit, "Host": "evil.example"}):
+        assert (await asyncio.to_thread(head, "/_sim/", headers))[0] == 403
+
+
+async def test_the_page_needs_no_token_but_its_data_do() -> None:
+    """Its files are served to other machines without the token, which the page then sends with each request."""
+    async with Simulator(control_token="secret-1") as sim:
+        other = {"X-Forwarded-For": "192.0.2.1"}  # so that it does not count as a client of this machine
+        for name in ("", "page.js", "server.js", "words.js", "style.css", "icon.svg"):
+            assert (await call(sim, f"/_sim/{name}", headers=other)).status == 200
+        for name in ("overview", "items", "choices", "journal/wait?timeout=0"):
+            assert (await call(sim, f"/_sim/{name}", headers=other)).status == 401
+            assert (
+                await call(sim, f"/_sim/{name}", headers={**other, "Authorization": "Bearer secret-1"})
+            ).status == 200

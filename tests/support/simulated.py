@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -90,3 +91,16 @@ async def upload(sim: Simulator, path: str, media_type: str, filename: str, cont
     body = b"".join(b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--b--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     return await call(sim, path, body=body, headers=headers, access_token=await token_of(sim), type=media_type)
+
+
+async def least_time(sim: Simulator, path: str, document: object = None, **query: str) -> float:
+    """The least processor time of ten requests on one connection, in five rounds."""
+    times = []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(5):
+            began = time.process_time()
+            for _ in range(10):
+                async with session.post(sim.url + path, params=query, json=document or {}) as reply:
+                    await reply.read()
+            times.append(time.process_time() - began)
+    return min(times)

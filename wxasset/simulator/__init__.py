@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from wxasset.simulator.faults.schedule import FaultRule
     from wxasset.simulator.options import SimulatorOptions
     from wxasset.simulator.server import Simulator
-    from wxasset.simulator.state.account import Article, JournalEntry, Material, TemporaryMedia
+    from wxasset.simulator.state.account import Article, Material, TemporaryMedia
     from wxasset.simulator.state.drafts import Draft, Publication
+    from wxasset.simulator.state.journal import Journal, JournalEntry
     from wxasset.simulator.state.platform import Authorization
     from wxasset.simulator.state.pushes import Push, PushResponse
 
@@ -30,6 +31,7 @@ __all__ = [
     "Draft",
     "Fault",
     "FaultRule",
+    "Journal",
     "JournalEntry",
     "Material",
     "Publication",
@@ -49,7 +51,8 @@ _HOMES: Final = {
     "Draft": "state.drafts",
     "Fault": "faults.language",
     "FaultRule": "faults.schedule",
-    "JournalEntry": "state.account",
+    "Journal": "state.journal",
+    "JournalEntry": "state.journal",
     "Material": "state.account",
     "Publication": "state.drafts",
     "Push": "state.pushes",

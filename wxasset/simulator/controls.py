@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,10 @@ class AccountControls:
 
     @property
     def _account(self) -> Account:
+        raise NotImplementedError
+
+    @property
+    def _lock(self) -> threading.RLock:
         raise NotImplementedError
 
     def _set_options(self, options: SimulatorOptions) -> None:
@@ -42,12 +47,12 @@ class AccountControls:
         self._set_options(options)
 
     @property
-    def materials(self) -> dict[str, Material]:
+    def materials(self) -> MutableMapping[str, Material]:
         """The library by media_id, oldest first; tests may change it."""
         return self._account.materials
 
     @property
-    def temporary_media(self) -> dict[str, TemporaryMedia]:
+    def temporary_media(self) -> MutableMapping[str, TemporaryMedia]:
         """Temporary media by media_id, including expired ones."""
         return self._account.temporary_media
 
@@ -57,7 +62,7 @@ class AccountControls:
         return self._account.cloud_files
 
     @property
-    def article_images(self) -> dict[str, bytes]:
+    def article_images(self) -> MutableMapping[str, bytes]:
         """Images uploaded with uploadimg, by URL."""
         return self._account.article_images
 
@@ -78,7 +83,8 @@ class AccountControls:
 
     def add_news(self, *articles: Article) -> str:
         """Add a news material with these articles to the library and return its media_id."""
-        return self._account.add_news(articles)
+        with self._lock:
+            return self._account.add_news(articles)
 
     def add_material(
         self,
@@ -90,7 +96,8 @@ class AccountControls:
         introduction: str = "",
     ) -> str:
         """Add a permanent material to the library without checks of its bytes, and return its media_id."""
-        return stage_material(self._account, type, content, filename, (title, introduction))
+        with self._lock:
+            return stage_material(self._account, type, content, filename, (title, introduction))
 
     def add_temporary_media(
         self,
@@ -100,18 +107,21 @@ class AccountControls:
         filename: str,
     ) -> str:
         """Add a temporary medium without checks of its bytes, and return its media_id."""
-        return stage_media(self._account, type, content, filename)
+        with self._lock:
+            return stage_media(self._account, type, content, filename)
 
     def add_cloud_file(self, env: str, path: str, content: bytes) -> str:
         """Add a file to cloud storage and return its file id, `cloud://ENV.7465-ENV-1258717764/path`."""
-        return self._account.add_cloud_file(env, path, content)
+        with self._lock:
+            return self._account.add_cloud_file(env, path, content)
 
     def push_cloudbase_token(self) -> str:
         """Return a new token of cloud hosting, valid for 30 minutes; hosting pushes one every 10 minutes.
 
         It is sent as `cloudbase_access_token`, and also received in the header `X-WX-CLOUDBASE-ACCESS-TOKEN`.
         """
-        return self._account.tokens.cloudbase().value
+        with self._lock:
+            return self._account.tokens.cloudbase().value
 
     def deploy_hosting(self) -> None:
         """Deploy a new version in cloud hosting: `hosting_ready_after` counts from now on."""
@@ -132,46 +142,54 @@ class AccountControls:
         return token
 
     @property
-    def materials_in_use(self) -> dict[str, int]:
+    def materials_in_use(self) -> MutableMapping[str, int]:
         """Error code of del_material by media_id: 48005 or 45060; tests may change it (2.3)."""
         return self._account.materials_in_use
 
     def add_jssdk_voice(self, content: bytes) -> str:
         """Add a voice recorded by a web page to the temporary media and return its id (2.9)."""
-        account = self._account
-        media_id = account.identifiers.temporary_media_id()
-        account.temporary_media[media_id] = TemporaryMedia(
-            media_id=media_id,
-            type="voice",
-            filename="",
-            content=content,
-            content_type="voice/speex",
-            extension="speex",
-            created_at=int(account.clock.now()),
-        )
+        with self._lock:
+            account = self._account
+            media_id = account.identifiers.temporary_media_id()
+            account.temporary_media[media_id] = TemporaryMedia(
+                media_id=media_id,
+                type="voice",
+                filename="",
+                content=content,
+                content_type="voice/speex",
+                extension="speex",
+                created_at=int(account.clock.now()),
+            )
         return media_id
 
 
 class SimulatedAccount(AccountControls):
     """One account of a simulator; valid for the lifetime of the simulator, also after a reset."""
 
-    def __init__(self, find: Callable[[], Account]) -> None:
+    def __init__(self, find: Callable[[], Account], lock: threading.RLock) -> None:
         self._find = find
+        self._shared_lock = lock
 
     def __repr__(self) -> str:
         return f"SimulatedAccount(appid={self.appid!r})"
 
     def revoke_tokens(self) -> None:
         """Reject every token of this account issued so far with 40001; other accounts keep theirs."""
-        self._account.tokens.registry.reject_all(40001, self.appid)
+        with self._lock:
+            self._account.tokens.registry.reject_all(40001, self.appid)
 
     def expire_tokens(self) -> None:
         """Reject every token of this account issued so far with 42001; other accounts keep theirs."""
-        self._account.tokens.registry.reject_all(42001, self.appid)
+        with self._lock:
+            self._account.tokens.registry.reject_all(42001, self.appid)
 
     @property
     def _account(self) -> Account:
         return self._find()
+
+    @property
+    def _lock(self) -> threading.RLock:
+        return self._shared_lock
 
 
 def _replace(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from attrs import Factory, define, evolve
+from attrs import Factory, define, evolve, field
 
 from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import answer, extra_headers, is_token_endpoint
@@ -18,8 +18,10 @@ from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, 
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.senders import is_secure
-from wxasset.simulator.state.account import Account, JournalEntry
+from wxasset.simulator.state.account import Account
+from wxasset.simulator.state.journal import Journal, JournalEntry
 from wxasset.simulator.state.service import Service
+from wxasset.simulator.wire.recorded_body import recorded
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
 from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets, with_form_token
 
@@ -37,7 +39,7 @@ class SharedState:
     Attributes:
         service: The accounts and the platform.
         schedule: The fault rules.
-        journal: The requests so far.
+        journal: The latest requests.
         writer: Encodes documents as responses.
         token_calls: Number of requests to the token endpoints so far.
         lock: Held while state changes, because tests may read and write from another thread.
@@ -47,7 +49,9 @@ class SharedState:
 
     service: Service
     schedule: FaultSchedule
-    journal: list[JournalEntry] = Factory(list)
+    journal: Journal = field(
+        default=Factory(lambda self: Journal(lambda: self.service.first.options.journal_cap), takes_self=True)
+    )
     writer: ReplyWriter = Factory(ReplyWriter)
     token_calls: int = 0
     lock: threading.RLock = Factory(threading.RLock)
@@ -116,10 +120,13 @@ class Exchange:
     committed: bool = False
     created: str | None = None
     sent: int = 0
+    body: bytes = b""
+    received_at: float = 0.0
     _entry: JournalEntry | None = None
 
     async def serve(self) -> web.StreamResponse:
         """Read the request, respond, and record it in the journal in every case."""
+        self.received_at = self.shared.account.clock.now()
         try:
             reply = await self.shared.persisted(await self._reply())
             self._record()
@@ -171,6 +178,7 @@ class Exchange:
             # A body shorter than announced blocks here: no response, as from the service (4.1).
             body = await self.http.read()
             self.body_size = len(body)
+            self.body = recorded(body, self.shared.account.options.journal_body_cap)
             await self._stall(before_commit=True)
             reply = await self._answer(_api_request(self.http, body, self.shared.account.options))
         ending = self.fault.find(Break) or self.fault.find(BreakUpload)
@@ -247,7 +255,7 @@ class Exchange:
                 return document, self._document(document, error.errcode)
             for store, size in zip(stores, sizes, strict=True):
                 if len(store) > size:
-                    self.created = next(reversed(store))
+                    self.created = store.newest_key
             hide = self.fault.find(Hide)
             if hide is not None and self.created is not None:
                 account.hidden_until[self.created] = account.clock.now() + hide.milliseconds / 1000
@@ -264,33 +272,32 @@ class Exchange:
     def _record(self) -> JournalEntry:
         """Add the request to the journal, or update its entry."""
         http, account = self.http, self.shared.account
+        query = _first_values(http.query)
         entry = JournalEntry(
             method=http.method,
             path=http.path,
-            query=hide_secrets(_first_values(http.query)),
+            query=hide_secrets(query),
             headers=hide_secret_headers(_first_values(http.headers)),
+            body=self.body,
             body_size=self.body_size,
+            account=self.shared.service.appid_of(query, self.body),
             status=self.status,
             errcode=self.errcode,
-            token=account.token_number(http.query),
+            token=account.token_number(query),
+            received_at=self.received_at,
             at=account.clock.now(),
             fault=str(self.fault) or None,
             committed=self.committed,
             created=self.created,
         )
         self._enter(entry)
-        return entry
+        return self._entry or entry
 
     def _enter(self, entry: JournalEntry) -> None:
-        journal = self.shared.journal
-        earlier, self._entry = self._entry, entry
-        with self.shared.lock:
-            for index in range(len(journal) - 1, -1, -1):
-                if journal[index] is earlier:
-                    journal[index] = entry
-                    return
-            if earlier is None:
-                journal.append(entry)
+        earlier = self._entry
+        if earlier is not None:
+            entry = evolve(entry, number=earlier.number)
+        self._entry = self.shared.journal.enter(entry, earlier)
 
 
 def _api_request(http: web.Request, body: bytes, options: SimulatorOptions) -> ApiRequest:

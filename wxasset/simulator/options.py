@@ -169,6 +169,9 @@ class SimulatorOptions:
         publish_status: Status at the end: 0, or 2, 3 or 4 for a failure. Documented (8.3).
         publish_refusal: Error code of freepublish/submit: 53500, 53501, 53503, 53504 or 53505. Documented (2.10).
         chosen_errcodes: Error codes in place of chosen ones, by the names in `CHOSEN_ERRCODES`.
+        journal_cap: Maximum number of requests in the journal; older ones are dropped, and counts continue. It applies
+            to all accounts, from the options of the first one. The default is chosen.
+        journal_body_cap: Maximum number of bytes of a request's body in the journal, likewise. The default is chosen.
     """
 
     headers: Literal["modern", "2016"] = field(default="modern", validator=in_(("modern", "2016")))
@@ -253,6 +256,9 @@ class SimulatorOptions:
     def errcode(self, cause: str) -> int:
         """Return the error code of a cause in `CHOSEN_ERRCODES`."""
         return self.chosen_errcodes.get(cause, CHOSEN_ERRCODES[cause])
+
+    journal_cap: int = field(default=100_000, validator=ge(1))
+    journal_body_cap: int = field(default=4_096, validator=ge(0))
 
 
 @define

@@ -19,6 +19,7 @@ __all__ = [
     "reason_to_reject",
 ]
 
+_PAGE = "/_sim/"
 _OWN_PAGES = frozenset({"same-origin", "none"})  # none: an address typed by the user
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -81,7 +82,7 @@ def reason_to_reject(
         for_wechat: Accept the hosts of WeChat; then a request to a proxy for any other host is rejected.
     """
     site = http.headers.get("Sec-Fetch-Site", "none")
-    if site not in _OWN_PAGES:
+    if site not in _OWN_PAGES and not _follows_link(http):
         return f"Sec-Fetch-Site {site[:80]!r} is another site; a browser sent this request for a page elsewhere"
     page = http.headers.get("Origin")
     own = {origin(http), None if public is None else str(public.origin())}
@@ -95,6 +96,12 @@ def reason_to_reject(
     if any_host:
         return None
     return f"Host {http.headers.get('Host', '')[:80]!r} is not a loopback address; use 127.0.0.1 or localhost"
+
+
+def _follows_link(http: web.Request) -> bool:
+    """Return True if a link of another site leads to the page of the simulator, which cannot be framed."""
+    window = (http.headers.get("Sec-Fetch-Mode"), http.headers.get("Sec-Fetch-Dest")) == ("navigate", "document")
+    return window and http.method == "GET" and http.path == _PAGE
 
 
 def is_proxied(http: web.Request) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,8 +26,10 @@ from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.platform_controls import PlatformControls, PlatformShortcuts
 from wxasset.simulator.senders import asked_url, host_name, is_loopback, origin, public_origin, reason_to_reject
-from wxasset.simulator.state.account import Account, JournalEntry
+from wxasset.simulator.server_log import SERVER_LOG
+from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.clock import Clock
+from wxasset.simulator.state.journal import Journal
 from wxasset.simulator.state.links import lead_to
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.thread import BackgroundLoop
@@ -172,7 +175,11 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
         application.router.add_route("*", "/{path:.*}", self._serve)
         # Bodies are validated as sent; compressed ones are not decompressed.
         self._runner = web.AppRunner(
-            application, access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_SECONDS
+            application,
+            access_log=None,
+            auto_decompress=False,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            logger=SERVER_LOG,
         )
         try:
             await self._runner.setup()
@@ -186,6 +193,7 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
         runner, self._runner = self._runner, None
         if runner is not None:
             self._shared.closing.set()
+            self._shared.journal.interrupt()
             await runner.cleanup()
             await self._listeners.close()
             if self._shared.active:
@@ -198,6 +206,10 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
     def _account(self) -> Account:
         return self._shared.account
 
+    @property
+    def _lock(self) -> threading.RLock:
+        return self._shared.lock
+
     def _set_options(self, options: SimulatorOptions) -> None:
         self._account.switches.options = options
 
@@ -209,7 +221,7 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
     @property
     def accounts(self) -> Mapping[str, SimulatedAccount]:
         """All accounts by appid, the first one first."""
-        return MappingProxyType(self._accounts)
+        return MappingProxyType(self._accounts.copy())
 
     def add_account(
         self, *, appid: str | None = None, secret: str | None = None, options: SimulatorOptions | None = None
@@ -230,12 +242,12 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
         service = self._shared.service
         with self._shared.lock:
             name = service.add(appid, secret, options).appid
-            self._accounts[name] = SimulatedAccount(lambda: service.accounts[name])
+            self._accounts[name] = SimulatedAccount(lambda: service.accounts[name], self._shared.lock)
             return self._accounts[name]
 
     @property
-    def journal(self) -> list[JournalEntry]:
-        """Every request so far, in the order of the responses; a stalled request is included and may still change."""
+    def journal(self) -> Journal:
+        """The latest requests in the order of the responses, with `select`, `wait`, `wait_blocking` and `delete`."""
         return self._shared.journal
 
     @property
@@ -270,11 +282,13 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
 
     def revoke_tokens(self) -> None:
         """Reject every token issued so far with 40001 from now on, without any overlap."""
-        self._shared.service.registry.reject_all(40001)
+        with self._shared.lock:
+            self._shared.service.registry.reject_all(40001)
 
     def expire_tokens(self) -> None:
         """Reject every token issued so far with 42001 from now on."""
-        self._shared.service.registry.reject_all(42001)
+        with self._shared.lock:
+            self._shared.service.registry.reject_all(42001)
 
     def advance(self, seconds: float) -> None:
         """Move the simulator's clock forward.
@@ -331,7 +345,7 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
         with shared.lock:
             shared.service.reset()
             shared.schedule.clear()
-            shared.journal.clear()
+            shared.journal.restart()
             shared.token_calls = 0
 
     def _is_link(self, path: str) -> bool:
@@ -344,12 +358,12 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
             return web.json_response({"error": reason}, status=403)
         address = origin(http)
         wechat = is_wechat(host_name(address))
-        if http.path.startswith(PREFIX) and not wechat:
-            return await self._control.serve(http)
         task: asyncio.Task[object] | None = asyncio.current_task()
         if task is not None:
             self._shared.active.add(task)
             task.add_done_callback(self._shared.active.discard)
+        if http.path.startswith(PREFIX) and not wechat:
+            return await self._control.serve(http)
         lead_to(asked_url(http))
         inner = inner_url(host_name(address), http.rel_url) if wechat else None
         return await Exchange(self._shared, http if inner is None else http.clone(rel_url=inner)).serve()

@@ -1,6 +1,6 @@
 """Table of the routes below `/_sim/`; docs/simulator.md describes them."""
 
-from wxasset.simulator.control import clock, faults, journal, library, platform, settings, staging
+from wxasset.simulator.control import clock, faults, journal, library, page, platform, settings, staging
 from wxasset.simulator.control.routes import Route, done
 
 __all__ = ["ROUTES"]
@@ -9,10 +9,16 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "faults", faults.add_fault, faults.AddFault),
     Route("GET", "faults", faults.list_faults),
     Route("DELETE", "faults", done(lambda simulator: simulator.clear_faults())),
-    Route("GET", "journal", journal.read_journal, journal.ReadJournal),
+    Route("GET", "journal", journal.read_journal, journal.Conditions),
+    Route("GET", "journal/wait", journal.wait_for_entries, journal.Wait),
+    Route("DELETE", "journal", journal.delete_entries, journal.Conditions),
     Route("POST", "reset", done(lambda simulator: simulator.reset())),
     Route("POST", "advance", clock.advance, clock.Advance),
     Route("GET", "state", library.show_state, settings.OfAccount),
+    *(Route("GET", name, page.show_file, open=True) for name in page.PAGE_FILES),
+    Route("GET", "choices", page.show_choices),
+    Route("GET", "overview", page.show_overview, settings.OfAccount),
+    Route("GET", "items", page.show_items, page.Listing),
     Route("GET", "health", settings.show_health, open=True),
     Route("GET", "options", settings.show_options, settings.OfAccount),
     Route("PATCH", "options", settings.change_options, dict),

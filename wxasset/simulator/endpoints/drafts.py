@@ -166,7 +166,7 @@ def _settled(account: Account) -> DraftBox:
     return account.drafts
 
 
-def _listed(account: Account) -> list[Draft]:
+def _listed(account: Account) -> Sequence[Draft]:
     """Return the visible drafts, in the order of lists."""
     now, hidden = account.clock.now(), account.hidden_until
     drafts = reversed(_settled(account).drafts.values())

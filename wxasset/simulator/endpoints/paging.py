@@ -1,6 +1,6 @@
 """Offset and count of lists (wire reference 2.5, 8.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from wxasset.simulator.options import SimulatorOptions
@@ -28,6 +28,6 @@ def page_of(document: Mapping[str, object], options: SimulatorOptions) -> slice:
     return slice(offset, offset + size)
 
 
-def in_order(newest_first: list[T], options: SimulatorOptions) -> list[T]:
+def in_order(newest_first: Sequence[T], options: SimulatorOptions) -> Sequence[T]:
     """Return the items of a list in the order of the options."""
     return newest_first if options.list_order == "newest" else newest_first[::-1]

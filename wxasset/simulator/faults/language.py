@@ -108,6 +108,8 @@ _GRAMMAR: tuple[tuple[str, _Maker], ...] = (
 )
 _PATTERNS = tuple((re.compile(pattern), make) for pattern, make in _GRAMMAR)
 _EXAMPLES = re.findall(r"^\| (`[^|]*`) \|", faults.__doc__ or "", re.MULTILINE)  # `python -OO` has none
+EXAMPLES: tuple[str, ...] = tuple(re.findall("`([^`]+)`", " ".join(_EXAMPLES)))
+"""The words of the table, for a choice."""
 
 
 def parse_fault(text: str) -> Fault:

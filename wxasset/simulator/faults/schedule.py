@@ -62,6 +62,7 @@ class FaultSchedule:
         self._paths = tuple(paths)
         self._is_link = is_link
         self._rules: list[FaultRule] = []
+        self._active: list[FaultRule] = []
         self._made = 0
         self._lock = threading.Lock()
 
@@ -86,6 +87,7 @@ class FaultSchedule:
             self._made += 1
             rule = FaultRule(id=self._made, endpoint=endpoint, fault=parsed, times=times, after=after, paths=paths)
             self._rules.append(rule)
+            self._active.append(rule)
         return rule
 
     def take(self, path: str) -> Fault:
@@ -95,13 +97,15 @@ class FaultSchedule:
         """
         link = self._is_link(path)
         with self._lock:
-            for rule in self._rules:
-                if not rule.meets(path, link=link) or rule.remaining == 0:
+            for index, rule in enumerate(self._active):
+                if not rule.meets(path, link=link):
                     continue
                 if rule.passed < rule.after:
                     rule.passed += 1
                     return NO_FAULT
                 rule.used += 1
+                if rule.remaining == 0:
+                    del self._active[index]
                 return rule.fault
         return NO_FAULT
 
@@ -109,6 +113,7 @@ class FaultSchedule:
         """Remove all rules."""
         with self._lock:
             self._rules.clear()
+            self._active.clear()
 
     def _meant(self, endpoint: str) -> frozenset[str] | None:
         """Return the paths of an endpoint; None for all."""

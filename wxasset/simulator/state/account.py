@@ -1,4 +1,4 @@
-"""State of the simulated account: library, temporary media, cloud files, and journal."""
+"""State of the simulated account: library, temporary media, and cloud files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from wxasset.simulator.identifiers import Identifiers
 from wxasset.simulator.options import SimulatorOptions, Switches
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.drafts import DraftBox
+from wxasset.simulator.state.library import Library, SharedMapping
 from wxasset.simulator.state.links import LinkTable
 from wxasset.simulator.state.objects import CloudFiles
 from wxasset.simulator.state.platform import Platform
@@ -96,42 +97,6 @@ class TemporaryMedia:
     created_at: int
 
 
-@frozen(kw_only=True)
-class JournalEntry:
-    """One request and its response; secrets are replaced by `***`.
-
-    Attributes:
-        method: The HTTP method.
-        path: The path without the query.
-        query: The query; of a repeated parameter the first value.
-        headers: The request headers as sent; of a repeated header the first value.
-        body_size: Number of body bytes read: 0 if the body was rejected unread or was incomplete.
-        status: The HTTP status of the response, or None if the request ended before a response.
-        errcode: The code in a JSON response, 0 for success; None if the response was not JSON.
-        token: The number of the request's token in the order of issue; None without a token or for an unknown one.
-        at: Time of the response, in unix seconds of the simulator's clock.
-        fault: The words of the injected fault, or None.
-        committed: The request was carried out successfully, independent of the response received by the client.
-        created: The created media_id, file id or URL, or None.
-        sent: Number of response body bytes written to the connection: less than all if the client disconnected
-            early, or if limited by a fault.
-    """
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body_size: int
-    status: int | None
-    errcode: int | None
-    token: int | None
-    at: float
-    fault: str | None = None
-    committed: bool = False
-    created: str | None = None
-    sent: int = 0
-
-
 @define(kw_only=True, eq=False)
 class Account:
     """Complete state of one account; the attributes after `links` up to `directory` are common to all accounts."""
@@ -147,13 +112,13 @@ class Account:
     upload_permits: UploadPermits
     platform: Platform
     directory: Mapping[str, "Account"] = field(repr=False)
-    materials: dict[str, Material] = Factory(dict)
-    temporary_media: dict[str, TemporaryMedia] = Factory(dict)
+    materials: Library[Material] = Factory(Library)
+    temporary_media: SharedMapping[TemporaryMedia] = Factory(SharedMapping)
     cloud_files: CloudFiles = Factory(CloudFiles)
-    article_images: dict[str, bytes] = Factory(dict)
+    article_images: SharedMapping[bytes] = Factory(SharedMapping)
     drafts: DraftBox = Factory(DraftBox)
     hidden_until: dict[str, float] = Factory(dict)
-    materials_in_use: dict[str, int] = Factory(dict)
+    materials_in_use: SharedMapping[int] = Factory(SharedMapping)
     quotas: QuotaCounts = field(default=Factory(lambda self: QuotaCounts(self.clock), takes_self=True))
     deployed_at: float = field(default=Factory(lambda self: self.clock.now(), takes_self=True))
 
@@ -198,11 +163,15 @@ class Account:
         self.cloud_files[fileid] = content
         return fileid
 
-    def listed(self, kind: str) -> list[Material]:
-        """Return the materials listed under a type, newest first."""
-        listed = [material for material in reversed(self.materials.values()) if material.listed_as == kind]
-        now = self.clock.now()
-        return [material for material in listed if now >= self.hidden_until.get(material.media_id, now)]
+    def listed(self, kind: str) -> Sequence[Material]:
+        """Return the materials listed under a type, newest first, without hidden ones."""
+        listed, now = self.materials.newest_first(kind), self.clock.now()
+        for name, until in list(self.hidden_until.items()):
+            if now >= until:
+                del self.hidden_until[name]
+        if not self.hidden_until:
+            return listed
+        return [material for material in listed[:] if material.media_id not in self.hidden_until]
 
 
 def env_of(fileid: str) -> str | None:

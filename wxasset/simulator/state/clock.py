@@ -1,5 +1,6 @@
 """The simulator's clock, and the days and months of WeChat's quotas."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
@@ -28,6 +29,7 @@ class Clock:
     def __init__(self, source: Callable[[], float]) -> None:
         self._source = source
         self.added = 0.0
+        self._lock = threading.Lock()
 
     def now(self) -> float:
         """Return the unix time in seconds."""
@@ -41,4 +43,5 @@ class Clock:
         """
         if seconds < 0:
             raise ValueError(f"the clock cannot move backwards: seconds is {seconds}; use 0 or more")
-        self.added += seconds
+        with self._lock:
+            self.added += seconds

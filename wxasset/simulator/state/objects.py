@@ -6,7 +6,8 @@ import io
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, ValuesView
+from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 from attrs import field, frozen
@@ -76,8 +77,8 @@ async def make_room(most: int) -> Room:
 class CloudFiles(MutableMapping[str, bytes]):
     """Files by id, oldest first."""
 
-    def __init__(self) -> None:
-        self._files: dict[str, StoredFile] = {}
+    def __init__(self, files: Mapping[str, StoredFile] = MappingProxyType({})) -> None:
+        self._files = dict(files)
 
     def __getitem__(self, fileid: str) -> bytes:
         return bytes(self._files[fileid].content)
@@ -89,10 +90,7 @@ class CloudFiles(MutableMapping[str, bytes]):
         del self._files[fileid]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __reversed__(self) -> Iterator[str]:
-        return reversed(self._files)
+        return iter(list(self._files))
 
     def __len__(self) -> int:
         return len(self._files)
@@ -102,6 +100,19 @@ class CloudFiles(MutableMapping[str, bytes]):
 
     def __repr__(self) -> str:
         return f"CloudFiles({self.sizes()})"
+
+    def values(self) -> ValuesView[bytes]:
+        """Return the files at this moment, each read when it is reached."""
+        return ValuesView(CloudFiles(self._files))
+
+    def items(self) -> ItemsView[str, bytes]:
+        """Return ids and files at this moment, each read when it is reached."""
+        return ItemsView(CloudFiles(self._files))
+
+    @property
+    def newest_key(self) -> str:
+        """The id added last."""
+        return next(reversed(self._files))
 
     def put(self, fileid: str, file: StoredFile) -> None:
         """Store a file; replaces a file with the same id."""

@@ -58,6 +58,11 @@ class QuotaCounts:
         """Return the number of calls of an endpoint counted today."""
         return self._daily[path, self._today()]
 
+    def used_today(self) -> dict[str, int]:
+        """Return the number of calls counted today, by path."""
+        today = self._today()
+        return {path: count for (path, day), count in self._daily.items() if day == today}
+
     def clear(self, path: str | None = None, exhausted: int = _ALL_EXHAUSTED) -> None:
         """Reset the day's count of one endpoint, or of all endpoints.
 

@@ -13,6 +13,7 @@ from wxasset.simulator.state.platform import Platform
 from wxasset.simulator.state.request_ids import RequestIdRecords
 from wxasset.simulator.state.tokens import TokenIssuer, TokenRegistry
 from wxasset.simulator.state.upload_permits import UploadPermits
+from wxasset.simulator.wire.recorded_body import appid_in
 from wxasset.simulator.wire.requests import TOKEN_PARAMETERS
 
 
@@ -92,6 +93,13 @@ class Service:
         name = token.owner if token else ""
         hosted = token.kind == "cloudbase" if token else not value and self.first.options.cloud_hosting is not None
         return self.accounts.get((hosted and query.get("from_appid")) or name) or self.first
+
+    def appid_of(self, query: Mapping[str, str], body: bytes) -> str | None:
+        """Return the appid of the account or platform named by the token or the appid of a request, or None."""
+        value = next((query[name] for name in TOKEN_PARAMETERS if query.get(name)), None)
+        token = self.registry.find(value)
+        named = query.get("from_appid") or (token.owner if token else query.get("appid") or appid_in(body))
+        return named if named in self.accounts or named == self.platform.appid else None
 
     def reset(self) -> None:
         """Clear the libraries of all accounts and restart ids from the seed."""

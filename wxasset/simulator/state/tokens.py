@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from typing import Literal
 
 from attrs import define, field
@@ -83,6 +84,10 @@ class TokenRegistry:
         self._issued[token.value] = token
         return token
 
+    def latest(self, most: int) -> list[IssuedToken]:
+        """Return the tokens issued last, the newest first."""
+        return list(islice(reversed(self._issued.values()), most))
+
     def seconds_left(self, token: IssuedToken) -> int:
         """Return the `expires_in` of a token."""
         return round(token.expires_at - self.clock.now())
@@ -110,7 +115,7 @@ class TokenRegistry:
 
     def reject_all(self, errcode: int, owner: str | None = None) -> None:
         """Reject every token issued so far, to all or to one owner; the next token request gets a new one."""
-        for token in self._issued.values():
+        for token in list(self._issued.values()):
             if owner in (None, token.owner):
                 token.verdict = errcode
 
