@@ -167,7 +167,8 @@ def browser(session: nox.Session) -> None:
     shots.mkdir(exist_ok=True)
     axe = directory / "node_modules" / "axe-core" / "axe.min.js"
     session.run(
-        *("pytest", "tests/browser/library_page.py", "tests/browser/simulator_page.py", *session.posargs),
+        *("pytest", "-pwxasset.integrations.pytest_plugin"),
+        *("tests/browser/library_page.py", "tests/browser/simulator_page.py", *session.posargs),
         env={"WXASSET_SCREENSHOTS": str(shots), "WXASSET_AXE": str(axe)},
     )
     session.log(f"screenshots are in {shots}")
