@@ -67,13 +67,14 @@ class AccountControls:
         return self._account.article_images
 
     @property
-    def drafts(self) -> dict[str, Draft]:
+    def drafts(self) -> MutableMapping[str, Draft]:
         """The draft box by media_id, oldest first; a draft leaves it when it is published. Tests may change it."""
-        self._account.drafts.settle(self._account.clock.now())
+        with self._lock:
+            self._account.drafts.settle(self._account.clock.now())
         return self._account.drafts.drafts
 
     @property
-    def publications(self) -> dict[str, Publication]:
+    def publications(self) -> MutableMapping[str, Publication]:
         """The jobs of freepublish/submit by publish_id, oldest first, including failed ones."""
         return self._account.drafts.publications
 

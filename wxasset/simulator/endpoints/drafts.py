@@ -169,7 +169,7 @@ def _settled(account: Account) -> DraftBox:
 def _listed(account: Account) -> Sequence[Draft]:
     """Return the visible drafts, in the order of lists."""
     now, hidden = account.clock.now(), account.hidden_until
-    drafts = reversed(_settled(account).drafts.values())
+    drafts = reversed(list(_settled(account).drafts.values()))
     return in_order([one for one in drafts if now >= hidden.get(one.media_id, now)], account.options)
 
 

@@ -2,6 +2,7 @@
 
 from attrs import Factory, define, evolve, frozen
 
+from wxasset.simulator.state.library import SharedMapping
 from wxasset.simulator.wire.replies import Document
 
 _FIRST_JOB = 100_000_001  # as in the official sample
@@ -65,8 +66,8 @@ class DraftBox:
         opened: The box was switched on by draft/switch.
     """
 
-    drafts: dict[str, Draft] = Factory(dict)
-    publications: dict[str, Publication] = Factory(dict)
+    drafts: SharedMapping[Draft] = Factory(SharedMapping)
+    publications: SharedMapping[Publication] = Factory(SharedMapping)
     opened: bool = False
     _running: list[str] = Factory(list)
 
@@ -88,7 +89,7 @@ class DraftBox:
 
     def published(self, now: float) -> list[Publication]:
         """Return the publications with articles left, newest first."""
-        return [job for job in reversed(self.publications.values()) if job.status(now) == 0]
+        return [job for job in reversed(list(self.publications.values())) if job.status(now) == 0]
 
     def delete(self, job: Publication, numbers: frozenset[int]) -> None:
         """Delete published articles, numbered from 1."""
