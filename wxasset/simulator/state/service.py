@@ -45,12 +45,13 @@ class Service:
         self.registry: TokenRegistry = TokenRegistry(clock, self._identifiers.access_token, expires_in)
         self.platform: Platform = Platform(self._identifiers, self.registry, self._switches)
         self.accounts: dict[str, Account] = {}
+        self._first = ""  # by name: another thread may add an account to the dict at any time
         self._common = self._new_common()
 
     @property
     def first(self) -> Account:
         """The account of the simulator itself."""
-        return next(iter(self.accounts.values()))
+        return self.accounts[self._first]
 
     @property
     def links(self) -> LinkTable:
@@ -80,6 +81,7 @@ class Service:
             platform=self.platform,
             directory=self.accounts,
         )
+        self._first = self._first or appid
         self.accounts[appid] = account
         return account
 
