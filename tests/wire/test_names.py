@@ -195,6 +195,8 @@ def test_an_upload_name_is_never_empty_and_never_a_path(name: str, form: Format 
 @example("\u3000.-", None)
 @example(".png", None)
 @example("a/-x.png", JPEG)
+@example("\u0800000." + "0" * 248, None)
+@example(".00\u0800." + "0" * 249, None)
 @example("https://cdn.example/-x.jpg?a", JPEG)
 def test_no_name_is_an_option_or_a_home_directory(name: str, form: Format | None) -> None:
     """Sent, marked, cut or stripped of blanks, dots and invisible characters: no name begins with "-" or "~"."""

@@ -69,7 +69,8 @@ def _joined(stem: str, extension: str) -> str:
     if len(name.encode("utf-8", "replace")) <= _SENT_BYTES:
         return name
     room = _SENT_BYTES - len(extension.encode("utf-8", "replace"))
-    return cut_bytes(stem, room) + extension if room > 0 else cut_bytes(name, _SENT_BYTES)
+    cut = cut_bytes(stem, room) + extension if room > 0 else cut_bytes(name, _SENT_BYTES)
+    return cut_bytes(guarded_name(cut), _SENT_BYTES)  # a stem cut to nothing leaves the "-" of a mark in front
 
 
 def cut_bytes(name: str, most: int) -> str:
