@@ -66,6 +66,7 @@ _HOMES: Final = {
     "wxasset.session": ("WxSession",),
     "wxasset.session.accounts": ("Platform",),
     "wxasset.session.batches": ("Added", "Deleted", "Fetched"),
+    "wxasset.session.file_batch": ("FileBatch", "FileOutcomes"),
     "wxasset.tokens.cache": ("TokenCache",),
     "wxasset.tokens.component_source": ("ComponentToken",),
     "wxasset.tokens.file_store": ("FileTokenStore",),

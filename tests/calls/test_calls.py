@@ -608,7 +608,7 @@ def test_a_missing_file_is_deleted_on_a_repetition_only() -> None:
 
 def asked(answers: Sequence[tuple[tuple[str, ...], DeletedFiles | WxAssetError]]) -> Asking[DeletedFiles, DeleteReport]:
     """Ask about batches, and be answered."""
-    asking = Asking[DeletedFiles, DeleteReport](lambda batch: BatchDeleteFile(env="e", fileid_list=batch), outcomes)
+    asking = Asking[DeletedFiles, DeleteReport](outcomes)
     for number, (batch, answer) in enumerate(answers):
         asking.take(number, batch, answer)
     return asking

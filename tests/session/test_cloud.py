@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
-from wxasset import DeleteReport, FailedDelete, FileURL, WxSession
+from wxasset import Deleted, DeleteReport, Failed, FailedDelete, FileURL, NotTried, WxSession
 from wxasset.calls.cloud_batches import FileIds
 from wxasset.errors import (
     APIError,
@@ -217,8 +217,8 @@ async def test_ids_are_read_no_faster_than_they_are_sent(raw: WxSession, server:
     assert max(ahead) <= 50 * 4  # two under way, one that waits, and one that was answered since
 
 
-async def test_what_the_iterable_raises_comes_through(raw: WxSession, server: RawServer) -> None:
-    """Requests under way are not cut off by it, and it is no group of exceptions."""
+async def test_what_was_deleted_before_the_iterable_raised_is_reported(raw: WxSession, server: RawServer) -> None:
+    """Every id that was read is sent, and is in the report of the error; the iterable's exception is its cause."""
 
     async def breaking() -> AsyncIterator[str]:
         for number in range(120):
@@ -226,9 +226,11 @@ async def test_what_the_iterable_raises_comes_through(raw: WxSession, server: Ra
         raise LookupError("the database has gone")
 
     server.script = [obey]
-    with pytest.raises(LookupError, match="the database has gone"):
+    with pytest.raises(PartialDeleteError, match="broke off after 120") as caught:
         await raw.batch_delete_file("env", breaking())
-    assert sum(len(asked(request)) for request in server.requests) == 100
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert caught.value.report == DeleteReport(deleted=tuple(f"cloud://{number}" for number in range(120)))
+    assert sum(len(asked(request)) for request in server.requests) == 120
 
 
 async def test_what_is_no_failure_of_a_request_comes_out_as_itself(raw: WxSession, server: RawServer) -> None:
@@ -247,13 +249,16 @@ async def test_what_is_no_failure_of_a_request_comes_out_as_itself(raw: WxSessio
     served: list[int] = []
     raw._engine.sleep = wait
     server.script = [answer_all_but_the_second]
-    with pytest.raises(ArithmeticError):
+    with pytest.raises(PartialDeleteError) as caught:
         await raw.batch_delete_file("env", [f"cloud://{number}" for number in range(5000)])
+    assert isinstance(caught.value.__cause__, ArithmeticError)
+    assert len(caught.value.report.deleted) == sum(served)
+    assert {one.fileid for one in caught.value.report.failed} >= {f"cloud://{number}" for number in range(50, 100)}
     assert len(served) == len(server.requests) - 1 < 20
 
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
-async def test_a_generator_of_ids_is_closed(raw: WxSession, kind: str) -> None:
+async def test_a_generator_of_ids_is_closed(raw: WxSession, server: RawServer, kind: str) -> None:
     """Also where it is left in the middle, as an id of it is none; a plain one does not run in the event loop."""
     ended: list[bool] = []
     threads: set[threading.Thread] = set()
@@ -272,7 +277,8 @@ async def test_a_generator_of_ids_is_closed(raw: WxSession, kind: str) -> None:
         finally:
             ended.append(True)
 
-    with pytest.raises(UsageError):
+    server.script = [obey]
+    with pytest.raises(PartialDeleteError):
         await raw.batch_delete_file("env", plain() if kind == "plain" else asynchronous())
     assert ended == [True]
     assert threading.current_thread() not in threads
@@ -282,10 +288,13 @@ async def test_an_id_that_is_none_stops_an_iterator(raw: WxSession, server: RawS
     """A list with such an id is refused before anything is sent, an iterator when it gives one."""
     ids: list[Any] = [*(f"cloud://{number}" for number in range(60)), None]
     server.script = [obey]
-    for given, requests in ((ids, 0), (iter(ids), 1)):
-        with pytest.raises(UsageError):
-            await raw.batch_delete_file("env", given)
-        assert len(server.requests) == requests
+    with pytest.raises(UsageError):
+        await raw.batch_delete_file("env", ids)
+    assert server.requests == []
+    with pytest.raises(PartialDeleteError) as caught:
+        await raw.batch_delete_file("env", iter(ids))
+    assert isinstance(caught.value.__cause__, UsageError)
+    assert len(caught.value.report.deleted) == len(ids) - 1
 
 
 @pytest.mark.parametrize("ids", ["cloud://a", b"cloud://a", None, 5])
@@ -295,6 +304,70 @@ async def test_ids_are_something_to_iterate_over(raw: WxSession, server: RawServ
         with pytest.raises(UsageError):
             await call
     assert server.requests == []
+
+
+# Outcomes as they come
+
+
+async def test_outcomes_of_deletions_come_one_by_one(wx: WxSession, sim: Simulator) -> None:
+    """Each id is deleted, failed, or not tried after a refusal of the account."""
+    ids = [sim.add_cloud_file("env", f"{number}.png", b"x") for number in range(120)]
+    report = await wx.delete_files("env", [*ids[:60], ids[0] + "-unknown"]).report()
+    assert (report.done, [type(one.error) for one in report.failed]) == (60, [MediaNotFoundError])
+
+    sim.fail("/tcb/batchdeletefile", "errcode:45009")
+    found: dict[str, str] = {}
+    async with wx.delete_files("env", iter(ids[60:]), concurrency=1, max_rate=60_000) as outcomes:
+        async for outcome in outcomes:
+            found[outcome.item] = type(outcome).__name__
+    assert found == dict.fromkeys(ids[60:110], "Failed") | dict.fromkeys(ids[110:], "NotTried")
+
+
+async def test_a_cancelled_deletion_has_an_outcome_for_each_id_that_was_read(raw: WxSession, server: RawServer) -> None:
+    """Outcomes not taken yet are not lost; a request that was cut off may have deleted its files."""
+    read: list[str] = []
+    stuck = anyio.Event()
+
+    async def ids() -> AsyncIterator[str]:
+        for number in range(400):
+            read.append(f"cloud://{number}")
+            yield read[-1]
+
+    async def hang(*_: object) -> None:
+        stuck.set()
+        await anyio.sleep_forever()
+
+    server.script = [obey, obey, hang]
+    taken = []
+    with anyio.CancelScope() as scope:
+        async with raw.delete_files("env", ids(), concurrency=1) as outcomes:
+            async for outcome in outcomes:
+                taken.append(outcome)
+                if len(taken) == 60:
+                    await stuck.wait()
+                    scope.cancel()
+    rest = outcomes.rest()
+    assert [outcome.item for outcome in (*taken, *rest)] == read[: len(taken) + len(rest)]
+    assert len(read) - len(taken) - len(rest) < 50, "ids that make no request yet"
+    assert [one.item for one in (*taken, *rest) if isinstance(one, Deleted)] == read[:100]
+    assert {type(one.error) for one in rest if isinstance(one, Failed)} == {TransferError}
+    assert [one.item for one in rest if isinstance(one, Failed)] == read[100:150]
+    assert outcomes.rest() == []
+
+
+async def test_links_come_one_by_one(wx: WxSession, sim: Simulator) -> None:
+    """A file without a link is a failure, with WeChat's result as its error."""
+    ids = [sim.add_cloud_file("env", f"{number}.png", b"x") for number in range(60)]
+    urls: list[FileURL] = []
+    failed: list[Failed[str] | NotTried[str]] = []
+    async with wx.link_files("env", [*ids, "cloud://env.b/none"], max_age=60) as outcomes:
+        async for outcome in outcomes:
+            if isinstance(outcome, FileURL):
+                urls.append(outcome)
+            else:
+                failed.append(outcome)
+    assert sorted(one.fileid for one in urls) == sorted(ids)
+    assert [(one.item, type(one.error)) for one in failed] == [("cloud://env.b/none", MediaNotFoundError)]
 
 
 # Links

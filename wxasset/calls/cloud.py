@@ -9,12 +9,16 @@ from attrs.validators import min_len
 from wxasset.calls.arguments import present
 from wxasset.calls.base import Call, Effect, Route
 from wxasset.errors import (
+    APIError,
+    DecodeError,
+    MediaNotFoundError,
     PartialDeleteError,
     UsageError,
     WxAssetError,
 )
 from wxasset.errors.text import printable
 from wxasset.wire.codec import wire_name
+from wxasset.wire.error_replies import api_error
 
 __all__ = [
     "BATCH",
@@ -36,6 +40,7 @@ __all__ = [
     "WantedFile",
     "check_fileid",
     "outcomes",
+    "refusal",
     "report",
 ]
 
@@ -121,6 +126,19 @@ class FailedDelete:
     status: int | None
     errmsg: str = field(converter=printable)
     error: WxAssetError | None = None
+
+    def reason(self) -> WxAssetError:
+        """Return the error of the request, or WeChat's result for this file as an error."""
+        return self.error or refusal(self.status, self.errmsg, BatchDeleteFile.route.path)
+
+
+def refusal(status: int | None, errmsg: str, path: str) -> APIError | DecodeError:
+    """Return WeChat's result for one file as an error."""
+    if status in MISSING:
+        return MediaNotFoundError(errcode=status, errmsg=errmsg, path=path)
+    if not status:
+        return DecodeError(f"{path} returned no result: {errmsg}.", path)
+    return api_error(status, errmsg, path)
 
 
 @frozen(kw_only=True)

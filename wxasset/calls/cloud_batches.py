@@ -5,7 +5,6 @@ from typing import Generic, TypeAlias, TypeVar
 
 from attrs import define, field
 
-from wxasset.calls.base import Call
 from wxasset.calls.cloud import BATCH, check_fileid
 from wxasset.errors import UsageError, WxAssetError
 
@@ -49,13 +48,8 @@ class Collected:
 
 @define
 class Asking(Generic[R, S]):
-    """Requests for batches, and their outcomes.
+    """The outcomes of the requests for batches, in order."""
 
-    Attributes:
-        make: Function to create the request for a batch.
-    """
-
-    make: Callable[[tuple[str, ...]], Call[R]]
     _settle: Callable[[Sequence[str], R | WxAssetError], S]
     _parts: dict[int, S] = field(factory=dict, init=False)
     _errors: dict[int, WxAssetError] = field(factory=dict, init=False)
@@ -74,4 +68,8 @@ class Asking(Generic[R, S]):
         """
         if self._errors and len(self._errors) == len(self._parts):
             raise self._errors[min(self._errors)]
+        return self.settled()
+
+    def settled(self) -> list[S]:
+        """Return the outcomes of all batches so far, in order."""
         return [self._parts[number] for number in sorted(self._parts)]

@@ -7,15 +7,14 @@ from attrs import field, frozen
 
 from wxasset.calls.base import Ack, Download, Effect, Route, Upload
 from wxasset.calls.cloud import (
-    MISSING,
     BatchDownloadFile,
     FoundFile,
     FoundFiles,
     UploadGrant,
+    refusal,
 )
-from wxasset.errors import APIError, DecodeError, MediaNotFoundError, WxAssetError
+from wxasset.errors import WxAssetError
 from wxasset.errors.text import printable
-from wxasset.wire.error_replies import api_error
 from wxasset.wire.limits import CLOUD_FILE, UploadLimit
 from wxasset.wire.multipart import Frame, frame
 
@@ -97,19 +96,13 @@ class FileURL:
             APIError: WeChat returned another error for the file.
             WxAssetError: The request failed.
         """
-        if self.error is not None:
-            raise self.error
         if self.url is None:
-            raise self._refusal()
+            raise self.reason()
         return self.url
 
-    def _refusal(self) -> APIError | DecodeError:
-        path = BatchDownloadFile.route.path
-        if self.status in MISSING:
-            return MediaNotFoundError(errcode=self.status, errmsg=self.errmsg, path=path)
-        if not self.status:
-            return DecodeError(f"{path} returned no link: {self.errmsg}.", path)
-        return api_error(self.status, self.errmsg, path)
+    def reason(self) -> WxAssetError:
+        """Return the error of the request, or WeChat's result for this file as an error."""
+        return self.error or refusal(self.status, self.errmsg, BatchDownloadFile.route.path)
 
 
 def links(batch: Sequence[str], result: FoundFiles | WxAssetError, max_age: int) -> tuple[FileURL, ...]:

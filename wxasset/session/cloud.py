@@ -1,35 +1,19 @@
 """The verbs of cloud storage."""
 
 import posixpath
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import Generic, TypeVar
 
-from attrs import frozen
-
-from wxasset.batch.iteration import pulled
-from wxasset.batch.outcomes import Failed, NotTried, Unknown
-from wxasset.batch.pool import Batch
-from wxasset.batch.work import Work
-from wxasset.calls.base import Call
 from wxasset.calls.cloud import (
     MAX_AGE,
-    BatchDeleteFile,
     BatchDownloadFile,
-    ComponentBatchDeleteFile,
     ComponentBatchDownloadFile,
     ComponentStartUpload,
-    DeleteReport,
     StartUpload,
     WantedFile,
     check_fileid,
-    outcomes,
-    report,
 )
-from wxasset.calls.cloud_batches import Asking, Collected, FileIds, checked
-from wxasset.calls.object_storage import FetchFile, FileURL, PutFile, links
+from wxasset.calls.object_storage import FetchFile, PutFile, links
 from wxasset.engine.resume import resume
-from wxasset.errors import StorageError, UsageError
+from wxasset.errors import StorageError
 from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, open_sink
@@ -38,9 +22,6 @@ from wxasset.transfer.uploads.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
 
 __all__ = ["CloudFiles"]
-
-R = TypeVar("R")
-S = TypeVar("S")
 
 
 class CloudFiles(Session):
@@ -105,35 +86,6 @@ class CloudFiles(Session):
         await self._engine.put(PutFile.under(grant, start.path), source, progress)
         return grant.file_id
 
-    async def file_urls(
-        self, env: str, fileids: FileIds, *, max_age: int = MAX_AGE, concurrency: int = 4, as_component: bool = False
-    ) -> tuple[FileURL, ...]:
-        """Ask for links to cloud files, any number of them, 50 to a request.
-
-        https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
-
-        Args:
-            env: The cloud environment's id.
-            fileids: As in `batch_delete_file`.
-            max_age: Seconds that the links shall live.
-            concurrency: The most requests under way at once.
-            as_component: As in `batch_delete_file`.
-
-        Returns:
-            An outcome for each id, in the order in which they were asked for; one that has no link says why.
-
-        Raises:
-            WxAssetError: Not one request was answered; the error is that of the first.
-        """
-        if type(max_age) is not int or max_age < 1:
-            raise UsageError(f"max_age= is a number of seconds from 1; not {max_age!r}.")
-        kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
-        asking = Asking(
-            lambda batch: kind(env=env, file_list=tuple(WantedFile(fileid=one, max_age=max_age) for one in batch)),
-            lambda batch, answer: links(batch, answer, max_age),
-        )
-        return tuple(one for part in await self._ask(kind.route.path, asking, fileids, concurrency) for one in part)
-
     async def download_file(
         self,
         env: str,
@@ -177,77 +129,3 @@ class CloudFiles(Session):
             return FetchFile(url=found.require(), fallback=posixpath.basename(fileid) or "file")
 
         return await resume(self._engine, link, await open_sink(to, fsync=fsync), progress)
-
-    async def batch_delete_file(
-        self, env: str, fileids: FileIds, *, concurrency: int = 4, as_component: bool = False
-    ) -> DeleteReport:
-        """Delete cloud files of a Mini Program, any number of them, 50 to a request.
-
-        https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/cloudbase-common/file-management/deleteTcbCloudFile.html
-
-        Args:
-            env: The cloud environment's id.
-            fileids: Ids such as ``cloud://env.bucket/path``, from any iterable or async iterable, which is read no
-                faster than the requests go; a repeated one is sent once. A plain iterator is pulled in a thread, and a
-                generator is closed in the end. What it raises, or a token source of your own does, comes through when
-                the requests under way have ended.
-            concurrency: The most requests under way at once.
-            as_component: Call ``/componenttcb`` with the token of a third-party platform, for the environments that it
-                shares with its accounts; the session's ``tokens=`` is then the platform's source.
-
-        Returns:
-            An outcome for each id; `DeleteReport.raise_for_failed` makes an error of failures.
-
-        Raises:
-            WxAssetError: Not one request was answered; the error is that of the first.
-        """
-        kind = ComponentBatchDeleteFile if as_component else BatchDeleteFile
-        asking = Asking(lambda batch: kind(env=env, fileid_list=batch), outcomes)
-        return report(await self._ask(kind.route.path, asking, fileids, concurrency))
-
-    async def _ask(self, path: str, asking: Asking[R, S], fileids: FileIds, concurrency: int) -> list[S]:
-        """Send batches of ids as they are read and return their outcomes in order.
-
-        At most `concurrency` requests are under way; the number is reduced while WeChat throttles requests.
-        """
-
-        async def send(request: _Request[R], work: Work) -> tuple[_Request[R], R]:
-            return request, await self._observing(work).call(request.call)
-
-        batch = Batch(_requests(asking, fileids), send, concurrency=concurrency, terms=self._terms(path, tries=1))
-        async with batch as outcomes:
-            async for outcome in outcomes:
-                if isinstance(outcome, Failed | Unknown | NotTried):
-                    asking.take(outcome.item.number, outcome.item.ids, outcome.error)
-                else:
-                    request, reply = outcome
-                    asking.take(request.number, request.ids, reply)
-        return asking.outcomes()
-
-
-@frozen
-class _Request(Generic[R]):
-    """One request about at most 50 ids."""
-
-    number: int
-    ids: tuple[str, ...]
-    call: Call[R]
-
-
-async def _requests(asking: Asking[R, S], fileids: FileIds) -> AsyncGenerator[_Request[R], None]:
-    """Make the requests, each when it can be sent."""
-    number = 0
-    async with pulled(checked(fileids)) as ids, aclosing(_batches(ids)) as batches:
-        async for batch in batches:
-            yield _Request(number, batch, asking.make(batch))
-            number += 1
-
-
-async def _batches(ids: AsyncIterator[str]) -> AsyncGenerator[tuple[str, ...], None]:
-    """Give ids 50 at a time, in order and each of them once, reading no further than it takes."""
-    collected = Collected()
-    async for one in ids:
-        if full := collected.add(one):
-            yield full
-    if rest := collected.rest():
-        yield rest
