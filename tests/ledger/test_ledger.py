@@ -714,6 +714,38 @@ async def test_nothing_is_sent_that_the_ledger_could_not_note(
         assert not any(entry.path.endswith("batchget_material") for entry in sim.journal)
 
 
+async def test_a_material_that_the_ledger_could_not_note_keeps_its_id(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcome has the material and the ledger's error, and the batch stops; the next run finds it."""
+    monkeypatch.setattr("wxasset.ledger.schema._BUSY", 0.05)
+    sim.fail("add_material", "delay-300ms")
+    async with (
+        Ledger(tmp_path / "ledger.db") as ledger,
+        WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, ledger=ledger) as wx,
+    ):
+        base = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
+
+        async def lock() -> None:
+            async with asyncio.timeout(BOUND):
+                while (await ledger.counts()).in_flight == 0:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.001)
+            base.execute("BEGIN IMMEDIATE")
+
+        batch = wx.add_materials("image", [picture(number) for number in range(5)], concurrency=1)
+        report, _ = await asyncio.gather(batch.report(), lock())
+        base.execute("COMMIT")
+        (added,) = report.unrecorded
+        assert [added.media_id] == list(sim.materials)
+        assert (report.done, len(report.left)) == (1, 4)
+        assert {one.error for one in report.left} == {added.unrecorded}
+        base.close()
+        assert isinstance(added.unrecorded, LedgerError)
+        assert added.unrecorded.material is added.material
+        again = await wx.ensure_material("image", picture(0))
+    assert list(sim.materials) == [added.media_id] == [again.media_id]
+
+
 async def test_a_batch_stops_where_its_ledger_fails(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ class BatchReport(Generic[T]):
         failed: The failed items.
         unknown: The uploads that may or may not have happened.
         left: The items left undone; the error of each says why the batch was stopped.
+        unrecorded: The outcomes of `done` that the ledger could not record.
     """
 
     done: int = 0
@@ -68,6 +69,7 @@ class BatchReport(Generic[T]):
     failed: tuple[Failed[T], ...] = ()
     unknown: tuple[Unknown[T], ...] = ()
     left: tuple[NotTried[T], ...] = ()
+    unrecorded: tuple[Any, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -88,6 +90,7 @@ class Sum(Generic[T]):
     _failed: list[Failed[T]] = field(factory=list)
     _unknown: list[Unknown[T]] = field(factory=list)
     _left: list[NotTried[T]] = field(factory=list)
+    _unrecorded: list[Any] = field(factory=list)
 
     def add(self, outcome: Any) -> None:
         """Count one outcome; only what is not done is kept."""
@@ -101,6 +104,8 @@ class Sum(Generic[T]):
             case _:
                 self._done += 1
                 self._skipped += getattr(outcome, "skipped", False)
+                if getattr(outcome, "unrecorded", None) is not None:
+                    self._unrecorded.append(outcome)
 
     def report(self) -> BatchReport[T]:
         """Return the sum so far."""
@@ -110,4 +115,5 @@ class Sum(Generic[T]):
             failed=tuple(self._failed),
             unknown=tuple(self._unknown),
             left=tuple(self._left),
+            unrecorded=tuple(self._unrecorded),
         )

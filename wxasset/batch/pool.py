@@ -260,6 +260,7 @@ class Batch(Generic[T, R]):
             raise RuntimeError("An item of the batch raised CancelledError, but was not cancelled.") from error
         self._limiter.succeeded(slot)
         self._gate.alive()
+        self._gate.stop = self._gate.stop or getattr(done, "unrecorded", None)
         return done
 
     def _judged(self, again: Again[T], error: WxAssetError) -> Failed[T] | Unknown[T] | Again[T]:

@@ -67,9 +67,11 @@ class LedgerError(WxAssetError):
 
     Attributes:
         remedy: What to do about it; shown as the hint.
+        material: The `AddedMaterial` that is in the library, but not in the ledger; None if nothing was added.
     """
 
     remedy: Hint | None = None
+    material: object | None = None
 
     _hint = Hint(
         "Check that the ledger's path is on a local disk with room, is yours to write, and holds a ledger of wxasset.",

@@ -16,7 +16,7 @@ from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, rec
 from wxasset.engine.engine import Engine
 from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen, still_unknown
 from wxasset.engine.uploads import polls
-from wxasset.errors import Hint, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
+from wxasset.errors import Hint, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.ledger.records import Claim, ClaimLostError, LedgerRow, Step, UploadKey, described_as
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
@@ -197,8 +197,7 @@ class EnsuredUpload:
             await self.ledger.end(self.key, "unknown", error=said or row.error)
             raise
         if found is not None:
-            await self.ledger.done(self.key, found)
-            return found
+            return await self._noted(found)
         try:
             await self.ledger.plan(self.key, name)
         except BaseException:  # cancelled, or not writable: release the claim, so that others do not wait forever
@@ -281,7 +280,14 @@ class EnsuredUpload:
             added = await engine.call(self.call, source=source.announced(begin), progress=self.progress)
         except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
             await self._fail(error, begun=begun)
-        await self.ledger.done(self.key, added)
+        return await self._noted(added)
+
+    async def _noted(self, added: AddedMaterial) -> AddedMaterial:
+        """Record a material that is in the library; an error carries it, as nobody else knows its id."""
+        try:
+            await self.ledger.done(self.key, added)
+        except LedgerError as error:
+            raise LedgerError(error.message, error.remedy, added) from error
         return added
 
     async def _fail(self, error: BaseException, *, begun: bool) -> NoReturn:

@@ -14,7 +14,7 @@ from wxasset.batch.tally import Progress
 from wxasset.batch.work import Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, News, Video
-from wxasset.errors import DestinationError, UsageError
+from wxasset.errors import DestinationError, LedgerError, UsageError
 from wxasset.ledger.ensure import NewMaterial
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
@@ -40,11 +40,13 @@ class Added(Generic[T]):
         item: What was given.
         material: What was added.
         skipped: Whether it was there before, so that nothing was sent.
+        unrecorded: The error of the ledger, if it could not record the material; the batch ends with it.
     """
 
     item: T = field(repr=reprlib.repr)
     material: AddedMaterial
     skipped: bool = False
+    unrecorded: LedgerError | None = None
 
     @property
     def media_id(self) -> str:
@@ -141,7 +143,12 @@ class Bulk(Ensuring):
             new = _described(item, title, introduction)
             if keeper is not None:
                 engine = self._observing(work)
-                ensured, skipped = await self._ensure(type, new, ledger=keeper, engine=engine, progress=work.sent)
+                try:
+                    ensured, skipped = await self._ensure(type, new, ledger=keeper, engine=engine, progress=work.sent)
+                except LedgerError as error:
+                    if not isinstance(error.material, AddedMaterial):
+                        raise
+                    return Added(item, error.material, unrecorded=error.with_traceback(None))
                 return Added(item, ensured, skipped)
             material = await self._observed(work).add_material(
                 type,

@@ -68,7 +68,7 @@ class Ensuring(Materials):
 
         Raises:
             UsageError: There is no ledger, or it cannot tell which account this is.
-            LedgerError: The ledger cannot be read or written.
+            LedgerError: The ledger cannot be read or written; its `material` is what was added nevertheless.
             UploadOutcomeUnknown: It was sent and the answer was lost, and the library does not show it for certain;
                 the next call searches again before it sends. Or another task or process has been at it for longer than
                 this call may take.

@@ -213,8 +213,10 @@ async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report) -
 def _tell(outcome: Outcome, report: Report) -> None:
     report.out.add(record_of(outcome))
     match outcome:
-        case Added():
+        case Added(unrecorded=unrecorded):
             report.done += 1
+            if unrecorded is not None:
+                report.failed(unrecorded, file_of(outcome))
         case Failed(error=error) | Unknown(error=error):
             report.failed(error, file_of(outcome))
         case NotTried():
