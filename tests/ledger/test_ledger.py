@@ -345,7 +345,7 @@ async def test_a_search_that_fails_leaves_it_unknown(kept: WxSession, ledger: Le
     sim.fail("batchget_material", "errcode:48001")
     for _ in range(2):
         async with wx.add_materials("image", [picture(1)]) as outcomes:
-            assert [type(one) async for one in outcomes] == [Failed]
+            assert [type(one) async for one in outcomes] == [Unknown]
         assert (await only(ledger)).state == "unknown"
     assert (await wx.ensure_material("image", picture(1))).reconciled
     assert sent(sim) == 1

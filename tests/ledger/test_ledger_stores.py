@@ -296,7 +296,8 @@ async def test_two_hosts_that_are_killed_send_each_image_once(
         sim.fail("add_material", fault)
     hosts = [Host(sim, tmp_path / "images", dsn, tmp_path / name) for name in ("a", "b")]
     processes = [await host.start() for host in hosts]
-    await until(lambda: len(sim.materials) >= 10)
+    opened = [tmp_path / name / "wxasset" / "files.db" for name in ("a", "b")]  # after the store
+    await until(lambda: len(sim.materials) >= 10 and all(path.exists() for path in opened))
     await asyncio.to_thread(postgres.restart)
     await until(lambda: len(sim.materials) >= 30)
     for process in processes:

@@ -42,6 +42,7 @@ _ENVIRONMENT: Final = """Environment:
   WXASSET_CREDENTIALS   the file with tables [NAME] of appid and secret;
                         ~/.config/wxasset/credentials.toml by default
   WXASSET_BASE_URL      the API host, such as a simulator
+  WXASSET_CONTROL_TOKEN the token for control of `simulate` by other machines
   WXASSET_TOKEN_STORE   a file path or a redis:// address to share the token by
   WXASSET_LANG          language of hints, notes and findings: en or zh;
                         that of the locale by default

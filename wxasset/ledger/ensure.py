@@ -260,7 +260,7 @@ class EnsuredUpload:
         if isinstance(finding, Ambiguous):
             return Found(finding.items[0])
         if isinstance(finding, Unseen) and finding.error is not None:
-            raise finding.error
+            raise still_unknown(doubt, finding) from finding.error
         if isinstance(finding, Unseen) and finding.hidden:
             raise still_unknown(doubt, finding)
         return finding
