@@ -1,5 +1,7 @@
 """Bounds of numbers in fault words, and the spelling of sizes and times."""
 
+from typing import Final
+
 from attrs import frozen
 
 __all__ = [
@@ -33,10 +35,10 @@ class Bounded:
             raise ValueError(f"{value} is not between {self.least} and {self.most}")
 
 
-any_bytes = Bounded(0, MOST_BYTES)
-some_bytes = Bounded(1, MOST_BYTES)
-milliseconds = Bounded(1, MOST_MILLISECONDS)
-http_status = Bounded(200, 599)
+any_bytes: Final = Bounded(0, MOST_BYTES)
+some_bytes: Final = Bounded(1, MOST_BYTES)
+milliseconds: Final = Bounded(1, MOST_MILLISECONDS)
+http_status: Final = Bounded(200, 599)
 
 
 def size_text(size: int) -> str:

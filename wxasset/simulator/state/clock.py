@@ -28,7 +28,7 @@ class Clock:
 
     def __init__(self, source: Callable[[], float]) -> None:
         self._source = source
-        self.added = 0.0
+        self.added: float = 0.0
         self._lock = threading.Lock()
 
     def now(self) -> float:

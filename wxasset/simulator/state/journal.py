@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TypedDict, Unpack, overload
+from typing import ClassVar, TypedDict, Unpack, overload
 
 from attrs import Factory, define, evolve, field, frozen
 
@@ -157,7 +157,7 @@ class Journal(Sequence[JournalEntry]):
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # the entries change
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # the entries change
 
     def __repr__(self) -> str:
         return repr(list(self))
