@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -54,9 +55,10 @@ def install(session: nox.Session, *more: str) -> None:
     # What one process has compiled is there for the next one, of which the tests start hundreds.
     session.env["PYTHONDONTWRITEBYTECODE"] = ""
     built = wheel(session)
+    reused = any(Path(session.virtualenv.location).rglob("wxasset-*.dist-info"))
     session.install(f"{built}[{EXTRAS}]", *group("test"), *more)
-    # A wheel of the same version is not installed again by itself.
-    session.install("--force-reinstall", "--no-deps", built)
+    if reused:  # a wheel of the same version is not installed again by itself
+        session.install("--force-reinstall", "--no-deps", built)
 
 
 def measure(session: nox.Session) -> None:
@@ -80,8 +82,10 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types, and that every public name has one."""
     install(session, "--no-compile", *group("typing"))  # they are read, and not run
-    session.run("mypy")
-    session.run("pyright", "--ignoreexternal", "--verifytypes", "wxasset")
+    commands = (("mypy",), ("pyright", "--ignoreexternal", "--verifytypes", "wxasset"))
+    with ThreadPoolExecutor() as pool:  # either uses one core
+        for running in [pool.submit(session.run, *command) for command in commands]:
+            running.result()
 
 
 @nox.session
