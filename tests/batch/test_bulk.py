@@ -20,9 +20,11 @@ from waiting import until
 from wxasset import (
     Added,
     BatchProgress,
+    BatchReport,
     Deleted,
     Failed,
     Fetched,
+    Ledger,
     NewMaterial,
     NotTried,
     RetryPolicy,
@@ -118,7 +120,7 @@ async def test_videos_have_titles_of_their_own_or_that_of_the_batch(
 
 
 async def test_materials_are_fetched_into_a_directory(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
-    """Each id gets its file, a name that is taken gets a number, a video comes as what it is, an unknown id fails."""
+    """Each id gets its file, a name that is taken gets a number, a video has its file too, an unknown id fails."""
     contents = [picture(number) for number in range(5)]
     ids = [(await wx.add_material("image", content, filename="same.png")).media_id for content in contents]
     film = next(iter((Path(__file__).parents[2] / "wxasset/cli/samples").glob("*.mp4")))
@@ -129,11 +131,48 @@ async def test_materials_are_fetched_into_a_directory(wx: WxSession, sim: Simula
         assert isinstance(saved, SavedMaterial)
         assert saved.path is not None
         assert saved.path.read_bytes() == content
-    assert len(list(tmp_path.iterdir())) == 5
-    assert isinstance(outcomes[video].material, Video)
-    assert isinstance(outcomes[video], Fetched)
+    assert len(list(tmp_path.iterdir())) == 6
+    fetched = outcomes[video]
+    assert isinstance(fetched, Fetched)
+    assert isinstance(fetched.material, Video)
+    assert fetched.file is not None
+    assert fetched.file.path is not None
+    assert fetched.file.path.read_bytes() == film.read_bytes()
     assert isinstance(outcomes["nothing"].error, MediaNotFoundError)
     assert len(sim.materials) == 6
+
+
+async def test_fetching_into_a_directory_resumes_with_a_ledger(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """What is there is skipped without a request, what was deleted since is fetched again, a cut leaves nothing."""
+    ids = [sim.add_material("image", picture(number), filename="same.png") for number in range(5)]
+    ids.append(sim.add_material("video", b"\0\0\0\x18ftypmp42" + bytes(2000), filename="a.mp4", title="t"))
+    out = tmp_path / "out"
+    sim.fail("get_material", "cut-reply-after-20", times=9, after=2)
+
+    async def fetch() -> BatchReport[str]:
+        async with Ledger(tmp_path / "ledger.db") as ledger:
+            return await wx.get_materials(ids, f"{out}/", ledger=ledger, concurrency=1).report()
+
+    first = await fetch()
+    assert first.failed
+    assert len(list(out.iterdir())) == first.done
+    sim.clear_faults()
+    second = await fetch()
+    assert (second.done, second.skipped) == (6, first.done)
+    requests = len(sim.journal)
+    assert (await fetch()).skipped == 6
+    assert len(sim.journal) == requests
+
+    found = sorted(out.iterdir())
+    assert len(found) == 6
+    found[0].unlink()
+    found[-1].unlink()
+    async with Ledger(tmp_path / "ledger.db") as ledger:
+        outcomes = [one async for one in _all(wx.get_materials(ids, out, ledger=ledger))]
+    assert sorted(one.skipped for one in outcomes) == [False, False, True, True, True, True]
+    assert sorted(out.iterdir()) == found
+    assert {one.file.path for one in outcomes} == set(found)
+    assert b"http" not in (tmp_path / "ledger.db").read_bytes(), "no link to a video"
 
 
 async def test_a_file_is_no_directory(wx: WxSession, tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from attrs import define, evolve, fields
+from attrs import asdict, define, evolve, fields
 
 from wxasset.errors import LedgerError
 from wxasset.ledger.files import real_path
 from wxasset.ledger.liveness import ProcessLock
-from wxasset.ledger.records import Change, Kept, LedgerCounts, LedgerRow, LedgerState, UploadKey, Write
+from wxasset.ledger.records import Change, FetchKey, Kept, LedgerCounts, LedgerRow, LedgerState, UploadKey, Write
 from wxasset.ledger.schema import open_database, transaction
 from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.threads import NoThreadError
@@ -37,6 +37,11 @@ _PUT: Final = (
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
     f" {', '.join(f'{name} = :{name}' for name in (*_FIELDS, 'holder') if name not in _KEY)}"
 )
+_FETCHED: Final = (
+    "SELECT document FROM fetched"
+    " WHERE directory = :directory AND realm = :realm AND appid = :appid AND media_id = :media_id"
+)
+_NOTE_FETCHED: Final = "INSERT OR REPLACE INTO fetched VALUES (:directory, :realm, :appid, :media_id, :document)"
 
 
 @define
@@ -177,6 +182,17 @@ class Database:
             "INSERT OR REPLACE INTO files VALUES (:path, :device, :inode, :size, :modified_ns, :sha256)",
             _named(identity) | {"path": _text(path), "sha256": sha256},
         )
+
+    def fetched(self, key: FetchKey) -> str | None:
+        """Return the document of a fetched material."""
+        values = {name: _text(value) for name, value in asdict(key).items()}
+        found = self._base.execute(_FETCHED, values).fetchone()
+        return None if found is None else str(found[0])
+
+    def note_fetched(self, key: FetchKey, document: str) -> None:
+        """Store the document of a fetched material."""
+        values = {name: _text(value) for name, value in asdict(key).items()}
+        self._base.execute(_NOTE_FETCHED, {**values, "document": document})
 
     def forget(self, media_id: str) -> int:
         """Remove the record of a deleted material."""

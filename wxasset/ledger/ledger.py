@@ -16,6 +16,7 @@ from wxasset.ledger.records import (
     Change,
     Claim,
     ClaimLostError,
+    FetchKey,
     LedgerCounts,
     LedgerRow,
     LedgerState,
@@ -285,6 +286,16 @@ class Ledger:
         except LedgerError:
             if self._index is self.store:
                 raise
+
+    async def fetched(self, key: FetchKey) -> str | None:
+        """Return what is noted of a material that was fetched into a directory; None if nothing is."""
+        found: str | None = None if self._index is None else await self._ask(self._index.fetched(key))
+        return found
+
+    async def note_fetched(self, key: FetchKey, document: str) -> None:
+        """Note that a material was fetched into a directory of this host."""
+        if self._index is not None:
+            await self._ask(self._index.note_fetched(key, document))
 
     async def _indexed(self, index: SqliteStore, path: str) -> tuple[str | None, Identity | None]:
         try:

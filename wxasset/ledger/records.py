@@ -219,6 +219,23 @@ It is pure, and may be applied again to its own result: a store repeats it after
 """
 
 
+@frozen
+class FetchKey:
+    """The key of a material that was fetched into a directory of this host.
+
+    Attributes:
+        directory: The directory.
+        realm: The service.
+        appid: The account.
+        media_id: The material.
+    """
+
+    directory: str
+    realm: str
+    appid: str
+    media_id: str
+
+
 class ClaimLostError(LedgerError):
     """The lease of this process expired, and another process may have claimed the upload."""
 

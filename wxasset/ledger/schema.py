@@ -49,6 +49,18 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 """
 
+# Not part of the version: a mere index, which an earlier wxasset may ignore.
+_FETCHED: Final = """
+CREATE TABLE IF NOT EXISTS fetched (
+    directory TEXT NOT NULL,
+    realm TEXT NOT NULL,
+    appid TEXT NOT NULL,
+    media_id TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (directory, realm, appid, media_id)
+) WITHOUT ROWID
+"""
+
 
 def open_database(path: str) -> sqlite3.Connection:
     """Open a ledger with its tables, or create them.
@@ -73,6 +85,7 @@ def open_database(path: str) -> sqlite3.Connection:
                 _key_by_realm(base)
             if version != _SCHEMA:
                 base.execute(f"PRAGMA user_version = {_SCHEMA}")
+            base.execute(_FETCHED)
     except BaseException:
         base.close()
         raise

@@ -9,7 +9,7 @@ from wxasset.errors.frames import concealed
 from wxasset.ledger.database import Database, Work, failures
 from wxasset.ledger.files import check_path
 from wxasset.ledger.grouping import Grouped
-from wxasset.ledger.records import Change, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.records import Change, FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.store import Page
 from wxasset.transfer.event_loop import LoopGuard
 from wxasset.transfer.threads import in_background, run_in_thread
@@ -115,6 +115,14 @@ class SqliteStore:
     async def remember(self, path: str, identity: Identity, sha256: str) -> None:
         """Store the hash of a file."""
         await self._do(lambda database: database.remember(path, identity, sha256), writes=True)
+
+    async def fetched(self, key: FetchKey) -> str | None:
+        """Return the document of a fetched material."""
+        return await self._do(lambda database: database.fetched(key))
+
+    async def note_fetched(self, key: FetchKey, document: str) -> None:
+        """Store the document of a fetched material."""
+        await self._do(lambda database: database.note_fetched(key, document), writes=True)
 
     async def _do(self, function: Callable[[Database], T], *, writes: bool = False, durable: bool = False) -> T:
         """Run a function with the tables, together with others that arrive meanwhile."""

@@ -3,6 +3,7 @@
 import os
 import reprlib
 from collections.abc import AsyncIterable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
@@ -13,10 +14,11 @@ from wxasset.batch.pool import Batch
 from wxasset.batch.tally import Progress
 from wxasset.batch.work import Work
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, News, Video
-from wxasset.errors import DestinationError, LedgerError, UsageError
+from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, Video
+from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError
 from wxasset.ledger.ensure import NewMaterial
 from wxasset.session.ensure import Ensuring
+from wxasset.session.fetched import Fetched, FetchRecord
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.paths import is_directory
 from wxasset.transfer.downloads.writer import in_thread
@@ -52,19 +54,6 @@ class Added(Generic[T]):
     def media_id(self) -> str:
         """Its id."""
         return self.material.media_id
-
-
-@frozen
-class Fetched:
-    """A material that was fetched.
-
-    Attributes:
-        item: The media_id that was given.
-        material: Where it was saved; or the `News` or the `Video`, which are no files.
-    """
-
-    item: str
-    material: News | Video | SavedMaterial
 
 
 @frozen
@@ -170,6 +159,7 @@ class Bulk(Ensuring):
         to: str | os.PathLike[str],
         *,
         concurrency: int = 8,
+        ledger: "Ledger | None" = None,
         progress: Progress | None = None,
         fsync: bool = False,
         max_rate: float | None = None,
@@ -181,9 +171,11 @@ class Bulk(Ensuring):
         Args:
             media_ids: Their ids; one that comes twice is fetched twice.
             to: A directory; one that ends with ``/`` is created. Each file takes the name that WeChat gave, made safe,
-                and replaces nothing: of two with the same name the second gets a number. Articles and videos leave no
-                file.
+                and replaces nothing: of two with the same name the second gets a number. A video leaves the video file,
+                articles leave no file.
             concurrency: As in `add_materials`.
+            ledger: With one, or where the session has one, a material whose file was fetched into this directory of
+                this host before, and is still there, is skipped.
             progress: As in `add_materials`.
             fsync: As in `get_material`.
             max_rate: As in `add_materials`.
@@ -193,15 +185,30 @@ class Bulk(Ensuring):
 
         Raises:
             DestinationError: There is no such directory, or it cannot be created; raised where the block is entered.
-            UsageError: `media_ids` is no iterable, or a single text.
+            UsageError: `media_ids` is no iterable, or a single text; or the ledger cannot tell which account this is.
         """
 
         async def get(media_id: str, work: Work) -> Fetched:
+            if record is not None and (known := await record.find(media_id)) is not None:
+                return known
             session = self._observed(work)
-            return Fetched(media_id, await session.get_material(media_id, to, progress=work.received, fsync=fsync))
+            material = await session.get_material(media_id, to, progress=work.received, fsync=fsync)
+            file = material if isinstance(material, SavedMaterial) else None
+            if isinstance(material, Video):
+                with suppress(NotAFileError):  # WeChat has only a page for it
+                    file = await session.download_video(material, to, progress=work.received, fsync=fsync)
+            try:
+                if record is not None and file is not None:
+                    await record.note(media_id, material, file)
+            except LedgerError as error:
+                return Fetched(media_id, material, file, unrecorded=error.with_traceback(None))
+            return Fetched(media_id, material, file)
 
         if not isinstance(to, str | os.PathLike):
             raise UsageError(f"to= must be a directory for many materials, not {type(to).__name__}.")
+        keeper = self._keeper(ledger)
+        api, appid = self._engine.transport.api, self._appid or ""
+        record = None if keeper is None else FetchRecord(keeper, os.fsdecode(to), api, appid)
         check = partial(_check_directory, to)
         terms = self._terms(GetMaterial.route.path, max_rate)
         return Batch(media_ids, get, concurrency=concurrency, progress=progress, before=check, terms=terms)
