@@ -66,6 +66,7 @@ _HOMES: Final = {
     "wxasset.session": ("WxSession",),
     "wxasset.session.accounts": ("Platform",),
     "wxasset.session.batches": ("Added", "Deleted"),
+    "wxasset.session.cloud_trees": ("Downloaded", "Uploaded"),
     "wxasset.session.fetched": ("Fetched",),
     "wxasset.session.file_batch": ("FileBatch", "FileOutcomes"),
     "wxasset.tokens.cache": ("TokenCache",),

@@ -66,6 +66,8 @@ from wxasset.session import WxSession as WxSession
 from wxasset.session.accounts import Platform as Platform
 from wxasset.session.batches import Added as Added
 from wxasset.session.batches import Deleted as Deleted
+from wxasset.session.cloud_trees import Downloaded as Downloaded
+from wxasset.session.cloud_trees import Uploaded as Uploaded
 from wxasset.session.fetched import Fetched as Fetched
 from wxasset.session.file_batch import FileBatch as FileBatch
 from wxasset.session.file_batch import FileOutcomes as FileOutcomes

@@ -2,14 +2,14 @@
 
 from wxasset.calls.base import ListedType, MediaType
 from wxasset.session.batches import Bulk
-from wxasset.session.cloud_batches import CloudFileBatches
+from wxasset.session.cloud_trees import CloudTrees
 from wxasset.session.media import TemporaryFiles
 from wxasset.session.platform import Authorizers
 
 __all__ = ["ListedType", "MediaType", "WxSession"]
 
 
-class WxSession(Bulk, TemporaryFiles, CloudFileBatches, Authorizers):
+class WxSession(Bulk, TemporaryFiles, CloudTrees, Authorizers):
     """The media of one account, and the one access token that all its calls share.
 
     ::

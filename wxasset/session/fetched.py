@@ -81,8 +81,9 @@ class FetchRecord:
 
     async def _key(self, media_id: str) -> FetchKey:
         realm = await self._ledger.realm_of(self._api)
-        real = self._real = self._real or await run_in_thread(os.path.realpath, self._directory)
-        return FetchKey(real, realm, self._appid, media_id)
+        if self._real is None:
+            self._real = await run_in_thread(os.path.realpath, self._directory)
+        return FetchKey(self._real or "", realm, self._appid, media_id)
 
 
 def _is_there(path: Path, size: int) -> bool:

@@ -17,7 +17,7 @@ from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, cl
 from wxasset.wire.filenames import cut_bytes, safe_name
 from wxasset.wire.formats import sniff
 
-__all__ = ["PathSink", "examine_path", "is_directory"]
+__all__ = ["PathSink", "examine_path", "is_directory", "place_below"]
 
 _SEPARATORS: Final = tuple({"/", os.sep})
 
@@ -31,6 +31,19 @@ def is_directory(path: str) -> bool:
     if path.endswith(_SEPARATORS):
         os.makedirs(resolve(os.path.abspath(path)), exist_ok=True)
     return os.path.isdir(path)
+
+
+def place_below(directory: str, relative: str) -> str:
+    """Return the path of a file below a directory; create the directories on the way, in a thread.
+
+    Raises:
+        OSError: A directory cannot be created, leads over a link of another user, or has the name of the file.
+    """
+    path = os.path.join(directory, *relative.split("/"))
+    is_directory(os.path.join(os.path.dirname(path), ""))
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, f"{relative} is a directory there")
+    return path
 
 
 def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed on by position
