@@ -216,6 +216,16 @@ async def test_what_a_session_may_spend_is_given_back_by_progress(near: WxSessio
     assert near._engine.quota.left == 500
 
 
+async def test_a_retry_after_received_bytes_costs_nothing(near: WxSession, sim: Simulator) -> None:
+    """Where an outage has used up the retries of the session, a download that moves still comes whole."""
+    fileid = sim.add_cloud_file("env", "a/b.bin", FILE)
+    sim.fail("link", "cut-reply-after-16K", times=5)
+    near._engine.quota.left = 0
+    memory = io.BytesIO()
+    await near.download_file("env", fileid, memory)
+    assert memory.getvalue() == FILE
+
+
 async def test_a_trickle_of_cuts_comes_to_an_end(wx: WxSession, storage: Storage, tmp_path: Path) -> None:
     """A byte a time does not hold a download for ever: it has the time of the policy, and what its bytes may take."""
 

@@ -58,6 +58,7 @@ T = TypeVar("T")
 
 _FIRST: Final = Attempt()
 _AT_ONCE: Final = Attempt(minute_waited=True)
+_PROGRESSED: Final = Attempt(progressed=True)
 
 
 @define(eq=False)
@@ -200,7 +201,7 @@ class Loop(ABC):
         begun += operation.delivery.waited
         if operation.moved():  # a resumed download that receives bytes is not out of patience
             self.quota.refill(attempt.cost)
-            attempt, begun = _FIRST, time.monotonic()
+            attempt, begun = _PROGRESSED, time.monotonic()
         failed = evolve(
             attempt,
             elapsed=max(0.0, time.monotonic() - begun),

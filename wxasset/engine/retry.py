@@ -121,6 +121,7 @@ class Attempt:
         stale: How many stale connections were met before.
         quota: The rest of the session's retry budget.
         cost: The retry budget spent by the call.
+        progressed: Whether it brought more bytes of a resumed download; its retry costs nothing.
         chance: A random number from 0 to 1, for the wait.
     """
 
@@ -136,6 +137,7 @@ class Attempt:
     stale: int = 0
     quota: int = _CAPACITY
     cost: int = 0
+    progressed: bool = False
     chance: float = 0.5
 
     def after(self, resend: "Resend") -> "Attempt":
@@ -148,6 +150,7 @@ class Attempt:
             minute_waited=self.minute_waited or resend.minute,
             stale=self.stale + resend.stale,
             cost=self.cost + resend.cost,
+            progressed=False,
         )
 
 
@@ -276,6 +279,8 @@ def _again(error: WxAssetError, attempt: Attempt, policy: RetryPolicy, *, in_dou
     if minute:
         wait = attempt.next_minute + _SPREAD * attempt.chance
     cost = _THROTTLED if is_turned_away(error) else _TRANSIENT
+    if attempt.progressed:
+        cost = 0
     attempts, end = float(policy.attempts), policy.timeout
     if is_not_ready(error) and attempts > 1:
         attempts, cost = math.inf, 0  # it takes minutes, and is no outage
