@@ -39,6 +39,7 @@ PURE = (
     "wxasset.engine.uploads",
     "wxasset.batch.pacing",
     "wxasset.ledger.records",
+    "wxasset.ledger.transitions",
     "wxasset.calls",
     "wxasset.wire",
     "wxasset.errors",

@@ -47,19 +47,8 @@ from wxasset.errors import (
     UsageError,
 )
 from wxasset.ledger.liveness import ProcessLock
-from wxasset.ledger.records import (
-    Kept,
-    Step,
-    UploadKey,
-    beginning,
-    claiming,
-    described_as,
-    doubting,
-    ending,
-    next_step,
-    planning,
-    releasing,
-)
+from wxasset.ledger.records import UploadKey, described_as
+from wxasset.ledger.transitions import Kept, Step, beginning, claiming, doubting, ending, next_step, planning, releasing
 from wxasset.simulator import Simulator
 from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS

@@ -29,7 +29,8 @@ from wxasset import (
     WxSession,
 )
 from wxasset.errors import LedgerError, UploadOutcomeUnknown, UsageError
-from wxasset.ledger.records import ClaimLostError, Step, UploadKey
+from wxasset.ledger.records import UploadKey
+from wxasset.ledger.transitions import ClaimLostError, Step
 from wxasset.simulator import Simulator
 
 postgres = postgres_server.postgres_server

@@ -13,8 +13,9 @@ from attrs import asdict, define, evolve, fields
 from wxasset.errors import LedgerError
 from wxasset.ledger.files import real_path
 from wxasset.ledger.liveness import ProcessLock
-from wxasset.ledger.records import Change, FetchKey, Kept, LedgerCounts, LedgerRow, LedgerState, UploadKey, Write
+from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.schema import open_database, transaction
+from wxasset.ledger.transitions import Change, Kept, Write
 from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.threads import NoThreadError
 from wxasset.transfer.uploads.file_reader import Identity

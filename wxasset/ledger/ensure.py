@@ -17,7 +17,8 @@ from wxasset.engine.engine import Engine
 from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen, still_unknown
 from wxasset.engine.uploads import polls
 from wxasset.errors import Hint, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
-from wxasset.ledger.records import Claim, ClaimLostError, LedgerRow, Step, UploadKey, described_as
+from wxasset.ledger.records import LedgerRow, UploadKey, described_as
+from wxasset.ledger.transitions import Claim, ClaimLostError, Step
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
 

@@ -12,16 +12,14 @@ from wxasset.errors import LedgerError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.ledger.database import identity_of
 from wxasset.ledger.file_index import open_index
-from wxasset.ledger.records import (
+from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.sqlite_store import SqliteStore
+from wxasset.ledger.store import LedgerStore
+from wxasset.ledger.transitions import (
     Change,
     Claim,
     ClaimLostError,
-    FetchKey,
-    LedgerCounts,
-    LedgerRow,
-    LedgerState,
     Step,
-    UploadKey,
     beginning,
     claiming,
     doubting,
@@ -29,8 +27,6 @@ from wxasset.ledger.records import (
     planning,
     releasing,
 )
-from wxasset.ledger.sqlite_store import SqliteStore
-from wxasset.ledger.store import LedgerStore
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
 from wxasset.wire.realms import realm_of

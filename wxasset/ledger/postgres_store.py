@@ -10,8 +10,9 @@ from wxasset.errors.frames import concealed
 from wxasset.ledger import postgres_tables as tables
 from wxasset.ledger.grouping import Grouped
 from wxasset.ledger.postgres_link import Link, connector, place_of
-from wxasset.ledger.records import Change, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.store import Page
+from wxasset.ledger.transitions import Change
 from wxasset.tokens.store import run_shielded
 from wxasset.transfer.event_loop import LoopResource
 from wxasset.wire.checks import check_number

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import fields, frozen
 
 from wxasset.errors import Hint, LedgerError
-from wxasset.ledger.records import Kept, LedgerCounts, LedgerRow, LedgerState, UploadKey, Write
+from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.store import Page
+from wxasset.ledger.transitions import Kept, Write
 
 if TYPE_CHECKING:
     from asyncpg import Connection

@@ -1,39 +1,17 @@
-"""Records of a ledger, and the decisions made from them. Pure."""
+"""Records of a ledger. Pure."""
 
-import enum
 import hashlib
 import json
-from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from wxasset.calls.materials import AddedMaterial, Description
 from wxasset.engine.uploads import MARK_LETTERS
-from wxasset.errors import LedgerError
 from wxasset.wire.filenames import marked_name
 from wxasset.wire.multipart import sent_name
 
-__all__ = [
-    "Change",
-    "Claim",
-    "ClaimLostError",
-    "Kept",
-    "LedgerCounts",
-    "LedgerRow",
-    "LedgerState",
-    "Step",
-    "UploadKey",
-    "Write",
-    "beginning",
-    "claiming",
-    "described_as",
-    "doubting",
-    "ending",
-    "next_step",
-    "planning",
-    "releasing",
-]
+__all__ = ["LedgerCounts", "LedgerRow", "LedgerState", "UploadKey", "described_as"]
 
 _MARK_LENGTH: Final = 12
 """Characters of a mark: 100,000 images, as many as a library holds, have two with the same one at odds of 1 to 150
@@ -153,72 +131,6 @@ class LedgerCounts:
     unknown: int = 0
 
 
-class Step(enum.Enum):
-    """Next step for a requested upload."""
-
-    SKIP = "it is in the library"
-    WAIT = "a running process has claimed it"
-    LOOK = "it may be in the library: search for it"
-    SEND = "it is not in the library: upload it"
-
-
-def next_step(row: LedgerRow | None, *, held: bool) -> Step:
-    """Choose the next step.
-
-    Args:
-        row: The record of the upload, if there is one.
-        held: True if a running process has claimed it.
-    """
-    if row is None:
-        return Step.SEND
-    if row.state == "done":
-        return Step.SKIP
-    if held:
-        return Step.WAIT
-    return Step.LOOK if row.state in {"in flight", "unknown"} else Step.SEND
-
-
-# Transitions: pure functions, which a store applies to one row at a time.
-
-
-@frozen(kw_only=True)
-class Kept:
-    """A row in a store, and its claim.
-
-    Attributes:
-        row: The record of the upload, if there is one.
-        mine: True if this process holds the claim.
-        held: True if another running process holds it.
-        lost_at: The end of the holder's lease, or the time at which the process was found to have exited, in the
-            store's time; None if the claim is alive, or there is none.
-    """
-
-    row: LedgerRow | None = None
-    mine: bool = False
-    held: bool = False
-    lost_at: float | None = None
-
-
-@frozen
-class Write:
-    """The next state of a row.
-
-    Attributes:
-        row: The row.
-        hold: True to hold the claim, which takes a living lease; False to release it.
-    """
-
-    row: LedgerRow
-    hold: bool
-
-
-Change: TypeAlias = Callable[[Kept, float], tuple[object, Write | None]]
-"""A transition: from what is kept, and the store's unix time in seconds, to a result and what to write.
-
-It is pure, and may be applied again to its own result: a store repeats it after a lost response or a conflict.
-"""
-
-
 @frozen
 class FetchKey:
     """The key of a material that was fetched into a directory of this host.
@@ -234,149 +146,3 @@ class FetchKey:
     realm: str
     appid: str
     media_id: str
-
-
-class ClaimLostError(LedgerError):
-    """The lease of this process expired, and another process may have claimed the upload."""
-
-
-@frozen
-class Claim:
-    """The next step for an upload, and its record.
-
-    Attributes:
-        step: The next step.
-        row: The record before the claim, if there was one.
-        lost_for: Seconds since the process that held it was lost; None if no process was.
-    """
-
-    step: Step
-    row: LedgerRow | None
-    lost_for: float | None = None
-
-
-def claiming(key: UploadKey, filename: str, size: int) -> Change:
-    """Claim an upload and choose the next step; the result is a `Claim`.
-
-    Args:
-        key: The key of the upload.
-        filename: The name used for sending.
-        size: The number of bytes.
-    """
-
-    def change(kept: Kept, now: float) -> tuple[Claim, Write | None]:
-        row, step = kept.row, next_step(kept.row, held=kept.held)
-        lost_for = None if kept.lost_at is None else max(0.0, now - kept.lost_at)
-        if step is Step.SEND:
-            return Claim(step, row), Write(_planned(key, filename, size), hold=True)
-        return Claim(step, row, lost_for), Write(row, hold=True) if step is Step.LOOK and row is not None else None
-
-    return change
-
-
-def _planned(key: UploadKey, filename: str, size: int) -> LedgerRow:
-    return LedgerRow(
-        appid=key.appid,
-        realm=key.realm,
-        type=key.type,
-        sha256=key.sha256,
-        described=key.described,
-        state="planned",
-        filename=_storable(filename),
-        size=size,
-    )
-
-
-def releasing(kept: Kept, _: float) -> tuple[None, Write | None]:
-    """Release a claim."""
-    return None, Write(kept.row, hold=False) if kept.mine and kept.row is not None else None
-
-
-def beginning(begun: float) -> Change:
-    """Record the start of an attempt; the result is False if the claim was lost.
-
-    Args:
-        begun: Unix time in seconds; the start of the first attempt is kept.
-    """
-
-    def change(kept: Kept, _: float) -> tuple[bool, Write | None]:
-        row = kept.row
-        if row is None or not kept.mine or kept.lost_at is not None:
-            return False, None
-        first = row.begun if row.state == "in flight" else None
-        begin = begun if first is None else first
-        return True, Write(evolve(row, state="in flight", begun=begin, ended=None), hold=True)
-
-    return change
-
-
-def doubting(ended: float) -> Change:
-    """Record the end of an attempt whose process was lost; a known end is kept.
-
-    Args:
-        ended: Unix time in seconds.
-    """
-
-    def change(kept: Kept, _: float) -> tuple[None, Write | None]:
-        if kept.row is None or not kept.mine or kept.row.ended is not None:
-            return None, None
-        return None, Write(evolve(kept.row, ended=ended), hold=True)
-
-    return change
-
-
-def planning(filename: str) -> Change:
-    """Record that the library does not have it; the result is False if the claim was lost.
-
-    Args:
-        filename: The name used for sending.
-    """
-
-    def change(kept: Kept, _: float) -> tuple[bool, Write | None]:
-        if kept.row is None or not kept.mine:
-            return False, None
-        row = evolve(kept.row, state="planned", filename=_storable(filename), begun=None, ended=None)
-        return True, Write(row, hold=True)
-
-    return change
-
-
-def ending(
-    state: LedgerState,
-    *,
-    ended: float | None = None,
-    material: AddedMaterial | None = None,
-    error: str | None = None,
-) -> Change:
-    """Record the final state and release the claim; the result is False, and nothing is written, if it was lost.
-
-    Args:
-        state: The final state.
-        ended: Unix time in seconds; by default the store's, and for an upload in doubt the known end.
-        material: The material, once it is in the library.
-        error: The error message.
-    """
-
-    def change(kept: Kept, now: float) -> tuple[bool, Write | None]:
-        row = kept.row
-        if row is None or not kept.mine:
-            return False, None
-        known = row.ended if state == "unknown" else None
-        when = next(time for time in (ended, known, now) if time is not None)
-        row = evolve(
-            row,
-            state=state,
-            ended=when,
-            media_id=None if material is None else material.media_id,
-            url=None if material is None else material.url,
-            reconciled=material is not None and material.reconciled,
-            error=None if error is None else _storable(error),
-        )
-        return True, Write(row, hold=False)
-
-    return change
-
-
-def _storable(text: str) -> str:
-    """Escape what databases do not store: surrogates, as in paths that are not UTF-8, and null characters."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

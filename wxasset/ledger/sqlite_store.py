@@ -9,8 +9,9 @@ from wxasset.errors.frames import concealed
 from wxasset.ledger.database import Database, Work, failures
 from wxasset.ledger.files import check_path
 from wxasset.ledger.grouping import Grouped
-from wxasset.ledger.records import Change, FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.store import Page
+from wxasset.ledger.transitions import Change
 from wxasset.transfer.event_loop import LoopGuard
 from wxasset.transfer.threads import in_background, run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity

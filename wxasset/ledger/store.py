@@ -5,7 +5,8 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
-from wxasset.ledger.records import Change, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.transitions import Change
 
 __all__ = ["LedgerStore", "Page"]
 
@@ -27,7 +28,7 @@ class Page:
 class LedgerStore(Protocol):
     """Rows of uploads, with claims by processes.
 
-    A store decides nothing: it applies the transitions of `wxasset.ledger.records`. It knows which processes are
+    A store decides nothing: it applies the transitions of `wxasset.ledger.transitions`. It knows which processes are
     alive, and the time. Each method raises `LedgerError` if the store fails.
     """
 
