@@ -78,7 +78,7 @@ def test_batch_in_a_pipe_as_json_and_on_a_terminal(service: Simulator, photos: P
 
 
 def test_what_fails_is_told_and_tried_again(service: Simulator, wxasset: Command, photos: Path) -> None:
-    """A file that WeChat refuses leaves the others; the status is 3, and the command that is printed tries it again."""
+    """A file that WeChat refuses leaves the others; the status is 3, and `--retry-refused` sends it again."""
     (photos / "bad.jpg").write_text("no picture")
     service.fail("add_material", "errcode:40009")
     ended = wxasset("batch", photos, "--type", "image", "--json")
@@ -92,6 +92,10 @@ def test_what_fails_is_told_and_tried_again(service: Simulator, wxasset: Command
     program, *arguments = shlex.split(note["resume"])
     assert program == "wxasset"
     again = wxasset(*arguments, "--json")
+    assert again.status == Exit.PARTLY
+    assert sorted(outcomes(again.records).values()) == ["failed"] + ["skipped"] * 11
+    assert "--retry-refused" in again.told[0]["message"]
+    again = wxasset(*arguments, "--retry-refused", "--json")
     assert again.status == 0
     assert sorted(outcomes(again.records).values()) == ["added"] + ["skipped"] * 11
     assert len(service.materials) == 12

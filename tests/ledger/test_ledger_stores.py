@@ -28,10 +28,11 @@ from wxasset import (
     UploadPolicy,
     WxSession,
 )
-from wxasset.errors import LedgerError, UploadOutcomeUnknown, UsageError
+from wxasset.calls.materials import AddMaterial
+from wxasset.errors import InvalidMediaError, LedgerError, QuotaExceededError, UploadOutcomeUnknown, UsageError
 from wxasset.ledger.records import UploadKey
 from wxasset.ledger.transitions import ClaimLostError, Step
-from wxasset.simulator import Simulator
+from wxasset.simulator import Simulator, SimulatorOptions
 
 postgres = postgres_server.postgres_server
 
@@ -107,6 +108,51 @@ class TestStores:
             ):
                 assert all([isinstance(one, Added) async for one in outcomes])
             assert sent(sim) == uploads
+
+    async def test_a_refused_file_costs_one_call_ever(self, opener: Opener, sim: Simulator, tmp_path: Path) -> None:
+        """The next process raises the same refusal without a request; the quota of its day serves the other files."""
+        paths = make_pictures(tmp_path / "images", 40)
+        sim.fail("add_material", "errcode:40137", times=20)
+        async with opener() as ledger, session(sim, ledger) as wx:
+            report = await wx.add_materials("image", paths[:20]).report()
+            assert sorted(one.item for one in report.failed) == paths[:20]
+        add = AddMaterial.route.path
+        sim.options = SimulatorOptions(daily_limits={add: 20})
+        before = sent(sim)
+        async with opener() as ledger, session(sim, ledger) as wx:
+            report = await wx.add_materials("image", paths, concurrency=1).report()
+            assert (report.done, len(report.failed), len(report.left)) == (20, 20, 0)
+            assert {row.errcode async for row in ledger.rows(state="failed")} == {40137}
+        assert sent(sim) == before + 20
+        error = report.failed[0].error
+        assert isinstance(error, InvalidMediaError)
+        assert (error.errcode, error.path) == (40137, add)
+        assert error.errmsg
+        assert "(" not in error.errmsg
+        assert "was not sent again" in error.message
+        assert "retry_refused=True" in error.message
+
+    async def test_a_refused_file_is_sent_again_where_that_is_asked_for(self, opener: Opener, sim: Simulator) -> None:
+        """So it is under another name, or after a failure of another kind."""
+        sim.fail("add_material", "errcode:40137")
+        async with opener() as ledger, session(sim, ledger) as wx:
+            for uploads in (1, 1):
+                with pytest.raises(InvalidMediaError):
+                    await wx.ensure_material("image", picture(1), filename="a.png")
+                assert sent(sim) == uploads
+            added = await wx.ensure_material("image", picture(1), filename="a.png", retry_refused=True)
+            assert [(row.media_id, row.error, row.errcode) async for row in ledger.rows()] == [
+                (added.media_id, None, None)
+            ]
+            sim.fail("add_material", "errcode:40137")
+            with pytest.raises(InvalidMediaError):
+                await wx.ensure_material("image", picture(2), filename="b.dat")
+            await wx.ensure_material("image", picture(2), filename="b.png")
+            sim.fail("add_material", "errcode:45009")
+            with pytest.raises(QuotaExceededError):
+                await wx.ensure_material("image", picture(3))
+            report = await wx.add_materials("image", [picture(3)]).report()
+            assert report.done == 1
 
     @pytest.mark.parametrize(("fault", "uploads"), [("reset-after-commit", 1), ("reset-before-commit", 2)])
     async def test_a_lost_answer_is_resolved_by_the_library(
@@ -377,6 +423,18 @@ async def test_tables_of_a_later_version_are_refused(postgres: PostgresServer, d
         async with Ledger(PostgresStore(dsn)):
             raise AssertionError
     assert "Update wxasset" in caught.value.hint.english
+
+
+async def test_tables_of_version_1_are_migrated(postgres: PostgresServer, dsn: str, sim: Simulator) -> None:
+    """They get the codes of refused files, and keep their rows."""
+    async with Ledger(PostgresStore(dsn)) as ledger, session(sim, ledger) as wx:
+        added = await wx.ensure_material("image", picture(1))
+    old = "ALTER TABLE wxasset_uploads DROP COLUMN errcode; UPDATE wxasset_ledger SET version = 1"
+    await asyncio.to_thread(postgres.query, dsn.rpartition("/")[2], old)
+    ledgers = [Ledger(PostgresStore(dsn)) for _ in range(3)]
+    await asyncio.gather(*(one.__aenter__() for one in ledgers))
+    assert [(row.media_id, row.errcode) async for row in ledgers[0].rows()] == [(added.media_id, None)]
+    await asyncio.gather(*(one.__aexit__(None, None, None) for one in ledgers))
 
 
 async def test_several_create_the_tables_at_once(dsn: str, tmp_path: Path) -> None:

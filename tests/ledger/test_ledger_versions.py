@@ -9,7 +9,7 @@ import pytest
 
 from pictures import picture
 from wxasset import Ledger, WxSession
-from wxasset.errors import LedgerError, UsageError
+from wxasset.errors import InvalidMediaError, LedgerError, UsageError
 from wxasset.simulator import Simulator
 from wxasset.wire.realms import realm_of
 
@@ -67,14 +67,28 @@ async def test_an_earlier_version_keeps_its_rows(tmp_path: Path) -> None:
         }
 
 
+async def test_version_2_gets_the_codes_of_refused_files(tmp_path: Path, sim: Simulator) -> None:
+    """Its rows stay, and a refusal is remembered in it."""
+    path = tmp_path / "old.db"
+    old_ledger(path, [("weixin", "a", "failed", None)])
+    with closing(sqlite3.connect(path)) as base:
+        base.executescript("ALTER TABLE uploads RENAME COLUMN api TO realm; PRAGMA user_version = 2")
+    sim.fail("add_material", "errcode:40137")
+    async with Ledger(path) as ledger, WxSession(sim.appid, sim.secret, base_url=sim.url, ledger=ledger) as wx:
+        for _ in range(2):
+            with pytest.raises(InvalidMediaError):
+                await wx.ensure_material("image", picture(1))
+        assert [row.errcode async for row in ledger.rows()] == [None, 40137]
+
+
 async def test_a_later_version_is_refused(tmp_path: Path) -> None:
     """The error says to update; the file stays as it is."""
     path = tmp_path / "new.db"
     old_ledger(path, [("api.weixin.qq.com", "a", "done", "M1")])
     with closing(sqlite3.connect(path)) as base:
-        base.execute("PRAGMA user_version = 3")
+        base.execute("PRAGMA user_version = 4")
     before = path.read_bytes()
-    with pytest.raises(LedgerError, match="version 3") as caught:
+    with pytest.raises(LedgerError, match="version 4") as caught:
         async with Ledger(path):
             raise AssertionError
     assert "Update wxasset" in caught.value.hint.english

@@ -18,6 +18,7 @@ from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen,
 from wxasset.engine.uploads import polls
 from wxasset.errors import Hint, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.ledger.records import LedgerRow, UploadKey, described_as
+from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
@@ -69,6 +70,7 @@ class EnsuredUpload:
         call: The upload.
         key: The key of the upload; its realm is filled in at first, its hash when the media has been read.
         progress: Called with the bytes sent and their total.
+        retry_refused: True to send what WeChat refused before.
     """
 
     engine: Engine
@@ -78,6 +80,7 @@ class EnsuredUpload:
     call: AddMaterial
     key: UploadKey
     progress: Progress | None
+    retry_refused: bool = False
 
     @classmethod
     def of(
@@ -90,12 +93,13 @@ class EnsuredUpload:
         ledger: "Ledger",
         open_material: Callable[[str], AbstractAsyncContextManager[object]],
         progress: Progress | None,
+        retry_refused: bool = False,
     ) -> "EnsuredUpload":
         """Prepare the upload of a material to an account."""
         call = _call(kind, new)
         described = described_as(call.description)
         key = UploadKey(appid=appid, realm="", type=kind, sha256="", described=described)
-        return cls(engine, ledger, open_material, kind, call, key, progress)
+        return cls(engine, ledger, open_material, kind, call, key, progress, retry_refused)
 
     async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
         """Look up an unchanged file, else read the media and look up its hash."""
@@ -131,7 +135,7 @@ class EnsuredUpload:
         name, wait = self.key.sent_as(source.filename), _POLL
         until = time.monotonic() + self._patience(source)
         while True:
-            claim = await self.ledger.claim(self.key, name, source.size)
+            claim = await self.ledger.claim(self.key, name, source.size, retry_refused=self.retry_refused)
             try:
                 if (done := await self._take(claim, source, name, verify=verify)) is not None:
                     return done
@@ -148,6 +152,8 @@ class EnsuredUpload:
         self, claim: Claim, source: Source, name: str, *, verify: bool
     ) -> tuple[AddedMaterial, bool] | None:
         """Take one step; None if another process has claimed it, or WeChat does not have it any more."""
+        if claim.step is Step.REFUSED and claim.row is not None:
+            raise remembered_refusal(claim.row, self.call.route.path)
         if claim.step is Step.SEND:
             return await self._send(source), False
         if claim.step is Step.LOOK and claim.row is not None:
@@ -294,7 +300,7 @@ class EnsuredUpload:
     async def _fail(self, error: BaseException, *, begun: bool) -> NoReturn:
         """Record a failure: a refused upload was not added, a cancelled one may have been."""
         if isinstance(error, WxAssetError) and not isinstance(error, UploadOutcomeUnknown):
-            await self.ledger.end(self.key, "failed", error=error.message)
+            await self.ledger.end(self.key, "failed", error=error.message, errcode=refusal_code(error))
         else:
             said = error.message if isinstance(error, WxAssetError) else type(error).__name__
             await self.ledger.end(self.key, "unknown" if begun else "planned", now=self._now(), error=said)

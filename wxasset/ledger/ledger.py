@@ -204,21 +204,22 @@ class Ledger:
             row = (await self._ask(self.store.find([key]))).get(key)
         return (row if row is not None and row.state == "done" else None), identity
 
-    async def claim(self, key: UploadKey, filename: str, size: int) -> Claim:
+    async def claim(self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False) -> Claim:
         """Claim an upload and return the next step; after LOOK or SEND the caller must call `end`."""
         if key in self._busy:
             row = (await self._ask(self.store.find([key]))).get(key)
             return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
+        change = claiming(key, filename, size, retry_refused=retry_refused)
         self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
         try:
-            claim: Claim = await self._ask(self.store.change(key, claiming(key, filename, size)))
+            claim: Claim = await self._ask(self.store.change(key, change))
         except BaseException:
             try:
                 await self._ask(self.store.change(key, releasing))
             finally:
                 self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
             raise
-        if claim.step in {Step.WAIT, Step.SKIP}:
+        if claim.step not in {Step.LOOK, Step.SEND}:
             self._busy.discard(key)
         return claim
 
@@ -258,6 +259,7 @@ class Ledger:
         now: float | None = None,
         material: AddedMaterial | None = None,
         error: str | None = None,
+        errcode: int | None = None,
     ) -> None:
         """Record the final state, unless the claim was lost, even if the caller is cancelled.
 
@@ -267,9 +269,11 @@ class Ledger:
             now: Unix time in seconds of WeChat's clock; by default the store's.
             material: The material, once it is in the library.
             error: The error message.
+            errcode: WeChat's code, if it refused this very file.
         """
+        ended = ending(state, ended=now, material=material, error=error, errcode=errcode)
         try:
-            await self._ask(self.store.change(key, ending(state, ended=now, material=material, error=error)))
+            await self._ask(self.store.change(key, ended))
         finally:
             self._busy.discard(key)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "counts", "find", "forget", "leave", "move", "page", "prepare", "read", "renew", "write"]
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 _LOCK: Final = 0x77786C64  # "wxld": the key of the lock around the creation of the tables
 _PAGE: Final = 500  # rows that are read at a time
 
@@ -24,9 +24,9 @@ _COLUMNS: Final = ", ".join(_FIELDS)
 _KEY: Final = ("appid", "realm", "type", "sha256", "described")
 _NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
 
-_TABLES: Final = """
+_TABLES: Final = f"""
 CREATE TABLE IF NOT EXISTS wxasset_ledger (version integer NOT NULL);
-INSERT INTO wxasset_ledger SELECT 1 WHERE NOT EXISTS (SELECT FROM wxasset_ledger);
+INSERT INTO wxasset_ledger SELECT {_SCHEMA} WHERE NOT EXISTS (SELECT FROM wxasset_ledger);
 CREATE SEQUENCE IF NOT EXISTS wxasset_fences;
 CREATE TABLE IF NOT EXISTS wxasset_holders (id text PRIMARY KEY, until timestamptz NOT NULL);
 CREATE TABLE IF NOT EXISTS wxasset_uploads (
@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS wxasset_uploads (
     begun float8,
     ended float8,
     error text,
+    errcode integer,
     holder text,
     fence bigint NOT NULL DEFAULT nextval('wxasset_fences'),
     PRIMARY KEY (sha256, type, described, appid, realm)
@@ -77,7 +78,7 @@ _LEASED: Final = (
     f"(${_HOLDER}::text IS NULL OR EXISTS"
     f" (SELECT FROM wxasset_holders WHERE id = ${_HOLDER} AND until > clock_timestamp()))"
 )
-_TYPES: Final = {"size": "bigint", "reconciled": "boolean", "begun": "float8", "ended": "float8"}
+_TYPES: Final = {"size": "bigint", "reconciled": "boolean", "begun": "float8", "ended": "float8", "errcode": "integer"}
 _VALUES: Final = {
     name: f"${number}::{_TYPES.get(name, 'text')}" for number, name in enumerate((*_FIELDS, "holder"), start=1)
 }
@@ -123,7 +124,7 @@ async def prepare(connection: "Connection", place: str) -> None:
             # Released with the transaction: poolers lend a session to others.
             await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
             await connection.execute(_TABLES)
-    version = await connection.fetchval("SELECT version FROM wxasset_ledger")
+    version = await _migrated(connection)
     if version != _SCHEMA:
         raise LedgerError(
             f"The ledger in PostgreSQL at {place} is of version {version}; this wxasset knows version {_SCHEMA}.",
@@ -133,6 +134,18 @@ async def prepare(connection: "Connection", place: str) -> None:
         "DELETE FROM wxasset_holders AS lease WHERE until < clock_timestamp() - interval '1 hour'"
         " AND NOT EXISTS (SELECT FROM wxasset_uploads WHERE holder = lease.id)"
     )
+
+
+async def _migrated(connection: "Connection") -> int:
+    """Migrate tables of version 1, which have no error codes; return their version."""
+    version: int = await connection.fetchval("SELECT version FROM wxasset_ledger")
+    if version != 1:
+        return version
+    async with connection.transaction():
+        await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        await connection.execute("ALTER TABLE wxasset_uploads ADD COLUMN IF NOT EXISTS errcode integer")
+        await connection.execute(f"UPDATE wxasset_ledger SET version = {_SCHEMA} WHERE version = 1")
+    return _SCHEMA
 
 
 async def renew(connection: "Connection", holder: str, lease: float) -> None:

@@ -82,6 +82,7 @@ class LedgerRow:
         begun: Unix time in seconds just before the first byte was sent; None before.
         ended: Unix time in seconds of the last known state; of an upload in doubt, the end of its last attempt.
         error: The error message, in English.
+        errcode: WeChat's code, if it refused this very file; it is not sent again unless asked.
     """
 
     appid: str
@@ -98,6 +99,7 @@ class LedgerRow:
     begun: float | None = None
     ended: float | None = None
     error: str | None = None
+    errcode: int | None = None
 
     @property
     def key(self) -> UploadKey:

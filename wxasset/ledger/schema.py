@@ -13,7 +13,7 @@ from wxasset.wire.realms import realm_of
 __all__ = ["open_database", "transaction"]
 
 _APPLICATION: Final = 0x77786C64  # "wxld", where the file command and others look for whose file it is
-_SCHEMA: Final = 2
+_SCHEMA: Final = 3
 _BUSY: Final = 10.0  # seconds to wait for another process, whose writes take a few ms each, on a slow disk some 100
 _PAUSE: Final = 0.01  # seconds between two tries where it does not wait by itself
 
@@ -34,6 +34,7 @@ CREATE TABLE uploads (
     begun REAL,
     ended REAL,
     error TEXT,
+    errcode INTEGER,
     holder TEXT,
     UNIQUE (sha256, type, described, appid, realm)
 );
@@ -81,8 +82,10 @@ def open_database(path: str) -> sqlite3.Connection:
                 for statement in _TABLES.split(";\n"):
                     base.execute(statement)
                 base.execute(f"PRAGMA application_id = {_APPLICATION}")
-            elif version == 1:
+            if version == 1:
                 _key_by_realm(base)
+            if version in {1, 2}:
+                base.execute("ALTER TABLE uploads ADD COLUMN errcode INTEGER")
             if version != _SCHEMA:
                 base.execute(f"PRAGMA user_version = {_SCHEMA}")
             base.execute(_FETCHED)

@@ -34,6 +34,7 @@ class Step(enum.Enum):
     WAIT = "a running process has claimed it"
     LOOK = "it may be in the library: search for it"
     SEND = "it is not in the library: upload it"
+    REFUSED = "WeChat refused this very file, under this name"
 
 
 def next_step(row: LedgerRow | None, *, held: bool) -> Step:
@@ -109,23 +110,32 @@ class Claim:
     lost_for: float | None = None
 
 
-def claiming(key: UploadKey, filename: str, size: int) -> Change:
+def claiming(key: UploadKey, filename: str, size: int, *, retry_refused: bool = False) -> Change:
     """Claim an upload and choose the next step; the result is a `Claim`.
 
     Args:
         key: The key of the upload.
         filename: The name used for sending.
         size: The number of bytes.
+        retry_refused: True to send what WeChat refused before.
     """
+    name = _storable(filename)
 
     def change(kept: Kept, now: float) -> tuple[Claim, Write | None]:
         row, step = kept.row, next_step(kept.row, held=kept.held)
+        if step is Step.SEND and row is not None and _is_refused(row, name) and not retry_refused:
+            step = Step.REFUSED
         lost_for = None if kept.lost_at is None else max(0.0, now - kept.lost_at)
         if step is Step.SEND:
             return Claim(step, row), Write(_planned(key, filename, size), hold=True)
         return Claim(step, row, lost_for), Write(row, hold=True) if step is Step.LOOK and row is not None else None
 
     return change
+
+
+def _is_refused(row: LedgerRow, name: str) -> bool:
+    """Return True if WeChat refused it; another name, which tells the format, is another try."""
+    return row.state == "failed" and row.errcode is not None and row.filename == name
 
 
 def _planned(key: UploadKey, filename: str, size: int) -> LedgerRow:
@@ -201,6 +211,7 @@ def ending(
     ended: float | None = None,
     material: AddedMaterial | None = None,
     error: str | None = None,
+    errcode: int | None = None,
 ) -> Change:
     """Record the final state and release the claim; the result is False, and nothing is written, if it was lost.
 
@@ -209,6 +220,7 @@ def ending(
         ended: Unix time in seconds; by default the store's, and for an upload in doubt the known end.
         material: The material, once it is in the library.
         error: The error message.
+        errcode: WeChat's code, if it refused this very file.
     """
 
     def change(kept: Kept, now: float) -> tuple[bool, Write | None]:
@@ -225,6 +237,7 @@ def ending(
             url=None if material is None else material.url,
             reconciled=material is not None and material.reconciled,
             error=None if error is None else _storable(error),
+            errcode=errcode,
         )
         return True, Write(row, hold=False)
 

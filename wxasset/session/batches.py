@@ -79,6 +79,7 @@ class Bulk(Ensuring):
         introduction: str | None = None,
         concurrency: int = 8,
         ledger: "Ledger | None" = None,
+        retry_refused: bool = False,
         progress: Progress | None = None,
         max_rate: float | None = None,
     ) -> Batch[T, Added[T]]:
@@ -112,7 +113,9 @@ class Bulk(Ensuring):
             introduction: The introduction of videos.
             concurrency: The most materials under way at once.
             ledger: With one, or where the session has one, each material is ensured as by `ensure_material`: what the
-                library has is skipped, and a job that was killed goes on where it was.
+                library has is skipped, and a job that was killed goes on where it was. A file that WeChat refused is
+                `Failed` again without a request.
+            retry_refused: Send the files that WeChat refused before, as in `ensure_material`.
             progress: Called with a `BatchProgress`, at most ten times a second and in the end.
             max_rate: Most calls a minute, retries included; None without a limit.
 
@@ -133,7 +136,9 @@ class Bulk(Ensuring):
             if keeper is not None:
                 engine = self._observing(work)
                 try:
-                    ensured, skipped = await self._ensure(type, new, ledger=keeper, engine=engine, progress=work.sent)
+                    ensured, skipped = await self._ensure(
+                        type, new, ledger=keeper, engine=engine, retry_refused=retry_refused, progress=work.sent
+                    )
                 except LedgerError as error:
                     if not isinstance(error.material, AddedMaterial):
                         raise

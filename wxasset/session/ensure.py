@@ -30,6 +30,7 @@ class Ensuring(Materials):
         title: str | None = None,
         introduction: str | None = None,
         verify: bool = False,
+        retry_refused: bool = False,
         ledger: "Ledger | None" = None,
         progress: Progress | None = None,
     ) -> AddedMaterial:
@@ -63,6 +64,9 @@ class Ensuring(Materials):
             introduction: As in `add_material`.
             verify: Check that WeChat still has the material, with one call of ``get_material`` ended at the first
                 bytes. A missing material is added again.
+            retry_refused: Send a file that WeChat refused before. By default a refusal of the file itself (its format,
+                size or length) is remembered, and raised again without a request; another file name, or another title
+                of a video, is another try.
             ledger: The ledger; by default the one of the session.
             progress: As in `add_material`; not called if the upload is skipped.
 
@@ -78,7 +82,9 @@ class Ensuring(Materials):
         keeper = self._keeper(ledger)
         if keeper is None:
             raise UsageError("There is no ledger: pass ledger=, here or to the session.")
-        ensured, _ = await self._ensure(type, new, ledger=keeper, verify=verify, progress=progress)
+        ensured, _ = await self._ensure(
+            type, new, ledger=keeper, verify=verify, retry_refused=retry_refused, progress=progress
+        )
         return ensured
 
     def _keeper(self, ledger: "Ledger | None") -> "Ledger | None":
@@ -97,6 +103,7 @@ class Ensuring(Materials):
         ledger: "Ledger",
         engine: Engine | None = None,
         verify: bool = False,
+        retry_refused: bool = False,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent."""
@@ -109,5 +116,6 @@ class Ensuring(Materials):
             ledger=ledger,
             open_material=self.open_material,
             progress=progress,
+            retry_refused=retry_refused,
         )
         return await upload.ensure(new, verify=verify)

@@ -92,6 +92,7 @@ class _Batch:
     recursive: bool
     introduction: str | None
     account: str | None
+    retry_refused: bool = False
 
     def material_of(self, file: str) -> NewMaterial:
         """Return the material of a file; the title of a video is the name of its file."""
@@ -118,6 +119,7 @@ def batch_command(
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 8,
     recursive: Annotated[bool, FLAG] = False,
     introduction: str | None = None,
+    retry_refused: Annotated[bool, FLAG] = False,
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
@@ -137,6 +139,7 @@ def batch_command(
         concurrency: The maximum number of concurrent uploads.
         recursive: Include subdirectories.
         introduction: The introduction of videos; their title is the name of their file.
+        retry_refused: Send the files that WeChat refused before; without it they fail again, with no request.
         dry_run: Check the files and show the planned uploads; the ledger is not read, and no request is sent.
         options: Options of every command.
     """
@@ -151,6 +154,7 @@ def batch_command(
         recursive=recursive,
         introduction=introduction,
         account=options.account,
+        retry_refused=retry_refused,
     )
 
     async def would(file: str) -> Record:
@@ -198,7 +202,14 @@ async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report) -
             scope.deadline = anyio.current_time() + _PATIENCE
 
         report.ask_to_end, report.check = end, _RESUMED
-        adding = wx.add_materials(batch.type, feed, concurrency=batch.concurrency, ledger=ledger, progress=progress)
+        adding = wx.add_materials(
+            batch.type,
+            feed,
+            concurrency=batch.concurrency,
+            ledger=ledger,
+            retry_refused=batch.retry_refused,
+            progress=progress,
+        )
         try:
             async with adding as outcomes:
                 async for outcome in outcomes:
