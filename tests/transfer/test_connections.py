@@ -23,17 +23,17 @@ OPEN = DownloadPolicy(allow_private_hosts=True)
 
 async def slowly(_: RawRequest, connection: Connection) -> None:
     """Answer after a while."""
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.4)
     await connection.send(COUNTS)
 
 
-@pytest.mark.parametrize(("lent", "calls"), [(False, 1000), (True, 50)], ids=["own", "borrowed"])
+@pytest.mark.parametrize(("lent", "calls"), [(False, 800), (True, 40)], ids=["own", "borrowed"])
 async def test_waiting_for_a_connection_is_not_a_failure(server: RawServer, lent: bool, calls: int) -> None:
     """Many calls at once through few connections all succeed, although they wait longer than one of them may take."""
     server.script = [slowly]
     options: dict[str, Any] = {
-        "retry": RetryPolicy(timeout=2, wait_initial=0, attempts=1),
-        "timeouts": Timeouts(total=1.5, connect=1.5, stall=1.5),
+        "retry": RetryPolicy(timeout=3, wait_initial=0, attempts=1),
+        "timeouts": Timeouts(total=2.5, connect=2.5, stall=2.5),
     }
     http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=5))
     async with http, WxSession(tokens=NoToken(), base_url=server.url, http=http if lent else None, **options) as wx:
