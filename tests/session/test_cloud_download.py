@@ -1,12 +1,15 @@
 """Downloads from cloud storage: they go on after a cut, begin anew where they cannot, and leave nothing half."""
 
+import hashlib
 import io
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import pytest
 from attrs import define, field
 
@@ -242,6 +245,61 @@ async def test_a_trickle_of_cuts_comes_to_an_end(wx: WxSession, storage: Storage
         await hasty.download_file("env", FILEID, tmp_path / "out.bin")
     assert 2 < len(storage.asked) < 3000
     assert not any(tmp_path.iterdir())
+
+
+# Another process
+
+
+async def start_and_kill(sim: Simulator, fileid: str, to: Path) -> int:
+    """Kill a process in the middle of a download; return the size of what it leaves."""
+    sim.fail("link", "trickle-64K-every-50ms")
+    command = [sys.executable, str(Path(__file__).parents[1] / "support" / "download_worker.py")]
+    arguments = [sim.url, sim.appid, sim.secret, fileid, str(to)]
+    async with await anyio.open_process([*command, *arguments], stderr=None) as process:
+        with anyio.fail_after(20):
+            while not any(path.stat().st_size for path in to.parent.glob("*.part")):  # noqa: ASYNC110 - no event
+                await anyio.sleep(0.01)
+        process.kill()
+        await process.wait()
+    (left,) = to.parent.glob(".*.part")
+    return left.stat().st_size
+
+
+async def test_a_download_goes_on_in_the_next_process(near: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """After SIGKILL only the rest is asked for, and nothing but the file is left."""
+    fileid = sim.add_cloud_file("env", "a/b.bin", FILE)
+    left = await start_and_kill(sim, fileid, tmp_path / "out.bin")
+    sim.clear_faults()
+    told: list[int] = []
+    saved = await near.download_file("env", fileid, tmp_path / "out.bin", progress=lambda done, _: told.append(done))
+    assert (tmp_path / "out.bin").read_bytes() == FILE
+    assert (saved.size, saved.sha256) == (len(FILE), hashlib.sha256(FILE).hexdigest())
+    assert saved.integrity is Integrity.LENGTH
+    assert ranges(sim)[-1][0] == f"bytes={left - 1}-"
+    assert told[0] >= left
+    assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
+
+
+async def test_what_is_left_of_another_version_is_not_used(near: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """The ETag of the rest is another one: the file is had whole, and nothing but it is left."""
+    fileid = sim.add_cloud_file("env", "a/b.bin", FILE)
+    await start_and_kill(sim, fileid, tmp_path / "out.bin")
+    sim.clear_faults()
+    sim.add_cloud_file("env", "a/b.bin", FILE[::-1])
+    await near.download_file("env", fileid, tmp_path / "out.bin")
+    assert (tmp_path / "out.bin").read_bytes() == FILE[::-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
+
+
+async def test_two_downloads_to_one_path_do_not_share_a_part(near: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """The second does not go on with what the first is still writing."""
+    fileid = sim.add_cloud_file("env", "a/b.bin", FILE)
+    sim.fail("link", "trickle-64K-every-5ms", times=2)
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(near.download_file, "env", fileid, tmp_path / "out.bin")
+    assert (tmp_path / "out.bin").read_bytes() == FILE
+    assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
 
 
 # Another version

@@ -1,6 +1,7 @@
 """The verbs of cloud storage."""
 
 import posixpath
+from hashlib import sha256
 
 from wxasset.calls.cloud import (
     MAX_AGE,
@@ -99,9 +100,10 @@ class CloudFiles(Session):
         """Download a file from cloud storage; after a cut it goes on with what is missing.
 
         `RetryPolicy.attempts` counts from the last attempt that brought more of the file, so that any number of cuts
-        is survived, for `RetryPolicy.timeout` seconds and what the bytes take at `Timeouts.min_rate`. What is there is
-        kept only while its ETag is the same; else the download begins anew. The link is followed with care, see
-        `DownloadPolicy`, and an expired one is replaced once.
+        is survived, for `RetryPolicy.timeout` seconds and what the bytes take at `Timeouts.min_rate`. To a path, the
+        bytes that a killed process left beside it are kept too. What is there is kept only while its ETag is the same;
+        else the download begins anew. The link is followed with care, see `DownloadPolicy`, and an expired one is
+        replaced once.
 
         https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
 
@@ -128,4 +130,6 @@ class CloudFiles(Session):
             (found,) = links([fileid], await self._engine.call(call), MAX_AGE)
             return FetchFile(url=found.require(), fallback=posixpath.basename(fileid) or "file")
 
-        return await resume(self._engine, link, await open_sink(to, fsync=fsync), progress)
+        sink = await open_sink(to, fsync=fsync)
+        sink.mark = sha256(fileid.encode()).hexdigest()[:16]
+        return await resume(self._engine, link, sink, progress)

@@ -42,6 +42,10 @@ class Partial:
     _content_type: str | None = field(default=None, init=False)
     integrity: Integrity | None = field(default=None, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        """Go on with what a killed process left."""
+        self._etag, self._seen = self._writing.etag, self.done
+
     @property
     def done(self) -> int:
         """Number of bytes written so far."""
@@ -82,6 +86,9 @@ class Partial:
             self._match(reply)
         else:
             self._etag, self._total = reply.etag, reply.length
+            if reply.etag is not None and self._writing.named is not None:
+                self._writing.named(reply.etag)
+        if self._content_type is None:
             self._filename, self._content_type = file.filename, file.content_type
         watched = Throttle(progress) if progress is not None else None
         steps = [one for one in (self._told, watched) if one is not None]

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -12,9 +11,10 @@ from typing import Final
 from attrs import define, field
 
 from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
-from wxasset.transfer.downloads.permissions import adopt_permissions, creation_mode, resolve
-from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, clean_up, shielded
-from wxasset.wire.filenames import cut_bytes, safe_name
+from wxasset.transfer.downloads.part_file import PartialFile
+from wxasset.transfer.downloads.permissions import resolve
+from wxasset.transfer.downloads.writer import Sink, ThreadedWriting, Writing, clean_up, in_thread, shielded
+from wxasset.wire.filenames import safe_name
 from wxasset.wire.formats import sniff
 
 __all__ = ["PathSink", "examine_path", "is_directory", "place_below"]
@@ -85,9 +85,6 @@ def _check_writable(directory: str) -> None:
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-_CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-
-
 @define
 class PathSink(Sink):
     """A path or a directory: written to a temporary file beside the target, then renamed atomically."""
@@ -98,15 +95,21 @@ class PathSink(Sink):
     _replaced: os.stat_result | None
     _sync: bool
     path: Path | None = field(default=None, init=False)
+    mark: str | None = field(default=None, init=False)
 
     @asynccontextmanager
     async def open(self, filename: str | None, fallback: str) -> AsyncGenerator[Writing, None]:
         """Enter the sink for one attempt."""
         base = os.path.basename(self._target or "wxasset")
-        part = _PartialFile(self._directory, self._resolved, base, self._replaced)
+        part = PartialFile(self._directory, self._resolved, base, self._replaced, self.mark)
         with DOWNLOAD_BUFFERS.lease() as lease:
             writing = ThreadedWriting(part.write, lease, self._target or self._directory)
+            writing.named = lambda etag: setattr(part, "etag", etag)
             try:
+                if self.mark is not None:
+                    kept = await in_thread(part.adopt, name=self._target or self._directory)
+                    if kept is not None:
+                        writing.go_on(kept.size, kept.head, kept.hash, kept.etag)
                 yield writing
                 name = None if self._target else safe_name(filename, fallback, sniff(writing.head))
                 self.path = await writing.finish(self._finish, part, name)
@@ -115,7 +118,7 @@ class PathSink(Sink):
                 await shielded(writing.join, lambda: clean_up(part.discard))
                 raise
 
-    def _finish(self, part: "_PartialFile", name: str | None) -> Path:
+    def _finish(self, part: PartialFile, name: str | None) -> Path:
         part.close(sync=self._sync)
         if self._target is None:
             path = _add(part.path, Path(self._directory), name or "")
@@ -125,59 +128,6 @@ class PathSink(Sink):
         if self._sync:
             _sync_directory(self._directory)
         return path
-
-
-class _PartialFile:
-    """A partial file under a temporary name.
-
-    All methods run in a thread and make few system calls: each call releases the GIL, and reacquiring it costs more
-    than most of the calls.
-    """
-
-    def __init__(self, directory: str, resolved: str, base: str, replaced: os.stat_result | None) -> None:
-        # Shortened, to stay within the file system's limit for names.
-        self.path = os.path.join(directory, f".{cut_bytes(base, 60)}.{secrets.token_hex(6)}.part")
-        self._directory, self._resolved = directory, resolved
-        self._replaced = replaced
-        self._descriptor: int | None = None
-
-    def write(self, data: bytes) -> None:
-        """Write bytes; the file is created with the first ones, so a small file takes one thread hop in all."""
-        descriptor, view = self._open(), memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-
-    def _open(self) -> int:
-        if self._descriptor is None:
-            if resolve(self._directory) != self._resolved:
-                raise OSError(errno.ESTALE, "its directory was replaced during the download")
-            # The permissions of the target from the first byte on, as others could read the partial file.
-            self._descriptor = os.open(self.path, _CREATE, creation_mode(self._replaced))
-            if self._replaced is not None:
-                adopt_permissions(self._descriptor, self._replaced)
-        return self._descriptor
-
-    def close(self, *, sync: bool) -> None:
-        """Close the complete file.
-
-        Raises:
-            OSError: Its name leads to another file: somebody else can write in its directory.
-        """
-        descriptor = self._open()
-        if sync:
-            os.fsync(descriptor)
-        named = _lstat(self.path)
-        if named is None or not os.path.samestat(named, os.fstat(descriptor)):
-            raise OSError(errno.ESTALE, f"{self.path} was removed or replaced during the download")
-        self._descriptor = None
-        os.close(descriptor)
-
-    def discard(self) -> None:
-        """Close and delete the partial file."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-        Path(self.path).unlink(missing_ok=True)
 
 
 def _sync_directory(directory: str) -> None:

@@ -79,6 +79,8 @@ class Writing(ABC):
     Attributes:
         size: Bytes accepted so far.
         head: The first `HEAD_SIZE` bytes.
+        etag: The ETag of what a killed process left, if any; `size` counts those bytes.
+        named: Told the ETag of the file before its first byte.
     """
 
     def __init__(self, batch: int) -> None:
@@ -88,6 +90,12 @@ class Writing(ABC):
         self._collected: list[bytes] = []
         self._room = batch
         self._hash = hashlib.sha256()
+        self.etag: str | None = None
+        self.named: Callable[[str], object] | None = None
+
+    def go_on(self, size: int, head: bytes, digest: Any, etag: str) -> None:
+        """Begin after the bytes that are there already."""
+        self.size, self.head, self._hash, self.etag = size, head, digest, etag
 
     async def write(self, data: bytes) -> None:
         """Accept the next bytes; they are written in batches."""
@@ -183,6 +191,9 @@ class Sink(ABC):
     def replayable(self) -> bool:
         """True if the sink can be entered (again)."""
         return True
+
+    mark: str | None = None
+    """Mark of one file, by which a partial file of it is found again; only for a path."""
 
     path: Path | None = None
     """Path of the file once it is complete; None for a sink without a path."""
