@@ -44,6 +44,7 @@ _ENVIRONMENT: Final = """Environment:
   WXASSET_BASE_URL      the API host, such as a simulator
   WXASSET_CONTROL_TOKEN the token for control of `simulate` by other machines
   WXASSET_TOKEN_STORE   a file path or a redis:// address to share the token by
+  WXASSET_CONTROL_TOKEN  the token for control of a simulator by other machines
   WXASSET_LANG          language of hints, notes and findings: en or zh;
                         that of the locale by default
   HTTPS_PROXY, NO_PROXY the proxy, and the hosts to reach without it

@@ -1,4 +1,4 @@
-"""The simulator: its lifetime, the state visible to tests, and the events tests can cause."""
+"""The simulator: its lifetime, its addresses and its accounts."""
 
 import asyncio
 import os
@@ -17,8 +17,7 @@ from wxasset.simulator.controls import AccountControls, SimulatedAccount
 from wxasset.simulator.endpoints import images, object_storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
 from wxasset.simulator.exchange import BODY_CAP, Exchange, SharedState
-from wxasset.simulator.faults.language import Fault
-from wxasset.simulator.faults.schedule import FaultRule, FaultSchedule
+from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.interception.controls import InterceptionControls
 from wxasset.simulator.interception.hosts import inner_url, is_wechat
 from wxasset.simulator.interception.listeners import Listeners
@@ -27,9 +26,9 @@ from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.platform_controls import PlatformControls, PlatformShortcuts
 from wxasset.simulator.senders import asked_url, host_name, is_loopback, origin, public_origin, reason_to_reject
 from wxasset.simulator.server_log import SERVER_LOG
+from wxasset.simulator.service_controls import ServiceControls
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.clock import Clock
-from wxasset.simulator.state.journal import Journal
 from wxasset.simulator.state.links import lead_to
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.thread import BackgroundLoop
@@ -40,7 +39,7 @@ _SHUTDOWN_SECONDS = 0.05
 _STOP_SECONDS = 5.0
 
 
-class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
+class Simulator(ServiceControls, AccountControls, PlatformShortcuts, InterceptionControls):
     """A strict double of api.weixin.qq.com on a free port of the loopback interface.
 
     Use it as `async with Simulator() as simulator:`, or with `start()` and `close()`. `with Simulator() as simulator:`
@@ -246,16 +245,6 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
             return self._accounts[name]
 
     @property
-    def journal(self) -> Journal:
-        """The latest requests in the order of the responses, with `select`, `wait`, `wait_blocking` and `delete`."""
-        return self._shared.journal
-
-    @property
-    def token_calls(self) -> int:
-        """Requests to the token endpoints so far."""
-        return self._shared.token_calls
-
-    @property
     def controllable(self) -> bool:
         """True if the simulator is controlled over HTTP below `/_sim/`."""
         return self._controllable
@@ -279,74 +268,6 @@ class Simulator(AccountControls, PlatformShortcuts, InterceptionControls):
         if self._runner is None:
             raise RuntimeError("the simulator is not running")
         return self._account.links.base_url
-
-    def revoke_tokens(self) -> None:
-        """Reject every token issued so far with 40001 from now on, without any overlap."""
-        with self._shared.lock:
-            self._shared.service.registry.reject_all(40001)
-
-    def expire_tokens(self) -> None:
-        """Reject every token issued so far with 42001 from now on."""
-        with self._shared.lock:
-            self._shared.service.registry.reject_all(42001)
-
-    def advance(self, seconds: float) -> None:
-        """Move the simulator's clock forward.
-
-        The clock is used for the lifetimes of tokens, media and links, for request ids, and for times of materials.
-
-        Raises:
-            ValueError: `seconds` is negative.
-        """
-        self._account.clock.advance(seconds)
-
-    def now(self) -> float:
-        """Return the simulator's unix time in seconds, as moved by `advance`; a clock for a `TokenCache`."""
-        return self._account.clock.now()
-
-    def fail(self, endpoint: str, fault: str | Fault, *, times: int | None = 1, after: int = 0) -> FaultRule:
-        """Inject a fault into requests; `wxasset.simulator.faults` lists the words.
-
-        Rules apply in order: a request gets the fault of the first matching rule with requests left.
-
-        Args:
-            endpoint: The last part of a path ("add_material"), a whole path, "link" for the URLs of videos and cloud
-                files, or "*" for all requests.
-            fault: The words, for example "reset-after-commit".
-            times: Number of requests to fail; None for all until `reset` or `clear_faults`.
-            after: Number of matching requests to let pass first.
-
-        Raises:
-            ValueError: The endpoint or the fault is unknown; the message lists the known ones.
-        """
-        return self._shared.schedule.add(endpoint, fault, times=times, after=after)
-
-    @property
-    def faults(self) -> tuple[FaultRule, ...]:
-        """All rules in order, including used ones."""
-        return self._shared.schedule.rules
-
-    @property
-    def unused_faults(self) -> tuple[FaultRule, ...]:
-        """The rules used less often than requested; of the unlimited ones, those never used."""
-        return tuple(rule for rule in self.faults if rule.unused)
-
-    def clear_faults(self) -> None:
-        """Remove all rules."""
-        self._shared.schedule.clear()
-
-    def reset(self) -> None:
-        """Clear library, media, cloud files, links, journal and faults, and restart ids from the seed.
-
-        Accounts, authorizations, tokens, options and the clock are kept, so an active client continues to work.
-        Tokens issued later differ from earlier ones.
-        """
-        shared = self._shared
-        with shared.lock:
-            shared.service.reset()
-            shared.schedule.clear()
-            shared.journal.restart()
-            shared.token_calls = 0
 
     def _is_link(self, path: str) -> bool:
         return self._account.links.owns(path) or object_storage.owns(path) or images.owns(path)
