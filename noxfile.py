@@ -153,7 +153,9 @@ def interop(session: nox.Session) -> None:
     """Let other clients, all unmodified, go their rounds against `wxasset simulate --intercept`; writes a table."""
     install(session, *group("interop"))
     directory = Path(session.create_tmp()).resolve()
-    session.run("python", "tests/interop/interop.py", str(directory), "docs/interop.md", *session.posargs)
+    here = Path("tests/interop").resolve()  # its modules import each other, also in the environments of the clients
+    arguments = (str(directory), "docs/interop.md", *session.posargs)
+    session.run("python", str(here / "interop.py"), *arguments, env={"PYTHONPATH": str(here)})
 
 
 @nox.session

@@ -104,6 +104,7 @@ async def test_entries_are_selected_by_conditions(sim: Simulator) -> None:
         ("journal?since=x", "since must be a whole number"),
         ("journal?errcode=1.5", "errcode must be a whole number"),
         ("journal?pth=x", "unknown fields: pth; did you mean path?"),
+        ("journal?endpoint=x", "unknown fields: endpoint; known are since, method, path, status, errcode, account"),
         ("journal/wait?count=0", "count is 0; wait for 1 to 100000 entries"),
         ("journal/wait?timeout=-1", "'timeout' must be >= 0: -1.0"),
         ("journal/wait?timeout=601", "'timeout' must be <= 600: 601"),

@@ -189,7 +189,7 @@ def _other_bytes(path: Path) -> None:
     ("harm", "words"),
     [
         (_other_version, "has version '7', this simulator reads version '1'; use another directory"),
-        (_other_files, "is no state directory: it has other files, such as 'thesis.tex'; use an empty directory"),
+        (_other_files, "has other files than a state, such as 'thesis.tex'; use an empty directory"),
         (_no_database, "is damaged: file is not a database"),
         (_no_rows, "is damaged: unknown class 'os:system'"),
         (_missing_bytes, "No such file"),
@@ -216,7 +216,7 @@ def test_a_directory_that_cannot_be_used_is_refused(
 def test_a_directory_has_one_user_and_one_first_account(tmp_path: Path) -> None:
     """A second simulator is refused until the first one is closed, and so is another appid for the first account."""
     sim = Simulator(state=tmp_path, appid="wx-a")
-    with sim, pytest.raises(DirectoryInUseError, match="is used by another simulator"):
+    with sim, pytest.raises(DirectoryInUseError, match="is used by another simulator; stop it first"):
         Simulator(state=tmp_path)
     with pytest.raises(StateDirectoryError, match="belongs to wx-a, not to wx-b"):
         Simulator(state=tmp_path, appid="wx-b")

@@ -60,7 +60,9 @@ def structure(cls: type[A], document: Mapping[str, object], *, subject: str = "f
     types = get_type_hints(cls)
     unknown = sorted(set(document) - set(known))
     if unknown:
-        raise ValueError(f"unknown {subject}s: {', '.join(unknown)}{hint_at(unknown[0], known)}"[: 4 * _SHOWN])
+        permitted = f"; known are {', '.join(known)}" if known else ""
+        shown = ", ".join(unknown)[: 2 * _SHOWN]
+        raise ValueError(f"unknown {subject}s: {shown}{hint_at(unknown[0], known) or permitted}")
     missing = [name for name, one in known.items() if one.default is NOTHING and name not in document]
     required = _required(known, types)
     if missing:

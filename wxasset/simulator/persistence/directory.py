@@ -151,7 +151,7 @@ def _prepare(path: Path) -> None:
         others = sorted({one.name for one in path.iterdir()} - _OWN)
         if others:
             raise StateDirectoryError(
-                f"{path} is no state directory: it has other files, such as {others[0][:80]!r}; use an empty directory"
+                f"the directory {path} has other files than a state, such as {others[0][:80]!r}; use an empty directory"
             )
         new = path / "version.new"
         new.write_text(f"{_VERSION}\n", "ascii")
