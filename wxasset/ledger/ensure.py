@@ -21,6 +21,7 @@ from wxasset.ledger.records import LedgerRow, UploadKey, described_as
 from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
 from wxasset.transfer.progress import Progress
+from wxasset.transfer.uploads.file_reader import Identity
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class EnsuredUpload:
     key: UploadKey
     progress: Progress | None
     retry_refused: bool = False
+    _identity: Identity | None = field(default=None, init=False)
 
     @classmethod
     def of(
@@ -101,19 +103,22 @@ class EnsuredUpload:
         key = UploadKey(appid=appid, realm="", type=kind, sha256="", described=described)
         return cls(engine, ledger, open_material, kind, call, key, progress, retry_refused)
 
-    async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
-        """Look up an unchanged file, else read the media and look up its hash."""
+    async def look_up(self, new: NewMaterial, *, verify: bool) -> AddedMaterial | None:
+        """Look up an unchanged file; None if it has to be read."""
         self.key = evolve(self.key, realm=await self.ledger.realm_of(self.engine.transport.api))
-        path, identity = _path(new.media), None
-        if path is not None:
-            row, identity = await self.ledger.known(self.key, path)
-            if row is not None and (not verify or await self._is_there(row)):
-                return row.material, True
+        if (path := _path(new.media)) is None:
+            return None
+        row, self._identity = await self.ledger.known(self.key, path)
+        return row.material if row is not None and (not verify or await self._is_there(row)) else None
+
+    async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
+        """Read the media and look up its hash, after `look_up` found nothing; return True if it was not sent."""
+        path, identity = _path(new.media), self._identity
         source = await self._source(new)
         try:
             self.key = evolve(self.key, sha256=await sha256_of(source))
             if path is not None and identity is not None:
-                await self.ledger.remember(path, identity, self.key.sha256)
+                self.ledger.remember(path, identity, self.key.sha256)
             return await self._settle(source, verify=verify)
         finally:
             await source.aclose()

@@ -43,12 +43,8 @@ class Grouped(Generic[A, B]):
     async def ask(self, request: A) -> B:
         """Return the result for a request; a cancelled caller waits for it nevertheless."""
         loop = asyncio.get_running_loop()
-        if self._task is not None and self._task.get_loop() is not loop:  # that loop is closed
-            self._task, self._waiting = None, []
         asked: _Asked[A, B] = _Asked(request, loop.create_future())
-        self._waiting.append(asked)
-        if self._task is None:
-            self._task = loop.create_task(self._serve())
+        self._append(asked, loop)
         try:
             return await asked.future
         except asyncio.CancelledError:
@@ -58,6 +54,27 @@ class Grouped(Generic[A, B]):
             if not asked.future.cancelled():
                 asked.future.exception()  # looked at, or asyncio reports it as forgotten
             raise
+
+    def add(self, request: A) -> None:
+        """Work on a request with the next group, and discard its result or error."""
+        loop = asyncio.get_running_loop()
+        asked: _Asked[A, B] = _Asked(request, loop.create_future())
+        asked.future.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._append(asked, loop)
+
+    async def finish(self) -> bool:
+        """Wait until no request is left, even if cancelled meanwhile; return whether the caller was cancelled."""
+        cancelled = False
+        while (task := self._task) is not None and task.get_loop() is asyncio.get_running_loop():
+            cancelled = await uncancelled(task) or cancelled
+        return cancelled
+
+    def _append(self, asked: "_Asked[A, B]", loop: asyncio.AbstractEventLoop) -> None:
+        if self._task is not None and self._task.get_loop() is not loop:  # that loop is closed
+            self._task, self._waiting = None, []
+        self._waiting.append(asked)
+        if self._task is None:
+            self._task = loop.create_task(self._serve())
 
     async def _serve(self) -> None:
         try:

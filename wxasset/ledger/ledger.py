@@ -277,15 +277,10 @@ class Ledger:
         finally:
             self._busy.discard(key)
 
-    async def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Store the hash of a file; an index beside the store is a mere cache, and may fail."""
-        if self._index is None:
-            return
-        try:
-            await self._ask(self._index.remember(path, identity, sha256))
-        except LedgerError:
-            if self._index is self.store:
-                raise
+    def remember(self, path: str, identity: Identity, sha256: str) -> None:
+        """Store the hash of a file with the next write; it may fail, as it is a mere cache."""
+        if self._index is not None and self._open:
+            self._index.remember(path, identity, sha256)
 
     async def fetched(self, key: FetchKey) -> str | None:
         """Return what is noted of a material that was fetched into a directory; None if nothing is."""

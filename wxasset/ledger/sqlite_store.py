@@ -1,5 +1,6 @@
 """A ledger's store in a file, for the processes of one user on one host."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -70,11 +71,14 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Release all claims and close the file."""
+        cancelled = await self._groups.finish()
         database, self._database = self._database, None
         if database is not None:
             job = in_background(database.close)
             await job.join()
             await job.result()
+        if cancelled:
+            raise asyncio.CancelledError
 
     async def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> object:
         """Apply a transition."""
@@ -113,9 +117,10 @@ class SqliteStore:
         """Return the row of an unchanged file, if known, and its identity, in one step; the key has no hash."""
         return await self._do(lambda database: database.known(key, path))
 
-    async def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Store the hash of a file."""
-        await self._do(lambda database: database.remember(path, identity, sha256), writes=True)
+    def remember(self, path: str, identity: Identity, sha256: str) -> None:
+        """Store the hash of a file with the next group of work; if that fails, the file is read again."""
+        self._opened()
+        self._groups.add(Work(lambda database: database.remember(path, identity, sha256), writes=True))
 
     async def fetched(self, key: FetchKey) -> str | None:
         """Return the document of a fetched material."""
@@ -127,11 +132,14 @@ class SqliteStore:
 
     async def _do(self, function: Callable[[Database], T], *, writes: bool = False, durable: bool = False) -> T:
         """Run a function with the tables, together with others that arrive meanwhile."""
+        self._opened()
+        result: T = await self._groups.ask(Work(function, writes, durable))
+        return result
+
+    def _opened(self) -> None:
         if self._database is None:
             raise UsageError(f"The ledger {self.path} is not open: async with Ledger(...) as ledger.")
         self._guard.changed()
-        result: T = await self._groups.ask(Work(function, writes, durable))
-        return result
 
     async def _serve(self, group: Sequence[Work]) -> Sequence[Any]:
         database = self._database

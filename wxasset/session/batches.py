@@ -134,7 +134,7 @@ class Bulk(Ensuring):
         async def add(item: T, work: Work) -> Added[T]:
             new = _described(item, title, introduction)
             if keeper is not None:
-                engine = self._observing(work)
+                engine = partial(self._observing, work)
                 try:
                     ensured, skipped = await self._ensure(
                         type, new, ledger=keeper, engine=engine, retry_refused=retry_refused, progress=work.sent

@@ -1,5 +1,6 @@
 """The verb for adding a material exactly once."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
@@ -101,21 +102,25 @@ class Ensuring(Materials):
         new: NewMaterial,
         *,
         ledger: "Ledger",
-        engine: Engine | None = None,
+        engine: Callable[[], Engine] | None = None,
         verify: bool = False,
         retry_refused: bool = False,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
-        """Return the material, and True if it was not sent."""
+        """Return the material, and True if it was not sent; `engine` makes the engine of the upload."""
         check_progress(progress)
         upload = EnsuredUpload.of(
             new,
             kind,
             self._appid or "",
-            engine=engine or self._engine,
+            engine=self._engine,
             ledger=ledger,
             open_material=self.open_material,
             progress=progress,
             retry_refused=retry_refused,
         )
+        if (known := await upload.look_up(new, verify=verify)) is not None:
+            return known, True
+        if engine is not None:
+            upload.engine = engine()
         return await upload.ensure(new, verify=verify)

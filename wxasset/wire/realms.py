@@ -10,6 +10,7 @@ _HOSTS: Final = frozenset(f"{name}.weixin.qq.com" for name in ("api", "api2", "s
 """WeChat's documented hosts (wire reference 0.1), for disaster recovery and by region; its cloud hosting calls the
 first one over plain http."""
 _PORTS: Final = ("", ":443", ":80")
+_OWN: Final = frozenset(host + port for host in _HOSTS for port in _PORTS)
 
 
 def realm_of(api: str) -> str:
@@ -18,5 +19,4 @@ def realm_of(api: str) -> str:
     Args:
         api: The host, with port and path prefix if present.
     """
-    own = {host + port for host in _HOSTS for port in _PORTS}
-    return WEIXIN if api.lower().rstrip("/") in own else api
+    return WEIXIN if api.lower().rstrip("/") in _OWN else api

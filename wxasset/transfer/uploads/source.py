@@ -53,6 +53,7 @@ _KINDS: Final = Hint(
 )
 _UNNAMED: Final = "media"
 _BINARY: Final = "application/octet-stream"
+_HASHED_AT_ONCE: Final = 65_536  # bytes that are hashed in less time than a hop to a thread takes
 
 
 @frozen(kw_only=True)
@@ -227,8 +228,11 @@ def _check(
 
 
 async def sha256_of(source: Source) -> str:
-    """Hash a replayable source with SHA-256; in a thread, as 10 MiB take 10 ms and more."""
+    """Hash a replayable source with SHA-256; in a thread unless it is small, as 10 MiB take 10 ms and more."""
     digest = hashlib.sha256()
+    if source.whole is not None and len(source.whole) <= _HASHED_AT_ONCE:
+        digest.update(source.whole)
+        return digest.hexdigest()
     if source.whole is not None:
         await run_in_thread(digest.update, source.whole)
         return digest.hexdigest()
