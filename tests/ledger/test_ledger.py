@@ -479,6 +479,23 @@ async def test_what_a_dead_process_had_planned_is_sent_without_a_search(
     assert await ledger.counts() == LedgerCounts(done=1)
 
 
+async def test_times_of_a_clock_that_was_wrong_delay_nothing_and_hide_nothing(
+    kept: WxSession, sim: Simulator, tmp_path: Path
+) -> None:
+    """A start and an end in the future: the whole library is searched, and at once."""
+    wx = kept.with_options(uploads=UploadPolicy(reconcile="raise", visibility=0, settle=0.5))
+    sim.fail("add_material", "reset-after-commit")
+    with pytest.raises(UploadOutcomeUnknown):
+        await wx.ensure_material("image", picture(1))
+    report = await wx.add_materials("image", [picture(number) for number in range(2, 152)]).report()
+    assert report.done == 150
+    _change(tmp_path, "begun = ?, ended = ? WHERE state = 'unknown'", time.time() + 1e6, time.time() + 1e6)
+    begun = time.monotonic()
+    assert (await wx.ensure_material("image", picture(1))).reconciled
+    assert time.monotonic() - begun < BOUND
+    assert sent(sim) == 151
+
+
 def test_what_a_dead_process_left_beside_a_name_with_brackets_is_cleared_away(tmp_path: Path) -> None:
     """The name of a ledger is no pattern."""
     left = tmp_path / "uploads[1].db-holder-0"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["EnsuredUpload", "NewMaterial"]
 
 _log: Final = logging.getLogger("wxasset.ledger")
+_AHEAD: Final = 60.0  # seconds; a start that is later than its end by more comes from a clock that was wrong
 _POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
 _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
 
@@ -248,7 +249,7 @@ class EnsuredUpload:
             filename=row.filename,
             type=row.type,
             size=row.size,
-            started_at=ended if row.begun is None else row.begun,
+            started_at=_started(row, ended),
             ended_at=ended,
             reason=row.error or "The process that sent it has ended.",
             listing=self.call.listing,
@@ -310,6 +311,13 @@ class EnsuredUpload:
             said = error.message if isinstance(error, WxAssetError) else type(error).__name__
             await self.ledger.end(self.key, "unknown" if begun else "planned", now=self._now(), error=said)
         raise error
+
+
+def _started(row: LedgerRow, ended: float) -> float:
+    """Return the start of an upload in unix seconds; the earliest time, to search everything, if unknown."""
+    if row.begun is None:
+        return ended
+    return row.begun if row.begun <= ended + _AHEAD else 0.0
 
 
 def _path(media: Media) -> str | None:
