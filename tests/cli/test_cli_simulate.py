@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 
 from command_line import Command, command, environment
-from wxasset.simulator import SimulatorOptions
+from wxasset.cli.runtime.simulation import introduction
+from wxasset.simulator import Simulator, SimulatorOptions
 
 ASK = (
     "import json, os, urllib.request as u; a = os.environ['WXASSET_BASE_URL'] + '/_sim/'; "
@@ -113,3 +115,11 @@ def test_a_mistake_in_the_file_has_its_place(wxasset: Command, tmp_path: Path, t
     assert (ended.status, ended.out) == (2, "")
     assert words in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+def test_the_example_of_control_works_beside_a_public_url() -> None:
+    """It has the address of the server itself, where this machine needs no token and no reverse proxy."""
+    with Simulator(public_url="https://wechat.example", control_token="token-of-control") as sim:
+        example = introduction(sim, None)[-1].split()
+        assert example == ["#", "curl", f"{sim.local_url}/_sim/journal"]
+        assert httpx.get(example[-1], trust_env=False).json() == []

@@ -194,11 +194,13 @@ def _about_faults(sim: Simulator) -> list[str]:
     """Return an example of making calls fail over HTTP, if the simulator allows control."""
     if not sim.controllable:
         return []
+    # This machine needs no token for control, by the address of the server itself.
+    curl = "curl -k" if sim.local_url.startswith("https") else "curl"
     fault = """'{"endpoint": "add_material", "fault": "reset-after-commit"}'"""
     return [
         "# Make calls fail, and show the calls (all faults: python -c 'help(\"wxasset.simulator.faults\")'):",
-        f"# curl -H 'Content-Type: application/json' -d {fault} {sim.url}/_sim/faults",
-        f"# curl {sim.url}/_sim/journal",
+        f"# {curl} -H 'Content-Type: application/json' -d {fault} {sim.local_url}/_sim/faults",
+        f"# {curl} {sim.local_url}/_sim/journal",
     ]
 
 
