@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, evolve
 
 from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
+from wxasset.engine.library import LibraryIndex, SharedPages
 from wxasset.engine.loop import Loop
 from wxasset.engine.operation import Operation
 from wxasset.engine.reconcile import (
@@ -54,15 +55,31 @@ class Lookup(Loop):
             case finding:
                 raise still_unknown(error, finding)
 
-    async def look(self, error: UploadOutcomeUnknown, *, thorough: bool) -> Finding:
-        """Search for an upload of unknown outcome; only a `thorough` search proves absence."""
+    async def index(self, kind: str, pages: int | None = None) -> LibraryIndex:
+        """Read the list of a type to its end, or at most so many pages of it."""
+        index = LibraryIndex.of(kind, self.register)
+        left = pages
+        while not index.ended and left != 0:
+            page, now = await self._page(kind, index.offset)
+            index.take(page, time.time() if now is None else now)
+            left = None if left is None else left - 1
+        return index
+
+    async def look(self, error: UploadOutcomeUnknown, *, thorough: bool, shared: SharedPages | None = None) -> Finding:
+        """Search for an upload of unknown outcome; only a `thorough` search proves absence.
+
+        Args:
+            error: The upload.
+            thorough: Whether absence is to be proven.
+            shared: Pages that were read for others already; this search reads the list once.
+        """
         if error.listing is None:
             raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
         name, started = sent_name(error.filename), error.started_at
         known = self.register.given_up((error.listing, name, started))
         upload = known or Pending(listing=error.listing, name=name, marked=error.unique_name, started_at=started)
         search = Search(
-            listing=self._page,
+            listing=self._page if shared is None else shared.over(self._page),
             hashing=self._sha256,
             register=self.register,
             upload=upload,
@@ -73,7 +90,9 @@ class Lookup(Loop):
             thorough=thorough,
         )
         # Asked at once, a list may not show it yet: absence takes as long as while the call waits.
-        unseen = max(0.0, self.uploads.visibility - max(0.0, time.time() - error.ended_at)) if thorough else 0.0
+        unseen = 0.0
+        if thorough and shared is None:
+            unseen = max(0.0, self.uploads.visibility - max(0.0, time.time() - error.ended_at))
         finding = await search.find(unseen, self.sleep, self.retry.timeout)
         if isinstance(finding, Found):
             self.register.end(upload)

@@ -195,6 +195,17 @@ class Database:
         values = {name: _text(value) for name, value in asdict(key).items()}
         self._base.execute(_NOTE_FETCHED, {**values, "document": document})
 
+    def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
+        """Return True if there is a row of one of these types of an account."""
+        query = "SELECT 1 FROM uploads WHERE appid = ? AND realm = ? AND type = ? LIMIT 1"
+        return any(self._base.execute(query, (appid, realm, one)).fetchone() is not None for one in types)
+
+    def add(self, rows: Sequence[LedgerRow]) -> int:
+        """Add rows without a claim; leave out those with a known key."""
+        add, before = _PUT.partition(" DO UPDATE")[0] + " DO NOTHING", self._base.total_changes
+        self._base.executemany(add, [asdict(row) | {"holder": None} for row in rows])
+        return self._base.total_changes - before
+
     def forget(self, media_id: str) -> int:
         """Remove the record of a deleted material."""
         return self._base.execute("DELETE FROM uploads WHERE media_id = ? AND state = 'done'", (media_id,)).rowcount

@@ -16,7 +16,7 @@ from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, rec
 from wxasset.engine.engine import Engine
 from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen, still_unknown
 from wxasset.engine.uploads import polls
-from wxasset.errors import Hint, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
+from wxasset.errors import Hint, Later, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.ledger.records import LedgerRow, UploadKey, described_as
 from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
@@ -32,6 +32,7 @@ __all__ = ["EnsuredUpload", "NewMaterial"]
 _log: Final = logging.getLogger("wxasset.ledger")
 _AHEAD: Final = 60.0  # seconds; a start that is later than its end by more comes from a clock that was wrong
 _POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
+_OTHERS: Final = 1.0  # seconds until a queue looks again at an upload that somebody else is at (our choice)
 _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
 
 
@@ -73,6 +74,8 @@ class EnsuredUpload:
         key: The key of the upload; its realm is filled in at first, its hash when the media has been read.
         progress: Called with the bytes sent and their total.
         retry_refused: True to send what WeChat refused before.
+        waits: Whether to sleep until an upload in doubt has settled; else `Later` is raised.
+        waits_for_others: Whether to sleep while another task or process has claimed it; else `Later` is raised.
     """
 
     engine: Engine
@@ -83,6 +86,8 @@ class EnsuredUpload:
     key: UploadKey
     progress: Progress | None
     retry_refused: bool = False
+    waits: bool = True
+    waits_for_others: bool = True
     _identity: Identity | None = field(default=None, init=False)
 
     @classmethod
@@ -120,6 +125,9 @@ class EnsuredUpload:
             self.key = evolve(self.key, sha256=await sha256_of(source))
             if path is not None and identity is not None:
                 self.ledger.remember(path, identity, self.key.sha256)
+            row = await self.ledger.adopted(self.key)
+            if row is not None and (not verify or await self._is_there(row)):
+                return row.material, True
             return await self._settle(source, verify=verify)
         finally:
             await source.aclose()
@@ -149,6 +157,8 @@ class EnsuredUpload:
                 if time.monotonic() > until:
                     raise
                 _log.warning("%s: %s", name, error.message)
+            if claim.step is Step.WAIT and not self.waits_for_others:
+                raise Later(f"{name} is being uploaded by another task or process.", at=time.time() + _OTHERS)
             if claim.step is Step.WAIT and time.monotonic() > until:
                 raise self._held_up(name, source, claim.row)
             await anyio.sleep(wait)
@@ -204,9 +214,9 @@ class EnsuredUpload:
     async def _look(self, row: LedgerRow, name: str, lost_for: float) -> AddedMaterial | None:
         """Search the library for an interrupted upload; None if it was certainly not added."""
         try:
-            found = await self._search(row, lost_for)
+            found = await self._search(row, name, lost_for)
         except BaseException as error:
-            said = error.message if isinstance(error, WxAssetError) else None
+            said = error.message if isinstance(error, WxAssetError) and not isinstance(error, Later) else None
             await self.ledger.end(self.key, "unknown", error=said or row.error)
             raise
         if found is not None:
@@ -218,7 +228,7 @@ class EnsuredUpload:
             raise
         return None
 
-    async def _search(self, row: LedgerRow, lost_for: float) -> AddedMaterial | None:
+    async def _search(self, row: LedgerRow, name: str, lost_for: float) -> AddedMaterial | None:
         """Search until the upload counts as settled; its process was lost `lost_for` seconds ago."""
         claimed, doubt = time.monotonic(), self._doubt(row)
         # A look before the wait: it finds most, and tells WeChat's time.
@@ -230,6 +240,8 @@ class EnsuredUpload:
         for number, wait in enumerate(waits, start=1):
             if isinstance(finding, Found):
                 return recovered(finding.item)
+            if wait and not self.waits:
+                raise Later(f"The upload of {name} is in doubt, and not settled yet.", at=time.time() + sum(waits))
             await anyio.sleep(wait)
             finding = await self._look_once(doubt, thorough=number == len(waits))
         match finding:
@@ -269,7 +281,9 @@ class EnsuredUpload:
 
     async def _look_once(self, doubt: UploadOutcomeUnknown, *, thorough: bool) -> Finding:
         """Search for the mark; of several materials, all made of the same bytes, take the newest."""
-        finding = await self.engine.look(doubt, thorough=thorough)
+        now, settled = self._now(), max(self.engine.uploads.visibility, self.engine.uploads.settle)
+        shared = self.ledger.pages(self.key, min(now, doubt.ended_at + (settled if thorough else 0.0)), now)
+        finding = await self.engine.look(doubt, thorough=thorough, shared=shared)
         if isinstance(finding, Ambiguous):
             return Found(finding.items[0])
         if isinstance(finding, Unseen) and finding.error is not None:

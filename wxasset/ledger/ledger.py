@@ -5,13 +5,16 @@ from collections.abc import AsyncGenerator, Coroutine
 from types import TracebackType
 from typing import Any, Final, Self
 
+import anyio
 from attrs import evolve
 
 from wxasset.calls.materials import AddedMaterial
+from wxasset.engine.library import SharedPages
 from wxasset.errors import LedgerError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.ledger.database import identity_of
 from wxasset.ledger.file_index import open_index
+from wxasset.ledger.library import AccountLibrary, HasLibrary, Verified, listed_as
 from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
@@ -29,6 +32,8 @@ from wxasset.ledger.transitions import (
 )
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
+from wxasset.transfer.uploads.source import open_source, sha256_of
+from wxasset.wire.limits import Limits
 from wxasset.wire.realms import realm_of
 
 __all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
@@ -59,6 +64,7 @@ class Ledger:
         *,
         realm: str | None = None,
         index: str | os.PathLike[str] | None = None,
+        adopt: bool = True,
     ) -> None:
         """Name the store; it is opened, and created if there is none, by ``async with``.
 
@@ -69,6 +75,8 @@ class Ledger:
                 has of the gateway's host becomes that of the realm.
             index: A file with the hashes of unchanged files of this host; only beside a store that is shared by hosts.
                 By default ``wxasset/files.db`` in the user's cache directory. Without it files are read again.
+            adopt: Whether the library is listed once, before the first upload of a type to an account without a row of
+                that type: earlier uploads are known by the marks in their names, and not sent again.
 
         Raises:
             UsageError: It is neither a path nor a store.
@@ -82,8 +90,12 @@ class Ledger:
         self.realm: str | None = realm
         self._index_path = None if index is None else os.fsdecode(index)
         self._index: SqliteStore | None = self.store if isinstance(self.store, SqliteStore) else None
+        self.adopts: bool = adopt
         self._open = False
         self._moved: set[str] = set()
+        self._adoptions: dict[tuple[str, str, str], anyio.Lock] = {}
+        self._adopted: set[tuple[str, str, str]] = set()
+        self._passes: dict[tuple[str, str, str], SharedPages] = {}
         self._busy: set[UploadKey] = set()
 
     def __repr__(self) -> str:
@@ -169,6 +181,84 @@ class Ledger:
         """
         return bool(await self._ask(self.store.forget(media_id)))
 
+    # The library
+
+    async def adopt(self, wx: HasLibrary, type: str | None = None) -> int:  # noqa: A002 - WeChat's own name for it
+        """List the library, and record its materials with marks of this package: they are not sent again.
+
+        A ledger without a row of a type does so by itself, at its first use (up to 5,000 materials). Call this one for
+        a ledger that is old, or where other ledgers added to the library.
+
+        Args:
+            wx: A session of the account.
+            type: The type of the materials; None for all. Thumbs are listed as images.
+
+        Returns:
+            The number of materials that were new to the ledger.
+
+        Raises:
+            WxAssetError: The library cannot be listed, or the ledger not written.
+        """
+        added: int = await self._ask(wx.account_library(self).adopt(type))
+        return added
+
+    async def verify(self, wx: HasLibrary, type: str | None = None) -> Verified:  # noqa: A002 - as above
+        """List the library, and forget the uploads whose material is gone: the next run sends them again.
+
+        Args:
+            wx: A session of the account.
+            type: The type of the materials; None for all.
+
+        Raises:
+            WxAssetError: The library cannot be listed, or the ledger not written.
+        """
+        verified: Verified = await self._ask(wx.account_library(self).verify(type))
+        return verified
+
+    async def find(self, media: str | os.PathLike[str] | bytes) -> LedgerRow | None:
+        """Return the row of a file or of bytes, of any account; a finished one rather than another.
+
+        An adopted video is not found: its mark depends on its title.
+
+        Raises:
+            SourceError: The file cannot be read.
+            LedgerError: The store cannot be read.
+        """
+        source = await open_source(media, filename="media", size=None, limit=None, limits=Limits())
+        try:
+            sha256 = await sha256_of(source)
+        finally:
+            await source.aclose()
+        found = None
+        async for row in self.rows():
+            if row.is_of(sha256):
+                found = row if found is None or row.state == "done" else found
+        return found
+
+    async def resolve(self, row: LedgerRow, media_id: str | None) -> bool:
+        """Decide about an upload in doubt, after a look at the library.
+
+        Args:
+            row: The row of the upload.
+            media_id: Its id in the library; None if it is not there, so that the next run sends it.
+
+        Returns:
+            False if it is not in doubt.
+
+        Raises:
+            LedgerError: Another task or process has claimed it, or the ledger cannot be written.
+        """
+        claim = await self.claim(row.key, row.filename, row.size)
+        if claim.step is Step.WAIT:
+            raise LedgerError(f"{row.filename} is being uploaded by another task or process.")
+        if claim.step is Step.SKIP:
+            return False
+        if claim.step is Step.SEND or media_id is None:
+            await self.end(row.key, "planned")
+        else:
+            await self.done(row.key, AddedMaterial(media_id=media_id, reconciled=True))
+        return claim.step is Step.LOOK
+
     # For the sessions
 
     async def realm_of(self, api: str) -> str:
@@ -184,6 +274,30 @@ class Ledger:
             await self._ask(self.store.move(usual, self.realm))
             self._moved.add(usual)
         return self.realm
+
+    async def adopt_first(self, library: AccountLibrary, kind: str) -> None:
+        """Adopt the materials of an account and type at their first use."""
+        place = (library.appid, library.realm, listed_as(kind))
+        if not self.adopts or place in self._adopted:
+            return
+        async with self._adoptions.setdefault(place, anyio.Lock()):
+            if place not in self._adopted:
+                await self._ask(library.adopt_first(kind))
+                self._adopted.add(place)
+
+    async def adopted(self, key: UploadKey) -> LedgerRow | None:
+        """Return the row of an adopted material, unless the upload has a row of its own."""
+        found = await self._ask(self.store.find([key, key.adopted]))
+        row: LedgerRow | None = None if key in found else found.get(key.adopted)
+        return row
+
+    def pages(self, key: UploadKey, since: float, now: float) -> SharedPages:
+        """Return a pass over the library that began after a time; times are WeChat's unix seconds."""
+        place = (key.appid, key.realm, listed_as(key.type))
+        shared = self._passes.get(place)
+        if shared is None or shared.begun < since:
+            shared = self._passes[place] = SharedPages(now)
+        return shared
 
     async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
         """Look up an unchanged file; return its record if it is in the library, and its identity.
@@ -201,7 +315,8 @@ class Ledger:
             if sha256 is None:
                 return None, identity
             key = evolve(key, sha256=sha256)
-            row = (await self._ask(self.store.find([key]))).get(key)
+            found = await self._ask(self.store.find([key, key.adopted]))
+            row = found.get(key) or found.get(key.adopted)
         return (row if row is not None and row.state == "done" else None), identity
 
     async def claim(self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False) -> Claim:

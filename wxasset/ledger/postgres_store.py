@@ -132,6 +132,14 @@ class PostgresStore:
         found = await self._run(lambda connection: tables.find(connection, keys))
         return [{key: found[key] for key in wanted if key in found} for wanted in group]
 
+    async def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
+        """Return True if there is a row of one of these types of an account."""
+        return await self._run(lambda connection: tables.holds(connection, appid, realm, types))
+
+    async def add(self, rows: Sequence[LedgerRow]) -> int:
+        """Add rows without a claim, all or none."""
+        return await self._run(lambda connection: tables.add(connection, rows))
+
     async def page(self, state: LedgerState | None, after: object) -> Page:
         """Return some rows."""
         last = after if isinstance(after, int) else 0

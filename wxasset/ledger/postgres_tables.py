@@ -13,7 +13,21 @@ from wxasset.ledger.transitions import Kept, Write
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-__all__ = ["Found", "counts", "find", "forget", "leave", "move", "page", "prepare", "read", "renew", "write"]
+__all__ = [
+    "Found",
+    "add",
+    "counts",
+    "find",
+    "forget",
+    "holds",
+    "leave",
+    "move",
+    "page",
+    "prepare",
+    "read",
+    "renew",
+    "write",
+]
 
 _SCHEMA: Final = 2
 _LOCK: Final = 0x77786C64  # "wxld": the key of the lock around the creation of the tables
@@ -206,6 +220,22 @@ async def find(connection: "Connection", keys: Sequence[UploadKey]) -> dict[Uplo
     )
     rows = [_row(one) for one in found]
     return {row.key: row for row in rows}
+
+
+async def holds(connection: "Connection", appid: str, realm: str, types: Sequence[str]) -> bool:
+    """Return True if there is a row of one of these types of an account."""
+    query = "SELECT EXISTS (SELECT FROM wxasset_uploads WHERE appid = $1 AND realm = $2 AND type = ANY($3::text[]))"
+    return bool(await connection.fetchval(query, appid, realm, list(types)))
+
+
+async def add(connection: "Connection", rows: Sequence[LedgerRow]) -> int:
+    """Add rows without a claim, all or none; leave out those with a known key."""
+    added = 0
+    async with connection.transaction():
+        for row in rows:
+            values = [getattr(row, name) for name in _FIELDS] + [None]
+            added += await connection.fetchval(_INSERT, *values) is not None
+    return added
 
 
 async def counts(connection: "Connection") -> LedgerCounts:

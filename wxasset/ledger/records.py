@@ -4,18 +4,20 @@ import hashlib
 import json
 from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from wxasset.calls.materials import AddedMaterial, Description
+from wxasset.calls.materials import AddedMaterial, Description, MaterialItem
 from wxasset.engine.uploads import MARK_LETTERS
 from wxasset.wire.filenames import marked_name
 from wxasset.wire.multipart import sent_name
 
-__all__ = ["LedgerCounts", "LedgerRow", "LedgerState", "UploadKey", "described_as"]
+__all__ = ["LedgerCounts", "LedgerRow", "LedgerState", "UploadKey", "adopted_row", "described_as", "storable"]
 
 _MARK_LENGTH: Final = 12
 """Characters of a mark: 100,000 images, as many as a library holds, have two with the same one at odds of 1 to 150
 million; with the eight of random marks it would be 1 to 170, as a hash has no second draw."""
+
+_ADOPTED: Final = "mark:"  # in the place of a hash
 
 LedgerState: TypeAlias = Literal["planned", "in flight", "done", "failed", "unknown"]
 """State of an upload: claimed and not sent; being sent; in the library; refused, with no material added; or sent with
@@ -41,6 +43,12 @@ class UploadKey:
     sha256: str
     described: str = ""
 
+    @property
+    def adopted(self) -> "UploadKey":
+        """The key of the same material where only its mark is known: an adopted one."""
+        listed = "image" if self.type == "thumb" else self.type
+        return UploadKey(appid=self.appid, realm=self.realm, type=listed, sha256=f"{_ADOPTED}{self.mark}")
+
     def sent_as(self, filename: str) -> str:
         """Return the marked name used for sending and listing; any process can find it in the library."""
         return sent_name(marked_name(filename, self.mark))
@@ -54,6 +62,23 @@ class UploadKey:
             number, place = divmod(number, len(MARK_LETTERS))
             letters += MARK_LETTERS[place]
         return letters
+
+
+def adopted_row(appid: str, realm: str, listed: str, mark: str, item: MaterialItem) -> "LedgerRow":
+    """Return the row of a listed material, known by its mark."""
+    return LedgerRow(
+        appid=appid,
+        realm=realm,
+        type=listed,
+        sha256=f"{_ADOPTED}{mark}",
+        state="done",
+        filename=storable(item.name),
+        size=0,
+        media_id=item.media_id,
+        url=item.url,
+        reconciled=True,
+        ended=float(item.update_time),
+    )
 
 
 def described_as(description: Description | None) -> str:
@@ -71,7 +96,7 @@ class LedgerRow:
         appid: The account's appid.
         realm: The service: "weixin" for all of WeChat's own hosts.
         type: WeChat's type of the media.
-        sha256: The hash of the media, in hexadecimal.
+        sha256: The hash of the media, in hexadecimal; of an adopted material ``mark:`` and the mark in its name.
         described: The hash of a video's title and introduction; else empty.
         state: The state of the upload.
         filename: The name used for sending and listing.
@@ -107,6 +132,13 @@ class LedgerRow:
         return UploadKey(
             appid=self.appid, realm=self.realm, type=self.type, sha256=self.sha256, described=self.described
         )
+
+    def is_of(self, sha256: str) -> bool:
+        """Return True if it is an upload of these bytes; an adopted material is compared by its mark."""
+        if not self.sha256.startswith(_ADOPTED):
+            return self.sha256 == sha256
+        types = ("image", "thumb") if self.type == "image" else (self.type,)
+        return any(evolve(self.key, type=one, sha256=sha256).adopted.sha256 == self.sha256 for one in types)
 
     @property
     def material(self) -> AddedMaterial:
@@ -148,3 +180,8 @@ class FetchKey:
     realm: str
     appid: str
     media_id: str
+
+
+def storable(text: str) -> str:
+    """Escape what databases do not store: surrogates, as in paths that are not UTF-8, and null characters."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

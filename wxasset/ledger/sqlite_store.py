@@ -89,6 +89,14 @@ class SqliteStore:
         wanted = list(keys)
         return await self._do(lambda database: database.find(wanted))
 
+    async def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
+        """Return True if there is a row of one of these types of an account."""
+        return await self._do(lambda database: database.holds(appid, realm, types))
+
+    async def add(self, rows: Sequence[LedgerRow]) -> int:
+        """Add rows without a claim, all or none."""
+        return await self._do(lambda database: database.add(rows), writes=True)
+
     async def page(self, state: LedgerState | None, after: object) -> Page:
         """Return some rows."""
         last = after if isinstance(after, int) else 0

@@ -62,6 +62,14 @@ class LedgerStore(Protocol):
         """Return the rows of many keys; missing ones are left out."""
         ...
 
+    async def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
+        """Return True if there is a row of one of these types of an account."""
+        ...
+
+    async def add(self, rows: Sequence[LedgerRow]) -> int:
+        """Add rows without a claim, all or none; those with a known key are left out. Return the number added."""
+        ...
+
     async def page(self, state: LedgerState | None, after: object) -> Page:
         """Return some rows.
 

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import LedgerError
-from wxasset.ledger.records import LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.records import LedgerRow, LedgerState, UploadKey, storable
 
 __all__ = [
     "Change",
@@ -119,7 +119,7 @@ def claiming(key: UploadKey, filename: str, size: int, *, retry_refused: bool = 
         size: The number of bytes.
         retry_refused: True to send what WeChat refused before.
     """
-    name = _storable(filename)
+    name = storable(filename)
 
     def change(kept: Kept, now: float) -> tuple[Claim, Write | None]:
         row, step = kept.row, next_step(kept.row, held=kept.held)
@@ -146,7 +146,7 @@ def _planned(key: UploadKey, filename: str, size: int) -> LedgerRow:
         sha256=key.sha256,
         described=key.described,
         state="planned",
-        filename=_storable(filename),
+        filename=storable(filename),
         size=size,
     )
 
@@ -199,7 +199,7 @@ def planning(filename: str) -> Change:
     def change(kept: Kept, _: float) -> tuple[bool, Write | None]:
         if kept.row is None or not kept.mine:
             return False, None
-        row = evolve(kept.row, state="planned", filename=_storable(filename), begun=None, ended=None)
+        row = evolve(kept.row, state="planned", filename=storable(filename), begun=None, ended=None)
         return True, Write(row, hold=True)
 
     return change
@@ -236,14 +236,9 @@ def ending(
             media_id=None if material is None else material.media_id,
             url=None if material is None else material.url,
             reconciled=material is not None and material.reconciled,
-            error=None if error is None else _storable(error),
+            error=None if error is None else storable(error),
             errcode=errcode,
         )
         return True, Write(row, hold=False)
 
     return change
-
-
-def _storable(text: str) -> str:
-    """Escape what databases do not store: surrogates, as in paths that are not UTF-8, and null characters."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

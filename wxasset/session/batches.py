@@ -137,7 +137,13 @@ class Bulk(Ensuring):
                 engine = partial(self._observing, work)
                 try:
                     ensured, skipped = await self._ensure(
-                        type, new, ledger=keeper, engine=engine, retry_refused=retry_refused, progress=work.sent
+                        type,
+                        new,
+                        ledger=keeper,
+                        engine=engine,
+                        retry_refused=retry_refused,
+                        waits=False,
+                        progress=work.sent,
                     )
                 except LedgerError as error:
                     if not isinstance(error.material, AddedMaterial):

@@ -8,10 +8,12 @@ from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
+from wxasset.ledger.library import AccountLibrary
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.source import Media
+from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
@@ -32,6 +34,7 @@ class Ensuring(Materials):
         introduction: str | None = None,
         verify: bool = False,
         retry_refused: bool = False,
+        wait: bool = True,
         ledger: "Ledger | None" = None,
         progress: Progress | None = None,
     ) -> AddedMaterial:
@@ -68,12 +71,15 @@ class Ensuring(Materials):
             retry_refused: Send a file that WeChat refused before. By default a refusal of the file itself (its format,
                 size or length) is remembered, and raised again without a request; another file name, or another title
                 of a video, is another try.
+            wait: Whether to sleep until an upload in doubt has settled, or another task or process is done with it;
+                False to raise `Later` instead, for a worker of a queue.
             ledger: The ledger; by default the one of the session.
             progress: As in `add_material`; not called if the upload is skipped.
 
         Raises:
             UsageError: There is no ledger, or it cannot tell which account this is.
             LedgerError: The ledger cannot be read or written; its `material` is what was added nevertheless.
+            Later: Only with ``wait=False``: another try makes sense at its `at`.
             UploadOutcomeUnknown: It was sent and the answer was lost, and the library does not show it for certain;
                 the next call searches again before it sends. Or another task or process has been at it for longer than
                 this call may take.
@@ -84,9 +90,26 @@ class Ensuring(Materials):
         if keeper is None:
             raise UsageError("There is no ledger: pass ledger=, here or to the session.")
         ensured, _ = await self._ensure(
-            type, new, ledger=keeper, verify=verify, retry_refused=retry_refused, progress=progress
+            type,
+            new,
+            ledger=keeper,
+            verify=verify,
+            retry_refused=retry_refused,
+            waits=wait,
+            held=wait,
+            progress=progress,
         )
         return ensured
+
+    def account_library(self, ledger: "Ledger") -> AccountLibrary:
+        """Return the library of the account, for `Ledger.adopt` and `Ledger.verify`.
+
+        Raises:
+            UsageError: The session does not know its appid.
+        """
+        self._keeper(ledger)
+        realm = ledger.realm or realm_of(self._transport.api)
+        return AccountLibrary(self._engine, ledger, self._appid or "", realm, self.open_material)
 
     def _keeper(self, ledger: "Ledger | None") -> "Ledger | None":
         """Return the ledger to use; require an appid."""
@@ -105,10 +128,13 @@ class Ensuring(Materials):
         engine: Callable[[], Engine] | None = None,
         verify: bool = False,
         retry_refused: bool = False,
+        waits: bool = True,
+        held: bool = True,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent; `engine` makes the engine of the upload."""
         check_progress(progress)
+        await ledger.adopt_first(self.account_library(ledger), kind)
         upload = EnsuredUpload.of(
             new,
             kind,
@@ -119,6 +145,7 @@ class Ensuring(Materials):
             progress=progress,
             retry_refused=retry_refused,
         )
+        upload.waits, upload.waits_for_others = waits, held
         if (known := await upload.look_up(new, verify=verify)) is not None:
             return known, True
         if engine is not None:
