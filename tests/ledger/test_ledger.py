@@ -63,8 +63,8 @@ def sent(sim: Simulator) -> int:
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    """An empty ledger."""
-    async with Ledger(tmp_path / "ledger.db") as opened:
+    """An empty ledger that does not list the library at its first use."""
+    async with Ledger(tmp_path / "ledger.db", adopt=False) as opened:
         yield opened
 
 

@@ -10,7 +10,7 @@ from attrs import define, frozen
 
 from wxasset.engine.engine import Engine
 from wxasset.engine.reconcile import MORE_PAGES
-from wxasset.errors import MediaNotFoundError, UsageError, WxAssetError
+from wxasset.errors import APIError, MediaNotFoundError, UsageError
 from wxasset.ledger.records import LedgerRow, adopted_row
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class AccountLibrary:
             return
         try:
             await self.adopt(listed, pages=MORE_PAGES)
-        except WxAssetError as error:
+        except APIError as error:  # nothing was sent: other failures are those of the call
             _log.warning("Earlier uploads are not looked for in the library: %s", error.message)
 
     async def verify(self, kind: str | None) -> Verified:
