@@ -306,3 +306,12 @@ def test_a_ledger_that_cannot_be_made(service: Simulator, wxasset: Command, phot
     assert ended.status == Exit.FAILED
     assert ended.told[0]["kind"] == "LedgerError"
     assert sent(service, "add_material") == 0
+
+
+def test_verify_sends_again_what_the_console_deleted(service: Simulator, wxasset: Command, photos: Path) -> None:
+    """Two of twelve are gone: the next run with --verify adds exactly these."""
+    assert wxasset("batch", photos, "--type", "image", "--json").status == 0
+    for media_id in list(service.materials)[:2]:
+        del service.materials[media_id]
+    again = wxasset("batch", photos, "--type", "image", "--verify", "--json")
+    assert sorted(outcomes(again.records).values()) == ["added"] * 2 + ["skipped"] * 10

@@ -120,6 +120,7 @@ def batch_command(
     recursive: Annotated[bool, FLAG] = False,
     introduction: str | None = None,
     retry_refused: Annotated[bool, FLAG] = False,
+    verify: Annotated[bool, FLAG] = False,
     dry_run: Annotated[bool, FLAG] = False,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
@@ -140,6 +141,7 @@ def batch_command(
         recursive: Include subdirectories.
         introduction: The introduction of videos; their title is the name of their file.
         retry_refused: Send the files that WeChat refused before; without it they fail again, with no request.
+        verify: List the library first, and upload again what was deleted there.
         dry_run: Check the files and show the planned uploads; the ledger is not read, and no request is sent.
         options: Options of every command.
     """
@@ -167,6 +169,8 @@ def batch_command(
     async def work(wx: WxSession, report: Report) -> None:
         report.resume = again
         async with Ledger(batch.ledger) as opened:
+            if verify:
+                await opened.verify(wx, type)
             await _run(wx, batch, opened, report)
 
     if dry_run:

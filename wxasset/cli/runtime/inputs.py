@@ -115,11 +115,16 @@ def files_of(source: str, kind: Kind, *, recursive: bool) -> list[str]:
 def _fitting(directory: Path, kind: Kind, *, recursive: bool) -> Iterator[str]:
     """Find files of a type; hidden files and directories are skipped."""
     wanted = tuple(one for name in ADD_MATERIAL[kind].formats for one in FORMATS[name].extensions)
-    for where, directories, names in os.walk(directory):
+    for where, directories, names in os.walk(directory, onerror=_unreadable):
         directories[:] = [name for name in directories if recursive and not name.startswith(".")]
         for name in names:
             if name.lower().endswith(wanted) and not name.startswith("."):
                 yield os.path.join(where, name)  # noqa: PTH118 - strings
+
+
+def _unreadable(error: OSError) -> None:
+    """Refuse a directory with unreadable parts: their files would be left out without a word."""
+    raise UsageError(f"{error.filename} cannot be read: {error.strerror or error}.") from error
 
 
 def _listed(path: Path) -> list[str]:
