@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import define, frozen
 
@@ -12,9 +12,6 @@ from wxasset.engine.engine import Engine
 from wxasset.engine.reconcile import MORE_PAGES
 from wxasset.errors import APIError, MediaNotFoundError, UsageError
 from wxasset.ledger.records import LedgerRow, adopted_row
-
-if TYPE_CHECKING:
-    from wxasset.ledger.ledger import Ledger
 
 __all__ = ["AccountLibrary", "HasLibrary", "Verified", "listed_as"]
 
@@ -53,7 +50,7 @@ class Verified:
 class HasLibrary(Protocol):
     """A session."""
 
-    def account_library(self, ledger: "Ledger", /) -> "AccountLibrary":
+    def account_library(self, ledger: Any, /) -> "AccountLibrary":
         """Return the library of its account."""
         ...
 
@@ -64,14 +61,14 @@ class AccountLibrary:
 
     Attributes:
         engine: The engine that makes the calls.
-        ledger: The ledger.
+        ledger: The ledger; its module imports this one.
         appid: The account's appid.
         realm: The service.
         open_material: Fetch a material by its id.
     """
 
     engine: Engine
-    ledger: "Ledger"
+    ledger: Any
     appid: str
     realm: str
     open_material: Callable[[str], AbstractAsyncContextManager[object]]
