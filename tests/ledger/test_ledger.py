@@ -701,7 +701,7 @@ async def test_nothing_is_sent_that_the_ledger_could_not_note(
     monkeypatch.setattr("wxasset.ledger.schema._BUSY", 0.05)
     sim.fail("stable_token", "delay-300ms")
     async with (
-        Ledger(tmp_path / "ledger.db") as ledger,
+        Ledger(tmp_path / "ledger.db", adopt=False) as ledger,
         WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, ledger=ledger) as wx,
     ):
         task = asyncio.create_task(wx.ensure_material("image", picture(1)))
