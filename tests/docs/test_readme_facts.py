@@ -16,7 +16,7 @@ def test_the_table_of_calls_is_complete(document: str) -> None:
     """Beside the quick start stands what a session can do, all of it."""
     (start,) = [one for one in sections(document) if any(block.kind == "program" for block in one.blocks)]
     told = {name for row in start.table_rows for name in re.findall(r"`(\w+)`", row)}
-    elsewhere = {"account", "aclose", "from_env", "with_options", "resolve_upload"}
+    elsewhere = {"account", "account_library", "aclose", "from_env", "with_options", "resolve_upload"}
     assert told == {name for name in dir(WxSession) if not name.startswith("_")} - elsewhere
 
 
