@@ -171,7 +171,7 @@ async def lost(server: RawServer, shelf: Shelf) -> Any:
 
 async def _ensured(wx: WxSession, shelf: Shelf, path: Path, tries: int = 3) -> None:
     """Ensure a material whose first response is lost."""
-    async with Ledger(path) as ledger:
+    async with Ledger(path, adopt=False) as ledger:
         for _ in range(tries):
             try:
                 await wx.ensure_material("image", PHOTO, filename="e.jpg", ledger=ledger)
@@ -201,7 +201,7 @@ async def test_a_mark_is_found_in_any_order_and_name(lost: WxSession, shelf: She
     shelf.shape = SHOWS_IT[shape]
     added = await lost.add_material("image", PHOTO)
     assert (added.media_id, added.reconciled) == ("NEW1", True)
-    async with Ledger(tmp_path / "ledger.db") as ledger:
+    async with Ledger(tmp_path / "ledger.db", adopt=False) as ledger:
         assert (await lost.ensure_material("image", PHOTO, ledger=ledger)).media_id == "NEW2"
     assert shelf.adds == 2
 
@@ -225,7 +225,7 @@ async def test_what_a_sound_list_does_not_have_is_absent(lost: WxSession, shelf:
     assert await caught.value.resolve(lost) is None
     shelf.put("other-k7m2xq9d.jpg")  # another upload of this package
     assert await caught.value.resolve(lost) is None
-    async with Ledger(tmp_path / "ledger.db") as ledger:
+    async with Ledger(tmp_path / "ledger.db", adopt=False) as ledger:
         with pytest.raises(UploadOutcomeUnknown):
             await lost.ensure_material("image", PHOTO, filename="e.jpg", ledger=ledger)
         shelf.commits, shelf.loses = True, False
@@ -280,7 +280,7 @@ async def test_a_clock_that_is_set_makes_nothing_older(
     """Ages are those of the monotonic clock, and of WeChat's: a step of this machine's clock settles nothing."""
     wx = lost.with_options(uploads=UploadPolicy(visibility=0, settle=0.5, reconcile="raise"))
     own = time.time
-    async with Ledger(tmp_path / "ledger.db") as ledger:
+    async with Ledger(tmp_path / "ledger.db", adopt=False) as ledger:
         with pytest.raises(UploadOutcomeUnknown) as caught:
             await wx.add_material("image", PHOTO)
         with pytest.raises(UploadOutcomeUnknown):
@@ -293,7 +293,7 @@ async def test_a_clock_that_is_set_makes_nothing_older(
         shelf.pages = 0
 
         def show(shelf: Shelf) -> None:
-            if shelf.pages == 3:  # the first looks do not show it yet
+            if shelf.pages == 1:  # the first look does not show it yet
                 shelf.items.insert(0, late)
 
         shelf.between = show

@@ -112,7 +112,7 @@ async def test_another_name_of_a_service_uploads_nothing_again(sim: Simulator, t
     """With `realm` two host names are one service, also for what the ledger has of one; without it they are two."""
     urls = (sim.url, sim.url.replace("127.0.0.1", "localhost"))
     for realm, tried, materials in ((None, urls[:1], 1), ("weixin", urls, 1), (None, urls, 3)):
-        async with Ledger(tmp_path / "uploads.db", realm=realm) as ledger:
+        async with Ledger(tmp_path / "uploads.db", realm=realm, adopt=False) as ledger:
             for url in tried:
                 async with WxSession(sim.appid, sim.secret, base_url=url, ledger=ledger) as wx:
                     await wx.ensure_material("image", picture(1))

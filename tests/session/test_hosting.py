@@ -133,7 +133,10 @@ async def test_an_unlisted_path_leaves_nothing_open_in_the_ledger(
     server.script = [BAD_GATEWAY, ADDED]
     file = tmp_path / "a.jpg"
     file.write_bytes(photo)
-    async with Ledger(tmp_path / "ledger.db") as ledger, inside(server, from_appid=SHOP, ledger=ledger) as wx:
+    async with (
+        Ledger(tmp_path / "ledger.db", adopt=False) as ledger,
+        inside(server, from_appid=SHOP, ledger=ledger) as wx,
+    ):
         with pytest.raises(NotListedError):
             await wx.ensure_material("image", file)
         assert (await wx.ensure_material("image", file)).media_id == "M1"
