@@ -57,7 +57,7 @@ class PartialFile:
     ) -> None:
         # Shortened, to stay within the file system's limit for names.
         self._stem = os.path.join(directory, f".{cut_bytes(base, 60)}.")
-        self.path = f"{self._stem}{secrets.token_hex(6)}.part"
+        self.path: str = f"{self._stem}{secrets.token_hex(6)}.part"
         self.etag: str | None = None
         self._mark = mark
         self._note: str | None = None
