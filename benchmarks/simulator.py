@@ -1,15 +1,18 @@
 """Speed of the simulator against what it holds: ``python benchmarks/simulator.py [--quick]``.
 
-One client with one connection sends requests to a simulator in a thread of the same process, so each rate includes the
-client. The figures to compare are those of one run: the first and the last line of each table.
+One client with one connection sends requests to a simulator in a thread of the same process, so each figure includes
+the client. A full simulator and an almost empty one take turns, 500 requests each, so that other load on the machine
+meets both. The cost is the processor time of the process, and the ratio is the median of those of the turns.
 """
 
 import argparse
 import http.client
 import time
 from collections.abc import Callable, Iterator
+from statistics import median
+from typing import NamedTuple
 
-from wxasset.simulator import Material, Simulator
+from wxasset.simulator import Material, Simulator, SimulatorOptions
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20 * 1024)
 BOUNDARY = "simulator-benchmark"
@@ -39,27 +42,45 @@ class Client:
         return self.call("add_material", FORM, f"multipart/form-data; boundary={BOUNDARY}")
 
 
-def rate(act: Callable[[], object], times: int) -> float:
-    """Return how many times a second something can be done."""
-    began = time.perf_counter()
+class Cost(NamedTuple):
+    """Seconds on the clock, and of the processor, that one request takes."""
+
+    clock: float
+    processor: float
+
+
+def cost(act: Callable[[], object], times: int) -> Cost:
+    """Measure something that is done so many times."""
+    clock, processor = time.perf_counter(), time.process_time()
     for _ in range(times):
         act()
-    return times / (time.perf_counter() - began)
+    return Cost((time.perf_counter() - clock) / times, (time.process_time() - processor) / times)
 
 
-def journal(steps: tuple[int, ...]) -> Iterator[str]:
-    """Requests a second at each size of the journal."""
-    with Simulator() as sim:
-        client = Client(sim)
-        for step in steps:
-            while len(sim.journal) < step:
+def compare(what: str, few: Callable[[], object], many: Callable[[], object], *, turns: int) -> str:
+    """Let two simulators take turns, and return the rates of both and the ratio of their costs."""
+    pairs = [(cost(few, 500), cost(many, 500)) for _ in range(turns)]
+    rates = " and ".join(f"{1 / min(one.clock for one in side):,.0f}" for side in zip(*pairs, strict=True))
+    ratio = median(full.processor / empty.processor for empty, full in pairs)
+    return f"{what}: {rates} a second; processor time {ratio:.2f} of the first"
+
+
+def journal(size: int, turns: int) -> Iterator[str]:
+    """Requests with 600 entries in the journal, and with many."""
+    with Simulator(options=SimulatorOptions(journal_cap=600)) as small, Simulator() as large:
+        few, many = Client(small), Client(large)
+        for client, sim, count in ((few, small, 600), (many, large, size)):
+            while len(sim.journal) < count:
                 client.call("get_materialcount")
-            best = max(rate(lambda: client.call("get_materialcount"), 500) for _ in range(5))
-            yield f"{len(sim.journal):>9,} entries  {best:>7,.0f} requests a second"
+        yield compare(
+            f"requests with {len(small.journal):,} and {len(large.journal):,} entries",
+            *(lambda: few.call("get_materialcount"), lambda: many.call("get_materialcount")),
+            turns=turns,
+        )
 
 
 def library(sizes: tuple[int, ...]) -> Iterator[str]:
-    """Milliseconds of a count and of a page, at each size of the library."""
+    """Milliseconds of the processor for a count and for a page, at each size of the library."""
     with Simulator() as sim:
         client = Client(sim)
         for size in sizes:
@@ -68,29 +89,34 @@ def library(sizes: tuple[int, ...]) -> Iterator[str]:
                 sim.materials[name] = Material(media_id=name, type="image", update_time=number)
             for what, offset in (("get_materialcount", 0), ("batchget_material", 0), ("batchget_material", size - 20)):
                 body = b'{"type":"image","offset":%d,"count":20}' % offset
-                spent = 1000 / max(rate(lambda b=body, w=what: client.call(w, b), 20) for _ in range(5))  # type: ignore[misc]
+                spent = 1000 * min(cost(lambda b=body, w=what: client.call(w, b), 20).processor for _ in range(5))  # type: ignore[misc]
                 yield f"{size:>9,} materials  {what} at {offset:>6,}: {spent:6.2f} ms"
 
 
-def uploads(steps: tuple[int, ...]) -> Iterator[str]:
-    """Uploads a second on the way."""
-    with Simulator() as sim:
-        client = Client(sim)
-        for step in steps:
-            while len(sim.materials) < step - 500:
-                client.upload()
-            yield f"{step:>9,} materials  {rate(client.upload, 500):>7,.0f} uploads of 20 KB a second"
+def uploads(size: int, turns: int) -> Iterator[str]:
+    """Uploads of 20 KB to a library of at most 1,000 materials, and to a large one."""
+    with Simulator() as small, Simulator() as large:
+        few, many = Client(small), Client(large)
+        while len(large.materials) < size:
+            many.upload()
+
+        def upload() -> None:
+            if len(small.materials) >= 1_000:
+                small.materials.clear()
+            few.upload()
+
+        yield compare(f"uploads with up to 1,000 and over {size:,} materials", upload, many.upload, turns=turns)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the work")
-    tenth = 10 if parser.parse_args().quick else 1
+    tenth, turns = (10, 5) if parser.parse_args().quick else (1, 11)
     for lines in (
-        journal((600, 50_000 // tenth, 100_000 // tenth)),
+        journal(100_000 // tenth, turns),
         library((100, 99_000 // tenth)),
-        uploads((1_000, 2_000) if tenth > 1 else (1_000, 5_000, 10_000)),
+        uploads(10_000 // tenth, turns),
     ):
         for line in lines:
             print(line, flush=True)
