@@ -9,8 +9,8 @@ from typing import Literal
 
 from wxasset.simulator.options import SimulatorOptions, Switches
 from wxasset.simulator.state.account import Account, Article, Material, TemporaryMedia
+from wxasset.simulator.state.additions import stage_material, stage_media
 from wxasset.simulator.state.drafts import Draft, Publication
-from wxasset.simulator.state.staged import stage_material, stage_media
 
 
 class AccountControls:

@@ -6,6 +6,7 @@ from wxasset.simulator.endpoints.paging import in_order, page_of
 from wxasset.simulator.endpoints.uploads import attachment, read_form, upload_type
 from wxasset.simulator.state import formats
 from wxasset.simulator.state.account import Account, Material, article_document
+from wxasset.simulator.state.additions import add_material
 from wxasset.simulator.wire.multipart import Form
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
 from wxasset.simulator.wire.requests import ApiRequest, json_body, load_object, required_text
@@ -21,20 +22,9 @@ def add(account: Account, request: ApiRequest) -> Document:
     limit = formats.PERMANENT[media_type]
     found = formats.check_file(filename, content, limit, account.options)
     formats.check_playtime(found, content, account.options.longest_voice)
-    title, introduction = _description(account, request, form) if media_type == "video" else ("", "")
+    texts = _description(account, request, form) if media_type == "video" else ("", "")
     _check_room(account, media_type)
-    material = Material(
-        media_id=account.identifiers.media_id(),
-        type=media_type,
-        filename=filename,
-        content=content,
-        content_type=found.content_type,
-        title=title,
-        introduction=introduction,
-        url=_image_url(account, found) if found.kind == "image" else None,
-        update_time=int(account.clock.now()),
-    )
-    account.materials[material.media_id] = material
+    material = add_material(account, media_type, filename, content, found=found, texts=texts)
     url = "" if media_type == "video" and account.options.empty_video_url else material.url
     return {"media_id": material.media_id} | ({} if url is None else {"url": url})
 
@@ -113,12 +103,6 @@ def _check_room(account: Account, media_type: str) -> None:
     kinds = (media_type,) if media_type in caps else ("image", "news")
     if sum(len(account.listed(kind)) for kind in kinds) >= caps.get(media_type, options.image_and_news_cap):
         raise ApiError(options.errcode("full_library"))
-
-
-def _image_url(account: Account, found: formats.Format) -> str:
-    """Return the URL of an image in the format of captures."""
-    part = account.identifiers.link_part(86)
-    return f"http://mmbiz.qpic.cn/mmbiz_{found.extension}/{part}/0?wx_fmt={found.name}"
 
 
 def _item(material: Material) -> Document:

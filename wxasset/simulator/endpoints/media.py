@@ -5,6 +5,7 @@ from attrs import evolve
 from wxasset.simulator.endpoints.uploads import attachment, read_form, upload_type
 from wxasset.simulator.state import formats
 from wxasset.simulator.state.account import Account, TemporaryMedia
+from wxasset.simulator.state.additions import add_media
 from wxasset.simulator.wire.replies import ApiError, Document, RawReply
 from wxasset.simulator.wire.requests import ApiRequest, json_body, required_text
 
@@ -27,16 +28,7 @@ def upload(account: Account, request: ApiRequest) -> Document:
     filename, content = form.file(None)
     found = formats.check_file(filename, content, formats.temporary(media_type, account.options), account.options)
     formats.check_playtime(found, content, account.options.longest_voice)
-    medium = TemporaryMedia(
-        media_id=account.identifiers.temporary_media_id(),
-        type=media_type,
-        filename=filename,
-        content=content,
-        content_type=found.content_type,
-        extension=found.extension,
-        created_at=int(account.clock.now()),
-    )
-    account.temporary_media[medium.media_id] = medium
+    medium = add_media(account, media_type, filename, content, found)
     key = "thumb_media_id" if media_type == "thumb" else "media_id"
     return {**_ok(account), "type": media_type, key: medium.media_id, "created_at": medium.created_at}
 
