@@ -229,6 +229,18 @@ def mutation(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the pages of docs/ in both languages, strictly, into build/docs or the directory that is given."""
+    session.install(*group("docs"))
+    target = Path(session.posargs[0] if session.posargs else "build/docs").resolve()
+    for file, directory in (("mkdocs.yml", target), ("mkdocs.zh.yml", target / "zh")):
+        session.run(
+            *("mkdocs", "build", "--quiet", "--strict", f"--config-file=docs/site/{file}", f"--site-dir={directory}"),
+            env={"NO_MKDOCS_2_WARNING": "1"},
+        )
+
+
+@nox.session
 def screenshots(session: nox.Session) -> None:
     """Draw the pictures of the READMEs anew, from what the commands really show."""
     install(session)
