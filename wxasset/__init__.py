@@ -56,7 +56,14 @@ _HOMES: Final = {
     ),
     "wxasset.engine.retry": ("RetryPolicy",),
     "wxasset.engine.uploads": ("UploadPolicy",),
-    "wxasset.errors": ("Later", "UploadOutcomeUnknown", "WxAssetError"),
+    "wxasset.errors": (
+        "APIError",
+        "Later",
+        "RequestError",
+        "SourceError",
+        "UploadOutcomeUnknown",
+        "WxAssetError",
+    ),
     "wxasset.instrumentation.hooks": ("Hooks",),
     "wxasset.ledger.ensure": ("NewMaterial",),
     "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
@@ -87,6 +94,7 @@ _HOMES: Final = {
     "wxasset.wire.limits": ("Limits",),
     "wxasset.wire.url_policy": ("DownloadPolicy",),
 }
+_MODULES: Final = ("errors", "events", "otel", "simulator", "starlette")  # imported at their first use as well
 _HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the keys are strings
@@ -96,6 +104,8 @@ logging.getLogger("wxasset").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)

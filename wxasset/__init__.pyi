@@ -1,3 +1,5 @@
+from wxasset import errors as errors
+from wxasset import events as events
 from wxasset._version import __version__ as __version__
 from wxasset.batch.outcomes import BatchReport as BatchReport
 from wxasset.batch.outcomes import Failed as Failed
@@ -51,7 +53,10 @@ from wxasset.calls.platform import QueryAuth as QueryAuth
 from wxasset.calls.platform import StartPushTicket as StartPushTicket
 from wxasset.engine.retry import RetryPolicy as RetryPolicy
 from wxasset.engine.uploads import UploadPolicy as UploadPolicy
+from wxasset.errors import APIError as APIError
 from wxasset.errors import Later as Later
+from wxasset.errors import RequestError as RequestError
+from wxasset.errors import SourceError as SourceError
 from wxasset.errors import UploadOutcomeUnknown as UploadOutcomeUnknown
 from wxasset.errors import WxAssetError as WxAssetError
 from wxasset.instrumentation.hooks import Hooks as Hooks

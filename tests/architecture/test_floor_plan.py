@@ -229,6 +229,10 @@ def test_every_public_name_exists_and_is_listed() -> None:
     assert [name for name in vars(wxasset)["__all__"] if not hasattr(wxasset, name)] == []
     stub = ast.parse((ROOT / "__init__.pyi").read_text("utf-8"))
     seen = [(alias.name, node.module) for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    modules = [name for name, module in seen if module == "wxasset"]
+    assert [f"wxasset.{name}" for name in modules if f"wxasset.{name}" not in SOURCES] == []
+    assert set(modules) <= set(vars(wxasset)["_MODULES"])
+    seen = [(name, module) for name, module in seen if module != "wxasset"]
     assert sorted(name for name, _ in seen) == sorted(vars(wxasset)["__all__"])
     assert {name: module for name, module in seen if name != "__version__"} == vars(wxasset)["_HOME"]
     assert {name for name in dir(wxasset) if not name.startswith("_")} == set(vars(wxasset)["__all__"]) - {

@@ -22,6 +22,7 @@ from wxasset import (
     NoToken,
     SavedMaterial,
     StableToken,
+    StaticToken,
     Timeouts,
     TokenCache,
     Video,
@@ -419,3 +420,19 @@ async def test_what_is_downloaded_is_a_video(wx: WxSession, tmp_path: Path) -> N
     """An address in place of the `Video` is a `UsageError`."""
     with pytest.raises(UsageError, match="video= is a Video"):
         await wx.download_video("http://mp.weixin.qq.com/x", tmp_path / "x.mp4")  # type: ignore[arg-type] # the refusal
+
+
+async def test_a_session_says_what_it_is(sim: Simulator) -> None:
+    """Its `repr` has account, host and whether it is open, and no secret; an account may have no name."""
+    host = sim.url
+    async with WxSession(sim.appid, sim.secret, base_url=sim.url) as wx:
+        await wx.count_materials()
+        shown = repr(wx)
+        assert shown == f"<WxSession appid={sim.appid!r} host={host!r} open>"
+    assert repr(wx) == shown.replace("open", "closed")
+    unnamed = WxSession(tokens=StaticToken("token-of-its-own"))
+    assert repr(unnamed) == "<WxSession appid=None host='https://api.weixin.qq.com' open>"
+    await unnamed.aclose()
+    with pytest.raises(UsageError, match="base_url") as caught:
+        WxSession(sim.appid, sim.secret, base_url="https://:hidden@api.weixin.qq.com")
+    assert "hidden" not in str(caught.value)

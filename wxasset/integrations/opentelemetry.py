@@ -21,6 +21,11 @@ the operation, its outcome, the class of the error, WeChat's code, the reason of
 there are materials.
 """
 
+try:
+    import opentelemetry  # noqa: F401 - to say in one sentence what is missing
+except ModuleNotFoundError:
+    raise ImportError("wxasset.otel needs OpenTelemetry; run: pip install 'wxasset[otel]'.") from None
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TypeAlias

@@ -80,6 +80,11 @@ class Transport:
         """Host of the API, with port and path prefix if present."""
         return f"{self._base.authority}{self._base.path}".rstrip("/")
 
+    @property
+    def closed(self) -> bool:
+        """True if this client was closed, or the session that it borrows."""
+        return self._closed or (self._borrowed is not None and self._borrowed.closed)
+
     async def aclose(self) -> None:
         """Close the connections; a borrowed session stays open."""
         self._closed = True
@@ -97,7 +102,7 @@ class Transport:
             UsageError: This session, or the borrowed one, is closed; or another loop uses this session and is running;
                 or the borrowed one was used by another loop.
         """
-        if self._closed or (self._borrowed is not None and self._borrowed.closed):
+        if self.closed:
             raise UsageError("The session is closed: use it inside its `async with`.")
         if self._borrowed is None:
             self._loop.changed()
@@ -182,7 +187,7 @@ def _checked(base_url: str, *, bare: bool) -> URL:
         url = URL(base_url)
     except (ValueError, TypeError):
         raise UsageError("The base URL (base_url) is not a valid URL.") from None
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.user:
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or "@" in url.authority:
         raise UsageError("The base URL (base_url) is not of the form https://host[:port][/prefix].")
     if url.scheme == "http" and not _is_near(url.raw_host or "") and not (bare and url.host == _API_HOST):
         raise UsageError(f"The base URL (base_url) would send the secret to {url.host} in the clear: use https.")
