@@ -32,7 +32,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     numbers = lambda text: tuple(map(int, text.split(",")))  # noqa: E731 - a type of argparse
     names = lambda text: tuple(text.split(","))  # noqa: E731 - the same
     parser.add_argument("--only", type=names, default=tuple(SECTIONS), metavar="NAME,NAME", help=", ".join(SECTIONS))
-    parser.add_argument("--rounds", type=int, help="measured rounds, 5 by default, plus one warm-up round")
+    parser.add_argument("--rounds", type=int, help="measured rounds, 7 by default, plus one warm-up round")
     parser.add_argument(
         "--concurrency", type=numbers, metavar="N,N", help="concurrency of uploads and downloads, 1,8,64 by default"
     )
@@ -72,7 +72,7 @@ def _measure(options: argparse.Namespace) -> Results:
     results = Results(machine.describe())
     print(tables.machine_table(results))
     started = monotonic()
-    rounds = options.rounds or (2 if options.quick else 5)
+    rounds = options.rounds or (2 if options.quick else 7)
     plan = Plan(options.quick, options.concurrency or ((8,) if options.quick else _CONCURRENCIES))
     with prepared(rounds=rounds, quick=options.quick) as bench:
         for name in options.only:

@@ -23,6 +23,8 @@ class Waiting(TaskClient):
             async def acquire(_: int) -> None:
                 check((await cache.acquire(wx.call)).value, TOKEN)
 
+            if self.job.work == "hit":
+                await acquire(0)
             yield acquire
 
 
@@ -59,7 +61,26 @@ class Cancelling:
         return errors
 
 
-def make(name: str, job: Job) -> Waiting | Cancelling:
+class Parking:
+    """Make all calls at once, of a session whose token never comes."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    async def run(self) -> list[str]:
+        """Do the job and return the errors."""
+        async with WxSession(tokens=TokenCache(_Never()), base_url=self.job.url) as wx:
+            calls = [asyncio.create_task(wx.count_materials()) for _ in range(self.job.count)]
+            for _ in range(5):
+                await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+        return [] if all(call.cancelled() for call in calls) else ["a call was not cancelled"]
+
+
+def make(name: str, job: Job) -> Waiting | Cancelling | Parking:
     """Create the client for the job."""
     del name
-    return Waiting(job) if job.work == "acquire" else Cancelling(job)
+    kinds: dict[str, type[Cancelling | Parking]] = {"cancel": Cancelling, "park": Parking}
+    return kinds.get(job.work, Waiting)(job)

@@ -19,13 +19,19 @@ class Client(TaskClient):
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[Item]:
+        async with self.session() as wx:
+            yield self.item(wx)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[WxSession]:
+        """Open a session with enough connections."""
         async with AsyncExitStack() as stack:
             http = None
             if self.job.concurrency > _POOL:
                 connector = aiohttp.TCPConnector(limit=0)
                 http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
             session = WxSession("wx1", "s", base_url=self.job.url, http=http, limits=_LIMITS)
-            yield self.item(await stack.enter_async_context(session))
+            yield await stack.enter_async_context(session)
 
     def item(self, wx: WxSession) -> Item:
         """Return the function for one item."""

@@ -9,6 +9,11 @@ from attrs import define, field, frozen
 Figure = Literal["rate", "cpu"]
 Section = Literal["upload", "download", "json", "inflight"]
 
+LIMIT, CURL, NAIVE = "asyncio streams", "curl --parallel", "naive aiohttp"
+REFERENCES = (LIMIT, CURL, NAIVE)
+"""The clients to compare all others with."""
+WIDE = 1.5  # a spread whose greatest value is so many times its least is no result
+
 
 @frozen(kw_only=True)
 class Sample:
@@ -82,7 +87,13 @@ class Spread:
     def __str__(self) -> str:
         if not self.values:
             return "refused"
-        return f"{self.middle:.2f} [{min(self.values):.2f}..{max(self.values):.2f}]"
+        text = f"{self.middle:.2f} [{min(self.values):.2f}..{max(self.values):.2f}]"
+        return f"{text} wide" if self.wide else text
+
+    @property
+    def wide(self) -> bool:
+        """True if the values differ too much to be relied on."""
+        return max(self.values) > WIDE * min(self.values) > 0
 
 
 @frozen(kw_only=True)
@@ -94,7 +105,6 @@ class Comparison:
         tls: The connections used TLS.
         size: Bytes per file; 0 without files.
         concurrency: Number of concurrent items.
-        reference: The client to compare the others with.
         runs: The runs of each client.
     """
 
@@ -102,7 +112,6 @@ class Comparison:
     tls: bool
     size: int
     concurrency: int
-    reference: str
     runs: list[Runs]
 
     def of(self, client: str) -> Runs | None:
@@ -209,12 +218,21 @@ class Curve:
 
 @frozen
 class Waiters:
-    """A round of many tasks waiting for one token."""
+    """A round of many tasks waiting for one token.
+
+    Attributes:
+        waiters: Number of tasks.
+        calls: Number of token requests.
+        extra: Seconds beyond those of a single task.
+        cancelled: Seconds to cancel all tasks.
+        parked: Growth of the process with as many calls waiting for a token, in bytes.
+    """
 
     waiters: int
     calls: int
     extra: float
     cancelled: float
+    parked: int = 0
 
 
 @frozen
@@ -245,6 +263,15 @@ class Connections:
     refused: str = ""
 
 
+@frozen
+class Instructions:
+    """Instructions of one item, counted by valgrind; they do not depend on the load of the machine."""
+
+    client: str
+    work: str
+    count: int
+
+
 @define
 class Results:
     """All measurements of one run of the suite."""
@@ -255,6 +282,7 @@ class Results:
     waiters: list[Waiters] = field(factory=list)
     imports: list[Imports] = field(factory=list)
     connections: list[Connections] = field(factory=list)
+    instructions: list[Instructions] = field(factory=list)
 
     def find(self, section: Section, *, tls: bool, size: int = 0, concurrency: int) -> Comparison | None:
         """Find a comparison."""

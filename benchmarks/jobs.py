@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeVar
 from attrs import asdict, frozen
 
 T = TypeVar("T")
-Work = Literal["upload", "download", "count", "acquire", "cancel"]
+Work = Literal["upload", "download", "count", "acquire", "cancel", "park", "hit"]
 Item = Callable[[int], Awaitable[None]]
 
 KB, MB, GB = 2**10, 2**20, 2**30
-TOKEN = "7" * 512  # maximum length of WeChat's tokens; all clients send the same
+TOKEN = "W7" * 256  # maximum length of WeChat's tokens; all clients send the same
 
 
 @frozen(kw_only=True)
@@ -20,7 +20,7 @@ class Job:
     """Work of one kind, done `count` times, `concurrency` at a time.
 
     Attributes:
-        work: Upload a file, save one to disk, count the library, or wait for a token.
+        work: Upload a file, save one to disk, count the library, wait for a token, or take a cached one.
         url: The server's base URL.
         count: Number of items.
         concurrency: Number of concurrent items.

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from figures import Comparison, Curve, Results
+from figures import CURL, Comparison, Curve, Results
 from jobs import MB
 from tables import size
 
@@ -69,7 +69,7 @@ def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequ
 def _ratios(axes: Axes, comparison: Comparison) -> None:
     """Draw rates relative to the reference, with their spread."""
     names = [runs.client for runs in comparison.runs]
-    spreads = [comparison.ratios("rate", name, comparison.reference) for name in names]
+    spreads = [comparison.ratios("rate", name, CURL) for name in names]
     middles = [spread.middle if spread.values else 0.0 for spread in spreads]
     places = _bars(axes, names, middles, [""] * len(names))
     most = max(max(spread.values, default=0.0) for spread in spreads)

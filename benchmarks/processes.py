@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,6 @@ from attrs import define, field
 
 from jobs import TOKEN, Job, Outcome, from_line, to_line
 
-CURL = "curl --parallel"
 _PATIENCE = 300.0  # timeout of a job in seconds
 _LOOK = 0.005  # interval between samples of curl's memory in seconds
 
@@ -46,6 +45,11 @@ class Worker:
 
     _process: subprocess.Popen[str]
 
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
     def run(self, job: Job) -> Outcome:
         """Do a job; on a timeout, or if the process exits, all its items count as failed."""
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -63,10 +67,10 @@ class Worker:
 
 
 @contextmanager
-def worker(name: str, variables: dict[str, str]) -> Iterator[Worker]:
-    """Start the worker of a client, and stop it afterwards."""
+def worker(name: str, variables: dict[str, str], under: Sequence[str] = ()) -> Iterator[Worker]:
+    """Start the worker of a client, `under` another program if that is given, and stop it afterwards."""
     process = subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, Path(__file__).with_name("worker.py"), name],
+        [*under, sys.executable, Path(__file__).with_name("worker.py"), name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=variables,

@@ -11,9 +11,9 @@ from time import perf_counter, process_time
 from attrs import define, evolve, field, frozen
 
 import server
-from figures import Comparison, Runs, Sample, Section
+from figures import CURL, Comparison, Runs, Sample, Section
 from jobs import KB, MB, Job, Work
-from processes import CURL, Curl, Runner, environment, worker
+from processes import Curl, Runner, environment, worker
 from server import Kind, Request, Server
 
 SLOW = 3.0  # seconds; after a slower run a client does fewer items in later rounds
@@ -145,9 +145,7 @@ class Bench:
         if sample.refused:
             raise SystemExit(f"{client}: {load.work} of {load.size:,} bytes: {sample.refused}")
 
-    def compare(
-        self, section: Section, load: Load, clients: Sequence[str], reference: str, *, afresh: bool = False
-    ) -> Comparison:
+    def compare(self, section: Section, load: Load, clients: Sequence[str], *, afresh: bool = False) -> Comparison:
         """Run a warm-up round, then the measured rounds.
 
         With `afresh` each run has a new process with one small job as its only warm-up.
@@ -167,7 +165,6 @@ class Bench:
             tls=load.tls,
             size=load.size,
             concurrency=load.concurrency,
-            reference=reference,
             runs=[Runs(client, taken[0], taken if afresh else taken[1:]) for client, taken in samples.items()],
         )
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
-from figures import Connections, Curve, Imports, Point, Results, Sample, Waiters
+import instructions
+from figures import CURL, LIMIT, NAIVE, Connections, Curve, Imports, Instructions, Point, Results, Sample, Waiters
 from jobs import GB, KB, MB, Work
-from processes import CURL
 from rounds import Bench, Load
 from server import Kind
 
@@ -24,9 +24,11 @@ SEQUENCE = 1000
 
 _WXASSET = ("wxasset", "wxasset uvloop")
 _BY_HANDLE = ("wxasset handle", "wxasset UploadFile")
-_PEERS = ("naive aiohttp", "httpx", "wechatpy")
+_PEERS = (LIMIT, NAIVE, "httpx", "wechatpy")
 _UPLOADERS = (*_WXASSET, *_BY_HANDLE, *_PEERS, CURL)
+_SMALL_UPLOADERS = (*_WXASSET, "wxasset batch", *_PEERS, CURL)
 _DOWNLOADERS = (*_WXASSET, *_PEERS, CURL)
+_CALLERS = (*_WXASSET, *_PEERS, "naive aiohttp uvloop", CURL)
 
 _COUNTS = {
     (10 * MB, 1): 16,
@@ -38,6 +40,7 @@ _COUNTS = {
 }
 _CHECKED = 16  # files hashed concurrently for each client, size and transport
 _JSON_CALLS = 3000
+_COUNTED = 40  # items under valgrind
 _INTERPRETERS = 15
 _LIBRARIES = "import aiohttp, anyio, attrs, cattrs"
 
@@ -67,9 +70,9 @@ class Plan:
 
 def transfers(work: Literal["upload", "download"], bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     """Compare uploads, or downloads, of large and of small files."""
-    clients = _UPLOADERS if work == "upload" else _DOWNLOADERS
     for tls in plan.transports:
         for size in SIZES:
+            clients = _DOWNLOADERS if work == "download" else _UPLOADERS if size > MB else _SMALL_UPLOADERS
             most = min(_CHECKED, max(plan.concurrencies))
             tell(f"checking the hash of every byte: {work}, {size:,} bytes, {'TLS' if tls else 'plain'}")
             for client in clients:
@@ -78,7 +81,7 @@ def transfers(work: Literal["upload", "download"], bench: Bench, plan: Plan, res
                 count = plan.count(_COUNTS.get((size, concurrency), 8 * concurrency), 2 * concurrency)
                 tell(f"{work}: {size:,} bytes, {'TLS' if tls else 'plain'}, {concurrency} at a time")
                 load = Load(work=work, tls=tls, size=size, concurrency=concurrency, count=count)
-                results.comparisons.append(bench.compare(work, load, clients, CURL))
+                results.comparisons.append(bench.compare(work, load, clients))
 
 
 def upload(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
@@ -96,7 +99,7 @@ def json(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     for tls in (False,) if plan.quick else (False, True):
         tell(f"JSON calls, {'TLS' if tls else 'plain'}, 64 at a time")
         load = Load(work="count", tls=tls, concurrency=64, count=plan.count(_JSON_CALLS, 0))
-        results.comparisons.append(bench.compare("json", load, (*_WXASSET, *_PEERS, CURL), "naive aiohttp"))
+        results.comparisons.append(bench.compare("json", load, _CALLERS))
 
 
 def inflight(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
@@ -108,9 +111,9 @@ def inflight(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     for tls in plan.transports:
         tell(f"{count} uploads in flight, {'TLS' if tls else 'plain'}")
         load = Load(work="upload", tls=tls, size=10 * MB, concurrency=count, count=count, threads=count)
-        results.comparisons.append(bench.compare("inflight", load, _UPLOADERS, CURL, afresh=True))
+        results.comparisons.append(bench.compare("inflight", load, _UPLOADERS, afresh=True))
         idle = evolve(load, work="count", size=0)
-        results.comparisons.append(bench.compare("inflight", idle, (*_WXASSET, *_PEERS), "naive aiohttp", afresh=True))
+        results.comparisons.append(bench.compare("inflight", idle, (*_WXASSET, *_PEERS), afresh=True))
 
 
 def tokens(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
@@ -121,15 +124,19 @@ def tokens(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     one = Load(work="acquire", tls=False, count=1, concurrency=1)
     many = evolve(one, count=WAITERS, concurrency=WAITERS)
     never = bench.job(evolve(one, work="cancel", count=CANCELLED))
+    parking = bench.job(evolve(many, work="park"))
     for number in range(bench.rounds + 1):
         alone, together = bench.measure(runner, one), bench.measure(runner, many)
         cancelled = runner.run(never)
-        for fault in (alone.refused, together.refused, cancelled.error):
+        with bench.fresh("tokens") as started:
+            parked = started.run(parking)
+        for fault in (alone.refused, together.refused, cancelled.error, parked.error):
             if fault:
                 raise SystemExit(f"tokens: {fault}")
         if number:
-            calls = together.tokens
-            results.waiters.append(Waiters(WAITERS, calls, together.seconds - alone.seconds, cancelled.seconds))
+            extra = together.seconds - alone.seconds
+            waiters = Waiters(WAITERS, together.tokens, extra, cancelled.seconds, parked.growth)
+            results.waiters.append(waiters)
 
 
 def import_(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
@@ -190,6 +197,26 @@ def connections(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
         results.connections.append(Connections(client, count, sample.connections, sample.seconds, sample.refused))
 
 
+def counted(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Count the instructions of small items, one at a time: these do not depend on the load of the machine."""
+    del plan
+    if not instructions.is_available():
+        tell("instructions are not counted: that takes valgrind")
+        return
+    calls, files = (
+        Load(work="count", tls=False, concurrency=1, count=_COUNTED),
+        Load(work="upload", size=64 * KB, concurrency=1, count=_COUNTED),
+    )
+    for client in ("wxasset", LIMIT, NAIVE):
+        tell(f"instructions of {client}")
+        with instructions.counter(client, bench.server.certificate) as counter:
+            for name, load in (("JSON call", calls), ("upload of 64 KB over TLS", files)):
+                results.instructions.append(Instructions(client, name, counter.per_item(bench.job(load))))
+    with instructions.counter("tokens", bench.server.certificate) as counter:
+        hit = bench.job(Load(work="hit", tls=False, concurrency=1, count=10 * _COUNTED))
+        results.instructions.append(Instructions("wxasset", "cached token", counter.per_item(hit)))
+
+
 SECTIONS: dict[str, Callable[[Bench, Plan, Results, Tell], None]] = {
     "upload": upload,
     "download": download,
@@ -199,4 +226,5 @@ SECTIONS: dict[str, Callable[[Bench, Plan, Results, Tell], None]] = {
     "import": import_,
     "growth": growth,
     "connections": connections,
+    "instructions": counted,
 }

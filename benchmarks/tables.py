@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 import acceptance
-from figures import Comparison, Curve, Line, Results, Runs, Spread
+from figures import REFERENCES, WIDE, Comparison, Curve, Figure, Line, Results, Runs, Spread
 from jobs import GB, KB, MB
 
 _STRAIGHT = 0.95  # minimum share of the variance of times explained by the line
 _NEAR = 0.25  # maximum relative distance of a point of the larger half from the line
 _BUSY = 0.9  # share of the server's core
 _QUIET = 0.15  # maximum share of a core used by other programs during a measurement
+_SHORT = dict(zip(REFERENCES, ("limit", "curl", "aiohttp"), strict=True))
 _FLAT = 4 * MB  # maximum rise of memory in bytes, from the smallest to the largest
 
 
@@ -56,21 +57,33 @@ def size(count: int) -> str:
 
 def comparison_table(comparison: Comparison) -> str:
     """Return the results of each client, and the ratios of the pairs."""
-    name = comparison.reference.removesuffix(" --parallel")
-    head = ["client", "a second", "MB/s", f"rate / {name}", f"CPU / {name}", "wxasset / it", "growth", "server busy"]
+    names = [_SHORT[reference] for reference in REFERENCES]
+    head = ["client", "a second", "MB/s", *(f"rate / {name}" for name in names), *(f"CPU / {name}" for name in names)]
     rows = [
         (
             runs.client,
             *_rates(comparison, runs),
-            str(comparison.ratios("rate", runs.client, comparison.reference)),
-            str(comparison.ratios("cpu", runs.client, comparison.reference)),
-            str(comparison.ratios("rate", "wxasset", runs.client)),
+            *_ratios(comparison, runs, "rate"),
+            *_ratios(comparison, runs, "cpu"),
+            _milliseconds(runs),
             f"{runs.growth / MB:.0f} MB",
             _busy(runs),
         )
         for runs in comparison.runs
     ]
+    head += ["CPU ms each", "growth", "server busy"]
     return "\n".join([f"### {title(comparison)}", "", table(head, rows), *_notes(comparison)])
+
+
+def _ratios(comparison: Comparison, runs: Runs, figure: Figure) -> Iterator[str]:
+    """Yield the ratios to each reference; none where the reference was not measured."""
+    for reference in REFERENCES:
+        known = comparison.of(reference) is not None
+        yield str(comparison.ratios(figure, runs.client, reference)) if known else ""
+
+
+def _milliseconds(runs: Runs) -> str:
+    return f"{median(run.effort for run in runs.good) * 1000:.2f}" if runs.good else "refused"
 
 
 def _rates(comparison: Comparison, runs: Runs) -> tuple[str, str]:
@@ -156,6 +169,10 @@ def small_tables(results: Results) -> Iterator[str]:
             ("token calls", ", ".join(sorted({str(each.calls) for each in results.waiters}))),
             ("time beyond that of a single one", f"{extra} ms"),
             ("16,000 that are cancelled at once: time of all", f"{cancelled} ms"),
+            (
+                "memory of as many calls that wait for one",
+                f"{Spread([each.parked / MB for each in results.waiters])} MB",
+            ),
         ]
         yield "\n".join([f"### {first.waiters:,} tasks on a cold token", "", table(("measure", "measured"), rows)])
     if results.imports:
@@ -179,6 +196,18 @@ def small_tables(results: Results) -> Iterator[str]:
         ]
         heading = f"### {results.connections[0].uploads:,} sequential uploads of 64 KB over TLS"
         yield "\n".join([heading, "", table(("client", "connections", "a second", "refused"), lines)])
+    yield from _instruction_tables(results)
+
+
+def _instruction_tables(results: Results) -> Iterator[str]:
+    if results.instructions:
+        of = {(each.work, each.client): each.count for each in results.instructions}
+        clients = dict.fromkeys(each.client for each in results.instructions)
+        lines = [
+            (work, *(f"{of[work, client]:,}" if (work, client) in of else "" for client in clients))
+            for work in dict.fromkeys(each.work for each in results.instructions)
+        ]
+        yield "\n".join(["### Instructions of one item, counted by valgrind", "", table(("item", *clients), lines)])
 
 
 def machine_table(results: Results) -> str:
@@ -191,6 +220,7 @@ def document(results: Results) -> str:
     parts = [
         "# Results",
         "Written by `nox -s bench`; `results.json` has every run. Ratios are medians of the pairs [least..most].",
+        f"A ratio is wide where the most is over {WIDE} times the least. The limit is a hand-written asyncio client.",
         "## The machine",
         machine_table(results),
         "## What was promised",
