@@ -29,6 +29,7 @@ from wxasset import (
     WxSession,
 )
 from wxasset.calls.materials import AddMaterial
+from wxasset.cli.demo.plan import SAMPLES
 from wxasset.errors import InvalidMediaError, LedgerError, QuotaExceededError, UploadOutcomeUnknown, UsageError
 from wxasset.ledger.records import UploadKey
 from wxasset.ledger.transitions import ClaimLostError, Step
@@ -38,6 +39,7 @@ postgres = postgres_server.postgres_server
 
 BOUND: Final = 30.0  # seconds in which anything here ends
 LEASE: Final = 0.3  # seconds
+CLIP, THUMB = (next(one.path.read_bytes() for one in SAMPLES if one.type == kind) for kind in ("video", "thumb"))
 WORKER: Final = Path(__file__).parents[1] / "support" / "ledger_worker.py"
 KEY: Final = UploadKey(appid="wx1", realm="weixin", type="image", sha256="ab" * 32)
 
@@ -108,6 +110,48 @@ class TestStores:
             ):
                 assert all([isinstance(one, Added) async for one in outcomes])
             assert sent(sim) == uploads
+
+    async def test_find_knows_files_bytes_and_adopted_materials(
+        self, opener: Opener, sim: Simulator, tmp_path: Path
+    ) -> None:
+        """One query by hash and marks; an adopted video is found by its title, by default the name of the file."""
+        (clip := tmp_path / "autumn.mp4").write_bytes(CLIP)
+        async with opener() as ledger, Ledger(tmp_path / "lost.db") as lost, session(sim, lost) as wx:
+            image = await wx.ensure_material("image", picture(1))
+            thumb = await wx.ensure_material("thumb", THUMB)
+            video = await wx.ensure_material("video", clip, title="autumn")
+            other = await wx.ensure_material("video", clip, title="Autumn", introduction="2026")
+            assert await ledger.find(picture(1)) is None
+            assert await ledger.adopt(wx) == 4
+            sought = {"title": "Autumn", "introduction": "2026"}
+            rows = [await ledger.find(picture(1)), await ledger.find(THUMB), await ledger.find(clip)]
+            rows.append(await ledger.find(str(clip), **sought))
+            assert [row and row.media_id for row in rows] == [one.media_id for one in (image, thumb, video, other)]
+            assert await ledger.find(CLIP) is None
+            assert await lost.find(CLIP) is not None
+
+    async def test_a_person_decides_about_a_doubt(self, opener: Opener) -> None:
+        """By the row, or by an id alone where one upload is in doubt; never about what is claimed or decided."""
+        async with opener() as ledger:
+            for number in (1, 2, 3):
+                key = evolve(KEY, sha256=f"{number:064}")
+                await ledger.claim(key, f"{number}.png", 9)
+                await ledger.begin(key, time.time())
+                with pytest.raises(LedgerError, match="another task or process"):
+                    await ledger.resolve((await ledger.store.find([key]))[key], "ID")
+                await ledger.end(key, "unknown")
+            first, second, third = [row async for row in ledger.doubts()]
+            with pytest.raises(UsageError, match="3 uploads are in doubt"):
+                await ledger.resolve("ID")
+            assert await ledger.resolve(first, "ID1")
+            assert not await ledger.resolve(first, None)
+            assert await ledger.resolve(second)
+            assert await ledger.resolve("ID3")
+            assert not await ledger.resolve("ID4")
+            rows = [(row.state, row.media_id) async for row in ledger.rows()]
+            assert rows == [("done", "ID1"), ("planned", None), ("done", "ID3")]
+            assert (await ledger.claim(second.key, "2.png", 9)).step is Step.SEND
+            assert (await ledger.claim(third.key, "3.png", 9)).step is Step.SKIP
 
     async def test_a_refused_file_costs_one_call_ever(self, opener: Opener, sim: Simulator, tmp_path: Path) -> None:
         """The next process raises the same refusal without a request; the quota of its day serves the other files."""

@@ -195,6 +195,12 @@ class Database:
         values = {name: _text(value) for name, value in asdict(key).items()}
         self._base.execute(_NOTE_FETCHED, {**values, "document": document})
 
+    def matching(self, digests: Sequence[str]) -> list[LedgerRow]:
+        """Return the rows with one of these hashes or marks."""
+        places = ", ".join("?" * len(digests))
+        found = self._base.execute(f"SELECT {_COLUMNS} FROM uploads WHERE sha256 IN ({places}) ORDER BY id", digests)
+        return [_row(values) for values in found.fetchall()]
+
     def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
         """Return True if there is a row of one of these types of an account."""
         query = "SELECT 1 FROM uploads WHERE appid = ? AND realm = ? AND type = ? LIMIT 1"

@@ -1,47 +1,35 @@
 """A ledger of uploads: it prevents duplicates and lets a killed job resume."""
 
 import os
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import anyio
-from attrs import evolve
 
-from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.library import SharedPages
-from wxasset.errors import LedgerError, UsageError
+from wxasset.errors import UsageError
 from wxasset.errors.frames import concealed
-from wxasset.ledger.database import identity_of
+from wxasset.ledger.claims import Claims
 from wxasset.ledger.file_index import open_index
 from wxasset.ledger.library import AccountLibrary, HasLibrary, Verified, listed_as
-from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, UploadKey, digests_of
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
-from wxasset.ledger.transitions import (
-    Change,
-    Claim,
-    ClaimLostError,
-    Step,
-    beginning,
-    claiming,
-    doubting,
-    ending,
-    planning,
-    releasing,
-)
-from wxasset.transfer.threads import run_in_thread
-from wxasset.transfer.uploads.file_reader import Identity
+from wxasset.ledger.transitions import resolving
 from wxasset.transfer.uploads.source import open_source, sha256_of
+from wxasset.wire.filenames import guarded_name
 from wxasset.wire.limits import Limits
 from wxasset.wire.realms import realm_of
 
 __all__ = ["Ledger", "LedgerCounts", "LedgerRow", "LedgerState"]
 
+_DOUBTS: Final[tuple[LedgerState, ...]] = ("unknown", "in flight")
 _STATES: Final = frozenset({"planned", "in flight", "done", "failed", "unknown"})
 
 
-class Ledger:
+class Ledger(Claims):
     """A ledger of uploads, for any number of sessions, tasks and processes.
 
     ::
@@ -86,17 +74,14 @@ class Ledger:
         shared = isinstance(store, LedgerStore) and not isinstance(store, SqliteStore)
         if index is not None and not shared:
             raise UsageError("index= belongs to a store that is shared by hosts; a ledger in a file has its own.")
-        self.store: LedgerStore = store if isinstance(store, LedgerStore) else SqliteStore(store)
+        super().__init__(store if isinstance(store, LedgerStore) else SqliteStore(store))
         self.realm: str | None = realm
         self._index_path = None if index is None else os.fsdecode(index)
-        self._index: SqliteStore | None = self.store if isinstance(self.store, SqliteStore) else None
         self.adopts: bool = adopt
-        self._open = False
         self._moved: set[str] = set()
         self._adoptions: dict[tuple[str, str, str], anyio.Lock] = {}
         self._adopted: set[tuple[str, str, str]] = set()
         self._passes: dict[tuple[str, str, str], SharedPages] = {}
-        self._busy: set[UploadKey] = set()
 
     def __repr__(self) -> str:
         store = getattr(self, "store", None)  # absent while the constructor refuses its arguments
@@ -133,12 +118,6 @@ class Ledger:
         finally:
             if index is not None and index is not self.store:
                 await index.close()
-
-    async def _ask(self, work: Coroutine[Any, Any, Any]) -> Any:
-        if not self._open:
-            work.close()
-            raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
-        return await work
 
     # Queries
 
@@ -215,49 +194,69 @@ class Ledger:
         verified: Verified = await self._ask(wx.account_library(self).verify(type))
         return verified
 
-    async def find(self, media: str | os.PathLike[str] | bytes) -> LedgerRow | None:
+    async def find(
+        self, media: str | os.PathLike[str] | bytes, *, title: str | None = None, introduction: str | None = None
+    ) -> LedgerRow | None:
         """Return the row of a file or of bytes, of any account; a finished one rather than another.
 
-        An adopted video is not found: its mark depends on its title.
+        The mark of an adopted video is made of its title and introduction too: it is found with these, and with no
+        title under the name of its file, as `wxasset batch` names videos.
+
+        Args:
+            media: The path of a file, or bytes.
+            title: The title of a video.
+            introduction: The introduction of a video.
 
         Raises:
             SourceError: The file cannot be read.
             LedgerError: The store cannot be read.
         """
+        name = "" if isinstance(media, bytes | bytearray | memoryview) else Path(os.fsdecode(media)).stem
         source = await open_source(media, filename="media", size=None, limit=None, limits=Limits())
         try:
-            sha256 = await sha256_of(source)
+            digests = digests_of(await sha256_of(source), title or guarded_name(name), introduction)
         finally:
             await source.aclose()
-        found = None
-        async for row in self.rows():
-            if row.is_of(sha256):
-                found = row if found is None or row.state == "done" else found
-        return found
+        rows: Sequence[LedgerRow] = await self._ask(self.store.matching(digests))
+        return max(rows, key=lambda row: row.state == "done", default=None)
 
-    async def resolve(self, row: LedgerRow, media_id: str | None) -> bool:
+    async def resolve(self, upload: LedgerRow | str, media_id: str | None = None) -> bool:
         """Decide about an upload in doubt, after a look at the library.
 
         Args:
-            row: The row of the upload.
-            media_id: Its id in the library; None if it is not there, so that the next run sends it.
+            upload: The row of the upload; or the id of its material in the library, where a single upload is in doubt.
+            media_id: With a row, the id of its material in the library; None if it is not there, so that the next run
+                sends it.
 
         Returns:
             False if it is not in doubt.
 
         Raises:
             LedgerError: Another task or process has claimed it, or the ledger cannot be written.
+            UsageError: An id is given alone, and several uploads are in doubt.
         """
-        claim = await self.claim(row.key, row.filename, row.size)
-        if claim.step is Step.WAIT:
-            raise LedgerError(f"{row.filename} is being uploaded by another task or process.")
-        if claim.step is Step.SKIP:
+        row = upload if isinstance(upload, LedgerRow) else await self._doubt()
+        if row is None:
             return False
-        if claim.step is Step.SEND or media_id is None:
-            await self.end(row.key, "planned")
-        else:
-            await self.done(row.key, AddedMaterial(media_id=media_id, reconciled=True))
-        return claim.step is Step.LOOK
+        change = resolving(media_id if isinstance(upload, LedgerRow) else upload)
+        return bool(await self._ask(self.store.change(row.key, change, durable=True)))
+
+    async def _doubt(self) -> LedgerRow | None:
+        """Return the only upload in doubt; None if there is none."""
+        doubts = [row async for row in self.doubts()]
+        if len(doubts) > 1:
+            raise UsageError(f"{len(doubts)} uploads are in doubt: pass the row of one as well, from Ledger.doubts().")
+        return doubts[0] if doubts else None
+
+    async def doubts(self) -> AsyncGenerator[LedgerRow, None]:
+        """Iterate over the uploads of which nobody knows whether they happened; some may be under way.
+
+        Raises:
+            LedgerError: The store cannot be read.
+        """
+        for state in _DOUBTS:
+            async for row in self.rows(state=state):
+                yield row
 
     # For the sessions
 
@@ -298,117 +297,3 @@ class Ledger:
         if shared is None or shared.begun < since:
             shared = self._passes[place] = SharedPages(now)
         return shared
-
-    async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Look up an unchanged file; return its record if it is in the library, and its identity.
-
-        Args:
-            key: Its key, without the hash.
-            path: Its path.
-        """
-        if self._index is None or not self._open:
-            return None, await self._ask(run_in_thread(identity_of, path))
-        if self._index is self.store:
-            row, identity = await self._index.known(key, path)
-        else:
-            sha256, identity = await self._indexed(self._index, path)
-            if sha256 is None:
-                return None, identity
-            key = evolve(key, sha256=sha256)
-            found = await self._ask(self.store.find([key, key.adopted]))
-            row = found.get(key) or found.get(key.adopted)
-        return (row if row is not None and row.state == "done" else None), identity
-
-    async def claim(self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False) -> Claim:
-        """Claim an upload and return the next step; after LOOK or SEND the caller must call `end`."""
-        if key in self._busy:
-            row = (await self._ask(self.store.find([key]))).get(key)
-            return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
-        change = claiming(key, filename, size, retry_refused=retry_refused)
-        self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
-        try:
-            claim: Claim = await self._ask(self.store.change(key, change))
-        except BaseException:
-            try:
-                await self._ask(self.store.change(key, releasing))
-            finally:
-                self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
-            raise
-        if claim.step not in {Step.LOOK, Step.SEND}:
-            self._busy.discard(key)
-        return claim
-
-    async def begin(self, key: UploadKey, now: float) -> None:
-        """Record the start of an attempt, in unix seconds of WeChat's clock, before its first byte is sent.
-
-        Raises:
-            ClaimLostError: Another process may have claimed it meanwhile; send nothing.
-        """
-        await self._step(key, beginning(now), durable=True)
-
-    async def doubt(self, key: UploadKey, ended: float) -> None:
-        """Record when the last attempt of a lost process ended, in unix seconds of WeChat's clock."""
-        await self._ask(self.store.change(key, doubting(ended)))
-
-    async def plan(self, key: UploadKey, filename: str) -> None:
-        """Record that the library does not have it.
-
-        Raises:
-            ClaimLostError: Another process may have claimed it meanwhile; send nothing.
-        """
-        await self._step(key, planning(filename))
-
-    async def _step(self, key: UploadKey, change: Change, *, durable: bool = False) -> None:
-        if not await self._ask(self.store.change(key, change, durable=durable)):
-            raise ClaimLostError(f"The claim was lost; nothing was sent. (sha256 {key.sha256[:12]}, {key.type})")
-
-    async def done(self, key: UploadKey, material: AddedMaterial) -> None:
-        """Record that the library has it."""
-        await self.end(key, "done", material=material)
-
-    async def end(
-        self,
-        key: UploadKey,
-        state: LedgerState,
-        *,
-        now: float | None = None,
-        material: AddedMaterial | None = None,
-        error: str | None = None,
-        errcode: int | None = None,
-    ) -> None:
-        """Record the final state, unless the claim was lost, even if the caller is cancelled.
-
-        Args:
-            key: The key of the upload.
-            state: The final state.
-            now: Unix time in seconds of WeChat's clock; by default the store's.
-            material: The material, once it is in the library.
-            error: The error message.
-            errcode: WeChat's code, if it refused this very file.
-        """
-        ended = ending(state, ended=now, material=material, error=error, errcode=errcode)
-        try:
-            await self._ask(self.store.change(key, ended))
-        finally:
-            self._busy.discard(key)
-
-    def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Store the hash of a file with the next write; it may fail, as it is a mere cache."""
-        if self._index is not None and self._open:
-            self._index.remember(path, identity, sha256)
-
-    async def fetched(self, key: FetchKey) -> str | None:
-        """Return what is noted of a material that was fetched into a directory; None if nothing is."""
-        found: str | None = None if self._index is None else await self._ask(self._index.fetched(key))
-        return found
-
-    async def note_fetched(self, key: FetchKey, document: str) -> None:
-        """Note that a material was fetched into a directory of this host."""
-        if self._index is not None:
-            await self._ask(self._index.note_fetched(key, document))
-
-    async def _indexed(self, index: SqliteStore, path: str) -> tuple[str | None, Identity | None]:
-        try:
-            return await index.hash_of(path)
-        except LedgerError:
-            return None, await run_in_thread(identity_of, path)

@@ -46,7 +46,6 @@ class PostgresStore:
     """
 
     @concealed
-    @concealed
     def __init__(
         self, dsn: str | None = None, *, lease: float = 15.0, timeout: float = 30.0, connections: int = 8
     ) -> None:
@@ -131,6 +130,10 @@ class PostgresStore:
         keys = list({key for wanted in group for key in wanted})
         found = await self._run(lambda connection: tables.find(connection, keys))
         return [{key: found[key] for key in wanted if key in found} for wanted in group]
+
+    async def matching(self, digests: Sequence[str]) -> Sequence[LedgerRow]:
+        """Return the rows with one of these hashes or marks."""
+        return await self._run(lambda connection: tables.matching(connection, digests))
 
     async def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
         """Return True if there is a row of one of these types of an account."""

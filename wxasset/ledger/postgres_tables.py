@@ -21,6 +21,7 @@ __all__ = [
     "forget",
     "holds",
     "leave",
+    "matching",
     "move",
     "page",
     "prepare",
@@ -220,6 +221,12 @@ async def find(connection: "Connection", keys: Sequence[UploadKey]) -> dict[Uplo
     )
     rows = [_row(one) for one in found]
     return {row.key: row for row in rows}
+
+
+async def matching(connection: "Connection", digests: Sequence[str]) -> list[LedgerRow]:
+    """Return the rows with one of these hashes or marks."""
+    query = f"SELECT {_COLUMNS} FROM wxasset_uploads WHERE sha256 = ANY($1::text[]) ORDER BY id"
+    return [_row(one) for one in await connection.fetch(query, list(digests))]
 
 
 async def holds(connection: "Connection", appid: str, realm: str, types: Sequence[str]) -> bool:

@@ -4,14 +4,23 @@ import hashlib
 import json
 from typing import Final, Literal, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from wxasset.calls.materials import AddedMaterial, Description, MaterialItem
 from wxasset.engine.uploads import MARK_LETTERS
 from wxasset.wire.filenames import marked_name
 from wxasset.wire.multipart import sent_name
 
-__all__ = ["LedgerCounts", "LedgerRow", "LedgerState", "UploadKey", "adopted_row", "described_as", "storable"]
+__all__ = [
+    "LedgerCounts",
+    "LedgerRow",
+    "LedgerState",
+    "UploadKey",
+    "adopted_row",
+    "described_as",
+    "digests_of",
+    "storable",
+]
 
 _MARK_LENGTH: Final = 12
 """Characters of a mark: 100,000 images, as many as a library holds, have two with the same one at odds of 1 to 150
@@ -88,6 +97,20 @@ def described_as(description: Description | None) -> str:
     return hashlib.sha256(json.dumps([description.title, description.introduction]).encode()).hexdigest()
 
 
+def digests_of(sha256: str, title: str, introduction: str | None) -> list[str]:
+    """Return what stands in the place of the hash in rows of these bytes: the hash, and the marks of each type.
+
+    Args:
+        sha256: The hash of the media.
+        title: The title of a video.
+        introduction: The introduction of a video.
+    """
+    video = described_as(Description(title=title, introduction=introduction or ""))
+    described = {"image": "", "thumb": "", "voice": "", "video": video}
+    keys = (UploadKey(appid="", realm="", type=kind, sha256=sha256, described=one) for kind, one in described.items())
+    return [sha256, *(key.adopted.sha256 for key in keys)]
+
+
 @frozen(kw_only=True)
 class LedgerRow:
     """One upload in a ledger.
@@ -132,13 +155,6 @@ class LedgerRow:
         return UploadKey(
             appid=self.appid, realm=self.realm, type=self.type, sha256=self.sha256, described=self.described
         )
-
-    def is_of(self, sha256: str) -> bool:
-        """Return True if it is an upload of these bytes; an adopted material is compared by its mark."""
-        if not self.sha256.startswith(_ADOPTED):
-            return self.sha256 == sha256
-        types = ("image", "thumb") if self.type == "image" else (self.type,)
-        return any(evolve(self.key, type=one, sha256=sha256).adopted.sha256 == self.sha256 for one in types)
 
     @property
     def material(self) -> AddedMaterial:

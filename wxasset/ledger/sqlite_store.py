@@ -89,6 +89,10 @@ class SqliteStore:
         wanted = list(keys)
         return await self._do(lambda database: database.find(wanted))
 
+    async def matching(self, digests: Sequence[str]) -> Sequence[LedgerRow]:
+        """Return the rows with one of these hashes or marks."""
+        return await self._do(lambda database: database.matching(digests))
+
     async def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
         """Return True if there is a row of one of these types of an account."""
         return await self._do(lambda database: database.holds(appid, realm, types))

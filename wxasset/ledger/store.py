@@ -62,6 +62,10 @@ class LedgerStore(Protocol):
         """Return the rows of many keys; missing ones are left out."""
         ...
 
+    async def matching(self, digests: Sequence[str]) -> Sequence[LedgerRow]:
+        """Return the rows with one of these values in the place of the hash, in the order of their first claims."""
+        ...
+
     async def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
         """Return True if there is a row of one of these types of an account."""
         ...

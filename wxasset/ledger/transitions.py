@@ -2,12 +2,12 @@
 
 import enum
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
 from wxasset.calls.materials import AddedMaterial
-from wxasset.errors import LedgerError
+from wxasset.errors import Hint, LedgerError
 from wxasset.ledger.records import LedgerRow, LedgerState, UploadKey, storable
 
 __all__ = [
@@ -24,7 +24,11 @@ __all__ = [
     "next_step",
     "planning",
     "releasing",
+    "resolving",
 ]
+
+
+_HELD: Final = Hint("Wait until it has ended, then look again.", "请等它结束后再查看。")
 
 
 class Step(enum.Enum):
@@ -240,5 +244,27 @@ def ending(
             errcode=errcode,
         )
         return True, Write(row, hold=False)
+
+    return change
+
+
+def resolving(media_id: str | None) -> Change:
+    """Decide about an upload in doubt; the result is False, and nothing is written, if it is not in doubt.
+
+    Args:
+        media_id: Its id in the library; None if it is not there.
+    """
+
+    def change(kept: Kept, now: float) -> tuple[bool, Write | None]:
+        row = kept.row
+        if row is None or row.state not in {"in flight", "unknown"}:
+            return False, None
+        if kept.held or kept.mine:
+            raise LedgerError(f"{row.filename} is being uploaded by another task or process.", _HELD)
+        if media_id is None:
+            absent = evolve(row, state="planned", begun=None, ended=None, error=None)
+            return True, Write(absent, hold=False)
+        done = evolve(row, state="done", media_id=media_id, reconciled=True, ended=now, error=None)
+        return True, Write(done, hold=False)
 
     return change

@@ -1,0 +1,170 @@
+"""Claims of uploads in a ledger, and the index of this host's files: what the sessions use."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from attrs import evolve
+
+from wxasset.calls.materials import AddedMaterial
+from wxasset.errors import LedgerError, UsageError
+from wxasset.ledger.database import identity_of
+from wxasset.ledger.records import FetchKey, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.sqlite_store import SqliteStore
+from wxasset.ledger.store import LedgerStore
+from wxasset.ledger.transitions import (
+    Change,
+    Claim,
+    ClaimLostError,
+    Step,
+    beginning,
+    claiming,
+    doubting,
+    ending,
+    planning,
+    releasing,
+)
+from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.uploads.file_reader import Identity
+
+__all__ = ["Claims"]
+
+
+class Claims:
+    """Claims of uploads by this process, one task at a time.
+
+    Attributes:
+        store: The store of the rows.
+    """
+
+    def __init__(self, store: LedgerStore) -> None:
+        """Set the store.
+
+        Args:
+            store: The store of the rows.
+        """
+        self.store: LedgerStore = store
+        self._index: SqliteStore | None = store if isinstance(store, SqliteStore) else None
+        self._open = False
+        self._busy: set[UploadKey] = set()
+
+    async def _ask(self, work: Coroutine[Any, Any, Any]) -> Any:
+        if not self._open:
+            work.close()
+            raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
+        return await work
+
+    async def claim(self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False) -> Claim:
+        """Claim an upload and return the next step; after LOOK or SEND the caller must call `end`."""
+        if key in self._busy:
+            row = (await self._ask(self.store.find([key]))).get(key)
+            return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
+        change = claiming(key, filename, size, retry_refused=retry_refused)
+        self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
+        try:
+            claim: Claim = await self._ask(self.store.change(key, change))
+        except BaseException:
+            try:
+                await self._ask(self.store.change(key, releasing))
+            finally:
+                self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
+            raise
+        if claim.step not in {Step.LOOK, Step.SEND}:
+            self._busy.discard(key)
+        return claim
+
+    async def begin(self, key: UploadKey, now: float) -> None:
+        """Record the start of an attempt, in unix seconds of WeChat's clock, before its first byte is sent.
+
+        Raises:
+            ClaimLostError: Another process may have claimed it meanwhile; send nothing.
+        """
+        await self._step(key, beginning(now), durable=True)
+
+    async def doubt(self, key: UploadKey, ended: float) -> None:
+        """Record when the last attempt of a lost process ended, in unix seconds of WeChat's clock."""
+        await self._ask(self.store.change(key, doubting(ended)))
+
+    async def plan(self, key: UploadKey, filename: str) -> None:
+        """Record that the library does not have it.
+
+        Raises:
+            ClaimLostError: Another process may have claimed it meanwhile; send nothing.
+        """
+        await self._step(key, planning(filename))
+
+    async def _step(self, key: UploadKey, change: Change, *, durable: bool = False) -> None:
+        if not await self._ask(self.store.change(key, change, durable=durable)):
+            raise ClaimLostError(f"The claim was lost; nothing was sent. (sha256 {key.sha256[:12]}, {key.type})")
+
+    async def done(self, key: UploadKey, material: AddedMaterial) -> None:
+        """Record that the library has it."""
+        await self.end(key, "done", material=material)
+
+    async def end(
+        self,
+        key: UploadKey,
+        state: LedgerState,
+        *,
+        now: float | None = None,
+        material: AddedMaterial | None = None,
+        error: str | None = None,
+        errcode: int | None = None,
+    ) -> None:
+        """Record the final state, unless the claim was lost, even if the caller is cancelled.
+
+        Args:
+            key: The key of the upload.
+            state: The final state.
+            now: Unix time in seconds of WeChat's clock; by default the store's.
+            material: The material, once it is in the library.
+            error: The error message.
+            errcode: WeChat's code, if it refused this very file.
+        """
+        ended = ending(state, ended=now, material=material, error=error, errcode=errcode)
+        try:
+            await self._ask(self.store.change(key, ended))
+        finally:
+            self._busy.discard(key)
+
+    # The index of files
+
+    async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
+        """Look up an unchanged file; return its record if it is in the library, and its identity.
+
+        Args:
+            key: Its key, without the hash.
+            path: Its path.
+        """
+        if self._index is None or not self._open:
+            return None, await self._ask(run_in_thread(identity_of, path))
+        if self._index is self.store:
+            row, identity = await self._index.known(key, path)
+        else:
+            sha256, identity = await self._indexed(self._index, path)
+            if sha256 is None:
+                return None, identity
+            key = evolve(key, sha256=sha256)
+            found = await self._ask(self.store.find([key, key.adopted]))
+            row = found.get(key) or found.get(key.adopted)
+        return (row if row is not None and row.state == "done" else None), identity
+
+    def remember(self, path: str, identity: Identity, sha256: str) -> None:
+        """Store the hash of a file with the next write; it may fail, as it is a mere cache."""
+        if self._index is not None and self._open:
+            self._index.remember(path, identity, sha256)
+
+    async def fetched(self, key: FetchKey) -> str | None:
+        """Return what is noted of a material that was fetched into a directory; None if nothing is."""
+        found: str | None = None if self._index is None else await self._ask(self._index.fetched(key))
+        return found
+
+    async def note_fetched(self, key: FetchKey, document: str) -> None:
+        """Note that a material was fetched into a directory of this host."""
+        if self._index is not None:
+            await self._ask(self._index.note_fetched(key, document))
+
+    async def _indexed(self, index: SqliteStore, path: str) -> tuple[str | None, Identity | None]:
+        try:
+            return await index.hash_of(path)
+        except LedgerError:
+            return None, await run_in_thread(identity_of, path)
