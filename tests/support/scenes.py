@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 import readme_apps
-from pictures import make_pictures
+from pictures import make_pictures, picture
 from wxasset import WxSession
 from wxasset.simulator import Simulator
 
@@ -96,13 +96,51 @@ async def _cloud(scene: Scene) -> None:
     assert content == (scene.here / "poster.png").read_bytes() == (scene.here / "downloads" / "may.png").read_bytes()
 
 
-PREPARATIONS: dict[str, Callable[[Scene], None]] = {"batch": _posters, "cleaning": _unused}
+async def _report(scene: Scene) -> None:
+    """All posters are in the library, and the report says so."""
+    assert len(scene.sim.materials) == scene.namespace["report"].done == 3
+
+
+async def _ensure(scene: Scene) -> None:
+    """The poster is in the library once."""
+    assert [*scene.sim.materials] == [scene.namespace["first"].media_id]
+
+
+def _library(scene: Scene) -> None:
+    """A library with two images."""
+    for number in range(2):
+        scene.sim.add_material("image", picture(number), filename=f"{number}.png")
+
+
+async def _fetch(scene: Scene) -> None:
+    """Both images are on the disk."""
+    saved = sorted(path.read_bytes() for path in (scene.here / "library").iterdir())
+    assert saved == sorted(one.content for one in scene.sim.materials.values())
+    assert len(saved) == 2
+
+
+async def _trees(scene: Scene) -> None:
+    """Paths are kept on the way to the storage; the files that were downloaded have the same bytes."""
+    assert [one.rpartition("/site/")[2] for one in scene.sim.cloud_files] == ["images/poster.png", "again.png"]
+    (saved,) = (scene.here / "downloads").rglob("*.png")
+    assert saved.read_bytes() == (scene.here / "poster.png").read_bytes()
+
+
+PREPARATIONS: dict[str, Callable[[Scene], None]] = {
+    "batch": _posters,
+    "cleaning": _unused,
+    "fetch": _library,
+}
 CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "uploads": _uploads,
     "app": _app,
     "accounts": _accounts,
     "bot": _bot,
     "batch": _batch,
+    "report": _report,
+    "ensure": _ensure,
+    "fetch": _fetch,
+    "trees": _trees,
     "cleaning": _cleaning,
     "cloud": _cloud,
     "platform": _platform,
