@@ -1,5 +1,6 @@
 """Batches draw conclusions: one error concerns its item, the next minute, a service that is down, or everything."""
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -41,6 +42,8 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.consequence import Consequence, consequence
+from wxasset.ledger.records import UploadKey, described_as
+from wxasset.ledger.transitions import Step
 from wxasset.simulator import Simulator, SimulatorOptions
 from wxasset.wire.error_replies import api_error
 
@@ -364,3 +367,83 @@ def test_outcomes_name_what_was_left() -> None:
     """The outcomes of a stopped batch are told apart by type."""
     report = BatchReport(left=(NotTried("a", SourceError("x")),))
     assert not report.complete
+
+
+# What an item shows about the service
+
+
+async def test_what_is_skipped_or_cannot_be_read_is_no_sign_of_life(
+    sim: Simulator, wx: WxSession, tmp_path: Path
+) -> None:
+    """A job that is mostly done, with missing files in between, stops as soon as one that has to send everything."""
+    paths = make_pictures(tmp_path, 60)
+    async with Ledger(tmp_path / "l.db") as ledger:
+        assert (await wx.add_materials("image", paths[::3], ledger=ledger).report()).complete
+        for path in paths[1::3]:
+            path.unlink()
+        sim.fail("add_material", "status:502", times=None)
+        impatient = wx.with_options(
+            retry=RetryPolicy(attempts=1, timeout=0.2), uploads=UploadPolicy(reconcile="raise"), ledger=ledger
+        )
+        report = await impatient.add_materials("image", paths, concurrency=1).report()
+    assert len(report.left) >= 20
+    assert any(isinstance(one.error, HTTPStatusError | UploadOutcomeUnknown) for one in report.left)
+
+
+async def test_a_rate_counts_no_skipped_item(wx: WxSession, tmp_path: Path) -> None:
+    """Of 60 files 57 are there: at one call in two seconds they take no time, and three take two waits."""
+    waits: list[float] = []
+    paths = make_pictures(tmp_path, 60)
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async with Ledger(tmp_path / "l.db") as ledger:
+        assert (await wx.add_materials("image", paths[3:], ledger=ledger).report()).complete
+        wx._engine.sleep = sleep
+        report = await wx.add_materials("image", paths, ledger=ledger, max_rate=30).report()
+    assert (report.done, report.skipped) == (60, 57)
+    assert [round(wait) for wait in waits] == [2, 4]
+
+
+# What others are at
+
+
+async def test_an_upload_of_another_process_holds_no_slot(sim: Simulator, wx: WxSession, tmp_path: Path) -> None:
+    """Two slots, and two claims of another process in front: the others arrive meanwhile, then these two."""
+    paths = make_pictures(tmp_path, 10)
+    arrived: list[Path] = []
+    async with Ledger(tmp_path / "l.db") as other, Ledger(tmp_path / "l.db") as ledger:
+        realm = await other.realm_of(wx._engine.transport.api)
+        bare = UploadKey(appid=sim.appid, realm=realm, type="image", sha256="", described=described_as(None))
+        keys = [evolve(bare, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths[:2]]
+        for key, path in zip(keys, paths, strict=False):
+            assert (await other.claim(key, path.name, 1)).step is Step.SEND
+        async with wx.add_materials("image", paths, ledger=ledger, concurrency=2) as outcomes:
+            async for outcome in outcomes:
+                assert isinstance(outcome, Added)
+                arrived.append(outcome.item)
+                if len(arrived) == 8:
+                    for key in keys:
+                        await other.end(key, "failed")
+    assert sorted(arrived[:8]) == paths[2:]
+    assert len(sim.materials) == 10
+
+
+async def test_media_that_can_be_read_once_wait_in_their_slot(sim: Simulator, wx: WxSession, tmp_path: Path) -> None:
+    """Neither a minute's limit nor another upload of the same bytes makes a stream be read twice."""
+    waits: list[float] = []
+
+    async def stream(number: int) -> AsyncIterator[bytes]:
+        yield picture(number)
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    wx._engine.sleep = sleep
+    sim.fail("add_material", "errcode:45011", times=2)
+    items = [stream(number // 2) for number in range(8)]
+    async with Ledger(tmp_path / "l.db") as ledger:
+        report = await wx.add_materials("image", items, ledger=ledger).report()
+    assert (report.done, report.skipped) == (8, 4)
+    assert len(waits) == 2

@@ -44,12 +44,14 @@ class Gate:
         """Return the seconds until another item may begin; infinite until one of those under way has ended."""
         if self.paused and under_way:
             return math.inf
-        opens = max(self._closed_until, self._probe_at if self.paused else 0.0, self._next_call)
+        opens = max(self._closed_until, self._probe_at if self.paused else 0.0)
         return max(0.0, opens - now)
 
-    def called(self, now: float) -> None:
-        """Count one call against the rate."""
-        self._next_call = max(self._next_call, now) + self.interval
+    def call(self, now: float) -> float:
+        """Count one call against the rate; return the seconds until it may be made."""
+        turn = max(self._next_call, now)
+        self._next_call = turn + self.interval
+        return turn - now
 
     def close_until(self, when: float) -> None:
         """Let no item begin before a time: the limit of this minute is reached."""

@@ -174,7 +174,6 @@ class Batch(Generic[T, R]):
     async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
         if self._gate.stop is None:
             self._under_way += 1
-            self._gate.called(self._now())
             group.start_soon(self._run, again)
         else:
             self._tally.step(done=1, failed=1)
@@ -248,34 +247,43 @@ class Batch(Generic[T, R]):
         if (stop := self._gate.stop) is not None:  # since it was begun
             return NotTried(again.item, stop)
         slot = self._limiter.begin()
+        work = Work(self._limiter, slot, self._tally, self._pace if self._gate.interval else None)
         try:
-            work = Work(self._limiter, slot, self._tally, lambda: self._gate.called(self._now()))
             done = await self._do(again.item, work)
         except WxAssetError as error:
             # Without the frames that it came through: one that is kept would keep the media.
-            return self._judged(again, error.with_traceback(None))
+            return self._judged(again, error.with_traceback(None), tried=work.tried)
         except asyncio.CancelledError as error:
             if is_cancellation(error):
                 raise
             raise RuntimeError("An item of the batch raised CancelledError, but was not cancelled.") from error
-        self._limiter.succeeded(slot)
-        self._gate.alive()
+        if not getattr(done, "skipped", False):  # else no request was made
+            self._limiter.succeeded(slot)
+            self._gate.alive()
         self._gate.stop = self._gate.stop or getattr(done, "unrecorded", None)
         return done
 
-    def _judged(self, again: Again[T], error: WxAssetError) -> Failed[T] | Unknown[T] | Again[T]:
+    async def _pace(self) -> None:
+        """Wait until another call may be made at the rate of the batch."""
+        if (wait := self._gate.call(self._now())) > 0:
+            await self._terms.sleep(wait)
+
+    def _judged(self, again: Again[T], error: WxAssetError, *, tried: bool) -> Failed[T] | Unknown[T] | Again[T]:
         """Draw the conclusions from an error, for the item and for the others."""
         now, what = self._now(), consequence(error, self._terms.path)
         if what is Consequence.PAUSE:
             self._gate.silent(now, error)
-        else:
+        elif tried:  # a file that cannot be read says nothing about the service
             self._gate.alive()
         if what is Consequence.STOP:
             self._gate.stop = self._gate.stop or error
+        repeatable = self._terms.repeatable(again.item)
         if what is Consequence.LATER:
-            return Again(now + self._until(error, now), again.item)
+            wait = self._until(error, now)
+            if repeatable:
+                return Again(now + wait, again.item)
         unreached = again.unreached + 1
-        undone = never_reached_server(error) or is_turned_away(error)
+        undone = repeatable and (never_reached_server(error) or is_turned_away(error))
         if what is Consequence.PAUSE and undone and unreached < self._terms.tries:
             return Again(now, again.item, unreached)
         return Unknown(again.item, error) if isinstance(error, UploadOutcomeUnknown) else Failed(again.item, error)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from attrs import define, field, frozen
@@ -20,8 +20,9 @@ __all__ = ["Terms", "Work"]
 _MINUTE: Final = 60.0
 
 
-def _nothing() -> None:
-    """Do nothing."""
+def _always(item: object) -> bool:
+    del item
+    return True
 
 
 def _next_minute() -> float:
@@ -38,6 +39,7 @@ class Terms:
             the one that is down. 1 leaves it to the retries of the call.
         patience: Seconds without a sign of life from the service before the rest is left undone.
         max_rate: Most calls a minute; None without a limit.
+        repeatable: Function that tells whether an item can be tried again; a stream of bytes can be read only once.
         next_minute: Function that returns the seconds until WeChat's next minute begins.
         sleep: How to wait.
     """
@@ -46,6 +48,7 @@ class Terms:
     tries: int = 5
     patience: float = 120.0
     max_rate: float | None = field(default=None, validator=number(above=0, optional=True))
+    repeatable: Callable[[Any], bool] = _always
     next_minute: Callable[[], float] = _next_minute
     sleep: Callable[[float], Awaitable[object]] = anyio.sleep
 
@@ -56,22 +59,25 @@ class Terms:
 
 @define(eq=False)
 class Work:
-    """One item in progress, and the callbacks of its call."""
+    """One item in progress, and the callbacks of its calls.
+
+    Attributes:
+        pace: Function that waits until another call may be made; None without a limit.
+        tried: Whether a request was made: without one, the item shows nothing about the service.
+    """
 
     _limiter: ConcurrencyLimiter
     _slot: Slot
     _tally: Tally
-    _again: Callable[[], None] = _nothing
-    _attempts: int = 0
+    pace: Callable[[], Awaitable[object]] | None = None
+    tried: bool = False
     _through: int = 0
 
     def hear(self, event: Event) -> None:
         """Receive the start and the failure of attempts, retried ones included."""
         if isinstance(event, AttemptStarted):
             self._through = 0  # its bytes count from there, also where they are as many as those before
-            self._attempts += 1
-            if self._attempts > 1:
-                self._again()
+            self.tried = True
         if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and is_throttled(event.error):
             self._limiter.throttled(self._slot)
 

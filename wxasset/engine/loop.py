@@ -81,6 +81,7 @@ class Loop(ABC):
         from_appid: The account that is called through cloud hosting; None for the owner of the environment.
         sleep: How to wait.
         minutes: Whether a call waits for the next minute after 45011; False where its caller does.
+        pace: Function that waits until another call may be made; None without a limit.
     """
 
     transport: Transport
@@ -98,6 +99,7 @@ class Loop(ABC):
     from_appid: str | None = None
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     minutes: bool = True
+    pace: Callable[[], Awaitable[object]] | None = None
 
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
@@ -147,6 +149,7 @@ class Loop(ABC):
         call, attempt = operation.call, _FIRST if self.minutes else _AT_ONCE
         begun = time.monotonic() + operation.sending_time(self.timeouts)
         while True:
+            begun += await self._admitted(call)
             deadline = begun + self.retry.timeout
             recorder.token = token = await self._token(call, deadline - time.monotonic())
             recorder.attempts += 1
@@ -178,6 +181,14 @@ class Loop(ABC):
             return done
         finally:
             del failure, end  # or error and frame would hold each other
+
+    async def _admitted(self, call: Call[Any]) -> float:
+        """Wait until the call may be made; return the seconds of waiting. Links take no part."""
+        if self.pace is None or not call.route.authorized:
+            return 0.0
+        began = time.monotonic()
+        await self.pace()
+        return time.monotonic() - began
 
     def _accepted(self, attempt: Attempt, call: Call[Any], token: Token | None) -> None:
         self.quota.refill(attempt.cost)

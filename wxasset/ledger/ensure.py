@@ -32,7 +32,8 @@ __all__ = ["EnsuredUpload", "NewMaterial"]
 _log: Final = logging.getLogger("wxasset.ledger")
 _AHEAD: Final = 60.0  # seconds; a start that is later than its end by more comes from a clock that was wrong
 _POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
-_OTHERS: Final = 1.0  # seconds until a queue looks again at an upload that somebody else is at (our choice)
+_OTHERS: Final = 1.0  # seconds until a queue looks again at an upload that somebody else is at (our choice),
+_OTHERS_BATCH: Final = 0.25  # and until a batch does
 _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
 
 
@@ -74,8 +75,9 @@ class EnsuredUpload:
         key: The key of the upload; its realm is filled in at first, its hash when the media has been read.
         progress: Called with the bytes sent and their total.
         retry_refused: True to send what WeChat refused before.
-        waits: Whether to sleep until an upload in doubt has settled; else `Later` is raised.
-        waits_for_others: Whether to sleep while another task or process has claimed it; else `Later` is raised.
+        waits: Whether to sleep until an upload in doubt has settled, or while another task or process has claimed it;
+            else `Later` is raised.
+        claimed_since: The times since when others were seen at the uploads of a batch; None for a single upload.
     """
 
     engine: Engine
@@ -87,7 +89,7 @@ class EnsuredUpload:
     progress: Progress | None
     retry_refused: bool = False
     waits: bool = True
-    waits_for_others: bool = True
+    claimed_since: dict[UploadKey, float] | None = None
     _identity: Identity | None = field(default=None, init=False)
 
     @classmethod
@@ -150,6 +152,8 @@ class EnsuredUpload:
         until = time.monotonic() + self._patience(source)
         while True:
             claim = await self.ledger.claim(self.key, name, source.size, retry_refused=self.retry_refused)
+            if claim.step is not Step.WAIT and self.claimed_since is not None:
+                self.claimed_since.pop(self.key, None)
             try:
                 if (done := await self._take(claim, source, name, verify=verify)) is not None:
                     return done
@@ -157,12 +161,22 @@ class EnsuredUpload:
                 if time.monotonic() > until:
                     raise
                 _log.warning("%s: %s", name, error.message)
-            if claim.step is Step.WAIT and not self.waits_for_others:
-                raise Later(f"{name} is being uploaded by another task or process.", at=time.time() + _OTHERS)
-            if claim.step is Step.WAIT and time.monotonic() > until:
-                raise self._held_up(name, source, claim.row)
+            if claim.step is Step.WAIT:
+                self._wait_for_others(claim, source, name, until)
             await anyio.sleep(wait)
             wait = min(2 * wait, _POLL_MOST)
+
+    def _wait_for_others(self, claim: Claim, source: Source, name: str, until: float) -> None:
+        """Raise an error unless to sleep while another task or process has claimed the upload."""
+        if self.claimed_since is not None:
+            until = self.claimed_since.setdefault(self.key, time.monotonic()) + self._patience(source)
+        if time.monotonic() > until:
+            if self.claimed_since is not None:
+                del self.claimed_since[self.key]
+            raise self._held_up(name, source, claim.row)
+        if not self.waits:
+            wait = _OTHERS if self.claimed_since is None else _OTHERS_BATCH
+            raise Later(f"{name} is being uploaded by another task or process.", at=time.time() + wait)
 
     async def _take(
         self, claim: Claim, source: Source, name: str, *, verify: bool
@@ -319,7 +333,9 @@ class EnsuredUpload:
 
     async def _fail(self, error: BaseException, *, begun: bool) -> NoReturn:
         """Record a failure: a refused upload was not added, a cancelled one may have been."""
-        if isinstance(error, WxAssetError) and not isinstance(error, UploadOutcomeUnknown):
+        if isinstance(error, Later):
+            await self.ledger.end(self.key, "planned")
+        elif isinstance(error, WxAssetError) and not isinstance(error, UploadOutcomeUnknown):
             await self.ledger.end(self.key, "failed", error=error.message, errcode=refusal_code(error))
         else:
             said = error.message if isinstance(error, WxAssetError) else type(error).__name__

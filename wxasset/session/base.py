@@ -226,9 +226,15 @@ class Session:
         register = UploadRegister.of_account(realm_of(self._transport.api), from_appid)
         return engine.with_options(from_appid=from_appid, register=register)
 
-    def _observing(self, work: Work) -> Engine:
-        """Return the engine with calls that report their attempts, and leave it to the batch to wait for a minute."""
-        return self._engine.with_options(hooks=self._engine.hooks.also(Hooks(on_event=work.hear)), minutes=False)
+    def _observing(self, work: Work, *, minutes: bool = False) -> Engine:
+        """Return the engine with calls that report their attempts.
+
+        Args:
+            work: The item of a batch.
+            minutes: Whether calls wait for the next minute; by default the batch does.
+        """
+        hooks = self._engine.hooks.also(Hooks(on_event=work.hear))
+        return self._engine.with_options(hooks=hooks, minutes=minutes, pace=work.pace)
 
     def _terms(self, path: str, max_rate: float | None = None, *, tries: int = 5) -> Terms:
         """Return the facts about the calls of a batch to one path."""

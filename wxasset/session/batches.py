@@ -27,6 +27,7 @@ from wxasset.wire.limits import ADD_MATERIAL
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
+    from wxasset.ledger.records import UploadKey
 
 __all__ = ["Added", "Bulk", "Deleted", "Fetched"]
 
@@ -130,11 +131,12 @@ class Bulk(Ensuring):
         if type not in tuple(ADD_MATERIAL):
             raise UsageError(f"There is no media type {type!r}. Use one of: {', '.join(ADD_MATERIAL)}.")
         keeper = self._keeper(ledger)
+        claimed_since: dict[UploadKey, float] = {}
 
         async def add(item: T, work: Work) -> Added[T]:
-            new = _described(item, title, introduction)
+            new, repeatable = _described(item, title, introduction), _is_repeatable(item)
             if keeper is not None:
-                engine = partial(self._observing, work)
+                engine = partial(self._observing, work, minutes=not repeatable)
                 try:
                     ensured, skipped = await self._ensure(
                         type,
@@ -142,7 +144,8 @@ class Bulk(Ensuring):
                         ledger=keeper,
                         engine=engine,
                         retry_refused=retry_refused,
-                        waits=False,
+                        waits=not repeatable,
+                        claimed_since=claimed_since,
                         progress=work.sent,
                     )
                 except LedgerError as error:
@@ -150,7 +153,8 @@ class Bulk(Ensuring):
                         raise
                     return Added(item, error.material, unrecorded=error.with_traceback(None))
                 return Added(item, ensured, skipped)
-            material = await self._observed(work).add_material(
+            session = self._with_engine(self._observing(work, minutes=not repeatable), keeper)
+            material = await session.add_material(
                 type,
                 new.media,
                 filename=new.filename,
@@ -161,7 +165,7 @@ class Bulk(Ensuring):
             )
             return Added(item, material)
 
-        terms = self._terms(AddMaterial.route.path, max_rate)
+        terms = evolve(self._terms(AddMaterial.route.path, max_rate), repeatable=_is_repeatable)
         return Batch(media, add, concurrency=concurrency, progress=progress, terms=terms)
 
     def get_materials(
@@ -260,6 +264,12 @@ class Bulk(Ensuring):
     def _observed(self, work: Work) -> Self:
         """Return this session with calls that report their failed attempts."""
         return self._with_engine(self._observing(work), self._ledger)
+
+
+def _is_repeatable(item: Media | NewMaterial) -> bool:
+    """Return True for a path or bytes. What is read only once waits in its slot, where others are tried again later."""
+    media = item.media if isinstance(item, NewMaterial) else item
+    return isinstance(media, str | os.PathLike | bytes | bytearray | memoryview)
 
 
 def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:

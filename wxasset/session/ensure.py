@@ -9,6 +9,7 @@ from wxasset.engine.engine import Engine
 from wxasset.errors import UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
 from wxasset.ledger.library import AccountLibrary
+from wxasset.ledger.records import UploadKey
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.progress import Progress, check_progress
@@ -96,7 +97,6 @@ class Ensuring(Materials):
             verify=verify,
             retry_refused=retry_refused,
             waits=wait,
-            held=wait,
             progress=progress,
         )
         return ensured
@@ -129,10 +129,14 @@ class Ensuring(Materials):
         verify: bool = False,
         retry_refused: bool = False,
         waits: bool = True,
-        held: bool = True,
+        claimed_since: dict[UploadKey, float] | None = None,
         progress: Progress | None = None,
     ) -> tuple[AddedMaterial, bool]:
-        """Return the material, and True if it was not sent; `engine` makes the engine of the upload."""
+        """Return the material, and True if it was not sent; `engine` makes the engine of the upload.
+
+        Without `waits`, `Later` is raised for an upload in doubt, or claimed by others; `claimed_since` belongs to a
+        batch.
+        """
         check_progress(progress)
         await ledger.adopt_first(self.account_library(ledger), kind)
         upload = EnsuredUpload.of(
@@ -145,7 +149,7 @@ class Ensuring(Materials):
             progress=progress,
             retry_refused=retry_refused,
         )
-        upload.waits, upload.waits_for_others = waits, held
+        upload.waits, upload.claimed_since = waits, claimed_since
         if (known := await upload.look_up(new, verify=verify)) is not None:
             return known, True
         if engine is not None:
