@@ -201,8 +201,9 @@ def sockets() -> Iterator[Sockets]:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator in a thread, to which the environment of this process leads."""
+def service(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A simulator in a thread, to which the environment of this process leads; ledgers have a directory of its own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     with serving(monkeypatch) as simulator:
         yield simulator
 

@@ -59,6 +59,7 @@ def here(tmp_path: Path, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         shutil.copy(samples / sample, tmp_path / name)
     (tmp_path / "downloads").mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path
 
 

@@ -20,6 +20,7 @@ from wxasset.cli.commands.cloud import cloud
 from wxasset.cli.commands.completion import Shell, completion_command, install_command
 from wxasset.cli.commands.doctor import doctor_command
 from wxasset.cli.commands.get import get_command
+from wxasset.cli.commands.ledger import ledgers
 from wxasset.cli.commands.library import count_command, ls_command, rm_command
 from wxasset.cli.commands.media import media
 from wxasset.cli.commands.quota import quota_command
@@ -44,7 +45,9 @@ _ENVIRONMENT: Final = """Environment:
   WXASSET_BASE_URL      the API host, such as a simulator
   WXASSET_CONTROL_TOKEN the token for control of `simulate` by other machines
   WXASSET_TOKEN_STORE   a file path or a redis:// address to share the token by
-  WXASSET_CONTROL_TOKEN  the token for control of a simulator by other machines
+  XDG_STATE_HOME        the directory of the ledgers of `batch`;
+                        ~/.local/state by default
+  PGPASSWORD, PGPASSFILE the password of a --ledger in PostgreSQL
   WXASSET_LANG          language of hints, notes and findings: en or zh;
                         that of the locale by default
   HTTPS_PROXY, NO_PROXY the proxy, and the hosts to reach without it
@@ -115,6 +118,8 @@ _add(_LIBRARY, "rm", rm_command, "MEDIA_ID --dry-run", usage="MEDIA_ID... [OPTIO
 _add(_LIBRARY, "count", count_command, "--json")
 _add(_LIBRARY, "batch", batch_command, "posters/ --type image", usage="DIR|LIST|- --type TYPE [OPTIONS]")
 _add(_FILES, "image", image_command, "poster.png", usage="FILE... [OPTIONS]")
+ledgers.group = (_LIBRARY,)
+app.command(ledgers)
 media.group = cloud.group = (_FILES,)
 app.command(media)
 app.command(cloud)

@@ -1,10 +1,11 @@
 """Command `wxasset batch`: upload many files with a ledger; running it again completes the rest."""
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import anyio
 from attrs import define, frozen
@@ -15,7 +16,9 @@ from wxasset import Added, Failed, NewMaterial, NotTried, Unknown, WxSession
 from wxasset.calls.materials import AddMaterial, Description
 from wxasset.cli.commands.add import check_file
 from wxasset.cli.runtime.inputs import DASHED, STDIO, FileName, Kind, files_of
+from wxasset.cli.runtime.ledgers import LedgerOption, LedgerPlace, find_ledger
 from wxasset.cli.runtime.progress import counting
+from wxasset.cli.runtime.prompts import counted, listing
 from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import Hint, QuotaExceededError
@@ -23,9 +26,8 @@ from wxasset.wire.filenames import guarded_name
 
 if TYPE_CHECKING:
     from wxasset import Ledger
-from typing import Any, TypeAlias
 
-__all__ = ["LEDGER", "OUTCOMES", "Outcome", "batch_command", "file_of", "outcome_of", "record_of", "summary"]
+__all__ = ["OUTCOMES", "Outcome", "batch_command", "file_of", "outcome_of", "record_of", "summary"]
 
 Outcome: TypeAlias = Added[NewMaterial] | Failed[NewMaterial] | Unknown[NewMaterial] | NotTried[NewMaterial]
 OUTCOMES: Final = ("added", "skipped", "failed", "unknown", "not_tried")
@@ -70,7 +72,6 @@ def _summary_zh(counts: Counter[str]) -> str:
 
 
 _OUTCOMES_ZH: Final = dict(zip(OUTCOMES, ("新增", "跳过", "失败", "未知", "未尝试"), strict=True))
-LEDGER: Final = "wxasset-ledger.db"
 _COLUMNS: Final = ("outcome", "media_id", "file")
 _RESUMED: Final = Hint(
     "The same command looks for them in the library before it uploads them.",
@@ -87,7 +88,7 @@ class _Batch:
     source: str
     type: Kind
     files: list[str]
-    ledger: Path
+    links: list[str]
     concurrency: int
     recursive: bool
     introduction: str | None
@@ -100,14 +101,31 @@ class _Batch:
             return NewMaterial(media=file)
         return NewMaterial(media=file, title=guarded_name(Path(file).stem), introduction=self.introduction)
 
-    def again(self) -> str:
-        """Return the command to continue this batch."""
-        words = ["wxasset", "batch", self.source, "--type", self.type, "--ledger", str(self.ledger.absolute())]
+    def again(self, ledger: LedgerPlace) -> str:
+        """Return the command to continue this batch with its ledger."""
+        words = ["wxasset", "batch", self.source, "--type", self.type]
+        words += ["--ledger", ledger.argument] if ledger.argument else []
         words += ["--concurrency", str(self.concurrency)]
         words += ["--recursive"] if self.recursive else []
         words += ["--introduction", self.introduction] if self.introduction else []
         words += ["--account", self.account] if self.account else []
         return shlex.join(words) + (" < THE SAME LIST" if self.source == STDIO else "")
+
+    def tell_links(self, report: Report) -> None:
+        """Note symbolic links: those to directories are not followed, those to files are."""
+        linked = set(self.files)
+        directories = [link for link in self.links if link not in linked]
+        files = [link for link in self.links if link in linked]
+        if directories:
+            what = counted(len(directories), "symbolic link")
+            text = f"{what} to directories not followed: {listing(directories)}. Name such a directory itself."
+            text_zh = f"未跟随 {len(directories)} 个指向目录的符号链接：{listing(directories)}。请直接指定这些目录。"
+            report.note(Hint(text, text_zh), links=directories)
+        if files:
+            what = counted(len(files), "symbolic link")
+            text = f"{what} to files, which are uploaded under the name of the link: {listing(files)}."
+            text_zh = f"有 {len(files)} 个指向文件的符号链接，将以链接名上传：{listing(files)}。"
+            report.note(Hint(text, text_zh), links=files)
 
 
 def batch_command(
@@ -115,7 +133,7 @@ def batch_command(
     /,
     *,
     type: Kind,  # noqa: A002 - WeChat's own name for it
-    ledger: Path = Path(LEDGER),
+    ledger: LedgerOption = None,
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 8,
     recursive: Annotated[bool, FLAG] = False,
     introduction: str | None = None,
@@ -136,7 +154,7 @@ def batch_command(
         source: A directory (its files of the type are uploaded), a file with a path on each line, or - for such lines
             on stdin.
         type: The type of all files.
-        ledger: The ledger file; created if missing.
+        ledger: The ledger; created if missing.
         concurrency: The maximum number of concurrent uploads.
         recursive: Include subdirectories.
         introduction: The introduction of videos; their title is the name of their file.
@@ -145,13 +163,12 @@ def batch_command(
         dry_run: Check the files and show the planned uploads; the ledger is not read, and no request is sent.
         options: Options of every command.
     """
-    from wxasset import Ledger  # noqa: PLC0415 - it imports SQLite, unused by other commands
-
+    links: list[str] = []
     batch = _Batch(
         source=str(source),
         type=type,
-        files=files_of(str(source), type, recursive=recursive),
-        ledger=ledger,
+        files=files_of(str(source), type, recursive=recursive, link=links.append),
+        links=links,
         concurrency=concurrency,
         recursive=recursive,
         introduction=introduction,
@@ -164,17 +181,24 @@ def batch_command(
         call = AddMaterial(type=type, description=None if title is None else Description(title=title))
         return {"would": "add", "file": file, "type": type, "size": await check_file(file, call.limit)}
 
-    again = batch.again()
+    async def dry(report: Report) -> None:
+        batch.tell_links(report)
+        await report.each(batch.files, would)
+
+    if dry_run:
+        return run_report(options, ("would", "file", "type", "size"), dry)
+    place = find_ledger(ledger, os.environ, options.credentials().appid)
+    kept, again = place.ledger(), batch.again(place)
 
     async def work(wx: WxSession, report: Report) -> None:
         report.resume = again
-        async with Ledger(batch.ledger) as opened:
+        place.tell(report)
+        batch.tell_links(report)
+        async with kept as opened:
             if verify:
                 await opened.verify(wx, type)
-            await _run(wx, batch, opened, report)
+            await _run(wx, batch, opened, report, place.name)
 
-    if dry_run:
-        return run_report(options, ("would", "file", "type", "size"), lambda report: report.each(batch.files, would))
     return perform(options, _COLUMNS, work)
 
 
@@ -196,7 +220,7 @@ class _Feed:
             yield self.batch.material_of(file)
 
 
-async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report) -> None:
+async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report, name: str) -> None:
     """Upload the files and show each outcome; after a signal only uploads in progress are completed."""
     feed, counts = _Feed(batch, report.in_progress), Counter[str]()
     with anyio.CancelScope() as scope, counting(len(batch.files), quiet=report.no_progress) as progress:
@@ -222,7 +246,7 @@ async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report) -
                     _tell(outcome, report)
         finally:
             report.left += batch.files[feed.given :]
-    _sum_up(batch, counts, report, ending=feed.ending)
+    _sum_up(name, counts, report, ending=feed.ending)
 
 
 def _tell(outcome: Outcome, report: Report) -> None:
@@ -238,8 +262,8 @@ def _tell(outcome: Outcome, report: Report) -> None:
             report.left.append(file_of(outcome))
 
 
-def _sum_up(batch: _Batch, counts: Counter[str], report: Report, *, ending: bool) -> None:
-    text, text_zh = f"{summary(counts)}; ledger: {batch.ledger}.", f"{_summary_zh(counts)}；台账：{batch.ledger}。"
+def _sum_up(ledger: str, counts: Counter[str], report: Report, *, ending: bool) -> None:
+    text, text_zh = f"{summary(counts)}; ledger: {ledger}.", f"{_summary_zh(counts)}；台账：{ledger}。"
     if any(isinstance(error, QuotaExceededError) for error in report.errors):
         text += f" The quota is spent: {len(report.left)} files are left."
         text_zh += f"额度已用完，还有 {len(report.left)} 个文件。"
@@ -250,7 +274,7 @@ def _sum_up(batch: _Batch, counts: Counter[str], report: Report, *, ending: bool
     report.note(
         Hint(text, text_zh),
         counts={word: counts[word] for word in OUTCOMES},
-        ledger=str(batch.ledger),
+        ledger=ledger,
         resume=report.resume if unfinished else None,
         not_tried=report.left,
     )

@@ -18,7 +18,7 @@ from wxasset.cli.runtime.report import Record, Report
 from wxasset.cli.runtime.runner import FLAG, Options, perform, run_report
 from wxasset.errors import Hint, UsageError
 
-__all__ = ["count_command", "ls_command", "rm_command"]
+__all__ = ["count_command", "iso_time", "ls_command", "rm_command"]
 
 _COUNTED: Final = ("image", "voice", "video", "news")
 _SHOWN: Final = Hint("wxasset ls shows whether it is still there.", "可用 wxasset ls 确认是否仍存在。")
@@ -106,12 +106,12 @@ def _listed(kind: ListedType, item: MaterialItem) -> Record:
         "type": kind,
         "name": item.name or " / ".join(article.title for article in articles),
         "update_time": item.update_time,
-        "time": _iso_time(item.update_time),
+        "time": iso_time(item.update_time),
         "url": item.url,
     }
 
 
-def _iso_time(moment: int) -> str | None:
+def iso_time(moment: int) -> str | None:
     """Format unix seconds as ISO 8601; None for a time outside of the calendar."""
     try:
         return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

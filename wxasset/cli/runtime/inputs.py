@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -89,22 +89,24 @@ def material_type(name: str, form: Format | None) -> Kind:
 _LIST_LIMIT: Final = 64 << 20  # bytes; more paths than a library can hold
 
 
-def files_of(source: str, kind: Kind, *, recursive: bool) -> list[str]:
+def files_of(source: str, kind: Kind, *, recursive: bool, link: Callable[[str], None] | None = None) -> list[str]:
     """Return the files of a source, each once; of a directory, sorted files with an extension of the type.
 
     Args:
         source: A directory, a file with a list of paths, or "-".
         kind: The type of material.
         recursive: Whether to include subdirectories.
+        link: Called with each symbolic link in a directory: to a file of the type, or to a directory, which is not
+            followed.
 
     Raises:
-        UsageError: The source does not exist, or contains no file of the type.
+        UsageError: The source does not exist, cannot be read whole, or contains no file of the type.
     """
     path = Path(source)
     if source == STDIO:
         files = list(stdin_lines())
     elif path.is_dir():
-        files = sorted(_fitting(path, kind, recursive=recursive))
+        files = sorted(_fitting(path, kind, recursive=recursive, link=link or (lambda _: None)))
     else:
         files = _listed(path)
     if not files:
@@ -112,14 +114,17 @@ def files_of(source: str, kind: Kind, *, recursive: bool) -> list[str]:
     return list(dict.fromkeys(files))
 
 
-def _fitting(directory: Path, kind: Kind, *, recursive: bool) -> Iterator[str]:
+def _fitting(directory: Path, kind: Kind, *, recursive: bool, link: Callable[[str], None]) -> Iterator[str]:
     """Find files of a type; hidden files and directories are skipped."""
     wanted = tuple(one for name in ADD_MATERIAL[kind].formats for one in FORMATS[name].extensions)
     for where, directories, names in os.walk(directory, onerror=_unreadable):
         directories[:] = [name for name in directories if recursive and not name.startswith(".")]
-        for name in names:
-            if name.lower().endswith(wanted) and not name.startswith("."):
-                yield os.path.join(where, name)  # noqa: PTH118 - strings
+        fitting = [name for name in names if name.lower().endswith(wanted) and not name.startswith(".")]
+        for name in sorted((*directories, *fitting)):
+            path = os.path.join(where, name)  # noqa: PTH118 - strings
+            if os.path.islink(path):  # noqa: PTH114 - the same
+                link(path)
+        yield from (os.path.join(where, name) for name in fitting)  # noqa: PTH118 - the same
 
 
 def _unreadable(error: OSError) -> None:
