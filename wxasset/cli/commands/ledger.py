@@ -314,7 +314,7 @@ async def _resolve(ledger: "Ledger", name: str, appid: str | None, media_id: str
 
 
 def _digest(path: Path) -> str | None:
-    """Return the hash of a file, in a thread; None if there is no such file."""
+    """Return the hash of a file, in a thread; None if it does not exist."""
     if not path.is_file():
         return None
     with path.open("rb") as file:

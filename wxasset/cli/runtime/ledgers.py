@@ -77,7 +77,7 @@ class LedgerPlace:
         """Return a ledger that is there already.
 
         Raises:
-            LedgerError: There is no such file.
+            LedgerError: The file does not exist.
         """
         if self.dsn is None and not Path(self.name).exists():
             raise LedgerError(f"There is no ledger {self.name}.", _NONE)
