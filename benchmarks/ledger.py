@@ -24,16 +24,17 @@ from wxasset import Ledger, PostgresStore, StaticToken, WxSession
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 CONCURRENCY = 8
+_EMPTY = b'{"item":[],"total_count":0,"item_count":0}'
 
 
 class Answers(asyncio.Protocol):
-    """Read each upload to its end, and answer with a new media_id."""
+    """Read each upload to its end, and answer with a new media_id; the library is shown empty."""
 
     count = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with an empty buffer."""
-        self.transport, self.buffer, self.left = transport, b"", 0
+        self.transport, self.buffer, self.left, self.listed = transport, b"", 0, False
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes of a body, without keeping them."""
@@ -46,9 +47,12 @@ class Answers(asyncio.Protocol):
             if not found or length is None:
                 return
             self.left, self.buffer = int(length[1]) - len(body), b""
+            self.listed = b"batchget_material" in head
         if self.left <= 0:
-            Answers.count += 1
-            answer = b'{"media_id":"M%020d","url":"https://mmbiz.qpic.cn/a"}' % Answers.count
+            answer = _EMPTY
+            if not self.listed:
+                Answers.count += 1
+                answer = b'{"media_id":"M%020d","url":"https://mmbiz.qpic.cn/a"}' % Answers.count
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer)
             assert isinstance(self.transport, asyncio.Transport)
             self.transport.write(head + answer)
