@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -273,27 +274,48 @@ async def test_what_makes_its_iterator_slowly_does_not_block_the_loop(wx: WxSess
     assert len([one async for one in _all(wx.add_materials("image", Query()))]) == 1
 
 
+async def test_a_path_is_sent_before_the_next_one_is_there(wx: WxSession, tmp_path: Path) -> None:
+    """Paths are taken from a plain generator in groups, and none of them waits for the others of its group."""
+    paths, sent = make_pictures(tmp_path, 3), threading.Event()
+    added: list[Path] = []
+
+    def slowly() -> Iterator[Path]:
+        for path in paths:
+            yield path
+            assert sent.wait(BOUND)
+            sent.clear()
+
+    async with wx.add_materials("image", slowly()) as outcomes:
+        async for outcome in outcomes:
+            assert isinstance(outcome, Added)
+            added.append(outcome.item)
+            sent.set()
+    assert added == paths
+
+
 class BrokenError(Exception):
     """What no part of wxasset raises."""
 
 
-@pytest.mark.parametrize("kind", ["plain", "async"])
-async def test_what_the_items_raise_comes_after_the_outcomes_under_way(wx: WxSession, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["plain", "paths", "async"])
+async def test_what_the_items_raise_comes_after_the_outcomes_under_way(
+    wx: WxSession, tmp_path: Path, kind: str
+) -> None:
     """The items that came before have their outcomes; then the failure itself is raised, not wrapped."""
 
-    def plain() -> Iterator[bytes]:
-        yield from (picture(number) for number in range(7))
+    def plain() -> Iterator[bytes | Path]:
+        yield from make_pictures(tmp_path, 7) if kind == "paths" else (picture(number) for number in range(7))
         raise BrokenError
 
-    async def over() -> AsyncIterator[bytes]:
+    async def over() -> AsyncIterator[bytes | Path]:
         for one in range(7):
             yield picture(one)
         raise BrokenError
 
-    seen: list[Added[bytes]] = []
+    seen: list[Added[bytes | Path]] = []
 
     async def take() -> None:
-        async with wx.add_materials("image", plain() if kind == "plain" else over()) as outcomes:
+        async with wx.add_materials("image", over() if kind == "async" else plain()) as outcomes:
             async for outcome in outcomes:
                 assert isinstance(outcome, Added)
                 seen.append(outcome)

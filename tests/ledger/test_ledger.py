@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +48,7 @@ from wxasset.errors import (
 )
 from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import UploadKey, described_as
+from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.transitions import Kept, Step, beginning, claiming, doubting, ending, next_step, planning, releasing
 from wxasset.simulator import Simulator
 from wxasset.wire.filenames import upload_name
@@ -220,6 +221,26 @@ async def test_a_batch_skips_what_the_library_has(
     assert [one.skipped for one in done if isinstance(one, Added)] == [True] * 30
     assert sent(sim) == 30
     assert {one.media_id for one in done if isinstance(one, Added)} == set(sim.materials)
+
+
+async def test_a_second_run_looks_up_many_files_at_once(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """A hundred known files take a few groups of questions to the store, not one for each."""
+    asked: list[int] = []
+
+    class Counting(SqliteStore):
+        async def find(self, keys: Iterable[UploadKey]) -> Mapping[UploadKey, LedgerRow]:
+            asked.append(1)
+            return await super().find(keys)
+
+    paths = make_pictures(tmp_path, 100)
+    for path in paths:
+        os.utime(path, (1e9, 1e9))
+    async with Ledger(Counting(tmp_path / "ledger.db")) as ledger:
+        first = await wx.add_materials("image", paths, ledger=ledger).report()
+        asked.clear()
+        second = await wx.add_materials("image", paths, ledger=ledger).report()
+    assert (first.done, first.skipped, second.skipped, sent(sim)) == (100, 0, 100, 100)
+    assert len(asked) <= 10
 
 
 async def test_without_a_ledger_a_batch_sends_all(wx: WxSession, sim: Simulator) -> None:

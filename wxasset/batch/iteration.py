@@ -1,16 +1,28 @@
 """Iterate over items of any source without blocking the event loop."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Generator, Iterable
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, TypeVar
+import asyncio
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import aclosing, asynccontextmanager, suppress
+from itertools import islice
+from typing import Any, Final, Generic, TypeVar
 
 import anyio
 
 from wxasset.errors import UsageError
 from wxasset.transfer.owned import OwnedIterator
-from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.threads import in_background, run_in_thread
 
-__all__ = ["check_items", "distinct", "pulled"]
+__all__ = ["check_items", "distinct", "in_groups", "pulled"]
 
 T = TypeVar("T")
 
@@ -51,6 +63,98 @@ async def _in_thread(items: Iterable[T]) -> AsyncGenerator[T, None]:
         if isinstance(iterator, Generator):
             with anyio.CancelScope(shield=True):
                 await run_in_thread(iterator.close)
+
+
+@asynccontextmanager
+async def in_groups(
+    items: Iterable[T] | AsyncIterable[T], most: int, light: Callable[[T], bool]
+) -> AsyncGenerator[AsyncIterator[list[T]], None]:
+    """Iterate over groups of items, as `pulled` does over single ones; nothing waits for the others of its group.
+
+    Args:
+        items: The items.
+        most: Most items of a group.
+        light: Function that returns whether an item takes next to no memory; others are taken singly.
+    """
+    if isinstance(items, AsyncIterable):
+        async with pulled(items) as source:
+            yield _singly(source)
+        return
+    groups = _slices(items, most) if isinstance(items, Collection) else _groups_in_thread(items, most, light)
+    async with aclosing(groups) as source:
+        yield source
+
+
+async def _singly(items: AsyncIterator[T]) -> AsyncGenerator[list[T], None]:
+    async for item in items:
+        yield [item]
+
+
+async def _slices(items: Iterable[T], most: int) -> AsyncGenerator[list[T], None]:
+    iterator = iter(items)
+    while group := list(islice(iterator, most)):
+        yield group
+
+
+async def _groups_in_thread(items: Iterable[T], most: int, light: Callable[[T], bool]) -> AsyncGenerator[list[T], None]:
+    iterator, ended = await run_in_thread(iter, items), False
+    try:
+        while not ended:
+            pull = _Pull(iterator, most, light)
+            job = in_background(pull.run)
+            try:
+                while group := await pull.group():
+                    yield group
+            finally:
+                await job.join()
+            ended = await job.result()
+    finally:
+        if isinstance(iterator, Generator):
+            with anyio.CancelScope(shield=True):
+                await run_in_thread(iterator.close)
+
+
+class _Pull(Generic[T]):
+    """Take items in a thread, and hand over each as soon as it is there."""
+
+    def __init__(self, iterator: Iterator[T], most: int, light: Callable[[T], bool]) -> None:
+        self._iterator, self._most, self._light = iterator, most, light
+        self._taken: deque[T] = deque()
+        self._over = False
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+
+    def run(self) -> bool:
+        """Take some items; return True at the end of all."""
+        try:
+            for _ in range(self._most):
+                item = next(self._iterator, _END)
+                if item is _END:
+                    return True
+                self._taken.append(item)
+                if len(self._taken) == 1:  # else the loop has been told, and has not looked yet
+                    self._tell()
+                if not self._light(item):
+                    break
+            return False
+        finally:
+            self._over = True
+            self._tell()
+
+    def _tell(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._arrived.set)
+
+    async def group(self) -> list[T]:
+        """Wait for items, and return those that have arrived; none after the last."""
+        while True:
+            self._arrived.clear()
+            over, group = self._over, []
+            while self._taken:
+                group.append(self._taken.popleft())
+            if group or over:
+                return group
+            await self._arrived.wait()
 
 
 def check_items(items: object) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -11,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import frozen
 
+from wxasset.batch.ahead import Ahead, LookAhead
 from wxasset.batch.iteration import check_items, pulled
 from wxasset.batch.outcomes import BatchReport, Failed, NotTried, Sum, Unknown
 from wxasset.batch.pacing import ConcurrencyLimiter
@@ -51,6 +53,7 @@ class Batch(Generic[T, R]):
         concurrency: int,
         progress: Progress | None = None,
         before: Callable[[], Awaitable[object]] | None = None,
+        ahead: Ahead[T] | None = None,
         terms: Terms | None = None,
     ) -> None:
         """Prepare a batch; no item is read before the block is entered.
@@ -62,6 +65,7 @@ class Batch(Generic[T, R]):
             concurrency: The most items under way at once.
             progress: Told how far it has come.
             before: A check made when the block is entered, before any item is read.
+            ahead: Work on groups of items before they begin.
             terms: Facts about the calls.
         """
         check_items(items)
@@ -71,6 +75,7 @@ class Batch(Generic[T, R]):
         self._items = items
         self._do = do
         self._before = before
+        self._ahead = ahead
         self._terms = terms or Terms()
         self._gate = self._terms.gate()
         self._limiter = ConcurrencyLimiter(concurrency)
@@ -78,7 +83,7 @@ class Batch(Generic[T, R]):
         self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
         self._under_way = 0
         self._taken = False
-        self._ahead = 0.0
+        self._skew = 0.0
         self._broken: Exception | None = None
         self._changed = anyio.Event()
         self._group: TaskGroup | None = None
@@ -158,7 +163,7 @@ class Batch(Generic[T, R]):
     async def _feed(self, group: TaskGroup) -> None:
         """Begin one item after the other, as soon as there is room."""
         try:
-            async with pulled(self._items) as items:
+            async with self._looked(group) as items:
                 while self._broken is None and (again := await self._item(items)) is not None:
                     await self._begin(group, again)
         except Exception as failure:  # noqa: BLE001 - the items' own; raised where the outcomes are taken
@@ -171,15 +176,39 @@ class Batch(Generic[T, R]):
             self._broken = self._broken or failure
         self._give.close()
 
+    @asynccontextmanager
+    async def _looked(self, group: TaskGroup) -> AsyncGenerator[AsyncIterator[T | Again[T]], None]:
+        """Iterate over the items, or over those left to do after a look ahead."""
+        if self._ahead is None:
+            async with pulled(self._items) as items:
+                yield items
+            return
+        ahead = LookAhead(self._ahead, self._items, self._gate, self._concurrency, self._tell)
+        group.start_soon(ahead.run)
+        try:
+            yield ahead
+        finally:
+            ahead.end()
+        if ahead.failure is not None:
+            raise ahead.failure
+
+    async def _tell(self, outcome: R | Failed[T] | Unknown[T] | NotTried[T]) -> None:
+        """Count an outcome, and pass it on."""
+        undone = isinstance(outcome, Failed | Unknown | NotTried)
+        try:
+            self._tally.step(done=1, failed=int(undone), skipped=int(getattr(outcome, "skipped", False)))
+        except Exception as failure:  # noqa: BLE001 - the callback's own; nobody else knows what came of the item
+            self._broken = self._broken or failure
+        await self._give.send(outcome)
+
     async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
         if self._gate.stop is None:
             self._under_way += 1
             group.start_soon(self._run, again)
         else:
-            self._tally.step(done=1, failed=1)
-            await self._give.send(NotTried(again.item, self._gate.stop))
+            await self._tell(NotTried(again.item, self._gate.stop))
 
-    async def _item(self, items: AsyncIterator[T] | None) -> Again[T] | None:
+    async def _item(self, items: AsyncIterator[T | Again[T]] | None) -> Again[T] | None:
         """Wait for room, and return the next item; None at the end."""
         while True:
             if (wait := self._room()) > 0:
@@ -191,7 +220,7 @@ class Batch(Generic[T, R]):
             if items is not None and not self._later.full:
                 item = await anext(items, _END)
                 if item is not _END:
-                    return Again(now, item)
+                    return item if isinstance(item, Again) else Again(now, item)
                 items = None
             elif self._later or self._under_way:
                 await self._change(self._later.wait(now))
@@ -207,7 +236,7 @@ class Batch(Generic[T, R]):
         return self._gate.wait(self._now(), self._under_way)
 
     def _now(self) -> float:
-        return time.monotonic() + self._ahead
+        return time.monotonic() + self._skew
 
     async def _change(self, most: float = math.inf) -> None:
         """Wait until an item has ended, or for some seconds."""
@@ -223,7 +252,7 @@ class Batch(Generic[T, R]):
     async def _alarm(self, seconds: float) -> None:
         begun = time.monotonic()
         await self._terms.sleep(seconds)
-        self._ahead += max(0.0, seconds - (time.monotonic() - begun))  # a test need not take the time
+        self._skew += max(0.0, seconds - (time.monotonic() - begun))  # a test need not take the time
         self._changed.set()
 
     async def _run(self, again: Again[T]) -> None:
@@ -231,12 +260,8 @@ class Batch(Generic[T, R]):
             outcome = await self._outcome(again)
             if isinstance(outcome, Again):
                 self._later.push(outcome)
-                return
-            undone = isinstance(outcome, Failed | Unknown | NotTried)
-            try:
-                self._tally.step(done=1, failed=int(undone), skipped=int(getattr(outcome, "skipped", False)))
-            finally:  # whatever a callback raises: nobody else knows what came of the item
-                await self._give.send(outcome)
+            else:
+                await self._tell(outcome)
         except Exception as failure:  # noqa: BLE001 - no failure of the item's: raised where the outcomes are taken
             self._broken = self._broken or failure
         finally:
@@ -247,7 +272,7 @@ class Batch(Generic[T, R]):
         if (stop := self._gate.stop) is not None:  # since it was begun
             return NotTried(again.item, stop)
         slot = self._limiter.begin()
-        work = Work(self._limiter, slot, self._tally, self._pace if self._gate.interval else None)
+        work = Work(self._limiter, slot, self._tally, self._pace if self._gate.interval else None, again.looked)
         try:
             done = await self._do(again.item, work)
         except WxAssetError as error:

@@ -22,11 +22,13 @@ class Again(Generic[T]):
         at: The time from which it may begin, in seconds of the batch's clock.
         item: The item.
         unreached: How often its requests did not reach the service.
+        looked: What was found when it was looked at ahead; only for the first try, as it may be large.
     """
 
     at: float
     item: T
     unreached: int = 0
+    looked: object = None
 
 
 @define(eq=False)

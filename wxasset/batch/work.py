@@ -63,6 +63,7 @@ class Work:
 
     Attributes:
         pace: Function that waits until another call may be made; None without a limit.
+        looked: What was found when the item was looked at ahead; None at a later try.
         tried: Whether a request was made: without one, the item shows nothing about the service.
     """
 
@@ -70,6 +71,7 @@ class Work:
     _slot: Slot
     _tally: Tally
     pace: Callable[[], Awaitable[object]] | None = None
+    looked: object = None
     tried: bool = False
     _through: int = 0
 

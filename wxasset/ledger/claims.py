@@ -1,13 +1,11 @@
 """Claims of uploads in a ledger, and the index of this host's files: what the sessions use."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from attrs import evolve
-
 from wxasset.calls.materials import AddedMaterial
-from wxasset.errors import LedgerError, UsageError
-from wxasset.ledger.database import identity_of
+from wxasset.errors import UsageError
+from wxasset.ledger.ahead import look_up_all
 from wxasset.ledger.records import FetchKey, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
@@ -23,8 +21,8 @@ from wxasset.ledger.transitions import (
     planning,
     releasing,
 )
-from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
+from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["Claims"]
 
@@ -128,30 +126,26 @@ class Claims:
 
     # The index of files
 
-    async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Look up an unchanged file; return its record if it is in the library, and its identity.
+    async def look_up(
+        self, keys: Sequence[UploadKey], paths: Sequence[str], most: int
+    ) -> Sequence[LedgerRow | ReadFile | None]:
+        """Return for each file its row, if it is in the library, or else the file itself; None if it was not read.
 
         Args:
-            key: Its key, without the hash.
-            path: Its path.
+            keys: The keys of the uploads, without the hash.
+            paths: The paths of the files.
+            most: Most bytes to read.
         """
-        if self._index is None or not self._open:
-            return None, await self._ask(run_in_thread(identity_of, path))
-        if self._index is self.store:
-            row, identity = await self._index.known(key, path)
-        else:
-            sha256, identity = await self._indexed(self._index, path)
-            if sha256 is None:
-                return None, identity
-            key = evolve(key, sha256=sha256)
-            found = await self._ask(self.store.find([key, key.adopted]))
-            row = found.get(key) or found.get(key.adopted)
-        return (row if row is not None and row.state == "done" else None), identity
+        index = self._index if self._open else None
+        found: Sequence[LedgerRow | ReadFile | None] = await self._ask(
+            look_up_all(self.store, index, keys, paths, most)
+        )
+        return found
 
     def remember(self, path: str, identity: Identity, sha256: str) -> None:
         """Store the hash of a file with the next write; it may fail, as it is a mere cache."""
         if self._index is not None and self._open:
-            self._index.remember(path, identity, sha256)
+            self._index.remember([(path, identity, sha256)])
 
     async def fetched(self, key: FetchKey) -> str | None:
         """Return what is noted of a material that was fetched into a directory; None if nothing is."""
@@ -162,9 +156,3 @@ class Claims:
         """Note that a material was fetched into a directory of this host."""
         if self._index is not None:
             await self._ask(self._index.note_fetched(key, document))
-
-    async def _indexed(self, index: SqliteStore, path: str) -> tuple[str | None, Identity | None]:
-        try:
-            return await index.hash_of(path)
-        except LedgerError:
-            return None, await run_in_thread(identity_of, path)

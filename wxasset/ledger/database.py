@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from attrs import asdict, define, evolve, fields
+from attrs import asdict, astuple, define, fields
 
 from wxasset.errors import LedgerError
 from wxasset.ledger.files import real_path
@@ -38,6 +38,7 @@ _PUT: Final = (
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
     f" {', '.join(f'{name} = :{name}' for name in (*_FIELDS, 'holder') if name not in _KEY)}"
 )
+_HASH: Final = "SELECT sha256 FROM files WHERE path = ? AND device = ? AND inode = ? AND size = ? AND modified_ns = ?"
 _FETCHED: Final = (
     "SELECT document FROM fetched"
     " WHERE directory = :directory AND realm = :realm AND appid = :appid AND media_id = :media_id"
@@ -153,36 +154,26 @@ class Database:
                 found[key] = _row(values)
         return found
 
-    def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Return the row of an unchanged file, if known, and its identity; the key has no hash."""
-        sha256, identity = self.hash_of(path)
-        if sha256 is None:
-            return None, identity
-        key = evolve(key, sha256=sha256)
-        return self.find([key]).get(key), identity
+    def hashes_of(self, paths: Sequence[str]) -> list[tuple[str | None, Identity | None]]:
+        """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
+        return [self._hash_of(os.path.abspath(path)) for path in paths]
 
-    def hash_of(self, path: str) -> tuple[str | None, Identity | None]:
-        """Return the hash of an unchanged file, if known, and its identity."""
-        path = os.path.abspath(path)
+    def _hash_of(self, path: str) -> tuple[str | None, Identity | None]:
         identity = identity_of(path)
         if identity is None:
             return None, None
-        found = self._base.execute(
-            "SELECT sha256 FROM files WHERE path = :path AND device = :device AND inode = :inode AND size = :size"
-            " AND modified_ns = :modified_ns",
-            {**_named(identity), "path": _text(path)},
-        ).fetchone()
+        found = self._base.execute(_HASH, (_text(path), *astuple(identity))).fetchone()
         return (None if found is None else str(found[0])), identity
 
-    def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Store the hash of a file, unless it changed recently or while it was hashed."""
-        path = os.path.abspath(path)
-        if time.time_ns() - identity.modified_ns < _SETTLED * 1e9 or identity_of(path) != identity:
-            return
-        self._base.execute(
-            "INSERT OR REPLACE INTO files VALUES (:path, :device, :inode, :size, :modified_ns, :sha256)",
-            _named(identity) | {"path": _text(path), "sha256": sha256},
-        )
+    def remember(self, files: Sequence[tuple[str, Identity, str]]) -> None:
+        """Store the hashes of files, but of those that changed recently or while they were hashed."""
+        settled = time.time_ns() - _SETTLED * 1e9
+        rows = []
+        for path, identity, sha256 in files:
+            full = os.path.abspath(path)
+            if identity.modified_ns <= settled and identity_of(full) == identity:
+                rows.append((_text(full), *astuple(identity), sha256))
+        self._base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def fetched(self, key: FetchKey) -> str | None:
         """Return the document of a fetched material."""

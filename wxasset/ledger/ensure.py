@@ -21,13 +21,14 @@ from wxasset.ledger.records import LedgerRow, UploadKey, described_as
 from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.file_reader import Identity
+from wxasset.transfer.uploads.content import SMALL
+from wxasset.transfer.uploads.files import FileContent, ReadFile
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
 
-__all__ = ["EnsuredUpload", "NewMaterial"]
+__all__ = ["EnsuredUpload", "NewMaterial", "key_of", "path_of"]
 
 _log: Final = logging.getLogger("wxasset.ledger")
 _AHEAD: Final = 60.0  # seconds; a start that is later than its end by more comes from a clock that was wrong
@@ -56,10 +57,14 @@ class NewMaterial:
     introduction: str | None = None
 
 
-def _call(kind: MediaType, new: NewMaterial) -> AddMaterial:
+def _description(new: NewMaterial) -> Description | None:
     described = new.title is not None or new.introduction is not None
-    description = Description(title=new.title or "", introduction=new.introduction or "") if described else None
-    return AddMaterial(type=kind, description=description)
+    return Description(title=new.title or "", introduction=new.introduction or "") if described else None
+
+
+def key_of(kind: MediaType, new: NewMaterial, appid: str, realm: str) -> UploadKey:
+    """Return the key of an upload, without the hash."""
+    return UploadKey(appid=appid, realm=realm, type=kind, sha256="", described=described_as(_description(new)))
 
 
 @define(eq=False)
@@ -78,6 +83,7 @@ class EnsuredUpload:
         waits: Whether to sleep until an upload in doubt has settled, or while another task or process has claimed it;
             else `Later` is raised.
         claimed_since: The times since when others were seen at the uploads of a batch; None for a single upload.
+        read: The media, if it is a file that was read already.
     """
 
     engine: Engine
@@ -90,7 +96,7 @@ class EnsuredUpload:
     retry_refused: bool = False
     waits: bool = True
     claimed_since: dict[UploadKey, float] | None = None
-    _identity: Identity | None = field(default=None, init=False)
+    read: ReadFile | None = None
 
     @classmethod
     def of(
@@ -106,27 +112,32 @@ class EnsuredUpload:
         retry_refused: bool = False,
     ) -> "EnsuredUpload":
         """Prepare the upload of a material to an account."""
-        call = _call(kind, new)
-        described = described_as(call.description)
-        key = UploadKey(appid=appid, realm="", type=kind, sha256="", described=described)
-        return cls(engine, ledger, open_material, kind, call, key, progress, retry_refused)
+        call = AddMaterial(type=kind, description=_description(new))
+        return cls(engine, ledger, open_material, kind, call, key_of(kind, new, appid, ""), progress, retry_refused)
 
     async def look_up(self, new: NewMaterial, *, verify: bool) -> AddedMaterial | None:
-        """Look up an unchanged file; None if it has to be read."""
-        self.key = evolve(self.key, realm=await self.ledger.realm_of(self.engine.transport.api))
-        if (path := _path(new.media)) is None:
+        """Look up a file; None if it has to be sent, or is none."""
+        if (path := path_of(new.media)) is None:
             return None
-        row, self._identity = await self.ledger.known(self.key, path)
-        return row.material if row is not None and (not verify or await self._is_there(row)) else None
+        self.key = evolve(self.key, realm=await self.ledger.realm_of(self.engine.transport.api))
+        (found,) = await self.ledger.look_up([self.key], [path], SMALL)
+        if isinstance(found, LedgerRow):
+            return found.material if not verify or await self._is_there(found) else None
+        self.read = found
+        return None
 
     async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
-        """Read the media and look up its hash, after `look_up` found nothing; return True if it was not sent."""
-        path, identity = _path(new.media), self._identity
-        source = await self._source(new)
+        """Send the media, after `look_up` found nothing; return True if it was not sent."""
+        read, realm = self.read, await self.ledger.realm_of(self.engine.transport.api)
+        source = await self._source(new, new.media if read is None else read)
+        self.read = None  # or it would be kept until the end
         try:
-            self.key = evolve(self.key, sha256=await sha256_of(source))
-            if path is not None and identity is not None:
-                self.ledger.remember(path, identity, self.key.sha256)
+            if read is not None and read.sha256 is not None:
+                self.key = evolve(self.key, realm=realm, sha256=read.sha256)
+                return await self._settle(source, verify=verify)
+            self.key = evolve(self.key, realm=realm, sha256=await sha256_of(source))
+            if read is not None and isinstance(read.content, FileContent):
+                self.ledger.remember(read.path, read.content.identity, self.key.sha256)
             row = await self.ledger.adopted(self.key)
             if row is not None and (not verify or await self._is_there(row)):
                 return row.material, True
@@ -134,10 +145,10 @@ class EnsuredUpload:
         finally:
             await source.aclose()
 
-    async def _source(self, new: NewMaterial) -> Source:
+    async def _source(self, new: NewMaterial, media: Media | ReadFile) -> Source:
         """Open the media so that it can be read twice; spool it if necessary."""
         limits = self.engine.limits
-        source = await open_source(new.media, filename=new.filename, size=None, limit=self.call.limit, limits=limits)
+        source = await open_source(media, filename=new.filename, size=None, limit=self.call.limit, limits=limits)
         if new.size is not None and source.size != new.size:
             await source.aclose()
             raise SourceError(
@@ -350,6 +361,6 @@ def _started(row: LedgerRow, ended: float) -> float:
     return row.begun if row.begun <= ended + _AHEAD else 0.0
 
 
-def _path(media: Media) -> str | None:
+def path_of(media: Media) -> str | None:
     """Return the path of the media; None for other media."""
     return os.fsdecode(media) if isinstance(media, str | os.PathLike) else None

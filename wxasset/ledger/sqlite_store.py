@@ -121,18 +121,14 @@ class SqliteStore:
 
     # The index of files
 
-    async def hash_of(self, path: str) -> tuple[str | None, Identity | None]:
-        """Return the hash of an unchanged file, if known, and its identity."""
-        return await self._do(lambda database: database.hash_of(path))
+    async def hashes_of(self, paths: Sequence[str]) -> list[tuple[str | None, Identity | None]]:
+        """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
+        return await self._do(lambda database: database.hashes_of(paths))
 
-    async def known(self, key: UploadKey, path: str) -> tuple[LedgerRow | None, Identity | None]:
-        """Return the row of an unchanged file, if known, and its identity, in one step; the key has no hash."""
-        return await self._do(lambda database: database.known(key, path))
-
-    def remember(self, path: str, identity: Identity, sha256: str) -> None:
-        """Store the hash of a file with the next group of work; if that fails, the file is read again."""
+    def remember(self, files: Sequence[tuple[str, Identity, str]]) -> None:
+        """Store the hashes of files with the next group of work; if that fails, they are read again."""
         self._opened()
-        self._groups.add(Work(lambda database: database.remember(path, identity, sha256), writes=True))
+        self._groups.add(Work(lambda database: database.remember(files), writes=True))
 
     async def fetched(self, key: FetchKey) -> str | None:
         """Return the document of a fetched material."""

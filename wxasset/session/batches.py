@@ -2,26 +2,31 @@
 
 import os
 import reprlib
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
+from wxasset.batch.ahead import Ahead, Ready
 from wxasset.batch.iteration import distinct
 from wxasset.batch.pool import Batch
 from wxasset.batch.tally import Progress
 from wxasset.batch.work import Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, Video
-from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError
-from wxasset.ledger.ensure import NewMaterial
+from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError, WxAssetError
+from wxasset.ledger.ensure import NewMaterial, path_of
+from wxasset.ledger.records import LedgerRow
 from wxasset.session.ensure import Ensuring
 from wxasset.session.fetched import Fetched, FetchRecord
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.paths import is_directory
 from wxasset.transfer.downloads.writer import in_thread
+from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.uploads.content import SMALL
+from wxasset.transfer.uploads.files import ReadFile, read_ahead
 from wxasset.transfer.uploads.source import Media
 from wxasset.wire.limits import ADD_MATERIAL
 
@@ -133,8 +138,13 @@ class Bulk(Ensuring):
         keeper = self._keeper(ledger)
         claimed_since: dict[UploadKey, float] = {}
 
+        async def look(items: Sequence[T]) -> Sequence[object]:
+            news = [_described(item, title, introduction) for item in items]
+            return await self._look_ahead(type, items, news, ledger=keeper, most=concurrency * SMALL)
+
         async def add(item: T, work: Work) -> Added[T]:
             new, repeatable = _described(item, title, introduction), _is_repeatable(item)
+            read = work.looked if isinstance(work.looked, ReadFile) else None
             if keeper is not None:
                 engine = partial(self._observing, work, minutes=not repeatable)
                 try:
@@ -147,6 +157,7 @@ class Bulk(Ensuring):
                         waits=not repeatable,
                         claimed_since=claimed_since,
                         progress=work.sent,
+                        read=read,
                     )
                 except LedgerError as error:
                     if not isinstance(error.material, AddedMaterial):
@@ -156,7 +167,7 @@ class Bulk(Ensuring):
             session = self._with_engine(self._observing(work, minutes=not repeatable), keeper)
             material = await session.add_material(
                 type,
-                new.media,
+                new.media if read is None else cast("Media", read),
                 filename=new.filename,
                 size=new.size,
                 title=new.title,
@@ -166,7 +177,26 @@ class Bulk(Ensuring):
             return Added(item, material)
 
         terms = evolve(self._terms(AddMaterial.route.path, max_rate), repeatable=_is_repeatable)
-        return Batch(media, add, concurrency=concurrency, progress=progress, terms=terms)
+        ahead = Ahead(look, _is_light)
+        return Batch(media, add, concurrency=concurrency, progress=progress, ahead=ahead, terms=terms)
+
+    async def _look_ahead(
+        self, kind: MediaType, items: Sequence[T], news: Sequence[NewMaterial], *, ledger: "Ledger | None", most: int
+    ) -> Sequence[Ready | ReadFile | None]:
+        """Look up many items at once, and read up to `most` bytes of those to be sent; a failure is told by each."""
+        if ledger is None:
+            paths = {at: path for at, new in enumerate(news) if (path := path_of(new.media)) is not None}
+            read = await run_in_thread(lambda: read_ahead(list(paths.values()), most=most)) if paths else []
+            files = dict(zip(paths, read, strict=True))
+            return [files.get(at) for at in range(len(news))]
+        try:
+            found = await self._look_up(kind, news, ledger, most)
+        except WxAssetError:
+            return [None] * len(news)
+        return [
+            Ready(Added(item, one.material, skipped=True)) if isinstance(one, LedgerRow) else one
+            for item, one in zip(items, found, strict=True)
+        ]
 
     def get_materials(
         self,
@@ -280,6 +310,11 @@ def _described(item: Media | NewMaterial, title: str | None, introduction: str |
         title=title if new.title is None else new.title,
         introduction=introduction if new.introduction is None else new.introduction,
     )
+
+
+def _is_light(item: object) -> bool:
+    """Return True for a path, which takes next to no memory."""
+    return isinstance(item.media if isinstance(item, NewMaterial) else item, str | os.PathLike)
 
 
 async def _check_directory(directory: str | os.PathLike[str]) -> None:

@@ -1,18 +1,19 @@
 """The verb for adding a material exactly once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import UsageError
-from wxasset.ledger.ensure import EnsuredUpload, NewMaterial
+from wxasset.ledger.ensure import EnsuredUpload, NewMaterial, key_of, path_of
 from wxasset.ledger.library import AccountLibrary
-from wxasset.ledger.records import UploadKey
+from wxasset.ledger.records import LedgerRow, UploadKey
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.progress import Progress, check_progress
+from wxasset.transfer.uploads.files import ReadFile
 from wxasset.transfer.uploads.source import Media
 from wxasset.wire.realms import realm_of
 
@@ -131,11 +132,12 @@ class Ensuring(Materials):
         waits: bool = True,
         claimed_since: dict[UploadKey, float] | None = None,
         progress: Progress | None = None,
+        read: ReadFile | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent; `engine` makes the engine of the upload.
 
         Without `waits`, `Later` is raised for an upload in doubt, or claimed by others; `claimed_since` belongs to a
-        batch.
+        batch. `read` is the media, if it was looked up and read already.
         """
         check_progress(progress)
         await ledger.adopt_first(self.account_library(ledger), kind)
@@ -149,9 +151,22 @@ class Ensuring(Materials):
             progress=progress,
             retry_refused=retry_refused,
         )
-        upload.waits, upload.claimed_since = waits, claimed_since
-        if (known := await upload.look_up(new, verify=verify)) is not None:
+        upload.waits, upload.claimed_since, upload.read = waits, claimed_since, read
+        if read is None and (known := await upload.look_up(new, verify=verify)) is not None:
             return known, True
         if engine is not None:
             upload.engine = engine()
         return await upload.ensure(new, verify=verify)
+
+    async def _look_up(
+        self, kind: MediaType, news: Sequence[NewMaterial], ledger: "Ledger", most: int
+    ) -> list[LedgerRow | ReadFile | None]:
+        """Look up many materials at once, and read files to be sent; None for what has to be looked up by itself."""
+        await ledger.adopt_first(self.account_library(ledger), kind)
+        realm = await ledger.realm_of(self._transport.api)
+        paths = {at: path for at, new in enumerate(news) if (path := path_of(new.media)) is not None}
+        keys = [key_of(kind, news[at], self._appid or "", realm) for at in paths]
+        found: list[LedgerRow | ReadFile | None] = [None] * len(news)
+        for at, one in zip(paths, await ledger.look_up(keys, list(paths.values()), most), strict=True):
+            found[at] = one
+        return found

@@ -1,8 +1,9 @@
 """Uploads from regular files by path."""
 
+import hashlib
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import reduce
 from operator import or_
@@ -16,7 +17,7 @@ from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_fil
 from wxasset.wire.formats import HEAD_SIZE
 from wxasset.wire.media_text import describe_text, shortened
 
-__all__ = ["DECODED", "MANY", "FileContent", "examine_file"]
+__all__ = ["DECODED", "MANY", "FileContent", "ReadFile", "examine_file", "read_ahead"]
 
 MANY: Final = Hint(
     "Many files are uploaded as a batch.",
@@ -131,3 +132,42 @@ def _examine_file(path: str) -> Content:
         how = "grew" if len(data) > found.st_size else "shrank"
         raise SourceError(f"{path} {how} while it was read.", LEAVE_ALONE)
     return MemoryContent(data)
+
+
+@frozen
+class ReadFile:
+    """A file that has been examined, in the place of its path.
+
+    Attributes:
+        path: The path.
+        content: The bytes.
+        sha256: Their hash, if it was asked for and they are in memory.
+    """
+
+    path: str
+    content: Content = field(repr=False)
+    sha256: str | None = None
+
+
+def read_ahead(paths: Sequence[str], *, most: int, hashed: bool = False) -> list[ReadFile | None]:
+    """Examine files in the calling thread, until `most` bytes are in memory.
+
+    Returns:
+        None for each of the others, and for those that cannot be read: their own examination tells why.
+    """
+    read: list[ReadFile | None] = []
+    for path in paths:
+        one = _read_one(path, hashed=hashed) if most > 0 else None
+        read.append(one)
+        if one is not None and one.content.whole is not None:
+            most -= one.content.size
+    return read
+
+
+def _read_one(path: str, *, hashed: bool) -> ReadFile | None:
+    try:
+        content = _examine_file(path)
+    except (OSError, ValueError, SourceError):
+        return None
+    whole = content.whole if hashed else None
+    return ReadFile(path, content, None if whole is None else hashlib.sha256(whole).hexdigest())

@@ -14,7 +14,7 @@ from wxasset.errors import Hint, SourceError, UsageError
 from wxasset.errors.text import printable
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
-from wxasset.transfer.uploads.files import DECODED, MANY, examine_file
+from wxasset.transfer.uploads.files import DECODED, MANY, ReadFile, examine_file
 from wxasset.transfer.uploads.handles import examine_handle
 from wxasset.transfer.uploads.streams import examine_stream, handle_chunks, spool
 from wxasset.wire.filenames import upload_name
@@ -104,7 +104,7 @@ class Source:
 
 
 async def open_source(
-    media: Media,
+    media: Media | ReadFile,
     *,
     filename: str | None,
     size: int | None,
@@ -145,9 +145,11 @@ async def open_source(
 async def _content(media: Any, size: int | None, most: int) -> tuple[str, Content]:
     if isinstance(media, bytes | bytearray | memoryview):
         return _UNNAMED, MemoryContent(media)
-    if isinstance(media, str | os.PathLike):
-        path = os.fsdecode(media)
-        return os.path.basename(path) or path, await examine_file(path)
+    if isinstance(media, str | os.PathLike | ReadFile):
+        path = media.path if isinstance(media, ReadFile) else os.fsdecode(media)
+        return os.path.basename(path) or path, media.content if isinstance(media, ReadFile) else await examine_file(
+            path
+        )
     if isinstance(media, anyio.AsyncFile):
         media = media.wrapped  # each read through the wrapper would be a thread hop of its own
     elif hasattr(media, "file") and hasattr(media, "filename"):
