@@ -1,6 +1,7 @@
 """The ledger: what is uploaded once stays uploaded once, through lost answers, cancellation and other processes."""
 
 import asyncio
+import errno
 import io
 import os
 import sqlite3
@@ -413,7 +414,7 @@ async def test_what_is_cancelled_before_its_first_byte_is_planned(
     sim.fail("stable_token", "delay-500ms")
     task = asyncio.create_task(kept.ensure_material("image", picture(1)))
     async with asyncio.timeout(BOUND):
-        while (await ledger.counts()).planned == 0:  # noqa: ASYNC110 - it has no event
+        while (await ledger.counts()).in_flight == 0:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -715,26 +716,30 @@ async def test_a_writer_in_another_process_is_waited_for(kept: WxSession, tmp_pa
     assert sent(sim) == 2
 
 
+@pytest.mark.parametrize("what", ["table", "disk"])
 async def test_nothing_is_sent_that_the_ledger_could_not_note(
-    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """Where the ledger cannot be written any more in the moment of sending, the upload fails before its first byte."""
+    """Where the start of an upload cannot be written, or not to the disk, it fails before its first byte."""
     monkeypatch.setattr("wxasset.ledger.schema._BUSY", 0.05)
-    sim.fail("stable_token", "delay-300ms")
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
     async with (
         Ledger(tmp_path / "ledger.db", adopt=False) as ledger,
         WxSession(sim.appid, sim.secret, base_url=sim.url, retry=PATIENT, ledger=ledger) as wx,
     ):
-        task = asyncio.create_task(wx.ensure_material("image", picture(1)))
-        async with asyncio.timeout(BOUND):
-            while (await ledger.counts()).planned == 0:  # noqa: ASYNC110 - it has no event
-                await asyncio.sleep(0.001)
         base = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
-        base.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LedgerError):
-            await task
+        with monkeypatch.context() as patch:
+            if what == "table":
+                base.execute("BEGIN IMMEDIATE")
+            else:
+                patch.setattr("wxasset.ledger.schema._SYNC", broken)
+            with pytest.raises(LedgerError):
+                await wx.ensure_material("image", picture(1))
         assert sim.materials == {}
-        base.execute("COMMIT")
+        base.execute("ROLLBACK" if what == "table" else "BEGIN")
         base.close()
         added = await wx.ensure_material("image", picture(1))
         assert list(sim.materials) == [added.media_id]
@@ -880,7 +885,8 @@ def test_a_transition_may_be_applied_again_to_its_result(state: Any, mine: bool,
         planning("c.png"),
         ending("done", material=AddedMaterial(media_id="M")),
         ending("unknown", error="x"),
-        releasing,
+        releasing(1.0),
+        releasing(None),
     )
     for number, change in enumerate(changes):
         kept = Kept(row=row, mine=mine and row is not None, lost_at=lost_at)
@@ -889,6 +895,15 @@ def test_a_transition_may_be_applied_again_to_its_result(state: Any, mine: bool,
         if write is not None:
             again = change(Kept(row=write.row, mine=write.hold), 10.0)[1]
             assert again is None or again == write
+
+
+@pytest.mark.parametrize(("begun", "state"), [(1.0, "planned"), (7.0, "in flight"), (None, "in flight")])
+def test_a_claim_that_is_released_leaves_the_doubts_of_others(begun: float | None, state: str) -> None:
+    """What began with this very claim has not been sent; what a lost process sent stays in doubt."""
+    kept = Kept(row=evolve(ROW, state="in flight", begun=1.0), mine=True)
+    _, write = releasing(begun)(kept, 10.0)
+    assert write is not None
+    assert (write.row.state, write.hold) == (state, False)
 
 
 @given(

@@ -51,18 +51,30 @@ class Claims:
             raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
         return await work
 
-    async def claim(self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False) -> Claim:
-        """Claim an upload and return the next step; after LOOK or SEND the caller must call `end`."""
+    async def claim(
+        self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False, begun: float | None = None
+    ) -> Claim:
+        """Claim an upload and return the next step; after LOOK or SEND the caller must call `end`.
+
+        Args:
+            key: The key of the upload.
+            filename: The name used for sending.
+            size: The number of bytes.
+            retry_refused: True to send what WeChat refused before.
+            begun: Unix time in seconds of WeChat's clock, to record the start of the first attempt at once where a
+                claim cannot be lost meanwhile: in a file it ends with the process.
+        """
         if key in self._busy:
             row = (await self._ask(self.store.find([key]))).get(key)
             return Claim(Step.WAIT if row is None or row.state != "done" else Step.SKIP, row)
-        change = claiming(key, filename, size, retry_refused=retry_refused)
+        begun = begun if isinstance(self.store, SqliteStore) else None
+        change = claiming(key, filename, size, retry_refused=retry_refused, begun=begun)
         self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
         try:
-            claim: Claim = await self._ask(self.store.change(key, change))
+            claim: Claim = await self._ask(self.store.change(key, change, durable=begun is not None))
         except BaseException:
             try:
-                await self._ask(self.store.change(key, releasing))
+                await self._ask(self.store.change(key, releasing(begun)))
             finally:
                 self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
             raise

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 from attrs import asdict, astuple, define, fields
@@ -14,7 +14,7 @@ from wxasset.errors import LedgerError
 from wxasset.ledger.files import real_path
 from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
-from wxasset.ledger.schema import open_database, transaction
+from wxasset.ledger.schema import open_database, sync, transaction
 from wxasset.ledger.transitions import Change, Kept, Write
 from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.threads import NoThreadError
@@ -90,21 +90,22 @@ class Database:
         self.path = path
         self._lock = threading.Lock()
         with failures(path):
-            real = real_path(path)
-            self._base = open_database(real)
+            self._real = os.path.abspath(real_path(path))
+            self._base = open_database(self._real)
             try:
-                self._process_lock = ProcessLock.take(os.path.abspath(real))
+                self._process_lock = ProcessLock.take(self._real)
             except BaseException:
                 self._base.close()
                 raise
 
     def do(self, group: Sequence[Work]) -> list[Any]:
         """Run functions in the calling thread, with exclusive access, in one transaction if any of them writes."""
-        with self._lock, failures(self.path):
-            if not any(work.writes for work in group):
-                return [work.run(self) for work in group]
-            with transaction(self._base, durable=any(work.durable for work in group)):
-                return [work.run(self) for work in group]
+        with failures(self.path):
+            with self._lock, transaction(self._base) if any(work.writes for work in group) else nullcontext():
+                results = [work.run(self) for work in group]
+            if any(work.durable for work in group):
+                sync(self._real)  # without the lock: others commit meanwhile
+            return results
 
     def close(self) -> None:
         """Release all claims and close; uploads being sent become unknown."""

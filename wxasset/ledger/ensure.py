@@ -162,7 +162,9 @@ class EnsuredUpload:
         name, wait = self.key.sent_as(source.filename), _POLL
         until = time.monotonic() + self._patience(source)
         while True:
-            claim = await self.ledger.claim(self.key, name, source.size, retry_refused=self.retry_refused)
+            claim = await self.ledger.claim(
+                self.key, name, source.size, retry_refused=self.retry_refused, begun=self._now()
+            )
             if claim.step is not Step.WAIT and self.claimed_since is not None:
                 self.claimed_since.pop(self.key, None)
             try:
@@ -196,11 +198,11 @@ class EnsuredUpload:
         if claim.step is Step.REFUSED and claim.row is not None:
             raise remembered_refusal(claim.row, self.call.route.path)
         if claim.step is Step.SEND:
-            return await self._send(source), False
+            return await self._send(source, recorded=claim.begun), False
         if claim.step is Step.LOOK and claim.row is not None:
             if found := await self._look(claim.row, name, claim.lost_for or 0.0):
                 return found, True
-            return await self._send(source), False
+            return await self._send(source, recorded=False), False
         if claim.step is Step.SKIP and claim.row is not None and (not verify or await self._is_there(claim.row)):
             return claim.row.material, True
         return None
@@ -317,19 +319,20 @@ class EnsuredUpload:
             raise still_unknown(doubt, finding)
         return finding
 
-    async def _send(self, source: Source) -> AddedMaterial:
-        """Upload it, and record the start and the result in the ledger."""
+    async def _send(self, source: Source, *, recorded: bool) -> AddedMaterial:
+        """Upload it, and record the result in the ledger; and the start, unless the first one is `recorded`."""
         begun = False
 
         async def begin() -> None:
             nonlocal begun
-            await self.ledger.begin(self.key, self._now())
+            if begun or not recorded:
+                await self.ledger.begin(self.key, self._now())
             begun = True
 
         uploads = evolve(self.engine.uploads, unique_names=True)
         engine = self.engine.with_options(uploads=uploads, mark=lambda: self.key.mark)
         try:
-            added = await engine.call(self.call, source=source.announced(begin), progress=self.progress)
+            added = await engine.call(self.call, source=evolve(source, before=begin), progress=self.progress)
         except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
             await self._fail(error, begun=begun)
         return await self._noted(added)

@@ -1,5 +1,6 @@
 """The tables of a ledger: create them, check whose they are, open transactions. All functions block."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from wxasset.errors import Hint, LedgerError
 from wxasset.ledger.files import connect
 from wxasset.wire.realms import realm_of
 
-__all__ = ["open_database", "transaction"]
+__all__ = ["open_database", "sync", "transaction"]
 
 _APPLICATION: Final = 0x77786C64  # "wxld", where the file command and others look for whose file it is
 _SCHEMA: Final = 3
 _BUSY: Final = 10.0  # seconds to wait for another process, whose writes take a few ms each, on a slow disk some 100
+_SYNC: Final = getattr(os, "fdatasync", os.fsync)  # as SQLite does; macOS and Windows have no other
 _PAUSE: Final = 0.01  # seconds between two tries where it does not wait by itself
 
 _TABLES: Final = """
@@ -145,22 +147,28 @@ def _write_ahead(base: sqlite3.Connection, path: str) -> None:
 
 
 @contextmanager
-def transaction(base: sqlite3.Connection, *, durable: bool = False) -> Iterator[None]:
+def transaction(base: sqlite3.Connection) -> Iterator[None]:
     """Open a write transaction.
 
-    Commits survive a killed process. The last commits may be lost in a power failure; a `durable` commit
-    survives it, with all earlier ones.
+    Commits survive a killed process. The last commits may be lost in a power failure; those before a `sync` survive it.
     """
-    if durable:
-        base.execute("PRAGMA synchronous = FULL")
+    base.execute("BEGIN IMMEDIATE")
     try:
-        base.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            base.execute("ROLLBACK")
-            raise
-        base.execute("COMMIT")
+        yield
+    except BaseException:
+        base.execute("ROLLBACK")
+        raise
+    base.execute("COMMIT")
+
+
+def sync(path: str) -> None:
+    """Wait until all earlier commits survive a power failure.
+
+    They are in the file beside the tables, which SQLite itself writes to the disk before it moves them to the tables.
+    With ``synchronous = FULL`` it would do the same in each commit, while no other can begin.
+    """
+    descriptor = os.open(f"{path}-wal", os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        _SYNC(descriptor)
     finally:
-        if durable:
-            base.execute("PRAGMA synchronous = NORMAL")
+        os.close(descriptor)

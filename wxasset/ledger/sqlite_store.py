@@ -50,6 +50,7 @@ class SqliteStore:
         self._database: Database | None = None
         self._guard = LoopGuard("Ledger")
         self._groups: Grouped[Work, Any] = Grouped(self._serve)
+        self._durable: Grouped[Work, Any] = Grouped(self._serve)  # apart: a disk takes some ms to write
 
     def __repr__(self) -> str:
         return f"SqliteStore({self.path!r})"
@@ -71,7 +72,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Release all claims and close the file."""
-        cancelled = await self._groups.finish()
+        cancelled = await self._durable.finish()
+        cancelled = await self._groups.finish() or cancelled
         database, self._database = self._database, None
         if database is not None:
             job = in_background(database.close)
@@ -141,7 +143,8 @@ class SqliteStore:
     async def _do(self, function: Callable[[Database], T], *, writes: bool = False, durable: bool = False) -> T:
         """Run a function with the tables, together with others that arrive meanwhile."""
         self._opened()
-        result: T = await self._groups.ask(Work(function, writes, durable))
+        groups = self._durable if durable else self._groups
+        result: T = await groups.ask(Work(function, writes, durable))
         return result
 
     def _opened(self) -> None:

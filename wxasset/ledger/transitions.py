@@ -107,14 +107,18 @@ class Claim:
         step: The next step.
         row: The record before the claim, if there was one.
         lost_for: Seconds since the process that held it was lost; None if no process was.
+        begun: True if the start of the first attempt is recorded already.
     """
 
     step: Step
     row: LedgerRow | None
     lost_for: float | None = None
+    begun: bool = False
 
 
-def claiming(key: UploadKey, filename: str, size: int, *, retry_refused: bool = False) -> Change:
+def claiming(
+    key: UploadKey, filename: str, size: int, *, retry_refused: bool = False, begun: float | None = None
+) -> Change:
     """Claim an upload and choose the next step; the result is a `Claim`.
 
     Args:
@@ -122,6 +126,7 @@ def claiming(key: UploadKey, filename: str, size: int, *, retry_refused: bool = 
         filename: The name used for sending.
         size: The number of bytes.
         retry_refused: True to send what WeChat refused before.
+        begun: Unix time in seconds at which an upload that is not in the library begins; None to record that later.
     """
     name = storable(filename)
 
@@ -131,7 +136,9 @@ def claiming(key: UploadKey, filename: str, size: int, *, retry_refused: bool = 
             step = Step.REFUSED
         lost_for = None if kept.lost_at is None else max(0.0, now - kept.lost_at)
         if step is Step.SEND:
-            return Claim(step, row), Write(_planned(key, filename, size), hold=True)
+            planned = _planned(key, filename, size)
+            new = planned if begun is None else evolve(planned, state="in flight", begun=begun)
+            return Claim(step, row, begun=begun is not None), Write(new, hold=True)
         return Claim(step, row, lost_for), Write(row, hold=True) if step is Step.LOOK and row is not None else None
 
     return change
@@ -155,9 +162,21 @@ def _planned(key: UploadKey, filename: str, size: int) -> LedgerRow:
     )
 
 
-def releasing(kept: Kept, _: float) -> tuple[None, Write | None]:
-    """Release a claim."""
-    return None, Write(kept.row, hold=False) if kept.mine and kept.row is not None else None
+def releasing(begun: float | None) -> Change:
+    """Release a claim that nobody has used; what began with it has not been sent.
+
+    Args:
+        begun: The start that was recorded with the claim; one with another start is in doubt.
+    """
+
+    def change(kept: Kept, _: float) -> tuple[None, Write | None]:
+        row = kept.row
+        if row is None or not kept.mine:
+            return None, None
+        unsent = begun is not None and row.state == "in flight" and row.begun == begun
+        return None, Write(evolve(row, state="planned", begun=None) if unsent else row, hold=False)
+
+    return change
 
 
 def beginning(begun: float) -> Change:
@@ -236,6 +255,7 @@ def ending(
         row = evolve(
             row,
             state=state,
+            begun=None if state == "planned" else row.begun,
             ended=when,
             media_id=None if material is None else material.media_id,
             url=None if material is None else material.url,

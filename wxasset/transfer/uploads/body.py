@@ -105,6 +105,8 @@ class Sending:
         """Write all chunks but the last; return the last one together with the rest of the frame."""
         source, lead, done = self.body.source, self.body.frame.head, 0
         told = Throttle(self.body.progress) if self.body.progress is not None else None
+        if source.before is not None:
+            await source.before()
         if source.whole is not None:
             if told is not None:
                 told.end(source.size, source.size)

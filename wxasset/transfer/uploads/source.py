@@ -3,12 +3,12 @@
 import hashlib
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 
 import anyio
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError, UsageError
 from wxasset.errors.text import printable
@@ -65,11 +65,13 @@ class Source:
         content_type: Media type of the bytes.
         size: Number of bytes.
         named: Whether the media has a name of its own.
+        before: Called before the bytes are sent, at each attempt.
     """
 
     filename: str
     content_type: str
     named: bool = True
+    before: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     _content: Content = field(repr=False)
 
     @property
@@ -97,10 +99,6 @@ class Source:
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
         """Open the bytes for one attempt; yields exactly `size` bytes, or raises `SourceError`."""
         return self._content.open()
-
-    def announced(self, announce: Callable[[], Awaitable[None]]) -> "Source":
-        """Return a source that calls `announce` each time before its bytes are read for an attempt."""
-        return evolve(self, content=_Announced(self._content, announce))
 
 
 async def open_source(
@@ -243,38 +241,3 @@ async def sha256_of(source: Source) -> str:
             # Wait for it, since the buffer is reused for the next chunk.
             await run_in_thread(digest.update, chunk)
     return digest.hexdigest()
-
-
-@frozen
-class _Announced:
-    """Content with a callback before each attempt."""
-
-    _content: Content
-    _announce: Callable[[], Awaitable[None]]
-    whole: None = field(default=None, init=False)  # or the content would be sent without being opened
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        return self._content.size
-
-    @property
-    def head(self) -> bytes:
-        """The first bytes."""
-        return self._content.head
-
-    @property
-    def replayable(self) -> bool:
-        """True if `open` can be called again."""
-        return self._content.replayable
-
-    async def aclose(self) -> None:
-        """Close the temporary file or the stream, if there is one."""
-        await self._content.aclose()
-
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-        """Announce the attempt, then open the content."""
-        await self._announce()
-        async with self._content.open() as chunks:
-            yield chunks
