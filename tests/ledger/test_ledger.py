@@ -735,7 +735,7 @@ async def test_nothing_is_sent_that_the_ledger_could_not_note(
             if what == "table":
                 base.execute("BEGIN IMMEDIATE")
             else:
-                patch.setattr("wxasset.ledger.schema._SYNC", broken)
+                patch.setattr("wxasset.ledger.files._SYNC", broken)
             with pytest.raises(LedgerError):
                 await wx.ensure_material("image", picture(1))
         assert sim.materials == {}

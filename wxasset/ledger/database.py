@@ -11,10 +11,10 @@ from typing import Any, Final
 from attrs import asdict, astuple, define, fields
 
 from wxasset.errors import LedgerError
-from wxasset.ledger.files import real_path
+from wxasset.ledger.files import real_path, sync
 from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
-from wxasset.ledger.schema import open_database, sync, transaction
+from wxasset.ledger.schema import open_database, transaction
 from wxasset.ledger.transitions import Change, Kept, Write
 from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.threads import NoThreadError

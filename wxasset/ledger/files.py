@@ -10,11 +10,9 @@ from typing import Final
 from wxasset.errors import Hint, LedgerError, UsageError
 from wxasset.transfer.private_files import CREATE, UnsafeFileError, check_private, open_private
 
-__all__ = ["check_files", "check_path", "connect", "real_path"]
+__all__ = ["check_files", "check_path", "connect", "real_path", "sync"]
 
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")  # SQLite takes what it finds in them for its own
-
-
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _SHARED: Final = frozenset(
     {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"}
@@ -23,6 +21,7 @@ _SHARED: Final = frozenset(
 mode needs memory that all processes share (sqlite.org/wal.html)."""
 _POSIX: Final = os.name == "posix"
 _MOUNTS: Final = "/proc/self/mountinfo"
+_SYNC: Final = getattr(os, "fdatasync", os.fsync)  # as SQLite does; macOS and Windows have no other
 
 
 def check_path(path: str) -> None:
@@ -119,3 +118,16 @@ def check_files(path: str) -> os.stat_result:
         with suppress(FileNotFoundError):
             check_private(Path(path + suffix))
     return check_private(Path(path))
+
+
+def sync(path: str) -> None:
+    """Wait until all earlier commits survive a power failure.
+
+    They are in the file beside the tables, which SQLite itself writes to the disk before it moves them to the tables.
+    With ``synchronous = FULL`` it would do the same in each commit, while no other can begin.
+    """
+    descriptor = os.open(f"{path}-wal", os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        _SYNC(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,6 +1,5 @@
 """The tables of a ledger: create them, check whose they are, open transactions. All functions block."""
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -11,12 +10,11 @@ from wxasset.errors import Hint, LedgerError
 from wxasset.ledger.files import connect
 from wxasset.wire.realms import realm_of
 
-__all__ = ["open_database", "sync", "transaction"]
+__all__ = ["open_database", "transaction"]
 
 _APPLICATION: Final = 0x77786C64  # "wxld", where the file command and others look for whose file it is
 _SCHEMA: Final = 3
 _BUSY: Final = 10.0  # seconds to wait for another process, whose writes take a few ms each, on a slow disk some 100
-_SYNC: Final = getattr(os, "fdatasync", os.fsync)  # as SQLite does; macOS and Windows have no other
 _PAUSE: Final = 0.01  # seconds between two tries where it does not wait by itself
 
 _TABLES: Final = """
@@ -150,7 +148,7 @@ def _write_ahead(base: sqlite3.Connection, path: str) -> None:
 def transaction(base: sqlite3.Connection) -> Iterator[None]:
     """Open a write transaction.
 
-    Commits survive a killed process. The last commits may be lost in a power failure; those before a `sync` survive it.
+    Commits survive a killed process. The last commits may be lost in a power failure; those before a `wxasset.ledger.files.sync` survive it.
     """
     base.execute("BEGIN IMMEDIATE")
     try:
@@ -159,16 +157,3 @@ def transaction(base: sqlite3.Connection) -> Iterator[None]:
         base.execute("ROLLBACK")
         raise
     base.execute("COMMIT")
-
-
-def sync(path: str) -> None:
-    """Wait until all earlier commits survive a power failure.
-
-    They are in the file beside the tables, which SQLite itself writes to the disk before it moves them to the tables.
-    With ``synchronous = FULL`` it would do the same in each commit, while no other can begin.
-    """
-    descriptor = os.open(f"{path}-wal", os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        _SYNC(descriptor)
-    finally:
-        os.close(descriptor)
