@@ -148,7 +148,8 @@ def _write_ahead(base: sqlite3.Connection, path: str) -> None:
 def transaction(base: sqlite3.Connection) -> Iterator[None]:
     """Open a write transaction.
 
-    Commits survive a killed process. The last commits may be lost in a power failure; those before a `wxasset.ledger.files.sync` survive it.
+    Commits survive a killed process. The last commits may be lost in a power failure, but for those before a `sync` of
+    `wxasset.ledger.files`.
     """
     base.execute("BEGIN IMMEDIATE")
     try:
