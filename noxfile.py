@@ -76,6 +76,31 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("python", "tests/support/wording.py")
+    forms = [one for one in Path(".github/ISSUE_TEMPLATE").glob("*.yml") if one.stem != "config"]
+    for schema, files in (
+        ("github-workflows", Path(".github/workflows").glob("*.yml")),
+        ("github-issue-forms", forms),
+        ("dependabot", [Path(".github/dependabot.yml")]),
+    ):
+        session.run("check-jsonschema", "--quiet", f"--builtin-schema=vendor.{schema}", *map(str, files))
+
+
+@nox.session
+def actionlint(session: nox.Session) -> None:
+    """Check the expressions and scripts of the workflows; installing it takes access to GitHub."""
+    session.install(*group("actionlint"))
+    session.run("actionlint")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build and check both distributions, and print what would be published; `-- TAG` has to be that of the version."""
+    session.install(*group("release"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist")
+    built = sorted(map(str, Path("dist").iterdir()))
+    session.run("twine", "check", "--strict", *built)
+    session.run("python", "tests/support/release.py", *built, *session.posargs)
 
 
 @nox.session
