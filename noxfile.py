@@ -71,8 +71,8 @@ def measure(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format and wording."""
-    session.install(*group("lint"))
+    """Check style, format and wording, and build the English pages; those in Chinese take as long again (`docs`)."""
+    session.install(*group("lint"), *group("docs"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("python", "tests/support/wording.py")
@@ -83,6 +83,7 @@ def lint(session: nox.Session) -> None:
         ("dependabot", [Path(".github/dependabot.yml")]),
     ):
         session.run("check-jsonschema", "--quiet", f"--builtin-schema=vendor.{schema}", *map(str, files))
+    pages(session, "mkdocs.yml", Path(session.create_tmp()).resolve() / "docs")
 
 
 @nox.session
@@ -253,16 +254,19 @@ def mutation(session: nox.Session) -> None:
     session.run("python", "tests/mutation/mutation.py", *session.posargs)
 
 
+def pages(session: nox.Session, file: str, directory: Path) -> None:
+    """Build the pages of one language; a warning is an error."""
+    command = ("mkdocs", "build", "--quiet", "--strict", f"--config-file=docs/site/{file}", f"--site-dir={directory}")
+    session.run(*command, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the pages of docs/ in both languages, strictly, into build/docs or the directory that is given."""
     session.install(*group("docs"))
     target = Path(session.posargs[0] if session.posargs else "build/docs").resolve()
-    for file, directory in (("mkdocs.yml", target), ("mkdocs.zh.yml", target / "zh")):
-        session.run(
-            *("mkdocs", "build", "--quiet", "--strict", f"--config-file=docs/site/{file}", f"--site-dir={directory}"),
-            env={"NO_MKDOCS_2_WARNING": "1"},
-        )
+    pages(session, "mkdocs.yml", target)
+    pages(session, "mkdocs.zh.yml", target / "zh")
 
 
 @nox.session

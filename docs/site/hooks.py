@@ -12,6 +12,8 @@ ROOT: Final = Path(__file__).parents[2]
 PICTURES: Final = (".svg", ".png")
 LANGUAGE: Final = re.compile(r"^\[(?:中文|English)\]\([^)]+\)\n", re.MULTILINE)
 """The line that leads to the other language on GitHub; the site has a menu for it."""
+KIND: Final = re.compile(r"^(```\w+) [\w. -]+$", re.MULTILINE)
+"""The name by which tests know a block, such as ``python batch``; the extension accepts the language alone."""
 LINK: Final = re.compile(r"(!?)\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -41,4 +43,4 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: objec
             return f"]({str(config.site_url).removesuffix('zh/')}{page_of.removesuffix('index')}/{found[3] or ''})"
         return f"]({config.repo_url}/blob/main/{target.relative_to(ROOT)}{found[3] or ''})"
 
-    return LINK.sub(lead, LANGUAGE.sub("", markdown, count=1))
+    return LINK.sub(lead, KIND.sub(r"\1", LANGUAGE.sub("", markdown, count=1)))

@@ -25,7 +25,7 @@ import wxasset.otel
 import wxasset.starlette
 import wxasset.wire.push_crypto
 from command_line import environment, variables
-from pages import AWAITED, DOCS, SAMPLES, Part, names, parts
+from pages import DOCS, SAMPLES, Part, names, parts
 from readme import ROOT, Block
 from scenes import CHECKS, PREPARATIONS, Scene, run
 from wxasset import DownloadPolicy, RetryPolicy, WxSession
@@ -37,7 +37,7 @@ for _name in vars(wxasset)["__all__"]:
     getattr(wxasset, _name)
 
 PAGES: Final = [f"docs/{name}" for name in names()]
-CHINESE: Final = [f"docs/zh/{name}" for name in names(DOCS / "zh") if name not in AWAITED]
+CHINESE: Final = [f"docs/zh/{name}" for name in names(DOCS / "zh")]
 PARTS: Final = [part for page in (*PAGES, *CHINESE) for part in parts(page)]
 SHELL: Final = ("install", "demo", "start", "web", "commands", "serve", "control", "variables")
 """What shell blocks are known by; each kind is run in its own way."""

@@ -11,7 +11,7 @@ import pytest
 
 import wxasset
 from generated import DOCS, filled
-from pages import AWAITED, GENERATED, names
+from pages import GENERATED, names
 from readme import ROOT, Section, sections
 
 PUBLIC: Final = ("", "errors", "events", "otel", "simulator", "starlette")
@@ -19,7 +19,6 @@ PUBLIC: Final = ("", "errors", "events", "otel", "simulator", "starlette")
 ENGLISH: Final = names()
 CHINESE: Final = names(DOCS / "zh")
 EVERY: Final = [*(f"docs/{name}" for name in ENGLISH), *(f"docs/zh/{name}" for name in CHINESE)]
-IN_STEP: Final = [name for name in CHINESE if name not in AWAITED]
 CHINESE_CHARACTER: Final = re.compile(r"[\u4e00-\u9fff]")
 SITE: Final = DOCS / "site"
 FIXTURES: Final = "wxasset.integrations.pytest_plugin"
@@ -48,8 +47,6 @@ def anchors(name: str) -> set[str]:
 @pytest.mark.parametrize("tree", ["docs", "docs/zh"])
 def test_every_public_name_is_in_the_reference(tree: str, figures: list[str]) -> None:
     """Each is there once, under its public address; a name that is also in `wxasset` stands there."""
-    if tree == "docs/zh" and any(one.startswith("reference/") for one in AWAITED):
-        return
     texts = [path.read_text("utf-8") for path in sorted((ROOT / tree / "reference").glob("*.md"))]
     listed = re.findall(r"^::: (\S+)$", "".join(texts), re.MULTILINE)
     assert len(listed) == len(set(listed))
@@ -96,8 +93,6 @@ def test_every_link_leads_somewhere(name: str) -> None:
                 continue
             file, _, anchor = link.partition("#")
             target = (ROOT / name).parent.joinpath(file).resolve() if file else ROOT / name
-            if file.partition("zh/")[2] in AWAITED:
-                continue
             assert target.exists(), f"{name}: {link}"
             if anchor:
                 assert anchor in anchors(target.relative_to(ROOT).as_posix()), f"{name}: {link}"
@@ -108,8 +103,7 @@ def test_each_page_leads_to_the_other_language(name: str) -> None:
     """Below its heading a page has a link to the same page in the other language."""
     up = "../" * (len(PurePosixPath(name).parts) - 1)
     assert page(f"docs/{name}")[0].text.startswith(f"\n[中文]({up}zh/{name})\n")
-    if name in IN_STEP:
-        assert page(f"docs/zh/{name}")[0].text.startswith(f"\n[English]({up}../{name})\n")
+    assert page(f"docs/zh/{name}")[0].text.startswith(f"\n[English]({up}../{name})\n")
 
 
 # The same in both languages
@@ -117,11 +111,10 @@ def test_each_page_leads_to_the_other_language(name: str) -> None:
 
 def test_every_page_is_there_in_chinese() -> None:
     """No page is in one language alone, but for those that a program writes."""
-    assert set(ENGLISH) - set(CHINESE) - {*GENERATED} <= AWAITED
-    assert set(CHINESE) - set(ENGLISH) == set()
+    assert [name for name in ENGLISH if name not in GENERATED] == CHINESE
 
 
-@pytest.mark.parametrize("name", IN_STEP)
+@pytest.mark.parametrize("name", CHINESE)
 def test_the_pages_have_the_same_shape(name: str) -> None:
     """Headings of the same levels, as many rows in their tables, the same code in prose, links to the same places."""
     english, chinese = page(f"docs/{name}"), page(f"docs/zh/{name}")
@@ -136,7 +129,7 @@ def test_the_pages_have_the_same_shape(name: str) -> None:
         assert re.findall(r"^::: .*$", one.text, re.MULTILINE) == re.findall(r"^::: .*$", other.text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", IN_STEP)
+@pytest.mark.parametrize("name", CHINESE)
 def test_the_pages_have_the_same_code(name: str) -> None:
     """But for comments, and for strings that are in Chinese there."""
     for one, other in zip(page(f"docs/{name}"), page(f"docs/zh/{name}"), strict=True):
@@ -182,7 +175,7 @@ def _taken_apart(code: str) -> tuple[str, list[str]]:
 
 def test_a_chinese_paragraph_is_in_one_line() -> None:
     """A line break shows as a space, which Chinese does not have between its words."""
-    for name in IN_STEP:
+    for name in CHINESE:
         for section in page(f"docs/zh/{name}"):
             for paragraph in section.prose.strip().split("\n\n"):
                 lines = paragraph.strip().splitlines()

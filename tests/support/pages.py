@@ -21,46 +21,6 @@ SAMPLES: Final = {
     "cover.jpg": "thumb.jpg",
 }
 """Files that pages speak of, by the sample that each one is a copy of."""
-AWAITED: Final = frozenset(
-    [
-        "batches.md",
-        "bots.md",
-        "changelog.md",
-        "cloud-files.md",
-        "command-line.md",
-        "downloads.md",
-        "endpoints.md",
-        "environment.md",
-        "errors.md",
-        "hosts.md",
-        "index.md",
-        "moving.md",
-        "observability.md",
-        "performance.md",
-        "platforms.md",
-        "reference/batches.md",
-        "reference/endpoints.md",
-        "reference/errors.md",
-        "reference/events.md",
-        "reference/index.md",
-        "reference/integrations.md",
-        "reference/options.md",
-        "reference/results.md",
-        "reference/session.md",
-        "reference/simulator.md",
-        "reference/tokens.md",
-        "security.md",
-        "simulator.md",
-        "stability.md",
-        "testing.md",
-        "tokens.md",
-        "tutorial.md",
-        "uploads.md",
-        "web-apps.md",
-        "web-page.md",
-    ]
-)
-"""Chinese pages that are not in step yet."""
 _USED: Final = re.compile(r"^(?:Used here:|本[页节]用到：)(.*?)(?:\n\n|\. |\Z)", re.MULTILINE | re.DOTALL)
 
 
