@@ -69,6 +69,12 @@ def measure(session: nox.Session) -> None:
     session.run("coverage", "combine", "--quiet")
 
 
+def pages(session: nox.Session, file: str, directory: Path) -> None:
+    """Build the pages of one language; a warning is an error."""
+    command = ("mkdocs", "build", "--quiet", "--strict", f"--config-file=docs/site/{file}", f"--site-dir={directory}")
+    session.run(*command, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format and wording, and build the English pages; those in Chinese take as long again (`docs`)."""
@@ -252,12 +258,6 @@ def mutation(session: nox.Session) -> None:
     """See that 85 % of small changes to the pure modules are noticed by their tests; takes an hour and more."""
     install(session, *group("mutation"))
     session.run("python", "tests/mutation/mutation.py", *session.posargs)
-
-
-def pages(session: nox.Session, file: str, directory: Path) -> None:
-    """Build the pages of one language; a warning is an error."""
-    command = ("mkdocs", "build", "--quiet", "--strict", f"--config-file=docs/site/{file}", f"--site-dir={directory}")
-    session.run(*command, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session

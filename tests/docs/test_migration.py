@@ -1,4 +1,4 @@
-"""The README's table for those who come from wechatpy, held against both libraries."""
+"""The table for those who come from wechatpy, held against both libraries."""
 
 import importlib
 import inspect
@@ -19,11 +19,12 @@ from attrs import frozen
 from wechatpy.client.api.base import BaseWeChatAPI
 
 import wxasset
-from readme import DOCUMENTS, ROOT
+from readme import ROOT
 from wxasset import DownloadPolicy, WxSession, errors
 from wxasset.simulator import Simulator, SimulatorOptions
 
 CLIENTS = (wechatpy.client.WeChatClient, wechatpy.client.WeChatComponentClient)
+DOCUMENTS = ("docs/moving.md", "docs/zh/moving.md")
 KINDS = ("material", "media", "cloud")
 
 
@@ -49,7 +50,7 @@ def _code(cell: str) -> tuple[str, ...]:
 
 
 TABLES = {document: rows((ROOT / document).read_text("utf-8")) for document in DOCUMENTS}
-ROWS = TABLES["README.md"]
+ROWS = TABLES["docs/moving.md"]
 
 
 def _signature(function: Callable[..., Any]) -> str:
