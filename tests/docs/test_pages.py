@@ -13,6 +13,7 @@ import wxasset
 from generated import DOCS, filled
 from pages import GENERATED, names
 from readme import ROOT, Section, sections
+from wxasset import WxSession, errors
 
 PUBLIC: Final = ("", "errors", "events", "otel", "simulator", "starlette")
 """Modules whose names are a promise: `wxasset` itself, and those of its name with a dot."""
@@ -54,6 +55,17 @@ def test_every_public_name_is_in_the_reference(tree: str, figures: list[str]) ->
     again = {name for name in public_names() if f"wxasset.errors.{name.rpartition('.')[2]}" in top and name not in top}
     assert set(listed) == (public_names() - again) | {FIXTURES}
     figures.append(f"{tree}/reference: {len(public_names())} of {len(public_names())} public names")
+
+
+def test_every_error_and_call_is_explained() -> None:
+    """The tree has each class of errors, and the tutorial each call of a session."""
+    (tree,) = [one for one in page("docs/errors.md") if one.anchor == "the-tree"]
+    classes = {name for name in errors.__all__ if issubclass(getattr(errors, name), Exception)}
+    assert classes - set(tree.code_spans) == {"WxAssetError"}, "that is the root"
+    (table,) = [one for one in page("docs/tutorial.md") if one.anchor == "what-a-session-can-do"]
+    told = {name for row in table.table_rows for name in re.findall(r"`(\w+)`", row)}
+    elsewhere = {"account", "account_library", "aclose", "from_env"}
+    assert told == {name for name in dir(WxSession) if not name.startswith("_")} - elsewhere
 
 
 def test_the_menu_has_every_page() -> None:
