@@ -34,7 +34,7 @@ def _judge(measure: str, spread: Spread, floor: float, aim: float, unit: str = "
     sign = -1 if lower else 1
     reached = [name for name, bound in (("aim", aim), ("floor", floor)) if sign * spread.middle >= sign * bound]
     few = f" (of {len(spread.values)} only)" if len(spread.values) < _PAIRS else ""
-    return Row(measure, f"{spread}{unit}", f"{floor:g}{unit}", f"{aim:g}{unit}", [*reached, "missed"][0] + few)
+    return Row(measure, spread.text(unit), f"{floor:g}{unit}", f"{aim:g}{unit}", [*reached, "missed"][0] + few)
 
 
 @frozen

@@ -85,9 +85,13 @@ class Spread:
         return median(self.values)
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, unit: str = "") -> str:
+        """Return the median, the least and the most, and a note if they differ too much."""
         if not self.values:
             return "refused"
-        text = f"{self.middle:.2f} [{min(self.values):.2f}..{max(self.values):.2f}]"
+        text = f"{self.middle:.2f} [{min(self.values):.2f}..{max(self.values):.2f}]{unit}"
         return f"{text} wide" if self.wide else text
 
     @property

@@ -98,7 +98,7 @@ def json(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     """Compare small calls."""
     for tls in (False,) if plan.quick else (False, True):
         tell(f"JSON calls, {'TLS' if tls else 'plain'}, 64 at a time")
-        load = Load(work="count", tls=tls, concurrency=64, count=plan.count(_JSON_CALLS, 0))
+        load = Load(work="count", tls=tls, concurrency=64, count=plan.count(_JSON_CALLS, 1500))
         results.comparisons.append(bench.compare("json", load, _CALLERS))
 
 

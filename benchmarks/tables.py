@@ -167,11 +167,11 @@ def small_tables(results: Results) -> Iterator[str]:
         )
         rows = [
             ("token calls", ", ".join(sorted({str(each.calls) for each in results.waiters}))),
-            ("time beyond that of a single one", f"{extra} ms"),
-            ("16,000 that are cancelled at once: time of all", f"{cancelled} ms"),
+            ("time beyond that of a single one", extra.text(" ms")),
+            ("16,000 that are cancelled at once: time of all", cancelled.text(" ms")),
             (
                 "memory of as many calls that wait for one",
-                f"{Spread([each.parked / MB for each in results.waiters])} MB",
+                Spread([each.parked / MB for each in results.waiters]).text(" MB"),
             ),
         ]
         yield "\n".join([f"### {first.waiters:,} tasks on a cold token", "", table(("measure", "measured"), rows)])

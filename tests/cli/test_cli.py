@@ -21,8 +21,11 @@ from anyio import to_thread
 import wxasset
 from command_line import HELD_UP, command, environment, needs_signals, on_terminal, variables
 from wxasset import WxSession
+from wxasset.cli import program
+from wxasset.cli.commands.catalogue import COMMANDS
 from wxasset.cli.demo.plan import SAMPLES
 from wxasset.cli.runtime.exit_codes import Exit
+from wxasset.cli.runtime.help import flowing
 from wxasset.simulator import Simulator
 
 SAMPLE = {piece.path.name: piece.path for piece in SAMPLES}
@@ -522,11 +525,32 @@ def test_a_missing_extra_is_one_kind_sentence(missing: str) -> None:
 def test_another_missing_module_is_not_taken_for_the_extra() -> None:
     """A broken installation shows itself as what it is."""
     done = python_run(
-        "import sys; sys.modules['wxasset.cli.commands.add'] = None\nfrom wxasset.__main__ import main; main()"
+        "import sys; sys.modules['wxasset.cli.commands.add'] = None; sys.argv = ['wxasset', 'add', 'a.jpg']\n"
+        "from wxasset.__main__ import main; main()"
     )
     assert done.returncode == 1
     assert "ModuleNotFoundError" in done.stderr
     assert "pip install" not in done.stderr
+
+
+def test_the_overview_is_that_of_the_commands() -> None:
+    """The sentences of the overview, which imports no command, are the first ones of the commands themselves."""
+    app = program()
+    for one in COMMANDS:
+        assert flowing(app[one.name].help or "").partition("\n\n")[0] == one.summary
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_no_command(option: str) -> None:
+    """Neither needs the network, so that neither waits for the import of aiohttp."""
+    done = python_run(
+        f"import sys; sys.argv = ['wxasset', {option!r}]\n"
+        "from wxasset.__main__ import main\n"
+        "try: main()\n"
+        "finally: print({'aiohttp', 'cattrs', 'wxasset.simulator', 'wxasset.session'} & set(sys.modules))"
+    )
+    assert done.stdout.endswith("set()\n")
+    assert done.returncode == 0
 
 
 def test_the_package_does_not_import_its_command_line() -> None:

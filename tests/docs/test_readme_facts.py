@@ -7,7 +7,7 @@ import pytest
 
 from readme import DOCUMENTS, ROOT, sections
 from wxasset import WxSession, errors
-from wxasset.cli import app
+from wxasset.cli import program
 from wxasset.cli.runtime.exit_codes import Exit
 
 
@@ -39,6 +39,7 @@ def test_every_command_and_status_is_named(document: str) -> None:
     first_columns = [row.split("|")[1] for row in section.table_rows]
     named = {name for cell in first_columns for name in re.findall("`(.+?)`", cell)}
     groups = {name.partition(" ")[0] for name in named if " " in name}
+    app = program()
     found = {name for name in app if not name.startswith("-")} - groups
     found |= {f"{group} {name}" for group in groups for name in app[group] if not name.startswith("-")}
     assert named == found
