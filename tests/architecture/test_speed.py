@@ -20,6 +20,8 @@ from upload_sources import ADDED, HUGE, SOURCES, UNLIMITED, jpeg, parts
 from wxasset import SavedMaterial, WxSession
 from wxasset.transfer.buffers import BufferBudget
 
+COUNTED = reply(b'{"voice_count":1,"video_count":2,"image_count":3,"news_count":4}', "application/json")
+
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
 contexts = certificates.contexts
@@ -117,6 +119,28 @@ def test_one_connection_serves_a_thousand_uploads(
                 assert server.connections == 1, number
 
     run(upload_all())
+
+
+def test_calls_share_the_timer_of_their_deadlines() -> None:
+    """A call starts no timers but the two of aiohttp, which end a connection without bytes."""
+    timers: list[asyncio.TimerHandle] = []
+
+    async def call_all() -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.call_at
+
+        def noted(*arguments: Any, **options: Any) -> asyncio.TimerHandle:
+            timers.append(start(*arguments, **options))
+            return timers[-1]
+
+        async with connected(None) as (wx, server):
+            server.script = [COUNTED]
+            await asyncio.gather(*(wx.count_materials() for _ in range(20)))  # opens the connections
+            loop.call_at = noted  # type: ignore[assignment, method-assign]
+            await asyncio.gather(*(wx.count_materials() for _ in range(20)))
+            assert len(timers) <= 2 * 20 + 1
+
+    asyncio.run(call_all())
 
 
 def test_the_transfers_of_a_loop_share_their_memory() -> None:

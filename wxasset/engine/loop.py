@@ -121,8 +121,11 @@ class Loop(ABC):
 
     async def _run(self, operation: Operation, once: Once[T]) -> T:
         """Run one operation: a create ends with its result, with a refusal, or with `UploadOutcomeUnknown`."""
+        recorder = OperationRecorder(self.hooks, operation.call, operation.source, self.transport.origin)
         try:
-            return await self._recorded(operation, once)
+            if self.hooks.listening or ENGINE.isEnabledFor(logging.DEBUG):
+                return await self._recorded(operation, once, recorder)
+            return await self._attempts(operation, once, recorder)
         except UploadOutcomeUnknown:
             raise
         except (Exception, asyncio.CancelledError) as error:
@@ -133,11 +136,8 @@ class Loop(ABC):
             lost = Lost(operation.call, operation.source, operation.delivery.started_at, failure)
             raise (await self._with_facts(lost, operation.pending)).unknown(unique=operation.marked) from error
 
-    async def _recorded(self, operation: Operation, once: Once[T]) -> T:
-        """Run one operation; record it if a hook or the debug log listens."""
-        recorder = OperationRecorder(self.hooks, operation.call, operation.source, self.transport.origin)
-        if not self.hooks.listening and not ENGINE.isEnabledFor(logging.DEBUG):
-            return await self._attempts(operation, once, recorder)
+    async def _recorded(self, operation: Operation, once: Once[T], recorder: OperationRecorder) -> T:
+        """Run one operation, and tell hooks and the debug log of it."""
         with recorder:
             recorded = operation.reporting(recorder.progress(operation.progress))
             result = await self._attempts(recorded, recorder.around(once), recorder)
@@ -151,7 +151,10 @@ class Loop(ABC):
         while True:
             begun += await self._admitted(call)
             deadline = begun + self.retry.timeout
-            recorder.token = token = await self._token(call, deadline - time.monotonic())
+            token = self.tokens.cached(self.exchange) if call.route.authorized else None
+            if token is None and call.route.authorized:
+                token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
+            recorder.token = token
             recorder.attempts += 1
             try:
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
@@ -242,9 +245,6 @@ class Loop(ABC):
                     raise end.failure
                 finally:
                     del end  # or error and frame would hold each other
-
-    async def _token(self, call: Call[Any], patience: float) -> Token | None:
-        return await self.tokens.acquire(self.exchange, patience=patience) if call.route.authorized else None
 
     @abstractmethod
     async def _find(

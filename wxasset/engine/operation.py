@@ -53,7 +53,8 @@ class Operation:
 
     def __attrs_post_init__(self) -> None:
         """Check the callback before anything is sent."""
-        check_progress(self.progress)
+        if self.progress is not None:
+            check_progress(self.progress)
 
     def reporting(self, progress: Progress | None) -> "Operation":
         """Return this operation with another progress callback."""
@@ -87,7 +88,9 @@ class Operation:
         self.delivery.start()
         if self.pending is not None:
             self.pending.start(self.delivery.started_at)
-        call, query = self.call, with_account(self.call.query(), token, from_appid)
+        call, query = self.call, self.call.query()
+        if from_appid is not None:
+            query = with_account(query, token, from_appid)
         if token is not None and (parameter := token.parameter_at(call.route.path)):
             query = {parameter: token.value, **query}
         body: bytes | UploadBody | None = call.body()

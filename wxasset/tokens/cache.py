@@ -129,12 +129,9 @@ class TokenCache:
                 may offer other credentials, and else the refusal is raised again.
             UsageError: Another running event loop uses this cache.
         """
-        self._bind()
-        now = self._now()
-        if self._token is not None and now < self._good_until:
-            if now >= self._refresh_at and self._flight is None and now >= self._quiet_until:
-                self._start(exchange)
-            return self._token
+        token = self.cached(exchange)
+        if token is not None:
+            return token
         while True:
             if self._refusal is not None and self._shared is None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
@@ -150,6 +147,23 @@ class TokenCache:
             if flight.error is not None:
                 raise flight.error
             # Refused already, in a task that was quicker; or the session that fetched was closed: once more.
+
+    def cached(self, exchange: Exchange) -> Token | None:
+        """Return the cached token without waiting, and fetch the next one if it ends soon; None without a valid one.
+
+        Args:
+            exchange: Makes the calls of a fetch.
+
+        Raises:
+            UsageError: Another running event loop uses this cache.
+        """
+        self._bind()
+        now = self._now()
+        if self._token is None or now >= self._good_until:
+            return None
+        if now >= self._refresh_at and self._flight is None and now >= self._quiet_until:
+            self._start(exchange)
+        return self._token
 
     def reject(self, token: Token, error: WxAssetError | None = None) -> None:
         """Discard a token rejected by WeChat, unless it has been replaced already.
@@ -179,7 +193,7 @@ class TokenCache:
 
     def _bind(self) -> None:
         """Drop the lock and the fetch of another loop or process."""
-        if self._guard.changed():
+        if not self._guard.same() and self._guard.changed():
             self._lock, self._flight = asyncio.Lock(), None
 
     def _start(self, exchange: Exchange) -> _Flight:

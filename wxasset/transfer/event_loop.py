@@ -39,15 +39,20 @@ class LoopGuard:
         self._pid = 0
         self._lock = threading.Lock()
 
+    def same(self) -> bool:
+        """Return True if the running loop and this process are bound already."""
+        bound = self._loop
+        return bound is not None and bound() is asyncio.get_running_loop() and self._pid == os.getpid()
+
     def changed(self) -> bool:
         """Bind to the running loop; return True on the first use in this loop and process.
 
         Raises:
             UsageError: Another loop is bound and running.
         """
-        loop, pid = asyncio.get_running_loop(), os.getpid()
-        if self._loop is not None and self._loop() is loop and self._pid == pid:
+        if self.same():
             return False
+        loop, pid = asyncio.get_running_loop(), os.getpid()
         if pid != self._pid:
             self._lock = threading.Lock()  # the other one may be locked by a thread that exists in the parent only
         with self._lock:
@@ -136,6 +141,8 @@ class LoopResource(Generic[T]):
 
     def _bind(self) -> None:
         """Drop the value of another loop; a loop that is still open closes it by itself."""
+        if self._guard.same():
+            return
         orphaned = self._guard.orphaned()
         if self._guard.changed():
             owner = self._held.clear()

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -135,9 +136,14 @@ def _structure_class(cls: type[Any], converter: Converter) -> Any:
                 found = next((known[other] for other in others if other in known), None)
                 known |= {first: found} if found is not None else {}
         for key, kind, convert in lax:
-            unfit = key in known and (type(known[key]) is not kind or kind in (int, float))  # numbers have bounds
-            if unfit and (value := convert(known.pop(key))) is not None:
-                known[key] = value
+            value = known.get(key)
+            # Numbers have bounds.
+            fits = kind not in (int, float) or (kind is int and as_int(value) is not None)
+            if value is None or (type(value) is kind and fits):
+                continue
+            del known[key]
+            if (converted := convert(value)) is not None:
+                known[key] = converted
         return inner(known, cls)
 
     return structure
@@ -172,9 +178,9 @@ def _structure_tuple(cls: Any, converter: Converter) -> Any:
     return structure
 
 
-def _make_converter() -> Converter:
-    """Create the converter, without the type coercions of cattrs."""
-    converter = Converter()
+def _make_converter(*, explaining: bool) -> Converter:
+    """Create a converter without the type coercions of cattrs; the `explaining` one finds all problems."""
+    converter = Converter(detailed_validation=explaining)
     converter.register_structure_hook(str, _structure_str)
     converter.register_structure_hook(int, _structure_int)
     converter.register_structure_hook(bool, _structure_bool)
@@ -184,7 +190,8 @@ def _make_converter() -> Converter:
     return converter
 
 
-_converter: Final = _make_converter()
+_converter: Final = _make_converter(explaining=False)
+_explaining: Final = functools.cache(partial(_make_converter, explaining=True))  # made for the first invalid response
 
 
 def unstructure(instance: Any) -> dict[str, Any]:
@@ -235,14 +242,20 @@ def _is_foreign(document: Mapping[str, Any], cls: Any) -> bool:
     """Return whether JSON is not from WeChat: it has neither ``errcode`` 0 nor a key of the class."""
     if document.get("errcode") is not None or not attrs.has(cls):
         return False
-    return all(document.get(name) is None for name in _own_keys(cls))
+    for name in _own_keys(cls):  # noqa: SIM110 - the first key decides nearly always; a generator would cost more
+        if document.get(name) is not None:
+            return False
+    return True
 
 
 def _structure(document: Mapping[str, Any], reply: Any, body: bytes, path: str) -> Any:
     members = _members(reply)
     cls = members[0] if len(members) == 1 else _fitting(document, members) or members[0]
     try:
-        result = _converter.structure(document, cls)
+        try:
+            result = _converter.structure(document, cls)
+        except Exception:  # noqa: BLE001 - raised again by the other converter, with its place
+            result = _explaining().structure(document, cls)
     except (ClassValidationError, IterableValidationError, TypeError) as error:
         found = (
             transform_error(error, path="$", format_exception=_problem)

@@ -239,6 +239,8 @@ _NO_TEXT: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 
 def charset(body: bytes | bytearray) -> str:
     """Return the encoding of a text, judged by its first bytes; UTF-8 by default."""
+    if body[:1] == b"{" and body[1:2] != b"\x00":
+        return "utf-8"  # nearly all of them
     return next((name for start, name in _CHARSETS if body.startswith(start)), "utf-8")
 
 

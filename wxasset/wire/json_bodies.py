@@ -39,6 +39,8 @@ def as_int(value: object) -> int | None:
 
     WeChat sends some codes as strings (wire reference 0.3).
     """
+    if type(value) is int:  # nearly all of them
+        return value if -LARGEST <= value <= LARGEST else None
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:

@@ -1,7 +1,6 @@
 """Requests to the API host over persistent connections."""
 
 import ipaddress
-import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final, TypeAlias
@@ -16,11 +15,11 @@ from wxasset.transfer.event_loop import LoopGuard, LoopResource
 from wxasset.transfer.http.compatibility import check_aiohttp
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
-from wxasset.transfer.http.payload import JSONBody, Payload, RequestObserver
+from wxasset.transfer.http.payload import JSONBody, Lines, Payload, RequestObserver
 from wxasset.transfer.http.pool import CONNECTIONS, Pool, close_pool
 from wxasset.transfer.http.proxies import ENVIRONMENT, Proxies
 from wxasset.transfer.http.redirects import LinkClient
-from wxasset.transfer.http.reply import Reply, at_most
+from wxasset.transfer.http.reply import Reply
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
 from wxasset.wire.url_policy import DownloadPolicy, is_loopback, is_plain_name
@@ -72,6 +71,7 @@ class Transport:
         self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._urls: dict[str, URL] = {}
+        self._lines: Lines = {}
         near = self._base if is_loopback(self._base.raw_host or "") else None
         self._links = LinkClient(self._headers, self._proxies, self._borrowed_pool, near)
 
@@ -135,11 +135,11 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send a request and wait for the response headers; `send` wraps the result in a `Reply`."""
         failure: BaseException
-        observer, url = RequestObserver(request), self._url(request.path)
+        observer, url = RequestObserver(request, self._lines), self._url(request.path)
         proxy = None if self._borrowed is not None else self._proxies.for_url(url, secret=True)
         body = JSONBody(request.body) if isinstance(request.body, bytes) else None
         try:
-            async with at_most(limit - time.monotonic()):
+            with pool.deadlines.at(limit):
                 return await pool.session.request(
                     request.method,
                     url,

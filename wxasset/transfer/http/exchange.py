@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 import aiohttp
 
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
-from wxasset.transfer.http.pool import Pool
+from wxasset.transfer.http.pool import Pool, Slot
 from wxasset.transfer.http.reply import OK, Reply, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody
@@ -39,17 +39,21 @@ class Exchange(AbstractAsyncContextManager[Reply]):
         body = request.body
         self._sending = Sending(body, request.timeouts.stall) if isinstance(body, UploadBody) else None
         self._response: aiohttp.ClientResponse | None = None
-        self._slot: AbstractAsyncContextManager[None] | None = None
+        self._slot: Slot | None = None
 
     async def __aenter__(self) -> Reply:
         pool = self._pool()
         slot = pool.slot(self._request)
-        await slot.__aenter__()
+        if not slot.take():
+            await slot.wait()
         self._slot = slot
         try:
             limit = self._request.limit()
-            with nullcontext() if self._sending is None else UPLOAD_BUFFERS.lease():
-                response = self._response = await self._respond(pool, self._request, self._sending, limit)
+            if self._sending is None:
+                response = self._response = await self._respond(pool, self._request, None, limit)
+            else:
+                with UPLOAD_BUFFERS.lease():
+                    response = self._response = await self._respond(pool, self._request, self._sending, limit)
             reply = Reply(self._request, response, limit - time.monotonic())
             if response.status not in self._good:
                 early = self._sending is not None and not self._sending.whole
@@ -61,8 +65,8 @@ class Exchange(AbstractAsyncContextManager[Reply]):
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            if self._response is not None:
-                # Closes the connection if the body was not read to its end; else it is back in the pool already.
+            if self._response is not None and not self._response.closed:
+                # The body was not read to its end; else the connection is back in the pool already.
                 self._response.close()
             if self._sending is not None:
                 await self._sending.ended()
@@ -70,7 +74,7 @@ class Exchange(AbstractAsyncContextManager[Reply]):
                 self._request.delivery.whole = self._sending.whole
         finally:
             if self._slot is not None:
-                await self._slot.__aexit__(None, None, None)
+                self._slot.release()
 
 
 def middlewares_of(session: aiohttp.ClientSession, *more: Any) -> tuple[Any, ...]:

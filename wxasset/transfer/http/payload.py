@@ -1,8 +1,7 @@
 """Adapters for aiohttp: bodies of known length, and the secret query parameters."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import aiohttp
 from aiohttp import hdrs, payload
@@ -20,6 +19,7 @@ __all__ = [
     "BrokenConnection",
     "ForbiddenAddressError",
     "JSONBody",
+    "Lines",
     "LinkObserver",
     "LinkResponse",
     "Payload",
@@ -138,6 +138,10 @@ class _Target:
         return repr(self._shown)
 
 
+Lines: TypeAlias = dict[str, tuple[Mapping[str, str], str]]
+"""Queries and request lines, by path."""
+
+
 class RequestObserver:
     """Middleware to complete the URL, and to observe the connection of a request.
 
@@ -147,8 +151,15 @@ class RequestObserver:
         proxy: The proxy of the request; None without one.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, lines: Lines | None = None) -> None:
+        """Observe a request.
+
+        Args:
+            request: The request.
+            lines: The last request lines of its transport, by path; a line costs more than the rest of this class.
+        """
         self._request = request
+        self._lines = {} if lines is None else lines
         self.waiting: bool = True
         self.on_kept_connection: bool = False
         self.proxy: URL | None = None
@@ -169,8 +180,14 @@ class RequestObserver:
             self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
             self._request.meter = Meter()
             self.on_kept_connection = meter_connection(conn, self._request.meter)
-            with self.target(request):
+            shown = request.url
+            # For the request line alone: the secrets stay out of aiohttp's errors, traces and `url`.
+            # A proxy gets its request line from the target, too.
+            request.url, request.proxy = cast("URL", _Target(shown, self._line(request))), None
+            try:
                 return await send(conn)
+            finally:
+                request.url, request.proxy = shown, self.proxy
 
         # A custom connector could do the same, but not for a borrowed session.
         request.send = watched  # type: ignore[method-assign]
@@ -207,17 +224,15 @@ class RequestObserver:
         """Return the URL to request: the query holds the secrets."""
         return shown.with_query(self._request.query)
 
-    @contextmanager
-    def target(self, request: aiohttp.ClientRequest) -> Iterator[None]:
-        """Complete the URL for the request line alone: it stays out of aiohttp's errors, traces and `url`."""
-        shown, url = request.url, self.complete(request.url)
-        absolute = request.proxy is not None and not request.is_ssl()
-        target = _Target(shown, str(url) if absolute else url.raw_path_qs)
-        request.url, request.proxy = cast("URL", target), None  # a proxy gets its request line from the target, too
-        try:
-            yield
-        finally:
-            request.url, request.proxy = shown, self.proxy
+    def _line(self, request: aiohttp.ClientRequest) -> str:
+        """Return the target of the request line."""
+        if request.proxy is not None and not request.is_ssl():
+            return str(self.complete(request.url))
+        path, query = self._request.path, self._request.query
+        known = self._lines.get(path)
+        if known is None or known[0] != query:
+            known = self._lines[path] = query, self.complete(request.url).raw_path_qs
+        return known[1]
 
     def check(self, conn: Connection) -> None:
         """Check the connection of a request before it is sent."""

@@ -3,17 +3,19 @@
 import asyncio
 import time
 import weakref
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from attrs import frozen
+from attrs import field, frozen
 
 from wxasset.errors import ConnectError
+from wxasset.transfer.http.deadlines import Deadlines
 from wxasset.transfer.http.reply import at_most
 from wxasset.transfer.http.request import Request
 
-__all__ = ["CONNECTIONS", "Pool", "close_pool"]
+__all__ = ["CONNECTIONS", "Pool", "Slot", "close_pool"]
 
 CONNECTIONS: Final = 100  # of one own session at once, as aiohttp's default
 _NO_LIMIT: Final = 1_000_000
@@ -29,6 +31,7 @@ class Pool:
 
     session: aiohttp.ClientSession
     slots: "_Slots"
+    deadlines: Deadlines = field(factory=Deadlines)
 
     @classmethod
     def of(cls, session: aiohttp.ClientSession, connections: int) -> "Pool":
@@ -47,9 +50,9 @@ class Pool:
                 _SLOTS[connector] = slots
         return cls(session, slots)
 
-    def slot(self, request: Request) -> "_Slot":
-        """Return the slot of a request; it is taken inside the block."""
-        return _Slot(self.slots, request)
+    def slot(self, request: Request) -> "Slot":
+        """Return the slot of a request, to be taken."""
+        return Slot(self.slots, request)
 
 
 async def close_pool(pool: Pool) -> None:
@@ -62,6 +65,13 @@ class _Slots(asyncio.Semaphore):
 
     returned: int = 0
 
+    def take(self) -> bool:
+        """Take a slot if one is free, as `acquire` does when it need not wait; return False if none is."""
+        if self.locked():
+            return False
+        self._value -= 1
+        return True
+
     def release(self) -> None:
         """Give a slot back."""
         self.returned += 1
@@ -71,7 +81,7 @@ class _Slots(asyncio.Semaphore):
 _SLOTS: "weakref.WeakKeyDictionary[aiohttp.BaseConnector, _Slots]" = weakref.WeakKeyDictionary()
 
 
-class _Slot(AbstractAsyncContextManager[None]):
+class Slot:
     """A slot for one request; the time of waiting for it counts against `Timeouts.pool` alone.
 
     Without that limit, the wait ends if no other request gives a slot back in the time of the whole call: the caller
@@ -82,10 +92,16 @@ class _Slot(AbstractAsyncContextManager[None]):
         self._slots = slots
         self._request = request
 
-    async def __aenter__(self) -> None:
-        if not self._slots.locked():
-            await self._slots.acquire()  # without waiting
-            return
+    def take(self) -> bool:
+        """Take the slot if one is free."""
+        return self._slots.take()
+
+    async def wait(self) -> None:
+        """Wait for the slot.
+
+        Raises:
+            ConnectError: None became free in time.
+        """
         request, begun = self._request, time.monotonic()
         patience = request.deadline - begun if request.timeouts.pool is None else request.timeouts.pool
         while not await self._acquire(patience):
@@ -107,5 +123,16 @@ class _Slot(AbstractAsyncContextManager[None]):
             ) from None
         return True
 
-    async def __aexit__(self, *_: object) -> None:
+    @asynccontextmanager
+    async def taken(self) -> AsyncGenerator[None, None]:
+        """Take the slot inside the block, waiting for it if necessary."""
+        if not self.take():
+            await self.wait()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Give the slot back."""
         self._slots.release()

@@ -20,7 +20,7 @@ from wxasset.transfer.http.exchange import Exchange, middlewares_of
 from wxasset.transfer.http.payload import ForbiddenAddressError, LinkObserver, Payload
 from wxasset.transfer.http.pool import CONNECTIONS, Pool, close_pool
 from wxasset.transfer.http.proxies import Proxies
-from wxasset.transfer.http.reply import OK, REDIRECTS, Reply, at_most, raise_for_status
+from wxasset.transfer.http.reply import OK, REDIRECTS, Reply, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending
 from wxasset.wire.url_policy import DownloadPolicy, check_link, check_redirect, may_connect
@@ -79,7 +79,7 @@ class LinkClient:
         """
         url, pool = check_link(link, policy, request.path, self._near), self._pool(policy, link, request.path)
         good = (OK, *_PARTIAL) if headers and hdrs.RANGE in headers else (OK,)
-        async with pool.slot(request):
+        async with pool.slot(request).taken():
             limit = request.limit()
             for hop in range(policy.max_redirects + 1):
                 observer = LinkObserver(request, url, policy, headers, self._near)
@@ -121,7 +121,7 @@ class LinkClient:
         url = observer.url
         failure: BaseException
         try:
-            async with at_most(limit - time.monotonic()):
+            with pool.deadlines.at(limit):
                 return await pool.session.request(
                     "GET" if sending is None else "POST",
                     # Path and query hold the signature; the observer adds them below the reach of tracing.

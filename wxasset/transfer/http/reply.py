@@ -193,14 +193,14 @@ class Reply:
             ReplyTooLarge: The body has more than `limit` bytes.
             TransferError: The body is incomplete.
         """
-        parts, size = [start], len(start)
+        parts, size, content = [start], len(start), self._response.content
         self._check_size(size, limit)
         try:
             while chunk := await self.next_chunk():
                 parts.append(chunk)
                 size += len(chunk)
                 self._check_size(size, limit)
-                if self._response.content.at_eof():
+                if content.at_eof():
                     break  # a small response arrives at once; this saves a wait
         except TruncatedDownload as error:
             raise_for_errcode(b"".join(parts), self.path)

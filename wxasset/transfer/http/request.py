@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from typing import Final
 
 import aiohttp
 from attrs import define, field, frozen
@@ -77,6 +78,9 @@ class Delivery:
         self.started_at, self.whole, self.waited = time.time(), False, 0.0
 
 
+_NO_METER: Final = Meter()  # of requests without a connection; each connection sets another one
+
+
 @define(kw_only=True, eq=False)
 class Request:
     """Request of one attempt, and its statistics. Fields with possible secrets are excluded from `repr`.
@@ -107,7 +111,7 @@ class Request:
     status: int | None = field(default=None, init=False)
     sent: int = field(default=0, init=False)
     received: int = field(default=0, init=False)
-    meter: Meter = field(factory=Meter, init=False, repr=False)
+    meter: Meter = field(default=_NO_METER, init=False, repr=False)
 
     def postpone(self, seconds: float) -> None:
         """Move the deadline by the time of waiting for a free connection."""
