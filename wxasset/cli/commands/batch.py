@@ -258,8 +258,10 @@ def _tell(outcome: Outcome, report: Report) -> None:
                 report.failed(unrecorded, file_of(outcome))
         case Failed(error=error) | Unknown(error=error):
             report.failed(error, file_of(outcome))
-        case NotTried():
+        case NotTried(error=error):
             report.left.append(file_of(outcome))
+            if type(error) not in map(type, report.errors):  # the reason, once: in an outage no file has failed
+                report.failed(error)
 
 
 def _sum_up(ledger: str, counts: Counter[str], report: Report, *, ending: bool) -> None:
