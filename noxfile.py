@@ -239,6 +239,18 @@ def resume(session: nox.Session) -> None:
 
 
 @nox.session
+def hosts(session: nox.Session) -> None:
+    """Let 2 hosts, then 6, add 3,000 images over one PostgreSQL and one Redis, a process killed each second.
+
+    The tests do so with 2 and 100.
+    """
+    if shutil.which("redis-server") is None:
+        session.error("the hosts need Redis and PostgreSQL; on Debian: apt-get install redis-server postgresql")
+    install(session)
+    session.run("pytest", "-q", "tests/system/test_hosts.py", *session.posargs, env={"WXASSET_FILES": "3000"})
+
+
+@nox.session
 def platform(session: nox.Session) -> None:
     """Start 1, 2 and 8 workers of a platform with 1,000 accounts; the tests start 2, with 40. Takes an idle machine."""
     install(session)

@@ -378,30 +378,6 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_two_hosts_that_are_killed_send_each_image_once(
-    sim: Simulator, postgres: PostgresServer, dsn: str, tmp_path: Path
-) -> None:
-    """PostgreSQL is restarted while they work, then both are killed; the starts of processes take most of the time."""
-    make_pictures(tmp_path / "images", 60)
-    for fault in ("delay-20ms", "stall-60ms-before-commit", "delay-20ms", "reset-after-commit") * 20:
-        sim.fail("add_material", fault)
-    hosts = [Host(sim, tmp_path / "images", dsn, tmp_path / name) for name in ("a", "b")]
-    processes = [await host.start() for host in hosts]
-    opened = [tmp_path / name / "wxasset" / "files.db" for name in ("a", "b")]  # after the store
-    await until(lambda: len(sim.materials) >= 10 and all(path.exists() for path in opened))
-    await asyncio.to_thread(postgres.restart)
-    await until(lambda: len(sim.materials) >= 30)
-    for process in processes:
-        process.kill()
-        await process.communicate()
-    processes = [await host.start() for host in hosts]
-    async with asyncio.timeout(BOUND):
-        for process in processes:
-            said, complained = await process.communicate()
-            assert b'"failed": 0' in said, complained
-    assert sorted(one.content for one in sim.materials.values()) == sorted(picture(one) for one in range(60))
-
-
 async def test_a_host_that_stalls_past_its_lease_sends_nothing(sim: Simulator, dsn: str, tmp_path: Path) -> None:
     """It is stopped before its first byte; another host takes over; it goes on, and takes the other one's result."""
     make_pictures(tmp_path / "images", 1)
