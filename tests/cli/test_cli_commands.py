@@ -623,7 +623,9 @@ def test_no_secret_in_the_list_of_processes(service: Simulator) -> None:
         command("count"), env=environment(variables(service)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         wait_for(lambda: sent(service, "get_materialcount") > 0)
-        listed = subprocess.run(["ps", "-ef", "-ww"], capture_output=True, encoding="utf-8", check=True).stdout
+        own = str(process.pid)  # other tests run beside it, some of which show their secrets
+        ps = ["ps", "-f", "-ww", "--pid", own, "--ppid", own]
+        listed = subprocess.run(ps, capture_output=True, encoding="utf-8", check=True).stdout
         process.terminate()
         out, err = process.communicate(timeout=HELD_UP)
     assert "wxasset count" in listed
