@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+from cyclopts import App
 
-from wxasset.cli import app
+from wxasset.cli import program
 from wxasset.cli.runtime.exit_codes import EXIT_CODES
 from wxasset.errors.hints import HINTS
 from wxasset.simulator import SimulatorOptions, faults
@@ -113,7 +114,7 @@ def causes(language: str) -> str:
     return table(head[language], [(f"`{cause}`", f"`{code}`") for cause, code in CHOSEN_ERRCODES.items()])
 
 
-def _commands() -> Iterator[tuple[str, Any]]:
+def _commands(app: App) -> Iterator[tuple[str, Any]]:
     """Yield the commands in order, with those of groups under their whole names."""
     for name in app:
         if name.startswith("-"):
@@ -137,9 +138,10 @@ def _options(command: Any) -> Iterator[tuple[str, str, str]]:
 def commands(language: str) -> str:
     """Each command with its usage, its summary and its options; those of all commands stand first."""
     assert language == "en"
+    app = program()
     every = [(name, said) for name, group, said in _options(app["count"]) if group == ALL_COMMANDS]
     parts = ["Every command has these options:\n", table(("option", "effect"), every)]
-    for name, command in _commands():
+    for name, command in _commands(app):
         own = [(one, said) for one, group, said in _options(command) if group != ALL_COMMANDS]
         said = cleandoc(command.help or "").partition("\nArgs:")[0].strip()
         paragraphs = [_words(part) for part in said.split("\n\n") if not part.startswith("Example:")]
