@@ -283,7 +283,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Draw the pictures of the READMEs anew, from what the commands really show."""
+    """Draw the picture of the README anew, from what the commands really show."""
     install(session)
     session.run("python", "tests/support/screenshots.py")
 

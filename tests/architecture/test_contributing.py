@@ -9,10 +9,12 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+import wxasset
 from release import complaints
 
 ROOT: Final = Path(__file__).parents[2]
 GUIDE: Final = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+TEST: Final = "tests/calls/test_callback_ips.py"
 WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -23,38 +25,37 @@ def blocks() -> dict[str, str]:
 
 def test_the_lines_of_the_guide_add_an_endpoint(tmp_path: Path) -> None:
     """In a copy of the package, the fifteen lines or fewer are a public endpoint, and the test passes."""
-    for place in ("wxasset", "tests/support", "tests/calls"):
-        shutil.copytree(ROOT / place, tmp_path / place, ignore=shutil.ignore_patterns("__pycache__"))
-    plan = "tests/architecture/test_floor_plan.py"
-    for place in ("pyproject.toml", "tests/conftest.py", ".github/SECURITY.md", plan):
+    shutil.copytree(Path(wxasset.__file__).parent, tmp_path / "wxasset")  # with what is compiled
+    for place in ("pyproject.toml", "tests/conftest.py", ".github/SECURITY.md"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / place, tmp_path / place)
+    shutil.copytree(ROOT / "tests" / "support", tmp_path / "tests" / "support")
     added = blocks()
-    test = added.pop("tests/calls/test_callback_ips.py")
+    (tmp_path / "tests" / "calls").mkdir()
+    (tmp_path / TEST).write_text(added.pop(TEST), "utf-8")
     assert sum(bool(line.strip()) for text in added.values() for line in text.splitlines()) <= 15
     for place, text in added.items():
         file = tmp_path / place
         before = file.read_text("utf-8")
         row = '    "wxasset.calls.account": (\n'
-        after = before.replace(row, row + text) if place.endswith("__init__.py") else f"{before}\n\n{text}"
-        assert after != before
-        file.write_text(after, "utf-8")
-    (tmp_path / "tests" / "calls" / "test_callback_ips.py").write_text(test, "utf-8")
-    chosen = ("tests/calls/test_callback_ips.py", f"{plan}::test_every_public_name_exists_and_is_listed")
+        file.write_text(before.replace(row, row + text) if row in before else f"{before}\n\n{text}", "utf-8")
+    names = re.findall(r'"(\w+)"', added["wxasset/__init__.py"])
+    assert names == re.findall(r" as (\w+)$", added["wxasset/__init__.pyi"], re.MULTILINE)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", TEST],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": ""},
+        env={**kept, "PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_files_of_the_guide_are_there() -> None:
     """Each path that the guide names leads to a file, each session to one of nox."""
-    paths = set(re.findall(r"`((?:wxasset|tests|docs)/[\w./-]+)`", GUIDE)) - {"tests/calls/test_callback_ips.py"}
+    paths = set(re.findall(r"`((?:wxasset|tests|docs)/[\w./-]+)`", GUIDE)) - {TEST}
     assert [one for one in paths if not (ROOT / one).exists()] == []
     faults = ROOT / "wxasset" / "simulator" / "faults"
     named = re.findall(r"`(\w+\.py)`", GUIDE.partition("## Add a fault word")[2].partition("## Style")[0])

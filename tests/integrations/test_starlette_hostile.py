@@ -1,4 +1,4 @@
-"""The applications of the README under bodies that are made to keep a parser of forms busy."""
+"""The applications of the documentation under bodies that are made to keep a parser of forms busy."""
 
 import asyncio
 import time
@@ -30,9 +30,9 @@ BODIES: Final[dict[str, tuple[str, bytes]]] = {
 
 @pytest.fixture(params=[0, 1], ids=["FastAPI", "Starlette"])
 def app(request: pytest.FixtureRequest) -> ASGIApp:
-    """An application of the README; its imports come before the event loop, as in a program."""
+    """An application of the documentation; its imports come before the event loop, as in a program."""
     namespace: dict[str, Any] = {"__name__": "readme"}
-    exec(blocks("README.md", "python", "app")[request.param], namespace)  # noqa: S102 - our own README
+    exec(blocks("docs/web-apps.md", "python", "app")[request.param], namespace)  # noqa: S102 - our own page
     made: ASGIApp = namespace["app"]
     return made
 

@@ -1,4 +1,4 @@
-"""What the tests of the READMEs share: their sections, and the code in them."""
+"""What the tests of the README and of the pages share: their sections, and the code in them."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from attrs import frozen
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = tuple(one for one in ("README.md", "README.zh.md") if (ROOT / one).exists())
 
 
 @frozen
@@ -60,7 +59,7 @@ class Section:
 
 
 def sections(document: str) -> list[Section]:
-    """The sections of a README, in order."""
+    """The sections of the README or of a page, in order."""
     text = (ROOT / document).read_text("utf-8")
     fenced = re.split(r"(^```(?s:.*?)^```$)", text, flags=re.MULTILINE)
     # A comment in a block is no heading.
