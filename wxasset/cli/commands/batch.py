@@ -154,7 +154,9 @@ def batch_command(
         source: A directory (its files of the type are uploaded), a file with a path on each line, or - for such lines
             on stdin.
         type: The type of all files.
-        ledger: The ledger; created if missing.
+        ledger: The ledger: a file, created if missing, or postgresql://user@host/database with the password from
+            PGPASSWORD or ~/.pgpass. By default wxasset-ledger.db of the working directory if there is one, else that of
+            the account in ~/.local/state/wxasset/ledgers.
         concurrency: The maximum number of concurrent uploads.
         recursive: Include subdirectories.
         introduction: The introduction of videos; their title is the name of their file.

@@ -42,7 +42,7 @@ _SEVERAL: Final = Hint(
 State = Literal["planned", "in-flight", "done", "failed", "unknown"]
 
 
-def _place(given: FileName | None, options: Options) -> tuple[LedgerPlace, str | None]:
+def _place(given: LedgerOption, options: Options) -> tuple[LedgerPlace, str | None]:
     """Return the ledger of a command, and the account to which its uploads are limited, if to any."""
     if given is not None and options.account is None:
         return given_ledger(given), None
@@ -94,7 +94,7 @@ def ls_command(
 
     Args:
         state: The state of the uploads; all by default.
-        ledger: The ledger.
+        ledger: The ledger, as of wxasset batch.
         options: Options of every command.
     """
     place, appid = _place(ledger, options)
@@ -140,7 +140,7 @@ def find_command(
         files: The files.
         title: The title of a video; the name of its file by default.
         introduction: The introduction of a video.
-        ledger: The ledger.
+        ledger: The ledger, as of wxasset batch.
         options: Options of every command.
     """
     if not files:
@@ -185,7 +185,7 @@ def adopt_command(
 
     Args:
         type: The type of the materials; all by default. Thumbs are listed as images.
-        ledger: The ledger; created if missing.
+        ledger: The ledger, as of wxasset batch; created if missing.
         options: Options of every command.
     """
     place = find_ledger(ledger, os.environ, options.credentials().appid)
@@ -224,7 +224,7 @@ def verify_command(
 
     Args:
         type: The type of the materials; all by default. Thumbs are listed as images.
-        ledger: The ledger.
+        ledger: The ledger, as of wxasset batch.
         options: Options of every command.
     """
     place = find_ledger(ledger, os.environ, options.credentials().appid)
@@ -270,7 +270,7 @@ def resolve_command(
         uploads: Names or files of uploads in doubt.
         media_id: The id of the single upload in the library, which is asked for it.
         absent: The uploads are not in the library: the next run sends them. No request is sent.
-        ledger: The ledger.
+        ledger: The ledger, as of wxasset batch.
         options: Options of every command.
     """
     if absent is (media_id is not None):

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
-from cyclopts import Parameter
 
 from wxasset.cli.runtime.inputs import FileName
 from wxasset.cli.runtime.report import Report
@@ -22,14 +21,8 @@ __all__ = ["LEDGER", "LedgerOption", "LedgerPlace", "find_ledger", "given_ledger
 
 LEDGER: Final = "wxasset-ledger.db"
 """Name of a ledger in the working directory, where earlier versions kept it."""
-LedgerOption: TypeAlias = Annotated[
-    FileName | None,
-    Parameter(
-        help="The ledger: a file, or postgresql://user@host/database with the password from PGPASSWORD or ~/.pgpass."
-        " By default that of the account in ~/.local/state/wxasset/ledgers, or wxasset-ledger.db of the working"
-        " directory if there is one."
-    ),
-]
+LedgerOption: TypeAlias = FileName | None
+"""Value of --ledger; a path or an address."""
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _SECRETS: Final = frozenset({"password", "sslpassword"})
@@ -143,7 +136,7 @@ def _checked(dsn: str) -> str:
     return f"{host or 'the host of PGHOST'}{f':{port}' if port else ''}"
 
 
-def find_ledger(given: FileName | None, environ: Mapping[str, str], appid: str) -> LedgerPlace:
+def find_ledger(given: LedgerOption, environ: Mapping[str, str], appid: str) -> LedgerPlace:
     """Return the place of a command's ledger: given, in the working directory, or of the account.
 
     Args:
