@@ -222,6 +222,15 @@ def agents(session: nox.Session) -> None:
 
 
 @nox.session
+def queues(session: nox.Session) -> None:
+    """Run the recipes with taskiq on Redis and with Procrastinate on PostgreSQL, every job delivered twice."""
+    if shutil.which("redis-server") is None:
+        session.error("the queues need Redis and PostgreSQL; on Debian: apt-get install redis-server postgresql")
+    install(session, *group("queues"))
+    session.run("pytest", "-q", "tests/queues/delivered_twice.py", *session.posargs)
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Play 10,000 random schedules of faults, and two workers of 200 uploads each; the tests play 60, and 40."""
     install(session)

@@ -10,6 +10,7 @@ A line on its input has that process killed. It prints a JSON object for each pr
 import json
 import logging
 import os
+import random
 import select
 import signal
 import sys
@@ -32,13 +33,17 @@ async def job(told: dict[str, Any]) -> int:
     begun = time.monotonic()
     uploads = UploadPolicy(visibility=told["settle"], settle=told["settle"])
     store = RedisTokenStore(told["redis"])
+    paths = list(Path(told["directory"]).iterdir())
+    random.shuffle(
+        paths
+    )  # in one order all hosts would be at the same images, and a killed one would begin with old ones
     async with (
         Ledger(PostgresStore(told["dsn"], lease=told["lease"])) as ledger,
         WxSession(
             told["appid"], told["secret"], base_url=told["url"], store=store, uploads=uploads, ledger=ledger
         ) as wx,
     ):
-        report = await wx.add_materials("image", sorted(Path(told["directory"]).iterdir())).report()
+        report = await wx.add_materials("image", paths).report()
     await store.aclose()
     for undone in (*report.failed, *report.unknown, *report.left)[:5]:
         sys.stderr.write(f"{undone}\n")
