@@ -12,7 +12,6 @@ from wxasset.batch.pacing import ConcurrencyLimiter, Slot
 from wxasset.batch.tally import Tally
 from wxasset.errors import WxAssetError
 from wxasset.errors.classify import is_throttled
-from wxasset.instrumentation.events import AttemptEnded, AttemptStarted, Event
 from wxasset.wire.checks import number
 
 __all__ = ["Terms", "Work"]
@@ -75,12 +74,14 @@ class Work:
     tried: bool = False
     _through: int = 0
 
-    def hear(self, event: Event) -> None:
-        """Receive the start and the failure of attempts, retried ones included."""
-        if isinstance(event, AttemptStarted):
-            self._through = 0  # its bytes count from there, also where they are as many as those before
-            self.tried = True
-        if isinstance(event, AttemptEnded) and isinstance(event.error, WxAssetError) and is_throttled(event.error):
+    def begin(self) -> None:
+        """Note the start of an attempt."""
+        self._through = 0  # its bytes count from there, also where they are as many as those before
+        self.tried = True
+
+    def fail(self, error: WxAssetError) -> None:
+        """Note the failure of an attempt, also of one that is followed by another."""
+        if is_throttled(error):
             self._limiter.throttled(self._slot)
 
     @property

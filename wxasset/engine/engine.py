@@ -9,7 +9,7 @@ from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.engine.lookup import Lookup
 from wxasset.engine.operation import Operation
-from wxasset.engine.register import Pending
+from wxasset.engine.register import Pending, random_mark
 from wxasset.engine.replies import file_reply, json_or_file, max_reply, not_a_file
 from wxasset.errors import (
     DecodeError,
@@ -73,9 +73,9 @@ class Engine(Lookup):
         progress: Progress | None,
     ) -> R:
         """Make an upload listed by the library, and record it in the register."""
-        marked = self.uploads.unique_names or not source.named
-        if marked:
-            source = evolve(source, filename=marked_name(source.filename, self.mark()))
+        marked = source.marked or self.uploads.unique_names or not source.named
+        if marked and not source.marked:
+            source = evolve(source, filename=marked_name(source.filename, random_mark()))
         upload = Pending(listing=str(call.listing), name=sent_name(source.filename), marked=marked)
         self.register.begin(upload)
         try:

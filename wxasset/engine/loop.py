@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import anyio
 from attrs import define, evolve, field, frozen
 
+from wxasset.batch.work import Work
 from wxasset.calls.base import Call, Download
 from wxasset.engine.hosting import hosting_error
 from wxasset.engine.operation import Once, Operation
@@ -21,7 +22,7 @@ from wxasset.engine.reconcile import (
 )
 from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.redaction import without_secrets
-from wxasset.engine.register import Pending, UploadRegister, random_mark
+from wxasset.engine.register import Pending, UploadRegister
 from wxasset.engine.replies import json_or_file
 from wxasset.engine.retry import (
     Action,
@@ -77,11 +78,10 @@ class Loop(ABC):
         register: The uploads in progress, and their materials.
         hooks: Receivers of events.
         exchange: Fetches tokens with the options of the session, regardless of the options of a call.
-        mark: Makes the marks of unique names.
         from_appid: The account that is called through cloud hosting; None for the owner of the environment.
         sleep: How to wait.
         minutes: Whether a call waits for the next minute after 45011; False where its caller does.
-        pace: Function that waits until another call may be made; None without a limit.
+        work: The item of a batch that the calls belong to, which is told of each attempt; None without one.
     """
 
     transport: Transport
@@ -95,11 +95,10 @@ class Loop(ABC):
     register: UploadRegister = field(factory=UploadRegister)
     hooks: Hooks = NO_HOOKS
     exchange: Exchange = field(init=False)
-    mark: Callable[[], str] = field(default=random_mark)
     from_appid: str | None = None
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     minutes: bool = True
-    pace: Callable[[], Awaitable[object]] | None = None
+    work: Work | None = None
 
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
@@ -156,10 +155,14 @@ class Loop(ABC):
                 token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
             recorder.token = token
             recorder.attempts += 1
+            if self.work is not None:
+                self.work.begin()
             try:
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
                 result = await once(self._request(operation, token, deadline), attempt.in_doubt)
             except WxAssetError as error:
+                if self.work is not None:
+                    self.work.fail(error)
                 if operation.may_be_done() and not operation.is_answered_by(error):
                     raise
                 failure = call.explain(hosting_error(without_secrets(error, call, token), token))
@@ -187,10 +190,10 @@ class Loop(ABC):
 
     async def _admitted(self, call: Call[Any]) -> float:
         """Wait until the call may be made; return the seconds of waiting. Links take no part."""
-        if self.pace is None or not call.route.authorized:
+        if self.work is None or self.work.pace is None or not call.route.authorized:
             return 0.0
         began = time.monotonic()
-        await self.pace()
+        await self.work.pace()
         return time.monotonic() - began
 
     def _accepted(self, attempt: Attempt, call: Call[Any], token: Token | None) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from operator import attrgetter
 from typing import Any, Final
 
 from attrs import asdict, astuple, define, fields
@@ -30,14 +31,16 @@ _PAGE: Final = 500  # rows that are read at a time
 _FIELDS: Final = tuple(one.name for one in fields(LedgerRow))
 _COLUMNS: Final = ", ".join(_FIELDS)
 _KEY: Final = ("sha256", "type", "described", "appid", "realm")
-_THIS: Final = " AND ".join(f"{name} = :{name}" for name in _KEY)
+_THIS: Final = " AND ".join(f"{name} = ?" for name in _KEY)
 _FIND: Final = f"SELECT {_COLUMNS} FROM uploads WHERE {_THIS}"
 _KEPT: Final = f"SELECT holder, {_COLUMNS} FROM uploads WHERE {_THIS}"
 _PUT: Final = (
-    f"INSERT INTO uploads ({_COLUMNS}, holder) VALUES ({', '.join(f':{name}' for name in _FIELDS)}, :holder)"
+    f"INSERT INTO uploads ({_COLUMNS}, holder) VALUES ({', '.join('?' for _ in _FIELDS)}, ?)"
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
-    f" {', '.join(f'{name} = :{name}' for name in (*_FIELDS, 'holder') if name not in _KEY)}"
+    f" {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'holder') if name not in _KEY)}"
 )
+_of_key: Final = attrgetter(*_KEY)
+_of_row: Final = attrgetter(*_FIELDS)
 _HASH: Final = "SELECT sha256 FROM files WHERE path = ? AND device = ? AND inode = ? AND size = ? AND modified_ns = ?"
 _FETCHED: Final = (
     "SELECT document FROM fetched"
@@ -133,7 +136,7 @@ class Database:
         return result
 
     def _kept(self, key: UploadKey, now: float) -> Kept:
-        found = self._base.execute(_KEPT, _named(key)).fetchone()
+        found = self._base.execute(_KEPT, _of_key(key)).fetchone()
         if found is None:
             return Kept()
         holder, *values = found
@@ -143,14 +146,13 @@ class Database:
         return Kept(row=_row(values), mine=mine, held=held, lost_at=now if lost else None)
 
     def _write(self, write: Write) -> None:
-        values = {name: getattr(write.row, name) for name in _FIELDS}
-        self._base.execute(_PUT, values | {"holder": self._process_lock.id if write.hold else None})
+        self._base.execute(_PUT, (*_of_row(write.row), self._process_lock.id if write.hold else None))
 
     def find(self, keys: Sequence[UploadKey]) -> dict[UploadKey, LedgerRow]:
         """Return the rows of many keys."""
         found = {}
         for key in keys:
-            values = self._base.execute(_FIND, _named(key)).fetchone()
+            values = self._base.execute(_FIND, _of_key(key)).fetchone()
             if values is not None:
                 found[key] = _row(values)
         return found
@@ -201,7 +203,7 @@ class Database:
     def add(self, rows: Sequence[LedgerRow]) -> int:
         """Add rows without a claim; leave out those with a known key."""
         add, before = _PUT.partition(" DO UPDATE")[0] + " DO NOTHING", self._base.total_changes
-        self._base.executemany(add, [asdict(row) | {"holder": None} for row in rows])
+        self._base.executemany(add, [(*_of_row(row), None) for row in rows])
         return self._base.total_changes - before
 
     def forget(self, media_id: str) -> int:
@@ -226,10 +228,6 @@ class Database:
             (after, state, state),
         )
         return [(number, _row(values)) for number, *values in found.fetchall()]
-
-
-def _named(value: Any) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__slots__ if name != "__weakref__"}
 
 
 def _text(said: str) -> str:

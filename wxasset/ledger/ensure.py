@@ -24,6 +24,7 @@ from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.content import SMALL
 from wxasset.transfer.uploads.files import FileContent, ReadFile
 from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
+from wxasset.wire.filenames import marked_name
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
@@ -329,10 +330,9 @@ class EnsuredUpload:
                 await self.ledger.begin(self.key, self._now())
             begun = True
 
-        uploads = evolve(self.engine.uploads, unique_names=True)
-        engine = self.engine.with_options(uploads=uploads, mark=lambda: self.key.mark)
+        source = evolve(source, filename=marked_name(source.filename, self.key.mark), marked=True, before=begin)
         try:
-            added = await engine.call(self.call, source=evolve(source, before=begin), progress=self.progress)
+            added = await self.engine.call(self.call, source=source, progress=self.progress)
         except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
             await self._fail(error, begun=begun)
         return await self._noted(added)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
@@ -65,12 +66,17 @@ class UploadKey:
     @property
     def mark(self) -> str:
         """The mark in the name; equal media always get the same mark."""
-        digest = hashlib.sha256(f"{self.type}\n{self.sha256}\n{self.described}".encode()).digest()
-        number, letters = int.from_bytes(digest, "big"), ""
-        for _ in range(_MARK_LENGTH):
-            number, place = divmod(number, len(MARK_LETTERS))
-            letters += MARK_LETTERS[place]
-        return letters
+        return _mark(self.type, self.sha256, self.described)
+
+
+@lru_cache(maxsize=1024)  # it is asked for several times in an upload
+def _mark(kind: str, sha256: str, described: str) -> str:
+    digest = hashlib.sha256(f"{kind}\n{sha256}\n{described}".encode()).digest()
+    number, letters = int.from_bytes(digest, "big"), ""
+    for _ in range(_MARK_LENGTH):
+        number, place = divmod(number, len(MARK_LETTERS))
+        letters += MARK_LETTERS[place]
+    return letters
 
 
 def adopted_row(appid: str, realm: str, listed: str, mark: str, item: MaterialItem) -> "LedgerRow":

@@ -136,9 +136,7 @@ def claiming(
             step = Step.REFUSED
         lost_for = None if kept.lost_at is None else max(0.0, now - kept.lost_at)
         if step is Step.SEND:
-            planned = _planned(key, filename, size)
-            new = planned if begun is None else evolve(planned, state="in flight", begun=begun)
-            return Claim(step, row, begun=begun is not None), Write(new, hold=True)
+            return Claim(step, row, begun=begun is not None), Write(_new_row(key, name, size, begun), hold=True)
         return Claim(step, row, lost_for), Write(row, hold=True) if step is Step.LOOK and row is not None else None
 
     return change
@@ -149,16 +147,17 @@ def _is_refused(row: LedgerRow, name: str) -> bool:
     return row.state == "failed" and row.errcode is not None and row.filename == name
 
 
-def _planned(key: UploadKey, filename: str, size: int) -> LedgerRow:
+def _new_row(key: UploadKey, name: str, size: int, begun: float | None) -> LedgerRow:
     return LedgerRow(
         appid=key.appid,
         realm=key.realm,
         type=key.type,
         sha256=key.sha256,
         described=key.described,
-        state="planned",
-        filename=storable(filename),
+        state="planned" if begun is None else "in flight",
+        filename=name,
         size=size,
+        begun=begun,
     )
 
 

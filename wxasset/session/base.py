@@ -233,8 +233,7 @@ class Session:
             work: The item of a batch.
             minutes: Whether calls wait for the next minute; by default the batch does.
         """
-        hooks = self._engine.hooks.also(Hooks(on_event=work.hear))
-        return self._engine.with_options(hooks=hooks, minutes=minutes, pace=work.pace)
+        return self._engine.with_options(work=work, minutes=minutes)
 
     def _terms(self, path: str, max_rate: float | None = None, *, tries: int = 5) -> Terms:
         """Return the facts about the calls of a batch to one path."""

@@ -65,12 +65,14 @@ class Source:
         content_type: Media type of the bytes.
         size: Number of bytes.
         named: Whether the media has a name of its own.
+        marked: Whether its name has a mark of its own.
         before: Called before the bytes are sent, at each attempt.
     """
 
     filename: str
     content_type: str
     named: bool = True
+    marked: bool = False
     before: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     _content: Content = field(repr=False)
 
