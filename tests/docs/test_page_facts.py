@@ -7,7 +7,7 @@ import pytest
 
 from readme import sections
 from wxasset import errors
-from wxasset.cli import app
+from wxasset.cli import program
 from wxasset.cli.runtime.exit_codes import Exit
 
 TREES = ("docs", "docs/zh")
@@ -29,6 +29,7 @@ def test_every_error_is_named(tree: str) -> None:
 def test_every_command_and_status_is_named(tree: str) -> None:
     """The page of the command line has a section for each command, and each exit status in its table."""
     page = sections(f"{tree}/command-line.md")
+    app = program()
     leaves = {name for name in app if not name.startswith("-")}
     groups = {name for name in leaves if any(not one.startswith("-") for one in app[name])}
     leaves |= {f"{group} {name}" for group in groups for name in app[group] if not name.startswith("-")}

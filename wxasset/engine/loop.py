@@ -161,11 +161,9 @@ class Loop(ABC):
                 # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
                 result = await once(self._request(operation, token, deadline), attempt.in_doubt)
             except WxAssetError as error:
-                if self.work is not None:
-                    self.work.fail(error)
-                if operation.may_be_done() and not operation.is_answered_by(error):
+                failure = self._explained(error, operation, token)
+                if failure is None:
                     raise
-                failure = call.explain(hosting_error(without_secrets(error, call, token), token))
             else:
                 self._accepted(attempt, call, token)
                 return result
@@ -187,6 +185,14 @@ class Loop(ABC):
             return done
         finally:
             del failure, end  # or error and frame would hold each other
+
+    def _explained(self, error: WxAssetError, operation: Operation, token: Token | None) -> WxAssetError | None:
+        """Return the failure of an attempt; None where it does not tell whether a create was carried out."""
+        if self.work is not None:
+            self.work.fail(error)
+        if operation.may_be_done() and not operation.is_answered_by(error):
+            return None
+        return operation.call.explain(hosting_error(without_secrets(error, operation.call, token), token))
 
     async def _admitted(self, call: Call[Any]) -> float:
         """Wait until the call may be made; return the seconds of waiting. Links take no part."""
