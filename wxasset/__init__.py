@@ -9,6 +9,7 @@ from wxasset._version import __version__
 # Each public name is imported at its first use, so that programs load only what they use. `__init__.pyi` gives the
 # same names to type checkers; a test compares the two.
 _HOMES: Final = {
+    "wxasset.batch.budget": ("CallBudget",),
     "wxasset.batch.outcomes": ("BatchReport", "Failed", "NotTried", "Unknown"),
     "wxasset.batch.pool": ("Batch",),
     "wxasset.batch.tally": ("BatchProgress",),
@@ -58,6 +59,7 @@ _HOMES: Final = {
     "wxasset.engine.uploads": ("UploadPolicy",),
     "wxasset.errors": (
         "APIError",
+        "BudgetSpentError",
         "Later",
         "RequestError",
         "SourceError",
@@ -67,6 +69,7 @@ _HOMES: Final = {
     "wxasset.instrumentation.hooks": ("Hooks",),
     "wxasset.ledger.ensure": ("NewMaterial",),
     "wxasset.ledger.ledger": ("Ledger", "LedgerCounts", "LedgerRow"),
+    "wxasset.ledger.library": ("Verified",),
     "wxasset.ledger.postgres_store": ("PostgresStore",),
     "wxasset.ledger.sqlite_store": ("SqliteStore",),
     "wxasset.ledger.store": ("LedgerStore",),

@@ -1,6 +1,7 @@
 from wxasset import errors as errors
 from wxasset import events as events
 from wxasset._version import __version__ as __version__
+from wxasset.batch.budget import CallBudget as CallBudget
 from wxasset.batch.outcomes import BatchReport as BatchReport
 from wxasset.batch.outcomes import Failed as Failed
 from wxasset.batch.outcomes import NotTried as NotTried
@@ -54,6 +55,7 @@ from wxasset.calls.platform import StartPushTicket as StartPushTicket
 from wxasset.engine.retry import RetryPolicy as RetryPolicy
 from wxasset.engine.uploads import UploadPolicy as UploadPolicy
 from wxasset.errors import APIError as APIError
+from wxasset.errors import BudgetSpentError as BudgetSpentError
 from wxasset.errors import Later as Later
 from wxasset.errors import RequestError as RequestError
 from wxasset.errors import SourceError as SourceError
@@ -64,6 +66,7 @@ from wxasset.ledger.ensure import NewMaterial as NewMaterial
 from wxasset.ledger.ledger import Ledger as Ledger
 from wxasset.ledger.ledger import LedgerCounts as LedgerCounts
 from wxasset.ledger.ledger import LedgerRow as LedgerRow
+from wxasset.ledger.library import Verified as Verified
 from wxasset.ledger.postgres_store import PostgresStore as PostgresStore
 from wxasset.ledger.sqlite_store import SqliteStore as SqliteStore
 from wxasset.ledger.store import LedgerStore as LedgerStore

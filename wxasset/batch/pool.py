@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,7 +19,7 @@ from wxasset.batch.pacing import ConcurrencyLimiter
 from wxasset.batch.queue import Again, LaterQueue
 from wxasset.batch.tally import Progress, Tally
 from wxasset.batch.work import Terms, Work
-from wxasset.errors import Later, StreamConsumedError, UploadOutcomeUnknown, UsageError, WxAssetError
+from wxasset.errors import BudgetSpentError, Later, StreamConsumedError, UploadOutcomeUnknown, UsageError, WxAssetError
 from wxasset.errors.classify import is_turned_away, never_reached_server
 from wxasset.errors.consequence import Consequence, consequence
 from wxasset.transfer.event_loop import LoopGuard, is_cancellation
@@ -29,6 +29,7 @@ __all__ = ["Batch"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+Undone: TypeAlias = Failed[T] | Unknown[T] | NotTried[T]
 
 _END: Final[Any] = object()
 _DAY: Final = 86400.0  # seconds; a longer wait comes from a clock that is wrong
@@ -293,7 +294,7 @@ class Batch(Generic[T, R]):
         if (wait := self._gate.call(self._now())) > 0:
             await self._terms.sleep(wait)
 
-    def _judged(self, again: Again[T], error: WxAssetError, *, tried: bool) -> Failed[T] | Unknown[T] | Again[T]:
+    def _judged(self, again: Again[T], error: WxAssetError, *, tried: bool) -> Undone[T] | Again[T]:
         """Draw the conclusions from an error, for the item and for the others."""
         now, what = self._now(), consequence(error, self._terms.path)
         if what is Consequence.PAUSE:
@@ -311,12 +312,17 @@ class Batch(Generic[T, R]):
         undone = repeatable and (never_reached_server(error) or is_turned_away(error))
         if what is Consequence.PAUSE and undone and unreached < self._terms.tries:
             return Again(now, again.item, unreached)
+        if isinstance(error, BudgetSpentError) and what is Consequence.STOP:
+            return NotTried(again.item, error)
         return Unknown(again.item, error) if isinstance(error, UploadOutcomeUnknown) else Failed(again.item, error)
 
     def _until(self, error: WxAssetError, now: float) -> float:
         """Return the seconds until an item can be tried again; a minute's limit holds for the others too."""
         if isinstance(error, Later):
-            return min(_DAY, max(0.0, error.at - time.time()))
+            wait = min(_DAY, max(0.0, error.at - time.time()))
+            if isinstance(error, BudgetSpentError):
+                self._gate.close_until(now + wait)
+            return wait
         wait = self._terms.next_minute()
         self._gate.close_until(now + wait)
         return wait

@@ -1,10 +1,12 @@
 """Make declared calls: JSON, uploads, downloads and links."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, evolve, frozen
 
+from wxasset.calls.account import GetQuota, Quota
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.engine.lookup import Lookup
@@ -15,6 +17,7 @@ from wxasset.errors import (
     DecodeError,
     HTTPStatusError,
     UploadOutcomeUnknown,
+    WxAssetError,
 )
 from wxasset.instrumentation.hooks import Hooks
 from wxasset.transfer.downloads.download import FileReply, SavedMaterial
@@ -64,6 +67,13 @@ class Engine(Lookup):
         if isinstance(call, Upload) and source is not None and call.listing is not None:
             return await self._add(call, once, source, progress)
         return await self._run(Operation(call, source, progress), once)
+
+    async def ask_quota(self, path: str) -> Quota | None:
+        """Ask WeChat for the quota of a path, once; None if it does not tell."""
+        engine = self.with_options(retry=evolve(self.retry, attempts=1), work=None)
+        with suppress(WxAssetError):  # the call itself meets what is wrong
+            return (await engine.call(GetQuota(cgi_path=path))).quota
+        return None
 
     async def _add(
         self,

@@ -12,7 +12,9 @@ from typing import Any, Final, TypeVar
 import anyio
 from attrs import define, evolve, field, frozen
 
+from wxasset.batch.turns import FREE, AccountBudget, FreeTurn
 from wxasset.batch.work import Work
+from wxasset.calls.account import Quota
 from wxasset.calls.base import Call, Download
 from wxasset.engine.hosting import hosting_error
 from wxasset.engine.operation import Once, Operation
@@ -37,6 +39,7 @@ from wxasset.engine.retry import (
 )
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import (
+    BudgetSpentError,
     TokenRejectedError,
     TransferError,
     UploadOutcomeUnknown,
@@ -60,6 +63,7 @@ T = TypeVar("T")
 _FIRST: Final = Attempt()
 _AT_ONCE: Final = Attempt(minute_waited=True)
 _PROGRESSED: Final = Attempt(progressed=True)
+_SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
 
 
 @define(eq=False)
@@ -82,6 +86,7 @@ class Loop(ABC):
         sleep: How to wait.
         minutes: Whether a call waits for the next minute after 45011; False where its caller does.
         work: The item of a batch that the calls belong to, which is told of each attempt; None without one.
+        budget: The calls that the account may make today; None if they are not counted.
     """
 
     transport: Transport
@@ -99,6 +104,7 @@ class Loop(ABC):
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     minutes: bool = True
     work: Work | None = None
+    budget: AccountBudget | None = None
 
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
@@ -148,25 +154,28 @@ class Loop(ABC):
         call, attempt = operation.call, _FIRST if self.minutes else _AT_ONCE
         begun = time.monotonic() + operation.sending_time(self.timeouts)
         while True:
-            begun += await self._admitted(call)
-            deadline = begun + self.retry.timeout
-            token = self.tokens.cached(self.exchange) if call.route.authorized else None
-            if token is None and call.route.authorized:
-                token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
-            recorder.token = token
-            recorder.attempts += 1
-            if self.work is not None:
-                self.work.begin()
-            try:
-                # The request is in no variable: an error that is kept holds this frame, and it a piece of the media.
-                result = await once(self._request(operation, token, deadline), attempt.in_doubt)
-            except WxAssetError as error:
-                failure = self._explained(error, operation, token)
-                if failure is None:
-                    raise
-            else:
-                self._accepted(attempt, call, token)
-                return result
+            turn, waited = await self._admitted(call)
+            begun += waited
+            async with turn:
+                deadline = begun + self.retry.timeout
+                token = self.tokens.cached(self.exchange) if call.route.authorized else None
+                if token is None and call.route.authorized:
+                    token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
+                recorder.token = token
+                recorder.attempts += 1
+                if self.work is not None:
+                    self.work.begin()
+                try:
+                    # The request is in no variable: an error that is kept holds this frame, and a piece of the media.
+                    result = await once(self._request(operation, token, deadline), attempt.in_doubt)
+                except WxAssetError as error:
+                    failure = self._explained(error, operation, token)
+                    if failure is None:
+                        raise
+                    turn.failed(failure)
+                else:
+                    self._accepted(attempt, call, token)
+                    return result
             attempt, begun = self._failed(attempt, operation, begun)
             if token is not None:
                 attempt = self._judged(attempt, token, failure, recorder)
@@ -194,13 +203,27 @@ class Loop(ABC):
             return None
         return operation.call.explain(hosting_error(without_secrets(error, operation.call, token), token))
 
-    async def _admitted(self, call: Call[Any]) -> float:
-        """Wait until the call may be made; return the seconds of waiting. Links take no part."""
-        if self.work is None or self.work.pace is None or not call.route.authorized:
-            return 0.0
+    async def _admitted(self, call: Call[Any]) -> tuple[FreeTurn, float]:
+        """Wait until the call may be made; return its turn, and the seconds of waiting. Links take no part."""
+        pace = None if self.work is None else self.work.pace
+        if (pace is None and self.budget is None) or not call.route.authorized:
+            return FREE, 0.0
         began = time.monotonic()
-        await self.work.pace()
-        return time.monotonic() - began
+        if pace is not None:
+            await pace()
+        turn = FREE if self.budget is None else await self._turn(self.budget, call.route.path, began)
+        return turn, time.monotonic() - began
+
+    async def _turn(self, budget: AccountBudget, path: str, began: float) -> FreeTurn:
+        """Take a call from the budget; a closed minute is waited for, unless the caller does so."""
+        while True:
+            try:
+                return await budget.enter(path, self.ask_quota)
+            except BudgetSpentError as error:
+                if not (error.minute and self.minutes) or time.monotonic() - began > self.retry.timeout:
+                    raise
+                wait = max(0.0, error.at - time.time()) + random.uniform(0.0, _SPREAD)  # noqa: S311 - no secret
+            await self.sleep(wait)
 
     def _accepted(self, attempt: Attempt, call: Call[Any], token: Token | None) -> None:
         self.quota.refill(attempt.cost)
@@ -254,6 +277,10 @@ class Loop(ABC):
                     raise end.failure
                 finally:
                     del end  # or error and frame would hold each other
+
+    @abstractmethod
+    async def ask_quota(self, path: str) -> Quota | None:
+        """Ask WeChat for the quota of a path; None if it does not tell."""
 
     @abstractmethod
     async def _find(

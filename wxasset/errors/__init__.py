@@ -24,6 +24,7 @@
     │   └── TokenStoreError       the store that shares tokens failed
     ├── LedgerError               the file with the record of uploads
     ├── Later                     not decided yet: when to try again
+    │   └── BudgetSpentError      no call is left of the day
     ├── StreamConsumedError       read twice
     └── PartialDeleteError        some cloud files were not deleted
 
@@ -47,6 +48,7 @@ from wxasset.errors.base import UsageError, WxAssetError, _rebuild
 from wxasset.errors.deletion import DeletionOutcome, PartialDeleteError, UndeletedFile
 from wxasset.errors.hints import Hint
 from wxasset.errors.local import (
+    BudgetSpentError,
     DestinationError,
     Later,
     LedgerError,
@@ -77,6 +79,7 @@ from wxasset.errors.transfer import (
 
 __all__ = [
     "APIError",
+    "BudgetSpentError",
     "BusyError",
     "ConnectError",
     "CredentialError",

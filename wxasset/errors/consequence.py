@@ -6,6 +6,7 @@ from typing import Final
 
 from wxasset.errors import (
     APIError,
+    BudgetSpentError,
     BusyError,
     ConnectError,
     CredentialError,
@@ -54,6 +55,8 @@ def consequence(error: BaseException, path: str = "") -> Consequence:
             permission belongs to its path: where another path was refused, only this item is concerned. Empty if any
             path counts.
     """
+    if isinstance(error, BudgetSpentError) and not error.minute:
+        return Consequence.STOP if path in {"", error.path} else Consequence.ITEM
     if isinstance(error, Later | RateLimitedError):
         return Consequence.LATER
     if _stops(error, path):

@@ -6,6 +6,7 @@ from wxasset.errors.base import WxAssetError
 from wxasset.errors.hints import Hint
 
 __all__ = [
+    "BudgetSpentError",
     "DestinationError",
     "Later",
     "LedgerError",
@@ -92,6 +93,25 @@ class Later(WxAssetError):
     _hint = Hint(
         "Make the same call again at the given time; a queue of jobs can do so without holding a worker.",
         "请在给定时间之后以相同参数重试；使用任务队列时无需占用 worker 等待。",
+    )
+
+
+@define(eq=False, slots=False, kw_only=True)
+class BudgetSpentError(Later):
+    """The `CallBudget` has no call left: of this day, or of this minute. Nothing was sent.
+
+    Attributes:
+        path: The API's path.
+        minute: Whether calls are left after this minute; else at midnight in Beijing.
+    """
+
+    path: str = ""
+    minute: bool = False
+
+    _hint = Hint(
+        "Continue at the given time (the attribute `at`). For more calls a day, see the quota in WeChat's console, or"
+        " clear it there.",
+        "请在给定时间（属性 at）之后继续；如需更多调用次数，请在微信后台查看额度，或在后台清零。",
     )
 
 

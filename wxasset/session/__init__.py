@@ -40,6 +40,8 @@ class WxSession(Bulk, TemporaryFiles, CloudTrees, Authorizers):
         uploads: The policy for uploads after a lost response.
         ledger: The ledger for ensured materials and for materials added in batches; it is borrowed,
             and not closed here.
+        budget: The calls that the account may make today, where several programs share them; it is borrowed, and
+            not closed here.
         hooks: Callbacks for operations, attempts, retries, token fetches and progress.
         from_appid: In WeChat cloud hosting, the account that is called where several share the environment
             (资源复用), with `NoToken` or `CloudHostingToken`. Without it the owner of the environment is called.

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from wxasset.batch.budget import CallBudget
 from wxasset.calls.base import Call
 from wxasset.calls.platform import ListedAuthorizer
 from wxasset.engine.retry import RetryPolicy
@@ -61,6 +62,7 @@ class Platform:
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
+        budget: CallBudget | None = None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Prepare a platform; nothing is opened or fetched before the first call.
@@ -82,6 +84,7 @@ class Platform:
             downloads: The policy for following URLs from the server.
             uploads: The policy for uploads after a lost response.
             ledger: The ledger for ensured materials and for materials added in batches.
+            budget: The calls that each account may make today, where several programs share them.
             hooks: Callbacks for operations, attempts, retries, token fetches and progress.
 
         Raises:
@@ -105,6 +108,7 @@ class Platform:
             downloads=downloads,
             uploads=uploads,
             ledger=ledger,
+            budget=budget,
             hooks=hooks,
         )
         self._sessions: OrderedDict[str, WxSession] = OrderedDict()

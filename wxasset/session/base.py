@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wxasset._version import __version__
+from wxasset.batch.budget import CallBudget
 from wxasset.batch.work import Terms, Work
 from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
@@ -51,6 +52,17 @@ def check_ledger(ledger: object) -> None:
         raise UsageError(f"ledger= is a Ledger; not {type(ledger).__name__}.")
 
 
+def check_budget(budget: object) -> None:
+    """Raise `UsageError` unless it is a budget or None."""
+    if budget is not None and not isinstance(budget, CallBudget):
+        raise UsageError(f"budget= is a CallBudget; not {type(budget).__name__}.")
+
+
+def _platform_of(source: object) -> str | None:
+    """Return the appid of a third-party platform's token source; None if it has none."""
+    return getattr(source, "component_appid", None)
+
+
 def _appid_of(source: object) -> object:
     """Return the appid of a token source; None if it has none."""
     return getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)
@@ -84,6 +96,7 @@ class Session:
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
+        budget: CallBudget | None = None,
         hooks: Hooks = NO_HOOKS,
         from_appid: str | None = None,
     ) -> None:
@@ -103,8 +116,10 @@ class Session:
         hosted = bool(getattr(cache.source, "in_hosting", False))
         self._transport = self._transport_class(base_url, http, f"wxasset/{__version__}", bare=hosted, proxy=proxy)
         self._account = AccountIdentity(self._transport.origin, self._appid)
-        register = UploadRegister.of_account(realm_of(self._transport.api), self._appid)
-        self._engine = Engine(self._transport, cache, register=register, from_appid=from_appid, **options.named)
+        check_budget(budget)
+        self._budget = budget
+        account = self._of_appid(self._appid or _platform_of(cache.source))
+        self._engine = Engine(self._transport, cache, from_appid=from_appid, **account, **options.named)
         self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
 
@@ -131,6 +146,7 @@ class Session:
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
+        budget: CallBudget | None = None,
         hooks: Hooks = NO_HOOKS,
     ) -> Self:
         """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
@@ -151,6 +167,7 @@ class Session:
             downloads=downloads,
             uploads=uploads,
             ledger=ledger,
+            budget=budget,
             hooks=hooks,
         )
 
@@ -207,8 +224,7 @@ class Session:
     def _of_account(self, tokens: TokenCache) -> Self:
         """Return a session of another account, with the connections of this one; it ends with this one."""
         appid = str(_appid_of(tokens.source))
-        register = UploadRegister.of_account(realm_of(self._transport.api), appid)
-        engine = self._engine.with_options(tokens=tokens, register=register, quota=RetryQuota())
+        engine = self._engine.with_options(tokens=tokens, quota=RetryQuota(), **self._of_appid(appid))
         self._accounts.add(tokens)
         other = copy.copy(self)
         other._become(engine, self._ledger, appid)  # noqa: SLF001 - an instance of the same class
@@ -223,8 +239,18 @@ class Session:
         check_from_appid(from_appid, engine.tokens.source)
         if from_appid is None:
             return engine
-        register = UploadRegister.of_account(realm_of(self._transport.api), from_appid)
-        return engine.with_options(from_appid=from_appid, register=register)
+        return engine.with_options(from_appid=from_appid, **self._of_appid(from_appid))
+
+    def _of_appid(self, appid: str | None) -> dict[str, Any]:
+        """Return the options of an engine that belong to one account."""
+        realm = realm_of(self._transport.api)
+        register, budget = UploadRegister.of_account(realm, appid), self._budget
+        if budget is not None and appid is None:
+            raise UsageError("A budget needs to know the account: pass its appid to the session, beside tokens=.")
+        return {
+            "register": register,
+            "budget": None if budget is None else budget.account(realm, appid or "", register.clock.time),
+        }
 
     def _observing(self, work: Work, *, minutes: bool = False) -> Engine:
         """Return the engine with calls that report their attempts.
