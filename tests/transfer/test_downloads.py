@@ -103,6 +103,19 @@ async def test_a_path_is_written(raw: WxSession, server: RawServer, tmp_path: Pa
     assert names(tmp_path) == ["out.jpg"]
 
 
+async def test_a_download_can_go_without_a_hash(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
+    """With digest=None nothing is hashed, to any destination; that the file is complete is known all the same."""
+    server.script = [FILE]
+    with (tmp_path / "open.jpg").open("wb") as handle:
+        for to in (tmp_path / "out.jpg", handle, io.BytesIO(), Writer()):
+            saved = await raw.get_material("M", to=to, digest=None)
+            assert isinstance(saved, SavedMaterial)
+            assert (saved.sha256, saved.size, saved.integrity) == ("", len(PHOTO), Integrity.LENGTH)
+    assert (tmp_path / "out.jpg").read_bytes() == (tmp_path / "open.jpg").read_bytes() == PHOTO
+    with pytest.raises(UsageError, match="must be \"sha256\" or None, not 'md5'"):
+        await raw.get_material("M", to=tmp_path / "out.jpg", digest=cast("Any", "md5"))
+
+
 async def test_a_file_is_replaced_at_once(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
     """An existing file keeps its permissions, and is replaced only when all is there; a link is written through."""
     server.script = [FILE]

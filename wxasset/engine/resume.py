@@ -55,6 +55,8 @@ class _Download:
         """Write the file into a sink, from its first byte."""
         engine, told = self._engine, Throttle(progress) if progress is not None else None
         async with sink.open(None, self._link.fallback) as writing:
+            if not sink.hashed:
+                writing.skip_hash()
             partial = Partial(writing, told, engine.retry.timeout, engine.timeouts.min_rate)
             await self._go_on(partial)
         return partial.saved(sink.path)

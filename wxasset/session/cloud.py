@@ -17,7 +17,7 @@ from wxasset.engine.resume import resume
 from wxasset.errors import StorageError
 from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, open_sink
+from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
@@ -95,6 +95,7 @@ class CloudFiles(Session):
         *,
         progress: Progress | None = None,
         fsync: bool = False,
+        digest: Digest = "sha256",
         as_component: bool = False,
     ) -> SavedMaterial:
         """Download a file from cloud storage; after a cut it goes on with what is missing.
@@ -113,6 +114,7 @@ class CloudFiles(Session):
             to: As in `get_material`; in a directory the file takes the last part of its path for a name.
             progress: As in `get_material`; what was there before a cut counts.
             fsync: As in `get_material`.
+            digest: As in `get_material`.
             as_component: As in `batch_delete_file`.
 
         Raises:
@@ -130,6 +132,6 @@ class CloudFiles(Session):
             (found,) = links([fileid], await self._engine.call(call), MAX_AGE)
             return FetchFile(url=found.require(), fallback=posixpath.basename(fileid) or "file")
 
-        sink = await open_sink(to, fsync=fsync)
+        sink = await open_sink(to, fsync=fsync, digest=digest)
         sink.mark = sha256(fileid.encode()).hexdigest()[:16]
         return await resume(self._engine, link, sink, progress)

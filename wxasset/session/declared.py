@@ -8,7 +8,7 @@ from wxasset.errors import UsageError
 from wxasset.session.base import Session
 from wxasset.session.options import check_call
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, open_sink
+from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, open_source
@@ -43,6 +43,7 @@ class DeclaredCalls(Session):
         to: Destination,
         progress: Progress | None = None,
         fsync: bool = False,
+        digest: Digest = "sha256",
         from_appid: str | None = None,
     ) -> R | SavedMaterial: ...
 
@@ -60,6 +61,7 @@ class DeclaredCalls(Session):
         to: Destination | None = None,
         progress: Progress | None = None,
         fsync: bool = False,
+        digest: Digest = "sha256",
         from_appid: str | None = None,
     ) -> Any:
         """Make any declared call, an endpoint of your own included.
@@ -72,6 +74,7 @@ class DeclaredCalls(Session):
             to: Where a `Download` goes; as in `get_material`.
             progress: As in `add_material` and `get_material`.
             fsync: As in `get_material`.
+            digest: As in `get_material`.
             from_appid: The account that is called through cloud hosting, as in the constructor.
 
         Returns:
@@ -92,7 +95,9 @@ class DeclaredCalls(Session):
             finally:
                 await source.aclose()
         if isinstance(call, Download):
-            return await _download(engine, call, None if to is None else await open_sink(to, fsync=fsync), progress)
+            return await _download(
+                engine, call, None if to is None else await open_sink(to, fsync=fsync, digest=digest), progress
+            )
         return await engine.call(call)
 
 

@@ -5,7 +5,7 @@ from wxasset.calls.materials import Video
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
 from wxasset.session.declared import DeclaredCalls
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, open_sink
+from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media
 
@@ -49,6 +49,7 @@ class TemporaryFiles(DeclaredCalls):
         *,
         progress: Progress | None = None,
         fsync: bool = False,
+        digest: Digest = "sha256",
     ) -> Video | SavedMaterial:
         """Fetch a temporary medium; a file is streamed into `to`, a video comes as a `Video`.
 
@@ -59,8 +60,11 @@ class TemporaryFiles(DeclaredCalls):
             to: As in `get_material`.
             progress: As in `get_material`.
             fsync: As in `get_material`.
+            digest: As in `get_material`.
 
         Raises:
             WxAssetError: As in `get_material`.
         """
-        return await self._engine.download(GetMedia(media_id=media_id), await open_sink(to, fsync=fsync), progress)
+        return await self._engine.download(
+            GetMedia(media_id=media_id), await open_sink(to, fsync=fsync, digest=digest), progress
+        )

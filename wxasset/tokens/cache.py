@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from wxasset.tokens.recorder import FetchRecorder
 from wxasset.tokens.refusals import COOLDOWN, GuardedExchange, Refusals, session_exchange
 from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource, seconds
+from wxasset.transfer.deadlines import Deadlines
 from wxasset.transfer.event_loop import LoopGuard
 
 __all__ = ["TokenCache"]
@@ -91,6 +93,7 @@ class TokenCache:
             self.share(store)
         self._guard = LoopGuard("TokenCache")
         self._lock = asyncio.Lock()
+        self._deadlines = Deadlines()
         self._flight: _Flight | None = None
         self._token: Token | None = None
         self._previous: Token | None = None
@@ -136,7 +139,11 @@ class TokenCache:
             if self._refusal is not None and self._shared is None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
             flight = self._flight or self._start(exchange)
-            await _within(patience, flight.done, self.source)
+            try:
+                with self._deadlines.at(math.inf if patience is None else time.monotonic() + patience):
+                    await flight.done.wait()
+            except TimeoutError:
+                raise self._too_late(patience or 0.0) from None
             if flight.token is not None and flight.token is self._token:
                 return flight.token
             if isinstance(flight.error, UsageError) and session_exchange(flight.exchange) != session_exchange(exchange):
@@ -183,6 +190,7 @@ class TokenCache:
     async def release(self, exchange: Exchange) -> None:
         """Cancel the fetch of a closing session."""
         self._bind()
+        self._deadlines.close()
         flight = self._flight
         if flight is not None and session_exchange(flight.exchange) == exchange and flight.task is not None:
             flight.task.cancel()
@@ -194,7 +202,7 @@ class TokenCache:
     def _bind(self) -> None:
         """Drop the lock and the fetch of another loop or process."""
         if not self._guard.same() and self._guard.changed():
-            self._lock, self._flight = asyncio.Lock(), None
+            self._lock, self._flight, self._deadlines = asyncio.Lock(), None, Deadlines()
 
     def _start(self, exchange: Exchange) -> _Flight:
         flight = self._flight = _Flight(exchange)
@@ -266,20 +274,16 @@ class TokenCache:
         self._refusals.rejection = None
         return token
 
+    def _too_late(self, patience: float) -> WxAssetError:
+        """Return the error for a token that did not come in time; a source may know the reason."""
+        awaited: WxAssetError | None = getattr(self.source, "awaited", None)
+        return awaited or TokenUnavailableError(
+            f"No access token came in the {max(patience, 0):.3g} seconds that were left."
+        )
+
     def _is_quiet(self) -> bool:
         """Return True in the 30 seconds after a refusal."""
         return self._now() < self._quiet_until
-
-
-async def _within(patience: float | None, done: asyncio.Event, source: TokenSource) -> None:
-    try:
-        async with asyncio.timeout(patience):
-            await done.wait()
-    except TimeoutError:
-        awaited = getattr(source, "awaited", None)  # the reason, where the source knows it
-        raise awaited or TokenUnavailableError(
-            f"No access token came in the {max(patience or 0, 0):.3g} seconds that were left."
-        ) from None
 
 
 def _token(record: TokenRecord) -> Token:

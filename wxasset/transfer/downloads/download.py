@@ -6,7 +6,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
-from wxasset.transfer.downloads.sink import Destination, open_sink
+from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.event_loop import LoopGuard
 from wxasset.transfer.http import Reply
@@ -27,7 +27,8 @@ class SavedMaterial:
         filename: File name sent by WeChat, sanitized; None if WeChat sent none.
         content_type: Media type claimed by WeChat, possibly wrong; None if WeChat sent none.
         size: Number of bytes.
-        sha256: SHA-256 hash of the bytes, in hexadecimal.
+        sha256: SHA-256 hash of the bytes, in hexadecimal; empty with ``digest=None``, where `integrity` alone tells
+            that the file is complete.
         integrity: Evidence for the completeness of the file.
     """
 
@@ -109,6 +110,8 @@ class FileReply:
         """Write the file to a sink; the sink keeps it only if it is complete."""
         told = Throttle(progress) if progress is not None else None
         async with sink.open(self.filename, self.fallback) as writing:
+            if not sink.hashed:
+                writing.skip_hash()
             while chunk := await self.next_chunk():
                 await writing.write(chunk)
                 if told is not None:
@@ -185,20 +188,28 @@ class MaterialStream:
                 raise ReplyTooLarge(f"The material has more than {limit} bytes.", limit=limit)
         return bytes(body)
 
-    async def save(self, to: Destination, *, progress: Progress | None = None, fsync: bool = False) -> SavedMaterial:
+    async def save(
+        self,
+        to: Destination,
+        *,
+        progress: Progress | None = None,
+        fsync: bool = False,
+        digest: Digest = "sha256",
+    ) -> SavedMaterial:
         """Write the file to a path, a directory, a handle or a writer, as `WxSession.get_material` does.
 
         Args:
             to: As in `WxSession.get_material`.
             progress: As in `WxSession.get_material`.
             fsync: As in `WxSession.get_material`.
+            digest: As in `WxSession.get_material`.
 
         Raises:
             DestinationError: The destination cannot be written.
             TruncatedDownload: The file is incomplete; no part of it was kept.
             StreamConsumedError: The stream has been read already.
         """
-        sink = await open_sink(to, fsync=fsync)
+        sink = await open_sink(to, fsync=fsync, digest=digest)
         self._consume()
         return await self._file.save(sink, progress)
 

@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import IO, Any, BinaryIO, Final, Protocol, TypeAlias
+from typing import IO, Any, BinaryIO, Final, Literal, Protocol, TypeAlias
 
 import anyio
 from attrs import define, field
@@ -33,7 +33,7 @@ from wxasset.transfer.downloads.writer import (
 from wxasset.transfer.readiness import descriptor_of, may_block_forever
 from wxasset.transfer.threads import abandonable, in_background
 
-__all__ = ["AsyncWriter", "Destination", "open_sink"]
+__all__ = ["AsyncWriter", "Destination", "Digest", "open_sink"]
 
 _OPEN_FILE: Final = "the open file"
 _COPIED: Final = 1024 * 1024  # bytes copied at once
@@ -207,7 +207,11 @@ class _WriterSink(Sink):
             raise cannot_write("the destination", error) from error
 
 
-async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
+Digest: TypeAlias = Literal["sha256"] | None
+"""The hash of a download; None for none."""
+
+
+async def open_sink(to: Destination, *, fsync: bool = False, digest: Digest = "sha256") -> Sink:
     """Convert a destination to a `Sink`, and check it before the download starts.
 
     Args:
@@ -215,13 +219,22 @@ async def open_sink(to: Destination, *, fsync: bool = False) -> Sink:
             name sent by the server and never replaces another file; a path that ends with ``/`` is created as one), or
             an object open for writing bytes. Links of other users in a path are refused.
         fsync: Whether to wait until the bytes, and the name of a new file, are on the disk.
+        digest: The hash to compute; None to save its time.
 
     Raises:
         DestinationError: The destination cannot be written.
-        UsageError: `fsync` is set, but the destination is not a file on a disk.
+        UsageError: `fsync` is set, but the destination is not a file on a disk; or there is no such hash.
     """
     if not isinstance(fsync, bool):
         raise UsageError(f"fsync= must be True or False, not {fsync!r}.")
+    if digest not in ("sha256", None):
+        raise UsageError(f'digest= must be "sha256" or None, not {digest!r:.80}.')
+    sink = await _sink(to, fsync)
+    sink.hashed = digest is not None
+    return sink
+
+
+async def _sink(to: Destination, fsync: bool) -> Sink:  # noqa: FBT001 - called by `open_sink` alone
     if isinstance(to, str | os.PathLike):
         path = os.fsdecode(to)
         if not path:

@@ -89,13 +89,17 @@ class Writing(ABC):
         self.head: bytes = b""
         self._collected: list[bytes] = []
         self._room = batch
-        self._hash = hashlib.sha256()
+        self._hash: Any = hashlib.sha256()
         self.etag: str | None = None
         self.named: Callable[[str], object] | None = None
 
     def go_on(self, size: int, head: bytes, digest: Any, etag: str) -> None:
         """Begin after the bytes that are there already."""
         self.size, self.head, self._hash, self.etag = size, head, digest, etag
+
+    def skip_hash(self) -> None:
+        """Hash nothing; call it before the first byte."""
+        self._hash = None
 
     async def write(self, data: bytes) -> None:
         """Accept the next bytes; they are written in batches."""
@@ -109,8 +113,9 @@ class Writing(ABC):
             self._room = await self._pass_on(batch)
 
     def _absorb(self, batch: Sequence[bytes]) -> None:
-        for part in batch:
-            self._hash.update(part)
+        if self._hash is not None:
+            for part in batch:
+                self._hash.update(part)
 
     @abstractmethod
     async def _pass_on(self, batch: list[bytes]) -> int:
@@ -118,8 +123,8 @@ class Writing(ABC):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 hash of the written bytes, in hexadecimal."""
-        return self._hash.hexdigest()
+        """SHA-256 hash of the written bytes, in hexadecimal; empty if they are not hashed."""
+        return "" if self._hash is None else str(self._hash.hexdigest())
 
 
 class ThreadedWriting(Writing):
@@ -197,6 +202,9 @@ class Sink(ABC):
 
     path: Path | None = None
     """Path of the file once it is complete; None for a sink without a path."""
+
+    hashed: bool = True
+    """Whether the bytes are hashed."""
 
     @abstractmethod
     def open(self, filename: str | None, fallback: str) -> AbstractAsyncContextManager[Writing]:

@@ -11,7 +11,7 @@ import aiohttp
 from attrs import field, frozen
 
 from wxasset.errors import ConnectError
-from wxasset.transfer.http.deadlines import Deadlines
+from wxasset.transfer.deadlines import Deadlines
 from wxasset.transfer.http.reply import at_most
 from wxasset.transfer.http.request import Request
 
@@ -57,6 +57,7 @@ class Pool:
 
 async def close_pool(pool: Pool) -> None:
     """Close the session of a pool."""
+    pool.deadlines.close()
     await pool.session.close()
 
 

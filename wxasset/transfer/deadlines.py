@@ -1,4 +1,4 @@
-"""Time limits of requests: one timer serves all of a pool, where `asyncio.timeout` takes one for each."""
+"""Time limits of blocks: one timer serves many of them, where `asyncio.timeout` takes one for each."""
 
 import asyncio
 import math
@@ -14,12 +14,13 @@ _EARLY: Final = 0.001  # seconds; the resolution of uvloop's clock
 
 
 class Deadlines:
-    """The open deadlines of a pool, and the time at which a timer rings for the first of them."""
+    """Open deadlines of one event loop, and the time at which a timer rings for the first of them."""
 
     def __init__(self) -> None:
         """Start without deadlines."""
         self._open: set[Deadline] = set()
         self._next = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     def at(self, when: float) -> "Deadline":
         """Return the deadline for a block.
@@ -39,22 +40,31 @@ class Deadlines:
         """Forget a deadline; the timer stays, as other deadlines are likely to come before it rings."""
         self._open.discard(deadline)
 
+    def close(self) -> None:
+        """End the timer, unless a block is still open."""
+        if not self._open:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._next = None, math.inf
+
     def _wait(self, when: float) -> None:
+        self._stop()
         left = when - time.monotonic()
         if left < _EVER:
             self._next = when
-            asyncio.get_running_loop().call_later(max(0.0, left), self._ring)
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, left), self._ring)
 
     def _ring(self) -> None:
+        self._stop()
         now = time.monotonic() + _EARLY
         for deadline in [one for one in self._open if one.when <= now]:
             self._open.discard(deadline)
             deadline.expire()
-        if self._next <= now:  # else a timer of a later deadline has rung, and another one is waiting
-            self._next = math.inf
-        first = min((one.when for one in self._open), default=math.inf)
-        if first < self._next:
-            self._wait(first)
+        if self._open:
+            self._wait(min(one.when for one in self._open))
 
 
 class Deadline(AbstractContextManager[None]):
