@@ -14,6 +14,7 @@ from generated import DOCS, filled
 from pages import GENERATED, names
 from readme import ROOT, Section, sections
 from wxasset import WxSession, errors
+from wxasset.cli import program
 
 PUBLIC: Final = ("", "errors", "events", "otel", "simulator", "starlette")
 """Modules whose names are a promise: `wxasset` itself, and those of its name with a dot."""
@@ -66,6 +67,14 @@ def test_every_error_and_call_is_explained() -> None:
     told = {name for row in table.table_rows for name in re.findall(r"`(\w+)`", row)}
     elsewhere = {"account", "account_library", "aclose", "from_env"}
     assert told == {name for name in dir(WxSession) if not name.startswith("_")} - elsewhere
+
+
+def test_every_variable_is_explained() -> None:
+    """The page about the environment has each variable that the help of the commands names."""
+    (help_text,) = re.findall(r"^Environment:\n((?s:.*))", str(program(()).help_epilogue), re.MULTILINE)
+    named = set(re.findall(r"\b(?:[A-Z]+_[A-Z_]+|PG[A-Z]+)\b", help_text))
+    assert len(named) > 9
+    assert named - {span for one in page("docs/environment.md") for span in one.code_spans} == set()
 
 
 def test_the_menu_has_every_page() -> None:
