@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 from functools import cache
 from pathlib import PurePosixPath
@@ -13,7 +14,7 @@ import wxasset
 from generated import DOCS, filled
 from pages import GENERATED, names
 from readme import ROOT, Section, sections
-from wxasset import WxSession, errors
+from wxasset import Call, WxSession, errors
 from wxasset.cli import program
 
 PUBLIC: Final = ("", "errors", "events", "otel", "simulator", "starlette")
@@ -67,6 +68,17 @@ def test_every_error_and_call_is_explained() -> None:
     told = {name for row in table.table_rows for name in re.findall(r"`(\w+)`", row)}
     elsewhere = {"account", "account_library", "aclose", "from_env"}
     assert told == {name for name in dir(WxSession) if not name.startswith("_")} - elsewhere
+
+
+def test_every_call_has_its_official_page() -> None:
+    """The reference of a declared call, and of a verb for one call, names the page of WeChat."""
+    declared = [one for name in vars(wxasset)["__all__"] if inspect.isclass(one := getattr(wxasset, name))]
+    calls = [one for one in declared if issubclass(one, Call) and one.__module__ != Call.__module__]
+    several = {"add_materials", "get_materials", "del_materials", "upload_files", "download_files", "iter_materials"}
+    local = {"account", "account_library", "aclose", "call", "from_env", "resolve_upload", "with_options"}
+    verbs = [getattr(WxSession, name) for name in set(dir(WxSession)) - several - local if not name.startswith("_")]
+    assert len(calls) > 9
+    assert [one.__name__ for one in (*calls, *verbs) if "https://" not in (inspect.getdoc(one) or "")] == []
 
 
 def test_every_variable_is_explained() -> None:
