@@ -168,4 +168,6 @@ def _texts(values: Mapping[str, object]) -> dict[str, str]:
 
 
 ListedType = Literal["image", "voice", "video", "news"]
+"""Type of the materials of a list; WeChat lists thumbs as images."""
 MediaType = Literal["image", "voice", "video", "thumb"]
+"""Type of an uploaded file."""
