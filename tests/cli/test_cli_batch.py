@@ -321,7 +321,7 @@ def test_verify_sends_again_what_the_console_deleted(service: Simulator, wxasset
 def test_an_outage_has_a_reason_and_a_status(wxasset: Command, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file has failed where the host is gone for good; the error is told once, and the files are not tried."""
     monkeypatch.setenv("WXASSET_BASE_URL", "http://127.0.0.1:1")
-    ended = wxasset("batch", photos, "--type", "image", "--timeout", "0.2", "--json")
+    ended = wxasset("batch", photos, "--type", "image", "--timeout", "1", "--json")
     assert ended.status == Exit.FAILED
     assert [told["kind"] for told in ended.told] == ["ConnectError", "Note"]
     assert ended.told[-1]["counts"]["not_tried"] == 12

@@ -82,7 +82,8 @@ class Batch(Generic[T, R]):
         self._limiter = ConcurrencyLimiter(concurrency)
         self._later: LaterQueue[T] = LaterQueue(concurrency)
         self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
-        self._under_way = 0
+        self._under_way: dict[Again[T], None] = {}
+        self._ended = False
         self._taken = False
         self._skew = 0.0
         self._broken: Exception | None = None
@@ -105,6 +106,15 @@ class Batch(Generic[T, R]):
                 error.add_note(f"The batch up to here: {so_far.report()}.")
                 raise
         return so_far.report()
+
+    @property
+    def in_progress(self) -> list[T]:
+        """The items that have begun and have no outcome, also those that wait for another try."""
+        return [again.item for again in (*self._under_way, *self._later)]
+
+    def end(self) -> None:
+        """Begin no further item: those in progress have their outcomes, and the others have none."""
+        self._ended = True
 
     async def __aenter__(self) -> AsyncIterator[R | Failed[T] | Unknown[T] | NotTried[T]]:
         if self._group is not None:
@@ -204,7 +214,7 @@ class Batch(Generic[T, R]):
 
     async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
         if self._gate.stop is None:
-            self._under_way += 1
+            self._under_way[again] = None
             group.start_soon(self._run, again)
         else:
             await self._tell(NotTried(again.item, self._gate.stop))
@@ -218,8 +228,10 @@ class Batch(Generic[T, R]):
             now = math.inf if self._gate.stop is not None else self._now()
             if (again := self._later.pop(now)) is not None:
                 return again
-            if items is not None and not self._later.full:
+            if items is not None and not self._ended and not self._later.full:
                 item = await anext(items, _END)
+                if self._ended:
+                    continue
                 if item is not _END:
                     return item if isinstance(item, Again) else Again(now, item)
                 items = None
@@ -232,9 +244,9 @@ class Batch(Generic[T, R]):
         """Return the seconds until another item may begin; infinite until one has ended."""
         if self._gate.stop is not None:
             return 0.0
-        if self._under_way >= self._limiter.limit:
+        if len(self._under_way) >= self._limiter.limit:
             return math.inf
-        return self._gate.wait(self._now(), self._under_way)
+        return self._gate.wait(self._now(), len(self._under_way))
 
     def _now(self) -> float:
         return time.monotonic() + self._skew
@@ -266,7 +278,7 @@ class Batch(Generic[T, R]):
         except Exception as failure:  # noqa: BLE001 - no failure of the item's: raised where the outcomes are taken
             self._broken = self._broken or failure
         finally:
-            self._under_way -= 1
+            del self._under_way[again]
             self._changed.set()
 
     async def _outcome(self, again: Again[T]) -> R | Failed[T] | Unknown[T] | NotTried[T] | Again[T]:

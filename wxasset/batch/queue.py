@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 from attrs import define, field
@@ -45,6 +46,9 @@ class LaterQueue(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._heap)
+
+    def __iter__(self) -> Iterator[Again[T]]:
+        return (again for _, _, again in self._heap)
 
     @property
     def full(self) -> bool:

@@ -11,6 +11,7 @@ from wxasset.errors import (
     RateLimitedError,
     ReplyTooLarge,
     TokenRejectedError,
+    TokenUnavailableError,
     TransferError,
 )
 
@@ -32,7 +33,9 @@ def never_reached_server(error: BaseException) -> bool:
     """Return True if the request was not sent, or not in full; a gateway may have answered it early."""
     if isinstance(error, HTTPStatusError):
         return error.early and error.status >= _SERVER_ERROR
-    return isinstance(error, ConnectError) or (isinstance(error, TransferError) and not error.outcome_unknown)
+    if isinstance(error, ConnectError | TokenUnavailableError):
+        return True
+    return isinstance(error, TransferError) and not error.outcome_unknown
 
 
 def is_turned_away(error: BaseException) -> bool:

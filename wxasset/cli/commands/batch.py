@@ -3,12 +3,11 @@
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import anyio
-from attrs import define, frozen
+from attrs import frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
@@ -204,37 +203,25 @@ def batch_command(
     return perform(options, _COLUMNS, work)
 
 
-@define
-class _Feed:
-    """Iterator over the materials of a batch; `ending` stops it."""
-
-    batch: _Batch
-    in_progress: list[str]
-    given: int = 0
-    ending: bool = False
-
-    def __iter__(self) -> Iterator[NewMaterial]:
-        for file in self.batch.files:
-            if self.ending:
-                return
-            self.given += 1
-            self.in_progress.append(file)
-            yield self.batch.material_of(file)
-
-
 async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report, name: str) -> None:
     """Upload the files and show each outcome; after a signal only uploads in progress are completed."""
-    feed, counts = _Feed(batch, report.in_progress), Counter[str]()
+    counts, told, ending = Counter[str](), list[str](), False
     with anyio.CancelScope() as scope, counting(len(batch.files), quiet=report.no_progress) as progress:
 
         def end() -> None:
-            feed.ending = True
+            nonlocal ending
+            ending = True
+            adding.end()
+            report.in_progress = begun()
             scope.deadline = anyio.current_time() + _PATIENCE
+
+        def begun() -> list[str]:
+            return [str(material.media) for material in adding.in_progress]
 
         report.ask_to_end, report.check = end, _RESUMED
         adding = wx.add_materials(
             batch.type,
-            feed,
+            map(batch.material_of, batch.files),
             concurrency=batch.concurrency,
             ledger=ledger,
             retry_refused=batch.retry_refused,
@@ -242,13 +229,16 @@ async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report, n
         )
         try:
             async with adding as outcomes:
-                async for outcome in outcomes:
-                    report.in_progress.remove(file_of(outcome))
-                    counts[outcome_of(outcome)] += 1
-                    _tell(outcome, report)
+                try:
+                    async for outcome in outcomes:
+                        told.append(file_of(outcome))
+                        counts[outcome_of(outcome)] += 1
+                        _tell(outcome, report)
+                finally:
+                    report.in_progress = begun()
         finally:
-            report.left += batch.files[feed.given :]
-    _sum_up(name, counts, report, ending=feed.ending)
+            report.left += (Counter(batch.files) - Counter(told) - Counter(report.in_progress)).elements()
+    _sum_up(name, counts, report, ending=ending)
 
 
 def _tell(outcome: Outcome, report: Report) -> None:
