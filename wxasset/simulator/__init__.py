@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from wxasset.simulator.server import Simulator
     from wxasset.simulator.state.account import Article, Material, TemporaryMedia
     from wxasset.simulator.state.drafts import Draft, Publication
-    from wxasset.simulator.state.journal import Journal, JournalEntry
+    from wxasset.simulator.state.journal import Journal
+    from wxasset.simulator.state.journal_entry import JournalEntry
     from wxasset.simulator.state.platform import Authorization
     from wxasset.simulator.state.pushes import Push, PushResponse
 
@@ -52,7 +53,7 @@ _HOMES: Final = {
     "Fault": "faults.language",
     "FaultRule": "faults.schedule",
     "Journal": "state.journal",
-    "JournalEntry": "state.journal",
+    "JournalEntry": "state.journal_entry",
     "Material": "state.account",
     "Publication": "state.drafts",
     "Push": "state.pushes",

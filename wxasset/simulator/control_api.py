@@ -14,8 +14,8 @@ from aiohttp import web
 from wxasset.simulator.control.routes import ControlError, ControlRequest, Route
 from wxasset.simulator.control.table import ROUTES
 from wxasset.simulator.control.target import Controlled
-from wxasset.simulator.exchange import SharedState
 from wxasset.simulator.senders import comes_from_here
+from wxasset.simulator.shared_state import SharedState
 from wxasset.simulator.structuring import hint_at
 
 __all__ = ["PREFIX", "ControlApi"]

@@ -1,110 +1,30 @@
 """Processing of one request: reading, faults, response, journal, delivery."""
 
-import asyncio
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from attrs import Factory, define, evolve, field
+from attrs import define, evolve
 
 from wxasset.simulator.endpoints import object_storage
 from wxasset.simulator.endpoints.table import answer, extra_headers, is_token_endpoint
 from wxasset.simulator.faults.bodies import error_body, headers_of, instead_of_commit, page, replace_body
 from wxasset.simulator.faults.delivery import PIECE, deliver, http_date, is_plain, pieces
 from wxasset.simulator.faults.language import NO_FAULT, Fault
-from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.faults.words import Break, BreakUpload, ErrorCode, Hide, ReturnEarly, Stall, Tokens
 from wxasset.simulator.options import SimulatorOptions
-from wxasset.simulator.persistence.keeper import Keeper
 from wxasset.simulator.senders import is_secure
-from wxasset.simulator.state.account import Account
-from wxasset.simulator.state.journal import Journal, JournalEntry
-from wxasset.simulator.state.service import Service
+from wxasset.simulator.shared_state import SharedState
+from wxasset.simulator.state.journal_entry import JournalEntry
 from wxasset.simulator.wire.recorded_body import recorded
-from wxasset.simulator.wire.replies import ApiError, Document, RawReply, ReplyWriter, with_headers
+from wxasset.simulator.wire.replies import ApiError, Document, RawReply, with_headers
 from wxasset.simulator.wire.requests import ApiRequest, hide_secret_headers, hide_secrets, with_form_token
 
-__all__ = ["BODY_CAP", "Exchange", "SharedState"]
+__all__ = ["BODY_CAP", "Exchange"]
 
 BODY_CAP = 32 * 1024 * 1024  # three times the largest upload the service takes
 _LARGE = 256 * 1024  # bytes of a response body; larger ones are sent in pieces with flow control
 _FAILED = 400
-
-
-@define(kw_only=True, eq=False)
-class SharedState:
-    """State shared by all requests.
-
-    Attributes:
-        service: The accounts and the platform.
-        schedule: The fault rules.
-        journal: The latest requests.
-        writer: Encodes documents as responses.
-        token_calls: Number of requests to the token endpoints so far.
-        lock: Held while state changes, because tests may read and write from another thread.
-        closing: Set when the simulator closes; ends all waits.
-        active: Tasks of the requests in progress.
-    """
-
-    service: Service
-    schedule: FaultSchedule
-    journal: Journal = field(
-        default=Factory(lambda self: Journal(lambda: self.service.first.options.journal_cap), takes_self=True)
-    )
-    writer: ReplyWriter = Factory(ReplyWriter)
-    token_calls: int = 0
-    lock: threading.RLock = Factory(threading.RLock)
-    closing: asyncio.Event = Factory(asyncio.Event)
-    active: set["asyncio.Task[object]"] = Factory(set)
-    keeper: Keeper | None = None
-    closed: bool = False
-
-    async def persist(self) -> None:
-        """Wait until all changes are in the state directory, if there is one.
-
-        Raises:
-            OSError: They cannot be written.
-        """
-        if self.keeper is not None and not self.closed:
-            with self.lock:
-                written = self.keeper.save(self.service)
-            await asyncio.wrap_future(written)
-
-    async def persisted(self, reply: RawReply) -> RawReply:
-        """Return a response after the changes of its request are in the state directory; 500 if this fails."""
-        try:
-            await self.persist()
-        except OSError as error:
-            return RawReply(status=500, headers={"Content-Type": "text/plain; charset=utf-8"}, body=str(error).encode())
-        return reply
-
-    async def close(self) -> None:
-        """Write the last changes and close the state directory; no effect without one."""
-        if self.keeper is not None and not self.closed:
-            try:
-                await self.persist()
-            finally:
-                self.closed = True
-                await asyncio.to_thread(self.keeper.close)
-
-    @property
-    def account(self) -> Account:
-        """The first account; its links, clock and request ids are common to all."""
-        return self.service.first
-
-    async def pause(self, seconds: float) -> None:
-        """Wait in real time.
-
-        Raises:
-            ConnectionError: The simulator was closed while waiting.
-        """
-        try:
-            async with asyncio.timeout(seconds):
-                await self.closing.wait()
-        except TimeoutError:
-            return
-        raise ConnectionAbortedError("the simulator is closing")
 
 
 @define(eq=False)

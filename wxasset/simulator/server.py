@@ -16,7 +16,7 @@ from wxasset.simulator.control_api import PREFIX, ControlApi
 from wxasset.simulator.controls import AccountControls, SimulatedAccount
 from wxasset.simulator.endpoints import images, object_storage
 from wxasset.simulator.endpoints.table import ENDPOINTS
-from wxasset.simulator.exchange import BODY_CAP, Exchange, SharedState
+from wxasset.simulator.exchange import BODY_CAP, Exchange
 from wxasset.simulator.faults.schedule import FaultSchedule
 from wxasset.simulator.interception.controls import InterceptionControls
 from wxasset.simulator.interception.hosts import inner_url, is_wechat
@@ -27,6 +27,7 @@ from wxasset.simulator.platform_controls import PlatformControls, PlatformShortc
 from wxasset.simulator.senders import asked_url, host_name, is_loopback, origin, public_origin, reason_to_reject
 from wxasset.simulator.server_log import SERVER_LOG
 from wxasset.simulator.service_controls import ServiceControls
+from wxasset.simulator.shared_state import SharedState
 from wxasset.simulator.state.account import Account
 from wxasset.simulator.state.clock import Clock
 from wxasset.simulator.state.links import lead_to

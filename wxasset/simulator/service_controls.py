@@ -1,8 +1,8 @@
 """Controls of the whole service, for all accounts: journal, tokens, clock and faults."""
 
-from wxasset.simulator.exchange import SharedState
 from wxasset.simulator.faults.language import Fault
 from wxasset.simulator.faults.schedule import FaultRule
+from wxasset.simulator.shared_state import SharedState
 from wxasset.simulator.state.journal import Journal
 
 

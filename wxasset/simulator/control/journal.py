@@ -6,7 +6,7 @@ from attrs import asdict, field, frozen
 from attrs.validators import and_, ge, le
 
 from wxasset.simulator.control.routes import ControlRequest, Reply
-from wxasset.simulator.state.journal import JournalConditions, JournalEntry
+from wxasset.simulator.state.journal_entry import JournalConditions, JournalEntry
 
 __all__ = ["Conditions", "Wait", "delete_entries", "read_journal", "wait_for_entries"]
 

@@ -15,8 +15,8 @@ from attrs.validators import and_, ge, le
 from wxasset.simulator.control.routes import ControlRequest, Nothing, Reply
 from wxasset.simulator.control.settings import OfAccount
 from wxasset.simulator.endpoints.table import ENDPOINTS
-from wxasset.simulator.exchange import SharedState
 from wxasset.simulator.faults.language import EXAMPLES
+from wxasset.simulator.shared_state import SharedState
 from wxasset.simulator.state.account import Account, Material, TemporaryMedia
 from wxasset.simulator.state.quotas import DAILY_LIMITS, daily_limit
 

@@ -10,7 +10,7 @@ from attrs import fields_dict, frozen
 
 from wxasset.simulator.control.target import Controlled
 from wxasset.simulator.controls import AccountControls
-from wxasset.simulator.exchange import SharedState
+from wxasset.simulator.shared_state import SharedState
 from wxasset.simulator.structuring import from_text, hint_at, structure
 
 __all__ = ["ControlError", "ControlRequest", "Done", "Nothing", "Reply", "Route", "done", "view_route"]
