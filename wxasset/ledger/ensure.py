@@ -12,11 +12,10 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, Description, recovered
+from wxasset.calls.materials import AddedMaterial, AddMaterial, Description
 from wxasset.engine.engine import Engine
-from wxasset.engine.reconcile import Ambiguous, Finding, Found, Missing, Unseen, still_unknown
-from wxasset.engine.uploads import polls
 from wxasset.errors import Hint, Later, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
+from wxasset.ledger.doubts import DoubtSearch
 from wxasset.ledger.records import LedgerRow, UploadKey, described_as
 from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["EnsuredUpload", "NewMaterial", "key_of", "path_of"]
 
 _log: Final = logging.getLogger("wxasset.ledger")
-_AHEAD: Final = 60.0  # seconds; a start that is later than its end by more comes from a clock that was wrong
 _POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
 _OTHERS: Final = 1.0  # seconds until a queue looks again at an upload that somebody else is at (our choice),
 _OTHERS_BATCH: Final = 0.25  # and until a batch does
@@ -242,7 +240,8 @@ class EnsuredUpload:
     async def _look(self, row: LedgerRow, name: str, lost_for: float) -> AddedMaterial | None:
         """Search the library for an interrupted upload; None if it was certainly not added."""
         try:
-            found = await self._search(row, name, lost_for)
+            search = DoubtSearch(self.engine, self.ledger, self.key, self.call, waits=self.waits)
+            found = await search.search(row, name, lost_for)
         except BaseException as error:
             said = error.message if isinstance(error, WxAssetError) and not isinstance(error, Later) else None
             await self.ledger.end(self.key, "unknown", error=said or row.error)
@@ -256,69 +255,9 @@ class EnsuredUpload:
             raise
         return None
 
-    async def _search(self, row: LedgerRow, name: str, lost_for: float) -> AddedMaterial | None:
-        """Search until the upload counts as settled; its process was lost `lost_for` seconds ago."""
-        claimed, doubt = time.monotonic(), self._doubt(row)
-        # A look before the wait: it finds most, and tells WeChat's time.
-        finding = await self._look_once(doubt, thorough=False)
-        if row.ended is None and not isinstance(finding, Found):
-            doubt.ended_at = self._now() - lost_for - (time.monotonic() - claimed)
-            await self.ledger.doubt(self.key, doubt.ended_at)
-        waits = self._waits(doubt)
-        for number, wait in enumerate(waits, start=1):
-            if isinstance(finding, Found):
-                return recovered(finding.item)
-            if wait and not self.waits:
-                raise Later(f"The upload of {name} is in doubt, and not settled yet.", at=time.time() + sum(waits))
-            await anyio.sleep(wait)
-            finding = await self._look_once(doubt, thorough=number == len(waits))
-        match finding:
-            case Found(item):
-                return recovered(item)
-            case Missing():
-                return None
-            case _:
-                raise still_unknown(doubt, finding)
-
-    def _doubt(self, row: LedgerRow) -> UploadOutcomeUnknown:
-        now = self._now()
-        ended = now if row.ended is None else min(now, row.ended)
-        return UploadOutcomeUnknown(
-            f"The upload of {row.filename} to {self.call.route.path} may or may not have happened.",
-            self.call.route.path,
-            filename=row.filename,
-            type=row.type,
-            size=row.size,
-            started_at=_started(row, ended),
-            ended_at=ended,
-            reason=row.error or "The process that sent it has ended.",
-            listing=self.call.listing,
-            unique_name=True,
-            clock_ahead=0.0,  # the ledger has WeChat's time
-        )
-
-    def _waits(self, doubt: UploadOutcomeUnknown) -> list[float]:
-        """Return the seconds to wait before each look, until the upload counts as settled."""
-        settled = max(self.engine.uploads.visibility, self.engine.uploads.settle)
-        left = min(doubt.ended_at + settled - self._now(), settled)  # clocks may differ
-        return polls(left)[1:] if left > 0 else [0.0]
-
     def _now(self) -> float:
         """Return WeChat's unix time in seconds, as near as it is known."""
         return self.engine.register.clock.time()
-
-    async def _look_once(self, doubt: UploadOutcomeUnknown, *, thorough: bool) -> Finding:
-        """Search for the mark; of several materials, all made of the same bytes, take the newest."""
-        now, settled = self._now(), max(self.engine.uploads.visibility, self.engine.uploads.settle)
-        shared = self.ledger.pages(self.key, min(now, doubt.ended_at + (settled if thorough else 0.0)), now)
-        finding = await self.engine.look(doubt, thorough=thorough, shared=shared)
-        if isinstance(finding, Ambiguous):
-            return Found(finding.items[0])
-        if isinstance(finding, Unseen) and finding.error is not None:
-            raise still_unknown(doubt, finding) from finding.error
-        if isinstance(finding, Unseen) and finding.hidden:
-            raise still_unknown(doubt, finding)
-        return finding
 
     async def _send(self, source: Source, *, recorded: bool) -> AddedMaterial:
         """Upload it, and record the result in the ledger; and the start, unless the first one is `recorded`."""
@@ -355,13 +294,6 @@ class EnsuredUpload:
             said = error.message if isinstance(error, WxAssetError) else type(error).__name__
             await self.ledger.end(self.key, "unknown" if begun else "planned", now=self._now(), error=said)
         raise error
-
-
-def _started(row: LedgerRow, ended: float) -> float:
-    """Return the start of an upload in unix seconds; the earliest time, to search everything, if unknown."""
-    if row.begun is None:
-        return ended
-    return row.begun if row.begun <= ended + _AHEAD else 0.0
 
 
 def path_of(media: Media) -> str | None:
