@@ -163,8 +163,6 @@ class Loop(ABC):
                     token = await self.tokens.acquire(self.exchange, patience=deadline - time.monotonic())
                 recorder.token = token
                 recorder.attempts += 1
-                if self.work is not None:
-                    self.work.begin()
                 try:
                     # The request is in no variable: an error that is kept holds this frame, and a piece of the media.
                     result = await once(self._request(operation, token, deadline), attempt.in_doubt)
@@ -240,6 +238,8 @@ class Loop(ABC):
         return evolve(attempt, withdrawn=withdrawn)
 
     def _request(self, operation: Operation, token: Token | None, deadline: float) -> Request:
+        if self.work is not None:
+            self.work.begin()
         return operation.request(token, self.timeouts, deadline, from_appid=self.from_appid)
 
     def _failed(self, attempt: Attempt, operation: Operation, begun: float) -> tuple[Attempt, float]:
