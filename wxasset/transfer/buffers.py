@@ -23,6 +23,7 @@ class BufferLease:
         """Create a lease; use `BufferBudget.lease`."""
         self._budget, self._count = budget, count
         self._smallest = budget.maximum
+        self._seen = 0  # active transfers at the last look
 
     def __enter__(self) -> Self:
         """Count this transfer as active."""
@@ -40,7 +41,9 @@ class BufferLease:
     @property
     def current(self) -> int:
         """Size in bytes granted now. It never grows again, since a connection keeps its buffers for good."""
-        self._smallest = min(self._smallest, self._budget.for_each_of(self._count.number))
+        number = self._count.number
+        if number != self._seen:
+            self._seen, self._smallest = number, min(self._smallest, self._budget.for_each_of(number))
         return self._smallest
 
 

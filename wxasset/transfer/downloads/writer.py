@@ -204,7 +204,7 @@ class Sink(ABC):
     """Path of the file once it is complete; None for a sink without a path."""
 
     hashed: bool = True
-    """Whether the bytes are hashed."""
+    """True if the bytes are hashed."""
 
     @abstractmethod
     def open(self, filename: str | None, fallback: str) -> AbstractAsyncContextManager[Writing]:

@@ -19,6 +19,9 @@ from wxasset.wire.multipart import Frame
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]
 
 _CHECKS: Final = 4  # checks for moved bytes per `Timeouts.stall` seconds: a stall is detected at most a quarter late
+_TURN: Final = 4
+"""Chunks after which other tasks have their turn, also if the connection takes all at once. A broken connection is
+noticed then, before asyncio logs the fifth write to it."""
 _ACKED_AT: Final = 120  # bytes; offset of tcpi_bytes_acked, of 8 bytes, in the struct tcp_info of linux/tcp.h
 
 
@@ -77,6 +80,7 @@ class Sending:
     stalled: bool = False
     failure: BaseException | None = None
     _ended: asyncio.Event | None = None
+    _chunks: int = 0
 
     async def write(self, writer: Writer) -> None:
         """Write the body in the chunks of its source."""
@@ -126,6 +130,7 @@ class Sending:
     async def _send(self, writer: Writer, data: Chunk) -> None:
         """Write a chunk, and wait until its buffer can be reused."""
         await self._put(writer, data)
+        self._chunks += 1
         if writer.transport is None or writer.transport.get_write_buffer_size():
             try:
                 async with asyncio.timeout(self.stall) as timer:
@@ -136,8 +141,8 @@ class Sending:
                 raise PeerError from error
             except OSError as error:
                 raise PeerError from error
-        else:
-            await asyncio.sleep(0)  # or a broken connection is only noticed, and logged by asyncio, after many writes
+        elif self._chunks % _TURN == 0:
+            await asyncio.sleep(0)
 
     async def _put(self, writer: Writer, data: Chunk) -> None:
         try:
