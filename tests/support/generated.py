@@ -22,7 +22,8 @@ from wxasset.simulator.options import CHOSEN_ERRCODES
 from wxasset.wire import limits
 from wxasset.wire.error_replies import api_error
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "docs"
 MARKED: Final = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 ALL_COMMANDS: Final = "Options of every command"
 
@@ -159,6 +160,37 @@ def commands(language: str) -> str:
 
 _FIELDS: Final = {one.name for one in attrs.fields(SimulatorOptions)}
 
+MEASURED: Final = {
+    "Upload of 10 MB over TLS, 8 at a time": ("upload 10 MB by path, 8 at a time", "按路径上传 10 MB，并发 8"),
+    "Upload of 64 KB over TLS, 8 at a time": ("upload 64 KB by path, 8 at a time", "按路径上传 64 KB，并发 8"),
+    "Download of 10 MB over TLS, 8 at a time": ("download 10 MB to disk, 8 at a time", "下载 10 MB 到磁盘，并发 8"),
+    "JSON calls over plain HTTP, 64 at a time": (
+        "JSON calls without TLS, 64 at a time",
+        "不走 TLS 的 JSON 调用，并发 64",
+    ),
+}
+PEERS: Final = {
+    "curl --parallel": ("curl --parallel", "curl --parallel"),
+    "naive aiohttp": ("aiohttp, `FormData`", "aiohttp，`FormData`"),
+    "httpx": ("httpx", "httpx"),
+    "wechatpy": ("wechatpy, threads", "wechatpy，多线程"),
+}
+
+
+def speed(language: str) -> str:
+    """Rates against other clients, from the results of the benchmarks."""
+    results = (ROOT / "benchmarks" / "results" / "tables.md").read_text("utf-8")
+    number = ("en", "zh").index(language)
+    rows = []
+    for title, titles in MEASURED.items():
+        (section,) = re.findall(rf"^### {re.escape(title)}\n((?s:.*?))(?=^###|\Z)", results, re.MULTILINE)
+        lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "|" in line]
+        column = lines[0].index("wxasset / it")
+        found = {line[0]: line[column].partition(" ")[0] for line in lines}
+        rows.append((titles[number], *(found[peer] for peer in PEERS)))
+    return table(("", *(names[number] for names in PEERS.values())), rows)
+
+
 TABLES: Final[dict[str, Callable[[str], str]]] = {
     "limits": upload_limits,
     "codes": codes,
@@ -167,6 +199,7 @@ TABLES: Final[dict[str, Callable[[str], str]]] = {
     "faults": fault_words,
     "options": simulator_options,
     "causes": causes,
+    "speed": speed,
 }
 
 
