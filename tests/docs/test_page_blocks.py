@@ -39,7 +39,7 @@ for _name in vars(wxasset)["__all__"]:
 PAGES: Final = [f"docs/{name}" for name in names()]
 CHINESE: Final = [f"docs/zh/{name}" for name in names(DOCS / "zh")]
 PARTS: Final = [part for page in (*PAGES, *CHINESE) for part in parts(page)]
-SHELL: Final = ("install", "demo", "start", "web", "commands", "serve", "control", "variables")
+SHELL: Final = ("install", "demo", "start", "web", "commands", "serve", "control", "variables", "ledger")
 """What shell blocks are known by; each kind is run in its own way."""
 PYTEST: Final = ("test", "apptest")
 VARIABLES: Final = {
@@ -155,7 +155,7 @@ async def _started(text: str, here: Path, **more: str) -> AsyncIterator[asyncio.
     programs.mkdir(exist_ok=True)
     process = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", text),
-        env=environment(more) | {"PATH": _programs(programs)},
+        env=environment(more) | {"PATH": _programs(programs), "XDG_STATE_HOME": str(here / ".state")},
         cwd=here,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -226,6 +226,16 @@ async def test_the_commands_run(sim: Simulator, here: Path) -> None:
     assert kept[0] == (here / "greeting.mp3").read_bytes()
     assert sorted(kept[1:]) == sorted(path.read_bytes() for path in (here / "posters").iterdir())
     assert [one.rpartition("/reports/")[2] for one in sim.cloud_files] == ["poster.png"]
+
+
+@needs_processes
+async def test_the_ledger_is_shown(sim: Simulator, here: Path) -> None:
+    """A batch is recorded and listed, its materials are verified, and another run of it sends nothing."""
+    ((part, block),) = of_kind("sh", "ledger")
+    part.furnish(here)
+    output = await _shell(block.text, here, **variables(sim))
+    assert len(re.findall(r"^done\t", output, re.MULTILINE)) == len(sim.materials) == 3
+    assert sum(entry.path.endswith("add_material") for entry in sim.journal) == 3
 
 
 @needs_processes

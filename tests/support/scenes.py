@@ -106,6 +106,11 @@ async def _ensure(scene: Scene) -> None:
     assert [*scene.sim.materials] == [scene.namespace["first"].media_id]
 
 
+async def _doubts(scene: Scene) -> None:
+    """The ledger is empty, and finds nothing."""
+    assert scene.namespace["found"] is None
+
+
 def _library(scene: Scene) -> None:
     """A library with two images."""
     for number in range(2):
@@ -140,6 +145,7 @@ CHECKS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "report": _report,
     "ensure": _ensure,
     "fetch": _fetch,
+    "doubts": _doubts,
     "trees": _trees,
     "cleaning": _cleaning,
     "cloud": _cloud,
