@@ -15,6 +15,7 @@ from wxasset import errors
 from wxasset.calls.cloud import DeleteReport, FailedDelete
 from wxasset.errors import (
     APIError,
+    BudgetSpentError,
     BusyError,
     ConnectError,
     CredentialError,
@@ -60,6 +61,7 @@ PARENTS: Final[dict[type[WxAssetError], type[Exception]]] = {
     WxAssetError: Exception,
     UsageError: WxAssetError,
     Later: WxAssetError,
+    BudgetSpentError: Later,
     RequestError: WxAssetError,
     ConnectError: RequestError,
     TransferError: RequestError,
@@ -143,6 +145,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     TokenUnavailableError("No ticket.", Hint("Wait for it.", "请等待。")),
     TokenStoreError("Redis is down."),
     Later("Another process is still uploading a.png.", at=1.5),
+    BudgetSpentError("The day's calls are spent.", at=1.5, path="/cgi-bin/a"),
     LedgerError("The disk is full."),
     StreamConsumedError("Read."),
     PartialDeleteError(
