@@ -133,6 +133,44 @@ async def test_a_worker_of_a_queue_is_told_when_to_try_again(sim: Simulator, tmp
         assert (await ledger.counts()).unknown == 1
 
 
+@pytest.mark.parametrize(("fault", "seconds"), [("reset-before-commit", 600), ("errcode:45011", 63)])
+async def test_a_worker_of_a_queue_waits_for_nothing(sim: Simulator, tmp_path: Path, fault: str, seconds: int) -> None:
+    """A response that was lost just now, and a minute that is used up, are tried again later as well."""
+    policy = UploadPolicy(visibility=0, settle=600)
+    async with Ledger(tmp_path / "a.db") as ledger, session(sim, ledger, policy) as wx:
+        sim.fail("add_material", fault)
+        with pytest.raises(Later) as raised:
+            await wx.ensure_material("image", picture(1), wait=False)
+        assert seconds - 70 < raised.value.at - time.time() <= seconds
+        assert "add_material" in raised.value.message
+        assert calls(sim, "add_material") == 1
+
+
+async def test_a_batch_settles_what_it_lost_itself(sim: Simulator, tmp_path: Path) -> None:
+    """Of ten responses seven are lost, four of them before anything was added; the library gets each image once."""
+    files = make_pictures(tmp_path / "images", 10)
+    for fault in ("reset-before-commit", "reset-after-commit", "delay-1ms") * 3 + ("reset-before-commit",) * 3:
+        sim.fail("add_material", fault)
+    policy = UploadPolicy(visibility=0, settle=0.4)
+    async with Ledger(tmp_path / "a.db") as ledger, session(sim, ledger, policy) as wx:
+        report = await wx.add_materials("image", files, concurrency=4).report()
+        assert report.complete, report
+        assert (await ledger.counts()).done == 10
+    assert sorted(one.content for one in sim.materials.values()) == [picture(number) for number in range(10)]
+
+
+async def test_what_a_batch_has_lost_is_unknown_where_it_stops(sim: Simulator, tmp_path: Path) -> None:
+    """A spent quota leaves the rest not tried, but an upload that may have happened is told as one."""
+    files = make_pictures(tmp_path / "images", 5)
+    for fault in ("reset-before-commit", "errcode:45009"):
+        sim.fail("add_material", fault)
+    policy = UploadPolicy(visibility=0, settle=60)
+    async with Ledger(tmp_path / "a.db") as ledger, session(sim, ledger, policy) as wx:
+        report = await wx.add_materials("image", files, concurrency=1).report()
+    assert [one.item for one in report.unknown] == files[:1]
+    assert len(report.left) == 3
+
+
 @pytest.mark.parametrize("there", [True, False])
 async def test_a_person_decides_about_a_doubt(sim: Simulator, tmp_path: Path, there: bool) -> None:
     """An upload is there under an id, and is skipped; or it is not there, and is sent."""

@@ -217,7 +217,7 @@ class Batch(Generic[T, R]):
             self._under_way[again] = None
             group.start_soon(self._run, again)
         else:
-            await self._tell(NotTried(again.item, self._gate.stop))
+            await self._tell(again.left(self._gate.stop))
 
     async def _item(self, items: AsyncIterator[T | Again[T]] | None) -> Again[T] | None:
         """Wait for room, and return the next item; None at the end."""
@@ -283,7 +283,7 @@ class Batch(Generic[T, R]):
 
     async def _outcome(self, again: Again[T]) -> R | Failed[T] | Unknown[T] | NotTried[T] | Again[T]:
         if (stop := self._gate.stop) is not None:  # since it was begun
-            return NotTried(again.item, stop)
+            return again.left(stop)
         slot = self._limiter.begin()
         work = Work(self._limiter, slot, self._tally, self._pace if self._gate.interval else None, again.looked)
         try:
@@ -319,14 +319,21 @@ class Batch(Generic[T, R]):
         if what is Consequence.LATER:
             wait = self._until(error, now)
             if repeatable:
-                return Again(now + wait, again.item)
+                return again.later(now + wait)
         unreached = again.unreached + 1
         undone = repeatable and (never_reached_server(error) or is_turned_away(error))
         if what is Consequence.PAUSE and undone and unreached < self._terms.tries:
             return Again(now, again.item, unreached)
         if isinstance(error, BudgetSpentError) and what is Consequence.STOP:
-            return NotTried(again.item, error)
-        return Unknown(again.item, error) if isinstance(error, UploadOutcomeUnknown) else Failed(again.item, error)
+            return again.left(error)
+        return self._lost(again, error) if isinstance(error, UploadOutcomeUnknown) else Failed(again.item, error)
+
+    def _lost(self, again: Again[T], error: UploadOutcomeUnknown) -> Unknown[T] | Again[T]:
+        """Keep an upload whose response was lost until a ledger can settle it; one that it could not settle stays."""
+        settled = error.ended_at + self._terms.settle - time.time()
+        if settled <= 0 or again.lost + 1 >= self._terms.tries or not self._terms.repeatable(again.item):
+            return Unknown(again.item, error)
+        return Again(self._now() + settled, again.item, doubt=error, lost=again.lost + 1)
 
     def _until(self, error: WxAssetError, now: float) -> float:
         """Return the seconds until an item can be tried again; a minute's limit holds for the others too."""

@@ -7,6 +7,9 @@ from typing import Final, Generic, TypeVar
 
 from attrs import define, field
 
+from wxasset.batch.outcomes import NotTried, Unknown
+from wxasset.errors import UploadOutcomeUnknown, WxAssetError
+
 __all__ = ["Again", "LaterQueue"]
 
 T = TypeVar("T")
@@ -24,12 +27,24 @@ class Again(Generic[T]):
         item: The item.
         unreached: How often its requests did not reach the service.
         looked: What was found when it was looked at ahead; only for the first try, as it may be large.
+        doubt: The error of its upload, if the response was lost; a further try looks for it.
+        lost: How often that happened.
     """
 
     at: float
     item: T
     unreached: int = 0
     looked: object = None
+    doubt: UploadOutcomeUnknown | None = None
+    lost: int = 0
+
+    def later(self, at: float) -> "Again[T]":
+        """Return it for a further try."""
+        return Again(at, self.item, doubt=self.doubt, lost=self.lost)
+
+    def left(self, stop: WxAssetError) -> NotTried[T] | Unknown[T]:
+        """Return its outcome if there is no further try."""
+        return NotTried(self.item, stop) if self.doubt is None else Unknown(self.item, self.doubt)
 
 
 @define(eq=False)

@@ -39,6 +39,8 @@ class Terms:
         patience: Seconds without a sign of life from the service before the rest is left undone.
         max_rate: Most calls a minute; None without a limit.
         repeatable: Function that tells whether an item can be tried again; a stream of bytes can be read only once.
+        settle: Seconds after its end before a lost upload can be looked up again, and sent if it is not there; 0 if it
+            cannot.
         next_minute: Function that returns the seconds until WeChat's next minute begins.
         sleep: How to wait.
     """
@@ -48,6 +50,7 @@ class Terms:
     patience: float = 120.0
     max_rate: float | None = field(default=None, validator=number(above=0, optional=True))
     repeatable: Callable[[Any], bool] = _always
+    settle: float = 0.0
     next_minute: Callable[[], float] = _next_minute
     sleep: Callable[[float], Awaitable[object]] = anyio.sleep
 

@@ -120,7 +120,8 @@ class Bulk(Ensuring):
             concurrency: The most materials under way at once.
             ledger: With one, or where the session has one, each material is ensured as by `ensure_material`: what the
                 library has is skipped, and a job that was killed goes on where it was. A file that WeChat refused is
-                `Failed` again without a request.
+                `Failed` again without a request. A file whose response was lost waits without a slot for
+                `UploadPolicy.settle` seconds, and is sent again if the library proves that it is not there.
             retry_refused: Send the files that WeChat refused before, as in `ensure_material`.
             progress: Called with a `BatchProgress`, at most ten times a second and in the end.
             max_rate: Most calls a minute, retries included; None without a limit.
@@ -176,7 +177,11 @@ class Bulk(Ensuring):
             )
             return Added(item, material)
 
-        terms = evolve(self._terms(AddMaterial.route.path, max_rate), repeatable=_is_repeatable)
+        terms = evolve(
+            self._terms(AddMaterial.route.path, max_rate),
+            repeatable=_is_repeatable,
+            settle=0.0 if keeper is None else self._settle(),
+        )
         ahead = Ahead(look, _is_light)
         return Batch(media, add, concurrency=concurrency, progress=progress, ahead=ahead, terms=terms)
 

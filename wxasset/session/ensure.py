@@ -1,12 +1,13 @@
 """The verb for adding a material exactly once."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.engine import Engine
-from wxasset.errors import UsageError
+from wxasset.errors import Later, RateLimitedError, UploadOutcomeUnknown, UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial, key_of, path_of
 from wxasset.ledger.library import AccountLibrary
 from wxasset.ledger.records import LedgerRow, UploadKey
@@ -73,15 +74,15 @@ class Ensuring(Materials):
             retry_refused: Send a file that WeChat refused before. By default a refusal of the file itself (its format,
                 size or length) is remembered, and raised again without a request; another file name, or another title
                 of a video, is another try.
-            wait: Whether to sleep until an upload in doubt has settled, or another task or process is done with it;
-                False to raise `Later` instead, for a worker of a queue.
+            wait: Whether to sleep until an upload in doubt has settled, another task or process is done with it, or
+                WeChat's next minute begins; False to raise `Later` instead, for a worker of a queue.
             ledger: The ledger; by default the one of the session.
             progress: As in `add_material`; not called if the upload is skipped.
 
         Raises:
             UsageError: There is no ledger, or it cannot tell which account this is.
             LedgerError: The ledger cannot be read or written; its `material` is what was added nevertheless.
-            Later: Only with ``wait=False``: another try makes sense at its `at`.
+            Later: Only with ``wait=False``: another try makes sense at its `at`. It is raised for a lost response too.
             UploadOutcomeUnknown: It was sent and the answer was lost, and the library does not show it for certain;
                 the next call searches again before it sends. Or another task or process has been at it for longer than
                 this call may take.
@@ -91,16 +92,37 @@ class Ensuring(Materials):
         keeper = self._keeper(ledger)
         if keeper is None:
             raise UsageError("There is no ledger: pass ledger=, here or to the session.")
-        ensured, _ = await self._ensure(
+        ensuring = self._ensure(
             type,
             new,
             ledger=keeper,
+            engine=None if wait else lambda: self._engine.with_options(minutes=False),
             verify=verify,
             retry_refused=retry_refused,
             waits=wait,
             progress=progress,
         )
+        try:
+            ensured, _ = await ensuring
+        except (RateLimitedError, UploadOutcomeUnknown) as error:
+            at = None if wait else self._next_try(error)
+            if at is None:
+                raise
+            raise Later(f"Not decided yet: {error.message}", at=at) from error
         return ensured
+
+    def _next_try(self, error: RateLimitedError | UploadOutcomeUnknown) -> float | None:
+        """Return the unix time of a further try; None for an upload in doubt that could not be settled in its time."""
+        now = time.time()
+        if isinstance(error, RateLimitedError):
+            return now + self._engine.register.clock.next_minute()
+        at = error.ended_at + self._settle()
+        return at if at > now else None
+
+    def _settle(self) -> float:
+        """Return the seconds after which a ledger can settle a lost upload; 0 if that is left to the caller."""
+        policy = self._engine.uploads
+        return max(policy.visibility, policy.settle) if policy.reconcile == "search" else 0.0
 
     def account_library(self, ledger: "Ledger") -> AccountLibrary:
         """Return the library of the account, for `Ledger.adopt` and `Ledger.verify`.
