@@ -117,14 +117,27 @@ def test_a_spent_quota_says_what_is_left(service: Simulator, wxasset: Command, p
     assert len(service.materials) == 12
 
 
+@needs_signals
 def test_an_unknown_outcome_is_found_out_by_the_next_run(service: Simulator, wxasset: Command, photos: Path) -> None:
-    """An upload whose answer was lost, and which is not listed yet, has the status 4; the next run finds it there."""
+    """An upload with a lost answer that is not listed yet is waited for; after a signal the next run finds it."""
     service.fail("add_material", "hide-60s,reset-after-commit")
-    ended = wxasset("batch", photos, "--type", "image", "--json")
-    assert ended.status == Exit.UNKNOWN
-    assert sorted(outcomes(ended.records).values()) == ["added"] * 11 + ["unknown"]
+    with subprocess.Popen(
+        command("batch", photos, "--type", "image", "--json"),
+        env=environment(variables(service)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        records = [json.loads(process.stdout.readline()) for _ in range(11)]
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=HELD_UP)
+    assert process.returncode == Exit.UNKNOWN
+    records += map(json.loads, out.splitlines())
+    assert sorted(outcomes(records).values()) == ["added"] * 11 + ["unknown"]
     service.advance(60)
-    assert wxasset(*shlex.split(ended.told[-1]["resume"])[1:], "--json").status == 0
+    resume = json.loads(err.splitlines()[-1])["resume"]
+    assert wxasset(*shlex.split(resume)[1:], "--json").status == 0
     assert len(service.materials) == 12
 
 

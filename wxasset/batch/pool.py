@@ -109,12 +109,13 @@ class Batch(Generic[T, R]):
 
     @property
     def in_progress(self) -> list[T]:
-        """The items that have begun and have no outcome, also those that wait for another try."""
-        return [again.item for again in (*self._under_way, *self._later)]
+        """The items that have begun and have no outcome, also those whose response was lost."""
+        return [again.item for again in self._under_way] + [one.item for one in self._later if one.doubt is not None]
 
     def end(self) -> None:
-        """Begin no further item: those in progress have their outcomes, and the others have none."""
+        """Begin no further item: those under way have their outcomes, lost ones are `Unknown`, the others have none."""
         self._ended = True
+        self._changed.set()
 
     async def __aenter__(self) -> AsyncIterator[R | Failed[T] | Unknown[T] | NotTried[T]]:
         if self._group is not None:
@@ -213,7 +214,10 @@ class Batch(Generic[T, R]):
         await self._give.send(outcome)
 
     async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
-        if self._gate.stop is None:
+        if self._ended:
+            if again.doubt is not None:
+                await self._tell(again.left(again.doubt))
+        elif self._gate.stop is None:
             self._under_way[again] = None
             group.start_soon(self._run, again)
         else:
@@ -225,7 +229,7 @@ class Batch(Generic[T, R]):
             if (wait := self._room()) > 0:
                 await self._change(wait)
                 continue
-            now = math.inf if self._gate.stop is not None else self._now()
+            now = math.inf if self._ended or self._gate.stop is not None else self._now()
             if (again := self._later.pop(now)) is not None:
                 return again
             if items is not None and not self._ended and not self._later.full:
@@ -242,7 +246,7 @@ class Batch(Generic[T, R]):
 
     def _room(self) -> float:
         """Return the seconds until another item may begin; infinite until one has ended."""
-        if self._gate.stop is not None:
+        if self._ended or self._gate.stop is not None:
             return 0.0
         if len(self._under_way) >= self._limiter.limit:
             return math.inf
