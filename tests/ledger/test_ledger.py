@@ -393,9 +393,12 @@ async def test_a_cancelled_upload_is_unknown(ledger: Ledger, sim: Simulator, arr
         proxy.toxics = () if arrives else (BlackHole(),)
         if arrives:
             sim.fail("add_material", "delay-300ms")
-        task = asyncio.create_task(wx.ensure_material("image", picture(1)))
+        sending = asyncio.Event()
+        uploading = wx.ensure_material("image", picture(1), progress=lambda _done, _total: sending.set())
+        task = asyncio.create_task(uploading)
         async with asyncio.timeout(BOUND):
-            while (await ledger.counts()).in_flight == 0 or (arrives and not sim.materials):  # noqa: ASYNC110 - no event
+            await sending.wait()
+            while arrives and not sim.materials:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
