@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field
 
 from wxasset.calls.base import Call, Effect, Upload
 from wxasset.engine.hosting import with_account
@@ -24,7 +24,7 @@ Once: TypeAlias = Callable[[Request, bool], Awaitable[T]]
 """Make one attempt: takes the request, and True if an earlier attempt may have taken effect."""
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Operation:
     """One call with its parts, for all its attempts.
 

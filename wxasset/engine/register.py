@@ -33,6 +33,7 @@ _FRESH: Final = 600.0
 """Seconds for which a Date header is used; a clock drifts by less than 0.1 s in that time."""
 _SECOND: Final = 1.0  # a Date header has whole seconds
 _MARK_LENGTH: Final = 8
+_MARKS: Final = len(MARK_LETTERS) ** _MARK_LENGTH
 _MINUTE: Final = 60.0
 _SPREAD: Final = 2.0  # seconds, as for single calls
 
@@ -42,7 +43,11 @@ Owner: TypeAlias = tuple[str, str, float]
 
 def random_mark() -> str:
     """Return a mark for one upload; it differs also between processes that seed `random` equally."""
-    return "".join(secrets.choice(MARK_LETTERS) for _ in range(_MARK_LENGTH))
+    letters, number = "", secrets.randbelow(_MARKS)  # one system call; a choice for each letter takes eight
+    for _ in range(_MARK_LENGTH):
+        number, letter = divmod(number, len(MARK_LETTERS))
+        letters += MARK_LETTERS[letter]
+    return letters
 
 
 @define

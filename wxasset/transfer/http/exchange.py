@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import aiohttp
 
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
-from wxasset.transfer.http.pool import Pool, Slot
+from wxasset.transfer.http.pool import Pool, Slots
 from wxasset.transfer.http.reply import OK, Reply, raise_for_status
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody
@@ -39,14 +39,13 @@ class Exchange(AbstractAsyncContextManager[Reply]):
         body = request.body
         self._sending = Sending(body, request.timeouts.stall) if isinstance(body, UploadBody) else None
         self._response: aiohttp.ClientResponse | None = None
-        self._slot: Slot | None = None
+        self._slots: Slots | None = None  # of which one is taken
 
     async def __aenter__(self) -> Reply:
         pool = self._pool()
-        slot = pool.slot(self._request)
-        if not slot.take():
-            await slot.wait()
-        self._slot = slot
+        if not pool.slots.take():
+            await pool.slot(self._request).wait()
+        self._slots = pool.slots
         try:
             limit = self._request.limit()
             if self._sending is None:
@@ -73,8 +72,8 @@ class Exchange(AbstractAsyncContextManager[Reply]):
                 self._request.sent = self._sending.sent
                 self._request.delivery.whole = self._sending.whole
         finally:
-            if self._slot is not None:
-                self._slot.release()
+            if self._slots is not None:
+                self._slots.release()
 
 
 def middlewares_of(session: aiohttp.ClientSession, *more: Any) -> tuple[Any, ...]:

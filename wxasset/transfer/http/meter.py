@@ -32,7 +32,8 @@ class Meter:
     def count(self, size: int) -> None:
         """Count bytes received."""
         self.wire += size
-        self.exceeded = self.exceeded or self.wire > self.limit
+        if self.wire > _SLACK and self.wire > self.limit:
+            self.exceeded = True
 
     @property
     def limit(self) -> int:

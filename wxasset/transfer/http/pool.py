@@ -15,7 +15,7 @@ from wxasset.transfer.deadlines import Deadlines
 from wxasset.transfer.http.reply import at_most
 from wxasset.transfer.http.request import Request
 
-__all__ = ["CONNECTIONS", "Pool", "Slot", "close_pool"]
+__all__ = ["CONNECTIONS", "Pool", "Slot", "Slots", "close_pool"]
 
 CONNECTIONS: Final = 100  # of one own session at once, as aiohttp's default
 _NO_LIMIT: Final = 1_000_000
@@ -30,7 +30,7 @@ class Pool:
     """
 
     session: aiohttp.ClientSession
-    slots: "_Slots"
+    slots: "Slots"
     deadlines: Deadlines = field(factory=Deadlines)
 
     @classmethod
@@ -43,11 +43,11 @@ class Pool:
         """
         # Sessions that borrow the same connections share their slots too.
         connector = session.connector
-        slots = None if connector is None else _SLOTS.get(connector)
+        slots = None if connector is None else _KNOWN.get(connector)
         if slots is None:
-            slots = _Slots(connections or _NO_LIMIT)
+            slots = Slots(connections or _NO_LIMIT)
             if connector is not None:
-                _SLOTS[connector] = slots
+                _KNOWN[connector] = slots
         return cls(session, slots)
 
     def slot(self, request: Request) -> "Slot":
@@ -61,7 +61,7 @@ async def close_pool(pool: Pool) -> None:
     await pool.session.close()
 
 
-class _Slots(asyncio.Semaphore):
+class Slots(asyncio.Semaphore):
     """Slots of a pool, and the number of those that were given back."""
 
     returned: int = 0
@@ -79,7 +79,7 @@ class _Slots(asyncio.Semaphore):
         super().release()
 
 
-_SLOTS: "weakref.WeakKeyDictionary[aiohttp.BaseConnector, _Slots]" = weakref.WeakKeyDictionary()
+_KNOWN: "weakref.WeakKeyDictionary[aiohttp.BaseConnector, Slots]" = weakref.WeakKeyDictionary()
 
 
 class Slot:
@@ -89,7 +89,7 @@ class Slot:
     may hold all connections itself, and would wait forever.
     """
 
-    def __init__(self, slots: _Slots, request: Request) -> None:
+    def __init__(self, slots: Slots, request: Request) -> None:
         self._slots = slots
         self._request = request
 

@@ -194,7 +194,8 @@ class Reply:
             TransferError: The body is incomplete.
         """
         parts, size, content = [start], len(start), self._response.content
-        self._check_size(size, limit)
+        if start:
+            self._check_size(size, limit)
         try:
             while chunk := await self.next_chunk():
                 parts.append(chunk)
