@@ -210,12 +210,12 @@ def filled(path: Path) -> str:
 
 
 def main() -> None:
-    """Write the tables into all pages."""
-    for path in sorted(DOCS.rglob("*.md")):
+    """Write the tables into the README and all pages."""
+    for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))):
         text = filled(path)
         if text != path.read_text("utf-8"):
             path.write_text(text, "utf-8")
-            sys.stdout.write(f"{path.relative_to(DOCS)}\n")
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":
