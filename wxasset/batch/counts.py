@@ -5,11 +5,11 @@ from typing import Final, Protocol
 
 from attrs import define, field, frozen
 
-__all__ = ["Count", "Counts", "Lane", "MemoryCounts", "Taken", "day_of", "next_day"]
+__all__ = ["FEW", "Count", "Counts", "Lane", "MemoryCounts", "Taken", "day_of", "next_day"]
 
 _DAY: Final = 86_400
 _BEIJING: Final = 8 * 3600  # seconds before UTC; WeChat's day is that of Beijing (chosen, wire reference 0.7)
-_FEW: Final = 32
+FEW: Final = 32
 """Calls left of a day below which a process makes them one at a time: a count that is a little wrong then costs no more
 than one refused call (our choice)."""
 _SHARES: Final = 16
@@ -75,7 +75,7 @@ class Count:
     @property
     def few(self) -> bool:
         """Return True if a process should make its calls one at a time."""
-        return self.uncertain or (self.limit > 0 and self.limit - self.used < _FEW)
+        return self.uncertain or (self.limit > 0 and self.limit - self.used < FEW)
 
 
 class Counts(Protocol):

@@ -12,7 +12,7 @@ from typing import Any, Final, Self, TypeAlias
 import anyio
 from attrs import define, field, frozen
 
-from wxasset.batch.counts import Count, Counts, Lane, MemoryCounts, Taken, day_of, next_day
+from wxasset.batch.counts import FEW, Count, Counts, Lane, MemoryCounts, Taken, day_of, next_day
 from wxasset.calls.account import Quota
 from wxasset.errors import BudgetSpentError, QuotaExceededError, RateLimitedError, TokenStoreError, WxAssetError
 
@@ -23,6 +23,10 @@ _MINUTE: Final = 60.0
 _MINUTE_LIMIT: Final = 45011
 _OFTEN: Final = 60.0  # seconds until WeChat is asked for the quota again, after a failure or where no call is left,
 _SELDOM: Final = 600.0  # and in all other cases
+_PART: Final = 8
+"""Part of the rest of a day after which WeChat is asked again: other processes may have made calls without Redis, and
+other programs without a count (our choice: some 60 questions for 100,000 calls),"""
+_STEP: Final = 8  # and the least number of calls
 _UNDER_WAY: Final = 1.0
 """Seconds after which the calls of other processes that were under way are in WeChat's count (our choice)."""
 _FREE: Final = ("/cgi-bin/openapi/quota/", "/cgi-bin/component/", "/cgi-bin/clear_quota")
@@ -38,6 +42,7 @@ class _Lane:
 
     Attributes:
         sending: Calls under way.
+        rest: The calls that were left when WeChat was asked last.
         few: Whether to make one call at a time.
         asking: Whether a call asks for the quota, while others wait.
         ask_at: The time from which the quota is asked for again, by the monotonic clock.
@@ -47,6 +52,7 @@ class _Lane:
     """
 
     sending: int = 0
+    rest: int = 0
     few: bool = False
     asking: bool = False
     ask_at: float = -math.inf
@@ -222,7 +228,8 @@ class _Turn(FreeTurn):
     async def _granted(self, count: Count, ask: Asking) -> bool:
         """Wait for the turn of this call where few are left; return False if the path was closed meanwhile."""
         lane = self._lane
-        fewer, lane.few = count.few and not lane.few and not count.uncertain, count.few
+        lane.few = count.few
+        fewer = count.limit > 0 and count.limit - count.used <= lane.rest - max(_STEP, lane.rest // _PART)
         if (fewer or time.monotonic() >= lane.ask_at) and not lane.asking:
             await self._asking(self._learn(ask))
         while lane.few and lane.sending:
@@ -248,6 +255,8 @@ class _Turn(FreeTurn):
         else:
             limit, used = quota.daily_limit, quota.used
         await counts.write(lambda one: one.seed(self._key, now, limit, used, exact=False))
+        self._lane.rest = max(0, limit - used) if limit else 0
+        self._lane.few = self._lane.few or (limit > 0 and self._lane.rest < FEW)
 
     async def _check(self, ask: Asking, *, closed: bool) -> None:
         """Ask WeChat whether the day is spent: processes that were killed counted calls that they never made."""
