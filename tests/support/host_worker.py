@@ -23,7 +23,7 @@ import anyio
 import asyncpg  # noqa: F401 - imported before the fork, as everything else is
 import redis.asyncio  # noqa: F401 - the same
 
-from wxasset import Ledger, PostgresStore, RedisTokenStore, UploadPolicy, WxSession
+from wxasset import CallBudget, Ledger, PostgresStore, RedisTokenStore, UploadPolicy, WxSession
 
 INCOMPLETE: Final = 75  # EX_TEMPFAIL of sysexits.h
 
@@ -38,9 +38,16 @@ async def job(told: dict[str, Any]) -> int:
         paths
     )  # in one order all hosts would be at the same images, and a killed one would begin with old ones
     async with (
+        CallBudget(told["redis"]) as budget,
         Ledger(PostgresStore(told["dsn"], lease=told["lease"])) as ledger,
         WxSession(
-            told["appid"], told["secret"], base_url=told["url"], store=store, uploads=uploads, ledger=ledger
+            told["appid"],
+            told["secret"],
+            base_url=told["url"],
+            store=store,
+            uploads=uploads,
+            ledger=ledger,
+            budget=budget,
         ) as wx,
     ):
         report = await wx.add_materials("image", paths).report()
@@ -94,7 +101,7 @@ def main(document: str) -> None:
             return
         say(status=status)
         if status > 0:
-            time.sleep(0.2)
+            time.sleep(1.0)  # as `RestartSec=1` of systemd
 
 
 if __name__ == "__main__":

@@ -14,12 +14,15 @@ from typing import Any, Final
 from attrs import define, field
 
 from pictures import make_pictures
-from wxasset.simulator import Simulator
+from wxasset.simulator import JournalEntry, Simulator
 
-__all__ = ["Host", "Hosts"]
+__all__ = ["ADD_MATERIAL", "KILLED", "Host", "Hosts"]
 
 WORKER: Final = Path(__file__).with_name("host_worker.py")
 KILLED: Final = -9
+SPENT: Final = 45009
+ADD_MATERIAL: Final = "/cgi-bin/material/add_material"
+QUIET: Final = 1.0  # seconds
 NEAR_END: Final = 0.95  # of the images: then nobody is killed any more, so that the run has an end
 
 
@@ -141,6 +144,34 @@ class Hosts:
         """Wait until there are so many materials."""
         while self.added < mark:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
+
+    async def until_spent(self) -> None:
+        """Wait until the day's quota of uploads is spent, and nothing has been sent for a while."""
+        before = -1
+        while not self.refused and len(self.uploads) != before:
+            before = len(self.uploads) if self.spent else -1
+            await asyncio.sleep(QUIET)
+        await asyncio.sleep(QUIET)
+
+    @property
+    def uploads(self) -> list[JournalEntry]:
+        """The calls that add materials."""
+        return [entry for entry in self.sim.journal if entry.path == ADD_MATERIAL]
+
+    @property
+    def refused(self) -> int:
+        """How many of them were beyond the quota."""
+        return sum(entry.errcode == SPENT for entry in self.uploads)
+
+    @property
+    def spent(self) -> bool:
+        """True if the day's quota is spent."""
+        return len(self.uploads) - self.refused >= self.sim.options.daily_limits[ADD_MATERIAL]
+
+    @property
+    def processes(self) -> int:
+        """How many processes there were."""
+        return self.ends.total() + len(self.hosts)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[asyncio.TaskGroup]:
