@@ -19,8 +19,8 @@ from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
-from wxasset.session.identity import AccountIdentity
-from wxasset.session.options import Options, check_from_appid, check_http
+from wxasset.session.identity import AccountIdentity, appid_of, platform_of
+from wxasset.session.options import Options, check_budget, check_from_appid, check_http
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore, run_shielded
@@ -37,9 +37,7 @@ __all__ = ["Session", "check_ledger"]
 
 _CLOSING: Final = 5.0  # seconds for each step of closing; it takes milliseconds
 _BASE_URL: Final = "https://api.weixin.qq.com"
-_HOSTED_URL: Final = (
-    "http://api.weixin.qq.com"  # calls without a token are answered over plain http (wire reference 1.6)
-)
+_HOSTED_URL: Final = "http://api.weixin.qq.com"  # for calls without a token (wire reference 1.6)
 
 
 def check_ledger(ledger: object) -> None:
@@ -50,22 +48,6 @@ def check_ledger(ledger: object) -> None:
 
     if not isinstance(ledger, Ledger):
         raise UsageError(f"ledger= is a Ledger; not {type(ledger).__name__}.")
-
-
-def check_budget(budget: object) -> None:
-    """Raise `UsageError` unless it is a budget or None."""
-    if budget is not None and not isinstance(budget, CallBudget):
-        raise UsageError(f"budget= is a CallBudget; not {type(budget).__name__}.")
-
-
-def _platform_of(source: object) -> str | None:
-    """Return the appid of a third-party platform's token source; None if it has none."""
-    return getattr(source, "component_appid", None)
-
-
-def _appid_of(source: object) -> object:
-    """Return the appid of a token source; None if it has none."""
-    return getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)
 
 
 async def _within(seconds: float, step: Coroutine[Any, Any, None]) -> None:
@@ -110,7 +92,7 @@ class Session:
             raise UsageError("store= belongs to the TokenCache: TokenCache(source, store=...).")
         cache = tokens if isinstance(tokens, TokenCache) else TokenCache(tokens, store=store)
         check_from_appid(from_appid, cache.source)
-        self._appid = next((str(one) for one in (from_appid, _appid_of(cache.source), appid) if one), None)
+        self._appid = next((str(one) for one in (from_appid, appid_of(cache.source), appid) if one), None)
         if isinstance(cache.source, NoToken) and base_url == _BASE_URL:
             base_url = _HOSTED_URL
         hosted = bool(getattr(cache.source, "in_hosting", False))
@@ -118,7 +100,7 @@ class Session:
         self._account = AccountIdentity(self._transport.origin, self._appid)
         check_budget(budget)
         self._budget = budget
-        account = self._of_appid(self._appid or _platform_of(cache.source))
+        account = self._of_appid(self._appid or platform_of(cache.source))
         self._engine = Engine(self._transport, cache, from_appid=from_appid, **account, **options.named)
         self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
@@ -223,7 +205,7 @@ class Session:
 
     def _of_account(self, tokens: TokenCache) -> Self:
         """Return a session of another account, with the connections of this one; it ends with this one."""
-        appid = str(_appid_of(tokens.source))
+        appid = str(appid_of(tokens.source))
         engine = self._engine.with_options(tokens=tokens, quota=RetryQuota(), **self._of_appid(appid))
         self._accounts.add(tokens)
         other = copy.copy(self)

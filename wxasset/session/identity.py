@@ -4,7 +4,7 @@ import secrets
 import weakref
 from typing import Any, Protocol
 
-__all__ = ["AccountIdentity", "DeletionWatcher"]
+__all__ = ["AccountIdentity", "DeletionWatcher", "appid_of", "platform_of"]
 
 
 class DeletionWatcher(Protocol):
@@ -37,3 +37,13 @@ class AccountIdentity:
         """Tell all caches of a deletion."""
         for watcher in list(self.watchers):
             await watcher.forget(wx, media_id)
+
+
+def platform_of(source: object) -> str | None:
+    """Return the appid of a third-party platform's token source; None if it has none."""
+    return getattr(source, "component_appid", None)
+
+
+def appid_of(source: object) -> object:
+    """Return the appid of a token source; None if it has none."""
+    return getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)

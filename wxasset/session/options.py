@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from attrs import asdict, fields, frozen
 
+from wxasset.batch.budget import CallBudget
 from wxasset.calls.base import Call
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
@@ -14,7 +15,7 @@ from wxasset.transfer.http import ClientSession, Timeouts
 from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
 
-__all__ = ["Options", "check_call", "check_from_appid", "check_http"]
+__all__ = ["Options", "check_budget", "check_call", "check_from_appid", "check_http"]
 
 _APPID: Final = re.compile(r"wx[0-9A-Za-z]{4,62}")
 """An appid; original ids (gh_...) are none. WeChat's have 18 characters; the length is not checked further."""
@@ -39,6 +40,12 @@ def check_from_appid(value: object, source: object) -> None:
             f"from_appid= has no effect with {type(source).__name__}, whose token names the account: it belongs to"
             " calls from WeChat cloud hosting, with NoToken() or CloudHostingToken()."
         )
+
+
+def check_budget(budget: object) -> None:
+    """Raise `UsageError` unless it is a budget or None."""
+    if budget is not None and not isinstance(budget, CallBudget):
+        raise UsageError(f"budget= is a CallBudget; not {type(budget).__name__}.")
 
 
 def check_call(call: object) -> None:
