@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from raw_server import RawServer, forever, reply, reset
 from wxasset import Limits, RetryPolicy, WxSession
 from wxasset.errors import APIError, SourceError, WxAssetError
+from wxasset.transfer.uploads.streams import spool
 
 ADDED = reply({"media_id": "M"})
 PICTURE = b"\xff\xd8\xff\xe0" + os.urandom(100_000)
@@ -194,3 +196,22 @@ def test_a_silent_pipe_keeps_no_process_alive(call: str) -> None:
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, timeout=20, check=True, text=True
     )
     assert ended.stdout == "cancelled\n"
+
+
+async def test_many_streams_share_the_memory_in_which_they_are_kept() -> None:
+    """32 streams of 2 MB at once take no more than 24 MB before they are on disk, where each may take 1 MB alone."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        for _ in range(32):
+            yield bytes(65_536)
+
+    tracemalloc.start()
+    try:
+        spooled = await asyncio.gather(*(spool(stream(), 2**30) for _ in range(32)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    for content in spooled:
+        await content.aclose()
+    assert {content.size for content in spooled} == {2**21}
+    assert peak < 24 * 2**20

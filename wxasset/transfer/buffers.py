@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from wxasset.wire.limits import KIB
 
-__all__ = ["DOWNLOAD_BUFFERS", "UPLOAD_BUFFERS", "BufferBudget", "BufferLease"]
+__all__ = ["DOWNLOAD_BUFFERS", "SPOOL_BUFFERS", "UPLOAD_BUFFERS", "BufferBudget", "BufferLease"]
 
 _RECORD: Final = 16 * KIB  # maximum size of a TLS record
 
@@ -81,3 +81,6 @@ connection keeps four thirds of its largest chunk: this made 42 MB for 200 conne
 DOWNLOAD_BUFFERS: Final = BufferBudget(total=32 * 1024 * KIB, minimum=256 * KIB, maximum=1024 * KIB)
 """Bytes collected for one write of a download to a file; as much again is being written to the disk. Below 256 KiB
 handing over to the thread costs more than the writes."""
+
+SPOOL_BUFFERS: Final = BufferBudget(total=16 * 1024 * KIB, minimum=128 * KIB, maximum=1024 * KIB)
+"""Bytes of a stream of unknown size that are kept in memory; what is more goes to a file."""

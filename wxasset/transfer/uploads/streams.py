@@ -8,6 +8,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from wxasset.errors import Hint, SourceError
+from wxasset.transfer.buffers import SPOOL_BUFFERS, BufferLease
 from wxasset.transfer.owned import OwnedIterator
 from wxasset.transfer.threads import abandonable
 from wxasset.transfer.uploads.content import (
@@ -26,7 +27,6 @@ from wxasset.wire.formats import HEAD_SIZE
 __all__ = ["StreamContent", "examine_stream", "handle_chunks", "spool"]
 
 _NOTHING: Final[Chunk] = b""
-_SPOOL_MEMORY: Final = 1024 * 1024  # bytes of a stream kept in memory before a temporary file is used
 
 _FRESH: Final = Hint(
     "Try again from the start of the data; a path, bytes or a seekable file can be sent again automatically.",
@@ -146,6 +146,8 @@ async def examine_stream(stream: AsyncIterable[Any], size: int) -> StreamContent
 async def spool(stream: AsyncIterable[Any], most: int) -> Content:
     """Spool a stream of unknown size: in memory up to 1 MiB, then in an unnamed temporary file until it is closed.
 
+    The more streams there are, the less of each is kept in memory.
+
     Args:
         stream: The stream.
         most: Maximum number of bytes.
@@ -156,17 +158,20 @@ async def spool(stream: AsyncIterable[Any], most: int) -> Content:
     memory = bytearray()
     files: list[Any] = []  # filled by the thread: a return value is lost if the caller is cancelled
     try:
-        await _spool(stream, most, memory, files)
+        with SPOOL_BUFFERS.lease() as lease:
+            await _spool(stream, most, memory, files, lease)
         if not files:
             return MemoryContent(bytes(memory))
-        return await in_thread(_finish_spool, files[0], bytes(memory), name="a temporary file")
+        return await in_thread(_finish_spool, files[0], memory, name="a temporary file")
     except BaseException:
         for file in files:
             file.close()
         raise
 
 
-async def _spool(stream: AsyncIterable[Any], most: int, memory: bytearray, files: list[Any]) -> None:
+async def _spool(
+    stream: AsyncIterable[Any], most: int, memory: bytearray, files: list[Any], lease: BufferLease
+) -> None:
     owned, total = _Chunks(stream), 0
     try:
         while (chunk := await owned.next()) is not None:
@@ -174,20 +179,20 @@ async def _spool(stream: AsyncIterable[Any], most: int, memory: bytearray, files
             if total > most:
                 raise SourceError(f"The stream to upload has more than {most} bytes.")
             memory += chunk
-            if len(memory) >= _SPOOL_MEMORY:
-                await in_thread(_spill, files, bytes(memory), name="a temporary file")
+            if len(memory) >= lease.current:
+                await in_thread(_spill, files, memory, name="a temporary file")
                 memory.clear()
     finally:
         await owned.aclose()
 
 
-def _spill(files: list[Any], data: bytes) -> None:
+def _spill(files: list[Any], data: bytearray) -> None:
     if not files:
         files.append(tempfile.TemporaryFile())  # noqa: SIM115 - closed with its content
     files[0].write(data)
 
 
-def _finish_spool(file: Any, rest: bytes) -> Content:
+def _finish_spool(file: Any, rest: bytearray) -> Content:
     file.write(rest)
     file.seek(0)
     return examine_seekable(file, "the spooled stream", owned=True)
