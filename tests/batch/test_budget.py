@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -36,7 +37,7 @@ __all__ = ["redis_server", "say"]
 ADD: Final = "/cgi-bin/material/add_material"
 COUNT: Final = "/cgi-bin/material/get_materialcount"
 QUOTA: Final = "/cgi-bin/openapi/quota/get"
-WORKER: Final = str(Path(__file__).parents[1] / "support" / "budget_worker.py")
+WORKER: Final = Path(__file__).parents[1] / "support" / "budget_worker.py"
 BOUND: Final = 60.0  # seconds in which anything here ends
 
 
@@ -205,9 +206,11 @@ async def test_processes_that_share_a_redis_never_exceed_the_quota(
 
 async def run(arguments: list[str], shares: list[tuple[int, int]]) -> list[dict[str, Any]]:
     """Run a process for each share of the images, all at once."""
-    pipe = asyncio.subprocess.PIPE
+    pipe, environment = asyncio.subprocess.PIPE, os.environ | {"PYTHONPATH": str(WORKER.parent)}
     started = [
-        await asyncio.create_subprocess_exec(sys.executable, WORKER, *arguments, str(first), str(count), stdout=pipe)
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, str(WORKER), *arguments, str(first), str(count)), stdout=pipe, env=environment
+        )
         for first, count in shares
     ]
     async with asyncio.timeout(BOUND):

@@ -19,6 +19,7 @@ from raw_server import Handler, RawServer, forever, reply, reset
 from wxasset import (
     AuthorizerToken,
     CallableToken,
+    CallBudget,
     ClassicToken,
     ClearComponentQuota,
     CloudHostingToken,
@@ -241,6 +242,9 @@ REFUSED: Final[list[tuple[type, Callable[[], object]]]] = [
     (RedisTokenStore, lambda: RedisTokenStore(f"{REDIS}?socket_timeout=x")),
     (RedisTokenStore, lambda: RedisTokenStore(REDIS, timeout=0)),
     (RedisTokenStore, lambda: RedisTokenStore(REDIS, wait=-1)),
+    (CallBudget, lambda: CallBudget(REDIS.replace("redis", "http", 1))),
+    (CallBudget, lambda: CallBudget(f"{REDIS}?socket_timeout=x")),
+    (CallBudget, lambda: CallBudget(REDIS, timeout=0)),
     (Ledger, lambda: Ledger(DATABASE)),
     (Ledger, lambda: Ledger([DATABASE])),  # type: ignore[arg-type]
     (Ledger, lambda: Ledger("ledger.db", index=DATABASE)),

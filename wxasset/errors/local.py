@@ -109,9 +109,8 @@ class BudgetSpentError(Later):
     minute: bool = False
 
     _hint = Hint(
-        "Continue at the given time (the attribute `at`). For more calls a day, see the quota in WeChat's console, or"
-        " clear it there.",
-        "请在给定时间（属性 at）之后继续；如需更多调用次数，请在微信后台查看额度，或在后台清零。",
+        "Continue at the given time. For more calls a day, see the quota in WeChat's console, or clear it there.",
+        "请在给定时间之后继续；如需更多调用次数，请在微信后台查看额度，或在后台清零。",
     )
 
 
