@@ -14,9 +14,9 @@ import pytest
 
 from platform_server import COMPONENT, PlatformServer
 from raw_server import RawServer
-from redis_server import redis_server
+from redis_server import RedisServer, redis_server
 from workers import say, where
-from wxasset import ComponentToken
+from wxasset import ComponentToken, FileTokenStore, Platform, RedisTokenStore
 from wxasset.simulator import Simulator
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -25,6 +25,7 @@ __all__ = ["redis_server", "say", "where"]
 
 ACCOUNTS = int(os.environ.get("WXASSET_ACCOUNTS", "40"))
 WANTED = 1000
+AUTHORIZED = 300
 MOST = 4.0  # seconds for so many accounts on a file, on two cores without other work
 # A process takes half a second to start: the tests start 2, and the session `platform` 8 as well.
 WORKERS = [(1, "all"), (2, "a share"), (2, "all"), *([(8, "a share"), (8, "all")] if ACCOUNTS > 40 else [])]
@@ -110,4 +111,48 @@ async def test_two_workers_serve_the_accounts_of_a_simulated_platform(
     say(
         f"{ACCOUNTS} simulated accounts cold, 2 workers with all: {max(one['seconds'] for one in answers):.2f} s,"
         f" {sum(one['cpu'] for one in answers):.1f} s CPU"
+    )
+
+
+@pytest.mark.parametrize("kind", ["file", "redis"])
+async def test_a_store_that_is_wiped_costs_no_account_its_authorization(
+    sim: Simulator, tmp_path: Path, request: pytest.FixtureRequest, kind: str, say: Callable[[str], None]
+) -> None:
+    """In mid-run, with refresh tokens that WeChat refuses (61023): its list of accounts has the new ones."""
+    appids = [sim.add_account(appid=f"wx{number:016x}").appid for number in range(AUTHORIZED)]
+    for appid in appids:
+        sim.platform.authorize(appid)
+    component = ComponentToken(sim.platform.appid, sim.platform.secret, sim.platform.push_ticket())
+    running: RedisServer | None = request.getfixturevalue("redis_server") if kind == "redis" else None
+    path = tmp_path / "tokens.json"
+    store = FileTokenStore(path) if running is None else RedisTokenStore(running.url, timeout=10)
+    done = 0
+
+    async with Platform(component, store=store, base_url=sim.url) as platform:
+
+        async def call(appid: str) -> None:
+            nonlocal done
+            await platform.session(appid, refresh_token="refreshtoken@@@old").count_materials()
+            done += 1
+            if done == AUTHORIZED // 3:
+                sim.advance(7_300)  # all tokens have expired
+                if running is not None:
+                    running.flush()
+                wiped = [one for one in tmp_path.rglob("*") if one.is_file() and "lock" not in one.name]
+                assert running is not None or len(wiped) > AUTHORIZED // 4
+                for kept in wiped:
+                    kept.unlink()
+
+        begun = os.times()
+        await asyncio.gather(*map(call, appids))
+        await asyncio.gather(*map(call, appids))
+        ended = os.times()
+    if isinstance(store, RedisTokenStore):
+        await store.aclose()
+    asked = Counter(entry.path.rpartition("/")[2] for entry in sim.journal)
+    assert done == 2 * AUTHORIZED
+    assert asked["api_get_authorizer_list"] <= 4
+    say(
+        f"{AUTHORIZED} accounts, {kind} wiped: {ended.user - begun.user:.1f} s CPU,"
+        f" {asked['api_authorizer_token']} refreshes, {asked['api_get_authorizer_list']} lists"
     )
