@@ -6,22 +6,21 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 from attrs import frozen
 
 from wxasset.batch.ahead import Ahead, LookAhead
+from wxasset.batch.conclusions import Case
 from wxasset.batch.iteration import check_items, pulled
 from wxasset.batch.outcomes import BatchReport, Failed, NotTried, Sum, Unknown
 from wxasset.batch.pacing import ConcurrencyLimiter
 from wxasset.batch.queue import Again, LaterQueue
 from wxasset.batch.tally import Progress, Tally
 from wxasset.batch.work import Terms, Work
-from wxasset.errors import BudgetSpentError, Later, StreamConsumedError, UploadOutcomeUnknown, UsageError, WxAssetError
-from wxasset.errors.classify import is_turned_away, never_reached_server
-from wxasset.errors.consequence import Consequence, consequence
+from wxasset.errors import StreamConsumedError, UsageError, WxAssetError
 from wxasset.transfer.event_loop import LoopGuard, is_cancellation
 from wxasset.transfer.progress import check_progress
 
@@ -29,10 +28,8 @@ __all__ = ["Batch"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-Undone: TypeAlias = Failed[T] | Unknown[T] | NotTried[T]
 
 _END: Final[Any] = object()
-_DAY: Final = 86400.0  # seconds; a longer wait comes from a clock that is wrong
 _ENTER: Final = "A batch is used as `async with batch as outcomes:`, with `async for outcome in outcomes:` inside."
 _NOT_TAKEN: Final = (
     "The block of this batch was left before an outcome was taken, so that its items were cancelled. Iterate over the"
@@ -294,7 +291,8 @@ class Batch(Generic[T, R]):
             done = await self._do(again.item, work)
         except WxAssetError as error:
             # Without the frames that it came through: one that is kept would keep the media.
-            return self._judged(again, error.with_traceback(None), tried=work.tried)
+            case = Case(again, self._gate, self._terms, self._now())
+            return case.judge(error.with_traceback(None), tried=work.tried)
         except asyncio.CancelledError as error:
             if is_cancellation(error):
                 raise
@@ -309,46 +307,6 @@ class Batch(Generic[T, R]):
         """Wait until another call may be made at the rate of the batch."""
         if (wait := self._gate.call(self._now())) > 0:
             await self._terms.sleep(wait)
-
-    def _judged(self, again: Again[T], error: WxAssetError, *, tried: bool) -> Undone[T] | Again[T]:
-        """Draw the conclusions from an error, for the item and for the others."""
-        now, what = self._now(), consequence(error, self._terms.path)
-        if what is Consequence.PAUSE:
-            self._gate.silent(now, error)
-        elif tried:  # a file that cannot be read says nothing about the service
-            self._gate.alive()
-        if what is Consequence.STOP:
-            self._gate.stop = self._gate.stop or error
-        repeatable = self._terms.repeatable(again.item)
-        if what is Consequence.LATER:
-            wait = self._until(error, now)
-            if repeatable:
-                return again.later(now + wait)
-        unreached = again.unreached + 1
-        undone = repeatable and (never_reached_server(error) or is_turned_away(error))
-        if what is Consequence.PAUSE and undone and unreached < self._terms.tries:
-            return Again(now, again.item, unreached)
-        if isinstance(error, BudgetSpentError) and what is Consequence.STOP:
-            return again.left(error)
-        return self._lost(again, error) if isinstance(error, UploadOutcomeUnknown) else Failed(again.item, error)
-
-    def _lost(self, again: Again[T], error: UploadOutcomeUnknown) -> Unknown[T] | Again[T]:
-        """Keep an upload whose response was lost until a ledger can settle it; one that it could not settle stays."""
-        settled = error.ended_at + self._terms.settle - time.time()
-        if settled <= 0 or again.lost + 1 >= self._terms.tries or not self._terms.repeatable(again.item):
-            return Unknown(again.item, error)
-        return Again(self._now() + settled, again.item, doubt=error, lost=again.lost + 1)
-
-    def _until(self, error: WxAssetError, now: float) -> float:
-        """Return the seconds until an item can be tried again; a minute's limit holds for the others too."""
-        if isinstance(error, Later):
-            wait = min(_DAY, max(0.0, error.at - time.time()))
-            if isinstance(error, BudgetSpentError):
-                self._gate.close_until(now + wait)
-            return wait
-        wait = self._terms.next_minute()
-        self._gate.close_until(now + wait)
-        return wait
 
 
 @frozen(eq=False)
