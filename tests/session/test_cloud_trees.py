@@ -104,3 +104,12 @@ async def test_a_directory_with_the_name_of_a_file_is_a_failure(wx: WxSession, s
     report = await wx.download_files("env", [fileid], tmp_path).report()
     assert [type(one.error) for one in report.failed] == [DestinationError]
     assert not list((tmp_path / "a").iterdir())
+
+
+async def test_no_directory_is_made_for_files_that_are_not_there(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """Of two unknown files nothing is left, and each costs one question."""
+    sim.add_cloud_file("env", "a", b"x")
+    report = await wx.download_files("env", [f"{BUCKET}/x/none", f"{BUCKET}/y/none"], tmp_path / "out").report()
+    assert [type(one.error) for one in report.failed] == [MediaNotFoundError] * 2
+    assert not (tmp_path / "out").exists()
+    assert sum(entry.path.endswith("batchdownloadfile") for entry in sim.journal) == 2

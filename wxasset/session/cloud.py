@@ -1,6 +1,7 @@
 """The verbs of cloud storage."""
 
 import posixpath
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 from wxasset.calls.cloud import (
@@ -13,16 +14,18 @@ from wxasset.calls.cloud import (
     check_fileid,
 )
 from wxasset.calls.object_storage import FetchFile, PutFile, links
+from wxasset.engine.engine import Engine
 from wxasset.engine.resume import resume
 from wxasset.errors import StorageError
 from wxasset.session.base import Session
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
+from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
 
-__all__ = ["CloudFiles"]
+__all__ = ["CloudFiles", "linking", "receive"]
 
 
 class CloudFiles(Session):
@@ -125,13 +128,25 @@ class CloudFiles(Session):
             WxAssetError: Anything else that went wrong.
         """
         check_progress(progress)
-        kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
-        call = kind(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
+        link = linking(self._engine, env, fileid, as_component=as_component)
+        return await receive(self._engine, fileid, link, await open_sink(to, fsync=fsync, digest=digest), progress)
 
-        async def link() -> FetchFile:
-            (found,) = links([fileid], await self._engine.call(call), MAX_AGE)
-            return FetchFile(url=found.require(), fallback=posixpath.basename(fileid) or "file")
 
-        sink = await open_sink(to, fsync=fsync, digest=digest)
-        sink.mark = sha256(fileid.encode()).hexdigest()[:16]
-        return await resume(self._engine, link, sink, progress)
+def linking(engine: Engine, env: str, fileid: str, *, as_component: bool) -> Callable[[], Awaitable[FetchFile]]:
+    """Return a function that asks for a link to a file."""
+    kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
+    call = kind(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
+
+    async def link() -> FetchFile:
+        (found,) = links([fileid], await engine.call(call), MAX_AGE)
+        return FetchFile(url=found.require(), fallback=posixpath.basename(fileid) or "file")
+
+    return link
+
+
+async def receive(
+    engine: Engine, fileid: str, link: Callable[[], Awaitable[FetchFile]], sink: Sink, progress: Progress | None
+) -> SavedMaterial:
+    """Download a file into a sink."""
+    sink.mark = sha256(fileid.encode()).hexdigest()[:16]
+    return await resume(engine, link, sink, progress)

@@ -18,10 +18,13 @@ from wxasset.calls.cloud import (
     check_fileid,
 )
 from wxasset.calls.cloud_batches import FileIds, checked
+from wxasset.calls.object_storage import FetchFile
 from wxasset.errors import SourceError, UsageError
+from wxasset.session.cloud import linking, receive
 from wxasset.session.cloud_batches import CloudFileBatches
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.paths import place_below
+from wxasset.transfer.downloads.sink import open_sink
 from wxasset.transfer.downloads.writer import in_thread
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.source import Media
@@ -139,7 +142,8 @@ class CloudTrees(CloudFileBatches):
         Args:
             env: The cloud environment's id.
             fileids: Ids such as ``cloud://env.bucket/path``; a repeated one is downloaded once.
-            to: The directory; it is created. Each part of a path is made safe; a file that is there is replaced.
+            to: The directory; it is created for the first file. Each part of a path is made safe; a file that is there
+                is replaced.
             concurrency: As in `add_materials`.
             progress: As in `add_materials`.
             fsync: As in `get_material`.
@@ -163,13 +167,16 @@ class CloudTrees(CloudFileBatches):
                 plan.update(local_paths([check_fileid(one) async for one in source]))
 
         async def get(fileid: str, work: Work) -> Downloaded:
+            engine = self._observing(work)
+            link = linking(engine, env, fileid, as_component=as_component)
+            found = [await link()]  # before a directory is made for it
+
+            async def again() -> FetchFile:
+                return found.pop() if found else await link()
+
             path = await in_thread(place_below, directory, plan[fileid], name=directory)
-            session = self._with_engine(self._observing(work), self._ledger)
-            received = work.received
-            saved = await session.download_file(
-                env, fileid, path, progress=received, fsync=fsync, as_component=as_component
-            )
-            return Downloaded(fileid, saved)
+            sink = await open_sink(path, fsync=fsync)
+            return Downloaded(fileid, await receive(engine, fileid, again, sink, work.received))
 
         terms = self._terms((ComponentBatchDownloadFile if as_component else BatchDownloadFile).route.path, max_rate)
         return Batch(_keys(plan), get, concurrency=concurrency, progress=progress, before=prepare, terms=terms)
