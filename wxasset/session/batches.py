@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
@@ -38,6 +38,8 @@ __all__ = ["Added", "Bulk", "Deleted", "Fetched"]
 
 
 T = TypeVar("T", bound=Media | NewMaterial)
+_FULL: Final = 16
+"""Files of the size `SMALL` that are read ahead, 4 MiB together; two groups are kept."""
 
 
 @frozen
@@ -141,7 +143,7 @@ class Bulk(Ensuring):
 
         async def look(items: Sequence[T]) -> Sequence[object]:
             news = [_described(item, title, introduction) for item in items]
-            return await self._look_ahead(type, items, news, ledger=keeper, most=concurrency * SMALL)
+            return await self._look_ahead(type, items, news, ledger=keeper, most=min(concurrency, _FULL) * SMALL)
 
         async def add(item: T, work: Work) -> Added[T]:
             new, repeatable = _described(item, title, introduction), _is_repeatable(item)
