@@ -39,9 +39,11 @@ for _name in vars(wxasset)["__all__"]:
 PAGES: Final = [f"docs/{name}" for name in names()]
 CHINESE: Final = [f"docs/zh/{name}" for name in names(DOCS / "zh")]
 PARTS: Final = [part for page in (*PAGES, *CHINESE) for part in parts(page)]
-SHELL: Final = ("install", "demo", "start", "web", "commands", "serve", "control", "variables", "ledger")
+SHELL: Final = ("install", "demo", "start", "web", "commands", "serve", "control", "variables", "ledger", "queue")
 """What shell blocks are known by; each kind is run in its own way."""
 PYTEST: Final = ("test", "apptest")
+QUEUES: Final = ("taskiq", "procrastinate")
+"""Programs that `nox -s queues` runs from their files, as they need packages and servers."""
 VARIABLES: Final = {
     "WXASSET_APPID",
     "WXASSET_SECRET",
@@ -57,7 +59,7 @@ needs_processes = pytest.mark.skipif(sys.platform == "win32", reason="Windows ha
 
 def snippets(part: Part) -> list[Block]:
     """The blocks of a section that run inside this process."""
-    return [one for one in part.blocks if one.language == "python" and one.kind not in {"program", *PYTEST}]
+    return [one for one in part.blocks if one.language == "python" and one.kind not in {"program", *PYTEST, *QUEUES}]
 
 
 def of_kind(language: str, kind: str, pages: list[str] = PAGES) -> list[tuple[Part, Block]]:
@@ -69,7 +71,7 @@ def of_kind(language: str, kind: str, pages: list[str] = PAGES) -> list[tuple[Pa
 def test_every_block_is_run(figures: list[str]) -> None:
     """There is no block of another kind, which the tests would pass over; what a page needs is known here."""
     blocks = [(part.page, block.language, block.kind) for part in PARTS for block in part.blocks]
-    known = {("sh", kind) for kind in SHELL} | {("python", kind) for kind in ("", "program", *PYTEST, *CHECKS)}
+    known = {("sh", kind) for kind in SHELL} | {("python", kind) for kind in ("", "program", *PYTEST, *QUEUES, *CHECKS)}
     known |= {("toml", "team.toml"), ("toml", "credentials.toml"), ("text", "")}
     assert [block for block in blocks if block[1:] not in known] == []
     things = {"wx", "fastapi", "app.py", "unused.txt", "posters/", "downloads/", *SAMPLES, *VARIABLES}
@@ -226,6 +228,17 @@ async def test_the_commands_run(sim: Simulator, here: Path) -> None:
     assert kept[0] == (here / "greeting.mp3").read_bytes()
     assert sorted(kept[1:]) == sorted(path.read_bytes() for path in (here / "posters").iterdir())
     assert [one.rpartition("/reports/")[2] for one in sim.cloud_files] == ["poster.png"]
+
+
+@pytest.mark.parametrize("kind", QUEUES)
+def test_the_recipes_of_queues_are_those_that_are_run(kind: str) -> None:
+    """Their code is that of the file, and the commands beside it name the file."""
+    file = ROOT / "tests" / "queues" / f"{kind}_uploads.py"
+    for pages in (PAGES, CHINESE):
+        ((part, block),) = of_kind("python", kind, pages)
+        assert block.text == file.read_text("utf-8")
+        (commands,) = [one.text for one in part.blocks if one.kind == "queue"]
+        assert file.stem in commands
 
 
 @needs_processes

@@ -160,6 +160,13 @@ def commands(language: str) -> str:
 
 _FIELDS: Final = {one.name for one in attrs.fields(SimulatorOptions)}
 
+
+def recipe(file: str) -> Callable[[str], str]:
+    """Return the code of a recipe that `nox -s queues` runs, the same in each language."""
+    text = (ROOT / "tests" / "queues" / f"{file}_uploads.py").read_text("utf-8")
+    return lambda _: f"```python {file}\n{text}```\n"
+
+
 MEASURED: Final = {
     "Upload of 10 MB over TLS, 8 at a time": ("upload 10 MB by path, 8 at a time", "按路径上传 10 MB，并发 8"),
     "Upload of 64 KB over TLS, 8 at a time": ("upload 64 KB by path, 8 at a time", "按路径上传 64 KB，并发 8"),
@@ -200,6 +207,8 @@ TABLES: Final[dict[str, Callable[[str], str]]] = {
     "options": simulator_options,
     "causes": causes,
     "speed": speed,
+    "taskiq": recipe("taskiq"),
+    "procrastinate": recipe("procrastinate"),
 }
 
 
