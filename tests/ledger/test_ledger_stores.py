@@ -21,6 +21,7 @@ from wxasset import (
     Added,
     Ledger,
     LedgerCounts,
+    LedgerRow,
     LedgerStore,
     PostgresStore,
     RetryPolicy,
@@ -274,6 +275,35 @@ class TestStores:
             assert sorted([row.sha256 async for row in ledger.rows()]) == [key.sha256 for key in keys]
             assert await ledger.counts() == LedgerCounts(failed=1, in_flight=1, planned=598)
             assert not await ledger.forget("M")
+
+    async def test_rows_are_added_all_or_none_and_a_known_key_stays(self, opener: Opener) -> None:
+        """Adopted rows hold no claim, and `holds` looks at account, realm and type."""
+        row = LedgerRow(
+            appid="wx1", realm="weixin", type="image", sha256="mark:k7", state="done", filename="a.png", size=1
+        )
+        rows = [evolve(row, sha256=f"mark:{number}", media_id=f"M{number}") for number in range(300)]
+        async with opener() as ledger:
+            store = ledger.store
+            assert not await store.holds("wx1", "weixin", ["image", "thumb"])
+            assert await store.add([]) == 0
+            with pytest.raises((LedgerError, TypeError)):
+                await store.add([*rows[:5], evolve(row, sha256=None)])  # type: ignore[arg-type]
+            assert await ledger.counts() == LedgerCounts()
+            assert await store.add(rows) == 300
+            assert await store.add([evolve(rows[0], media_id="other"), row, row]) == 1
+            assert [
+                await store.holds("wx1", *where) for where in (("weixin", ["video", "image"]), ("own", ["image"]))
+            ] == [
+                True,
+                False,
+            ]
+            assert not await store.holds("wx2", "weixin", ["image"])
+            assert not await store.holds("wx1", "weixin", [])
+            assert {one.media_id async for one in ledger.rows()} >= {"M0"}
+            assert await ledger.counts() == LedgerCounts(done=301)
+            assert await ledger.forget("M1")
+        async with opener() as again:
+            assert await again.counts() == LedgerCounts(done=300)
 
     async def test_the_rows_of_a_host_become_those_of_a_realm(self, opener: Opener) -> None:
         """A row that the realm has already stays."""
