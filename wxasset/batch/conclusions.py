@@ -67,8 +67,9 @@ class Case(Generic[T]):
     def _lost(self, error: UploadOutcomeUnknown) -> Unknown[T] | Again[T]:
         """Keep an upload whose response was lost until a ledger can settle it; one that it could not settle stays."""
         item, lost = self.again.item, self.again.lost + 1
-        settled = error.ended_at + self.terms.settle - time.time()
-        if settled <= 0 or lost >= self.terms.tries or not self.terms.repeatable(item):
+        settled, cause = error.ended_at + self.terms.settle - time.time(), error.__cause__
+        useless = cause is not None and consequence(cause) is Consequence.STOP  # such as a spent quota of lists
+        if settled <= 0 or useless or lost >= self.terms.tries or not self.terms.repeatable(item):
             return Unknown(item, error)
         return Again(self.now + settled, item, doubt=error, lost=lost)
 
