@@ -452,6 +452,25 @@ async def test_the_daily_quota_of_the_service_leaves_exactly_the_rest(sim: Simul
     assert sorted(one.content for one in sim.materials.values()) == sorted(media)
 
 
+async def test_an_ended_batch_has_the_outcomes_of_what_was_under_way_alone(wx: WxSession, sim: Simulator) -> None:
+    """Of 40 images, two at a time, those under way are named and end as usual; no other is begun."""
+    sim.fail("add_material", "delay-100ms", times=None)
+    batch = wx.add_materials("image", [picture(number) for number in range(40)], concurrency=2)
+    outcomes: list[Any] = []
+    begun: list[Any] = []
+    async with batch as stream:
+        async for outcome in stream:
+            outcomes.append(outcome)
+            if len(outcomes) == 1:
+                await until(lambda: len(batch.in_progress) == 2)
+                begun += batch.in_progress
+                batch.end()
+    assert {type(outcome) for outcome in outcomes} == {Added}
+    assert len(sim.materials) == len(outcomes) < 10
+    assert {id(one) for one in begun} <= {id(outcome.item) for outcome in outcomes}
+    assert batch.in_progress == []
+
+
 async def test_cancelled_from_outside_nothing_goes_on(sim: Simulator, wx: WxSession) -> None:
     """A timeout around a batch that stands still ends it, by whichever means it comes."""
     sim.fail("add_material", "stall-30s-before-commit", times=None)
