@@ -73,25 +73,30 @@ class AccountLibrary:
     realm: str
     open_material: Callable[[str], AbstractAsyncContextManager[object]]
 
-    async def adopt(self, kind: str | None, *, pages: int | None = None) -> int:
+    async def adopt(self, kind: str | None) -> int:
         """Add rows for the materials with marks; return their number."""
-        added = 0
-        for listed in _lists(kind):
-            index = await self.engine.index(listed, pages)
-            items = index.by_mark.items()
-            rows = [adopted_row(self.appid, self.realm, listed, mark, item) for mark, item in items]
-            added += await self.ledger.store.add(rows)
-        return added
+        return sum([await self.ledger.store.add(await self._found(listed)) for listed in _lists(kind)])
 
     async def adopt_first(self, kind: str) -> None:
         """Adopt a type if the ledger has no row of it; without a list uploads go on."""
         listed = listed_as(kind)
-        if await self.ledger.store.holds(self.appid, self.realm, _TYPES[listed]):
+        if await self._is_known(listed):
             return
         try:
-            await self.adopt(listed, pages=MORE_PAGES)
+            found = await self._found(listed, MORE_PAGES)
+            if not await self._is_known(listed):  # another host has adopted meanwhile, and what is new is its own
+                await self.ledger.store.add(found)
         except APIError as error:  # nothing was sent: other failures are those of the call
             _log.warning("Earlier uploads are not looked for in the library: %s", error.message)
+
+    async def _is_known(self, listed: str) -> bool:
+        known: bool = await self.ledger.store.holds(self.appid, self.realm, _TYPES[listed])
+        return known
+
+    async def _found(self, listed: str, pages: int | None = None) -> list[LedgerRow]:
+        """Return a row for each material with a mark."""
+        items = (await self.engine.index(listed, pages)).by_mark.items()
+        return [adopted_row(self.appid, self.realm, listed, mark, item) for mark, item in items]
 
     async def verify(self, kind: str | None) -> Verified:
         """Forget the rows whose materials are gone."""
