@@ -54,8 +54,9 @@ async def workers(directory: Path, *command: str) -> AsyncIterator[None]:
             home = directory / f"host{number}"
             home.mkdir()
             with (directory / f"log{number}").open("wb") as log:
+                environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(HERE)}
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, *command, cwd=HERE, env={**os.environ, "HOME": str(home)}, stdout=log, stderr=log
+                    sys.executable, *command, cwd=HERE, env=environment, stdout=log, stderr=log
                 )
             stack.push_async_callback(process.wait)
             stack.callback(process.terminate)
