@@ -20,6 +20,7 @@ from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from suspension import descriptors
 from upload_sources import ADDED, HUGE, LARGE, SOURCES, UNLIMITED, chunks_of, jpeg, parts
+from waiting import until
 from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
 from wxasset.errors import SourceError, TransferError, TransferTimeout, UsageError
 from wxasset.transfer.progress import Throttle
@@ -206,6 +207,20 @@ async def test_a_pipe_is_sent(raw: WxSession, server: RawServer, sized: bool) ->
         sink.close()
         await raw.add_material("image", source, size=len(data) if sized else None, filename="p.jpg")
     assert parts(server.requests[0])[0][1] == data
+
+
+async def test_a_silent_pipe_that_is_closed_keeps_no_thread(raw: WxSession) -> None:
+    """An upload that waits for its first byte is cancelled; its thread ends when the owner closes the pipe."""
+    before = set(threading.enumerate())
+    read, write = os.pipe()
+    with open(read, "rb") as source, open(write, "wb"):
+        adding = asyncio.create_task(raw.add_material("image", source, filename="p.jpg"))
+        await until(lambda: [one for one in set(threading.enumerate()) - before if one.name == "wxasset pipe"])
+        adding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+        source.close()
+        await until(lambda: not [one for one in set(threading.enumerate()) - before if one.name == "wxasset pipe"])
 
 
 async def test_progress_is_told_in_bytes_of_the_media(raw: WxSession, server: RawServer, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 __all__ = ["descriptor_of", "may_block_forever", "read_ready", "wait_readable", "wait_writable", "write_ready"]
 
 _POLL: Final = 0.01  # seconds between two tries on a file without a descriptor, or with one that cannot be watched
+_LOOK: Final = 1.0  # seconds until a thread notices that its file was closed: the system does not tell
 _WRITTEN: Final = 4096  # bytes taken by a pipe without blocking, once it is ready: PIPE_BUF of Linux; POSIX says 512
 
 
@@ -69,9 +70,12 @@ def wait_writable(handle: Any) -> None:
 
 
 def _wait(handle: Any, event: int) -> None:
+    """Wait; a handle that its owner closes meanwhile cannot be registered again, and ends the wait."""
     try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(handle, event)
-            selector.select()
+        ready = False
+        while not ready:
+            with selectors.DefaultSelector() as selector:
+                selector.register(handle, event)
+                ready = bool(selector.select(_LOOK))
     except (OSError, ValueError, KeyError):
         time.sleep(_POLL)
