@@ -72,7 +72,7 @@ def test_what_the_ledger_and_the_library_have_is_compared(service: Simulator, wx
     assert (none.status, none.told[0]["kind"]) == (Exit.FAILED, "LedgerError")
     wxasset("batch", photos, "--type", "image", "--ledger", "a.db", "-q")
     listed = wxasset("ledger", "ls", "--ledger", "a.db", "--state", "done", "--json").records
-    assert [row["media_id"] for row in listed] == list(service.materials)
+    assert {row["media_id"] for row in listed} == set(service.materials)  # in the order of their ends
     adopted = wxasset("ledger", "adopt", "--ledger", "b.db", "--json")
     assert [(row["type"], row["adopted"]) for row in adopted.records] == [("image", 5), ("voice", 0), ("video", 0)]
     gone = list(service.materials)[:2]
