@@ -195,12 +195,12 @@ class Session:
             engine.hooks if hooks is None else hooks,
         )
         engine = self._calling(engine.with_options(**options.named), from_appid)
-        return self._with_engine(engine, ledger or self._ledger)
+        return self._with_engine(engine, ledger or self._ledger, self._appid)
 
-    def _with_engine(self, engine: Engine, ledger: "Ledger | None") -> Self:
-        """Return a session that shares everything but its engine and ledger, and is not closed by `aclose`."""
+    def _with_engine(self, engine: Engine, ledger: "Ledger | None", appid: str | None) -> Self:
+        """Return a session that shares everything but these, and is not closed by `aclose`."""
         other = copy.copy(self)
-        other._become(engine, ledger, self._appid)  # noqa: SLF001 - an instance of the same class
+        other._become(engine, ledger, appid)  # noqa: SLF001 - an instance of the same class
         return other
 
     def _of_account(self, tokens: TokenCache) -> Self:
@@ -208,9 +208,7 @@ class Session:
         appid = str(appid_of(tokens.source))
         engine = self._engine.with_options(tokens=tokens, quota=RetryQuota(), **self._of_appid(appid))
         self._accounts.add(tokens)
-        other = copy.copy(self)
-        other._become(engine, self._ledger, appid)  # noqa: SLF001 - an instance of the same class
-        return other
+        return self._with_engine(engine, self._ledger, appid)
 
     def _become(self, engine: Engine, ledger: "Ledger | None", appid: str | None) -> None:
         self._owner, self._engine, self._ledger = False, engine, ledger

@@ -167,7 +167,7 @@ class Bulk(Ensuring):
                         raise
                     return Added(item, error.material, unrecorded=error.with_traceback(None))
                 return Added(item, ensured, skipped)
-            session = self._with_engine(self._observing(work, minutes=not repeatable), keeper)
+            session = self._with_engine(self._observing(work, minutes=not repeatable), keeper, self._appid)
             material = await session.add_material(
                 type,
                 new.media if read is None else cast("Media", read),
@@ -300,7 +300,7 @@ class Bulk(Ensuring):
 
     def _observed(self, work: Work) -> Self:
         """Return this session with calls that report their failed attempts."""
-        return self._with_engine(self._observing(work), self._ledger)
+        return self._with_engine(self._observing(work), self._ledger, self._appid)
 
 
 def _is_repeatable(item: Media | NewMaterial) -> bool:

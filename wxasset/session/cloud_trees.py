@@ -116,7 +116,7 @@ class CloudTrees(CloudFileBatches):
             media = plan[path]
             if isinstance(media, SourceError):
                 raise media
-            session = self._with_engine(self._observing(work), self._ledger)
+            session = self._with_engine(self._observing(work), self._ledger, self._appid)
             fileid = await session.upload_file(env, path, media, progress=work.sent, as_component=as_component)
             return Uploaded(path, fileid)
 

@@ -86,9 +86,9 @@ def is_open_file(handle: Any) -> bool:
     """Return whether a handle is a file of the operating system with at most a buffer around it."""
     if not hasattr(os, "preadv"):
         return False  # reading would move the position of the handle
-    if isinstance(handle, tempfile.SpooledTemporaryFile) and not in_memory(handle):
-        handle = handle._file  # noqa: SLF001 - there is no public attribute
-    elif isinstance(handle, tempfile._TemporaryFileWrapper):  # noqa: SLF001 - the type returned by NamedTemporaryFile
+    if isinstance(handle, tempfile.SpooledTemporaryFile):
+        return not in_memory(handle) and "b" in handle.mode
+    if isinstance(handle, tempfile._TemporaryFileWrapper):  # noqa: SLF001 - the type returned by NamedTemporaryFile
         handle = handle.file
     raw = handle.raw if type(handle) in (io.BufferedReader, io.BufferedRandom) else handle
     return type(raw) is io.FileIO
