@@ -820,7 +820,7 @@ async def test_the_command_is_stopped(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         output, errors = await asyncio.wait_for(process.communicate(), HELD_UP)
     assert process.returncode == 130
-    assert output.startswith(b"ok      versions: ")
+    assert output.split()[:2] == [b"ok", b"versions:"]  # the width of the column depends on the other findings
     assert b"Traceback" not in errors
 
 
