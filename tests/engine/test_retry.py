@@ -63,6 +63,8 @@ UNCLEAR: Final = {
     "500": HTTPStatusError("500", PATH, status=500),
     "502": HTTPStatusError("502", PATH, status=502),
     "599": HTTPStatusError("599", PATH, status=599),
+    "204": HTTPStatusError("204", PATH, status=204),
+    "201": HTTPStatusError("201", PATH, status=201),
     "not JSON": DecodeError("HTML", PATH),
     "cut answer": TruncatedDownload("Cut.", PATH, received=1, expected=2),
     "-1": api_error(-1, "system error", PATH),

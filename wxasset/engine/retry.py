@@ -36,6 +36,7 @@ __all__ = [
     "decide",
 ]
 
+_SUCCESSES: Final = range(200, 300)  # other than 200, which has a body that says so: a gateway between has changed it
 _SERVER_ERROR: Final = 500
 _MINUTE_QUOTA: Final = 45011
 _LONGEST_ORDER: Final = 120.0  # seconds; longer Retry-After values are not honoured
@@ -211,7 +212,8 @@ def _unclear(route: Route, error: WxAssetError) -> bool:
     if isinstance(error, NotListedError) or is_not_ready(error):
         return False
     if isinstance(error, HTTPStatusError):
-        return (error.status >= _SERVER_ERROR and not error.early) or error.status in route.not_yet
+        vague = error.status >= _SERVER_ERROR or error.status in _SUCCESSES
+        return (vague and not error.early) or error.status in route.not_yet
     return isinstance(error, BusyError | DecodeError | ReplyTooLarge | TruncatedDownload)
 
 
