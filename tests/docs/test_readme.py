@@ -19,6 +19,7 @@ from command_line import variables as variables_of
 from pictures import make_pictures
 from readme import ROOT, blocks, sections
 from scenes import CHECKS, Scene, run
+from wheelhouse import pack
 from wxasset import DownloadPolicy, RetryPolicy, WxSession
 from wxasset.simulator import Simulator
 
@@ -123,7 +124,11 @@ async def test_the_first_minute_in_a_fresh_checkout(here: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, here)
     shutil.copytree(ROOT / "wxasset", here / "wxasset", ignore=shutil.ignore_patterns("__pycache__"))
-    output = await _program("bash", "-ec", _block("sh", "demo"), PYTHONPATH="", **_ONCE)
+    # Pip finds the same packages as on the index, in the versions of this environment.
+    system = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
+    pack(here / "wheels", *system, *PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cli"])
+    offline = _ONCE | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(here / "wheels")}
+    output = await _program("bash", "-ec", _block("sh", "demo"), PYTHONPATH="", **offline)
     assert output.count(" identical") == 6 + 1, "six rows and the summary"
     assert "DIFFERENT" not in output
     (here / "start.py").write_text(_block("python", "program"), "utf-8")
