@@ -162,10 +162,10 @@ async def test_a_picture_is_dropped_shown_and_deleted(page: Page, sim: Simulator
     (material,) = sim.materials.values()
     assert (material.filename, material.content) == ("photo.jpg", (samples / "photo.jpg").read_bytes())
     await expect(page.locator(TOTAL)).to_have_text("1 in all")
-    await expect(page.locator("#panel-image .facts")).to_have_text("24 KB")
+    await expect(page.locator("#panel-image .facts")).to_have_text("12 KB")
     await page.reload()
     await shown(page, 1)
-    await expect(page.locator("#panel-image .facts")).to_have_text("24 KB")
+    await expect(page.locator("#panel-image .facts")).to_have_text("12 KB")
     assert [entry.sent for entry in sim.journal if entry.path.endswith("/get_material")] == [len(material.content)]
 
     await page.get_by_role("button", name="Delete photo.jpg").click()

@@ -62,7 +62,7 @@ class Job:
         async with asyncio.timeout(BOUND):
             said, complained = await process.communicate()
         assert process.returncode == 0, complained.decode()
-        assert complained == b""
+        assert complained == b"", complained.decode()
         told: dict[str, Any] = json.loads(said)
         return told
 
