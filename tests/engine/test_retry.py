@@ -63,8 +63,6 @@ UNCLEAR: Final = {
     "500": HTTPStatusError("500", PATH, status=500),
     "502": HTTPStatusError("502", PATH, status=502),
     "599": HTTPStatusError("599", PATH, status=599),
-    "204": HTTPStatusError("204", PATH, status=204),
-    "201": HTTPStatusError("201", PATH, status=201),
     "not JSON": DecodeError("HTML", PATH),
     "cut answer": TruncatedDownload("Cut.", PATH, received=1, expected=2),
     "-1": api_error(-1, "system error", PATH),
@@ -427,6 +425,14 @@ def test_the_quota_comes_back_with_success(costs: list[int]) -> None:
         quota.refill(cost)
         left = min(500, left + (cost or 1))
         assert quota.left == left
+
+
+@pytest.mark.parametrize("status", [201, 204, 206])
+def test_a_changed_status_of_success_leaves_a_create_in_doubt(status: int) -> None:
+    """A gateway may have replaced a response that said yes; reads and deletions are told the status."""
+    error = HTTPStatusError("", PATH, status=status)
+    actions = [decide(ROUTES[effect], error, FIRST, RetryPolicy()) for effect in (CREATE, READ, DELETE)]
+    assert actions == [OutcomeUnknown(COST), RAISE, RAISE]
 
 
 @pytest.mark.parametrize(

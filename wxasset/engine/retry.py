@@ -212,7 +212,7 @@ def _unclear(route: Route, error: WxAssetError) -> bool:
     if isinstance(error, NotListedError) or is_not_ready(error):
         return False
     if isinstance(error, HTTPStatusError):
-        vague = error.status >= _SERVER_ERROR or error.status in _SUCCESSES
+        vague = error.status >= _SERVER_ERROR or (error.status in _SUCCESSES and route.effect is Effect.CREATE)
         return (vague and not error.early) or error.status in route.not_yet
     return isinstance(error, BusyError | DecodeError | ReplyTooLarge | TruncatedDownload)
 
