@@ -144,7 +144,6 @@ PARTS: dict[str, tuple[Any, str]] = {
     "ClientSession._middlewares": (aiohttp.ClientSession, "ATTRS"),
     "ClientRequest.send": (aiohttp.ClientRequest, "send"),
     "Payload._size": (payload.Payload, "_size"),
-    "StreamReader.total_compressed_bytes": (aiohttp.StreamReader, "total_compressed_bytes"),
 }
 
 

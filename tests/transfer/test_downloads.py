@@ -19,7 +19,18 @@ from hypothesis import strategies as st
 
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
-from wxasset import Integrity, Limits, MaterialStream, News, RetryPolicy, SavedMaterial, Timeouts, Video, WxSession
+from wxasset import (
+    Integrity,
+    Limits,
+    MaterialStream,
+    News,
+    NoToken,
+    RetryPolicy,
+    SavedMaterial,
+    Timeouts,
+    Video,
+    WxSession,
+)
 from wxasset.calls.materials import GetMaterial
 from wxasset.errors import (
     APIError,
@@ -914,6 +925,39 @@ async def test_a_reply_that_cannot_be_read_is_a_decode_error(
         await raw.get_material("M", to=tmp_path)
     assert caught.value.path == "/cgi-bin/material/get_material"
     assert names(tmp_path) == []
+
+
+PACKED = gzip.compress(PHOTO)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "whole"),
+    [
+        (b"x-gzip", PACKED, True),
+        (b"gzip", gzip.compress(PHOTO[:9]) + gzip.compress(b"") + gzip.compress(PHOTO[9:]), True),
+        (b"gzip", PACKED[: len(PACKED) // 2], False),
+        (b"gzip", PACKED[:-4], False),
+        (b"gzip", PACKED + b"more", False),
+        (b"deflate", zlib.compress(PHOTO)[:-1], False),
+        (b"gzip, gzip", gzip.compress(PACKED), False),
+        (b"compress", PACKED, False),
+        (b"aws-chunked", PHOTO, True),
+    ],
+)
+async def test_a_part_of_a_compressed_file_is_no_file(
+    server: RawServer, tmp_path: Path, coding: bytes, body: bytes, whole: bool
+) -> None:
+    """A stream without its end, or in a compression that was not asked for, is an error, whatever its length says."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n"
+    server.script = [head % (coding, len(body)) + body]
+    async with WxSession(tokens=NoToken(), base_url=server.url, retry=ONCE) as wx:
+        if whole:
+            await wx.get_material("M", to=tmp_path / "a")
+            assert (tmp_path / "a").read_bytes() == PHOTO
+        else:
+            with pytest.raises((TruncatedDownload, DecodeError)):
+                await wx.get_material("M", to=tmp_path / "a")
+            assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -13,6 +13,7 @@ from yarl import URL
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.transfer.event_loop import LoopGuard, LoopResource
 from wxasset.transfer.http.compatibility import check_aiohttp
+from wxasset.transfer.http.decoding import ACCEPTED
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
 from wxasset.transfer.http.payload import JSONBody, Lines, Payload, RequestObserver
@@ -68,7 +69,7 @@ class Transport:
         self._proxies = Proxies(proxy)
         self._lent: Pool | None = None
         self._closed = False
-        self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent})
+        self._headers = CIMultiDict({hdrs.USER_AGENT: user_agent, hdrs.ACCEPT_ENCODING: ACCEPTED})
         self._json_headers = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._urls: dict[str, URL] = {}
         self._lines: Lines = {}
@@ -147,6 +148,7 @@ class Transport:
                     headers=self._headers if body is None else self._json_headers,
                     allow_redirects=False,
                     raise_for_status=False,
+                    auto_decompress=False,
                     timeout=request.timeouts.client(request.grace),
                     proxy=proxy,
                     middlewares=middlewares_of(pool.session, observer),

@@ -22,8 +22,6 @@ def _parts() -> dict[str, bool]:
         "Payload._size": "_size" in vars(payload.Payload),
         # The last piece of an upload is written without waiting.
         "StreamWriter.write(drain=)": "drain" in write,
-        # The size of a compressed body, for limits.
-        "StreamReader.total_compressed_bytes": hasattr(aiohttp.StreamReader, "total_compressed_bytes"),
     }
 
 

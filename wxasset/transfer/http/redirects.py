@@ -130,6 +130,7 @@ class LinkClient:
                     headers={**self._headers, **observer.headers},
                     allow_redirects=False,
                     raise_for_status=False,
+                    auto_decompress=False,
                     timeout=request.timeouts.client(request.grace),
                     proxy=None if self._borrowed() is not None else self._proxies.for_url(url),
                     middlewares=middlewares_of(pool.session, observer),

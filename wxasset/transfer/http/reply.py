@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import zlib
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -11,6 +12,7 @@ import aiohttp
 from aiohttp import hdrs
 
 from wxasset.errors import (
+    DecodeError,
     HTTPStatusError,
     ReplyTooLarge,
     TransferError,
@@ -19,6 +21,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.text import printable
+from wxasset.transfer.http.decoding import Decoder, coding_of
 from wxasset.transfer.http.errors import reason
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.integrity import Integrity
@@ -48,6 +51,8 @@ class Reply:
         self._received = 0
         self._patience = patience
         self._min_rate = request.timeouts.min_rate
+        self._coding = coding_of(response.headers.get(hdrs.CONTENT_ENCODING, ""))
+        self._decoder: Decoder | None = None
         request.status = response.status
 
     @property
@@ -110,16 +115,16 @@ class Reply:
         """Return the next bytes of the body; empty bytes at the end.
 
         Raises:
+            DecodeError: The body is compressed in a way that was not asked for.
             ReplyTooLarge: Far more bytes came than the body has: compressed to nothing, or as framing.
             TruncatedDownload: The body is shorter than announced, or the connection broke.
             TransferTimeout: No byte arrived for `Timeouts.stall` seconds, or the average rate is too low.
         """
         failure: WxAssetError
         try:
-            content = self._response.content
-            chunk = content.read_nowait()
-            if not chunk and not content.at_eof():
-                chunk = await self._wait()
+            chunk = await (self._next_bytes() if self._coding is None else self._next_decoded(self._coding))
+        except zlib.error:
+            failure = self._cut("the compressed body is malformed")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._broken(error)
         else:
@@ -131,6 +136,28 @@ class Reply:
             failure = self._too_large()
         # Raised outside of the handler: aiohttp's own error contains the URL, and with it the token.
         raise failure
+
+    async def _next_bytes(self) -> bytes:
+        content = self._response.content
+        chunk: bytes = content.read_nowait()
+        return chunk if chunk or content.at_eof() else await self._wait()
+
+    async def _next_decoded(self, coding: str) -> bytes:
+        """Return the next bytes of a compressed body; aiohttp would take a part of one for the whole."""
+        try:
+            decoder = self._decoder = self._decoder or Decoder(coding)
+        except ValueError:
+            message = f"{self.path} returned a body in the compression {coding}, which was not asked for."
+            raise DecodeError(message, self.path) from None
+        while not (chunk := decoder.decode()):
+            packed = await self._next_bytes()
+            if not packed:
+                if decoder.complete:
+                    return b""
+                exceeded = self._request.meter.exceeded
+                raise self._too_large() if exceeded else self._cut("the compressed body is not complete")
+            decoder.feed(packed)
+        return chunk
 
     async def _wait(self) -> bytes:
         """Wait for bytes; only the waiting counts against the time limit, not the processing of the bytes."""
@@ -149,8 +176,13 @@ class Reply:
     @property
     def _moved(self) -> int:
         """Number of bytes received: the time limit of a compressed body depends on its compressed size."""
-        packed: int | None = self._response.content.total_compressed_bytes
+        packed = self._packed
         return self._received if packed is None else packed
+
+    @property
+    def _packed(self) -> int | None:
+        """Compressed bytes received; None for a body without compression."""
+        return None if self._decoder is None else self._decoder.packed
 
     def _broken(self, error: Exception) -> WxAssetError:
         received = self._received
@@ -160,9 +192,13 @@ class Reply:
             return TransferTimeout(f"{self.path} stopped answering after {received} bytes.", self.path)
         if isinstance(error, TimeoutError):
             return TransferTimeout(f"{self.path} answers too slowly: {received} bytes so far.", self.path)
+        return self._cut(reason(error))
+
+    def _cut(self, why: str) -> TruncatedDownload:
+        received = self._received
         length = f" of {self.length}" if self.length is not None else ""
         return TruncatedDownload(
-            f"The response of {self.path} broke off after {received}{length} bytes ({reason(error)}).",
+            f"The response of {self.path} broke off after {received}{length} bytes ({why}).",
             self.path,
             received=received,
             expected=self.length,
@@ -170,13 +206,13 @@ class Reply:
 
     def check_packed(self, limit: int) -> None:
         """Raise `ReplyTooLarge` for a compressed body of more than `limit` bytes before its decompression."""
-        if (self._response.content.total_compressed_bytes or 0) > limit:
+        if (self._packed or 0) > limit:
             raise ReplyTooLarge(f"{self.path} returned more than {limit} compressed bytes.", self.path, limit=limit)
 
     def _check_size(self, size: int, limit: int) -> None:
         """Raise `ReplyTooLarge` for a JSON body over the limit; a compressed body has a lower one."""
         self.check_packed(limit)
-        packed: int | None = self._response.content.total_compressed_bytes
+        packed = self._packed
         most = limit if packed is None else min(limit, max(_PACKED, _DENSITY * packed))
         if size > most:
             raise ReplyTooLarge(f"{self.path} returned more than {most} bytes.", self.path, limit=most)
@@ -201,7 +237,7 @@ class Reply:
                 parts.append(chunk)
                 size += len(chunk)
                 self._check_size(size, limit)
-                if content.at_eof():
+                if content.at_eof() and self._coding is None:
                     break  # a small response arrives at once; this saves a wait
         except TruncatedDownload as error:
             raise_for_errcode(b"".join(parts), self.path)
