@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxasset.tokens.token import Token, TokenRecord
+from wxasset.errors import APIError, ConnectError, WxAssetError
+from wxasset.tokens.token import Token, TokenRecord, parse_document, seconds
 
 SOUND: dict[str, Any] = {
     "token": "CANARY",
@@ -58,7 +59,42 @@ def test_a_record_with_a_number_beyond_its_range_is_refused(name: str, value: fl
 
 
 @pytest.mark.parametrize(
-    ("issued", "expires", "left"), [(0, 7200, 7100), (0, 10**9, 0), (2 * 10**9, 2 * 10**9 + 60, 60)]
+    ("name", "last"),
+    [("issued", LAST), ("issued", -LAST), ("expires", LAST), ("version", 2**53), ("version", -(2**53))],
+)
+def test_the_ends_of_the_ranges_belong_to_them(name: str, last: int) -> None:
+    """The last second of the calendar and 2**53 are kept; one beyond is refused."""
+    assert TokenRecord(**SOUND | {name: last}).is_sound()
+    assert not TokenRecord(**SOUND | {name: last + (1 if last > 0 else -1)}).is_sound()
+
+
+@pytest.mark.parametrize(("digits", "value"), [("9" * 18, 10**18 - 1), ("9" * 19, math.inf), ("7" * 5000, math.inf)])
+def test_an_integer_of_a_document_has_up_to_18_digits(digits: str, value: float) -> None:
+    """A longer one becomes infinite: Python refuses to read some of them."""
+    assert parse_document(digits) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "counted"), [(7200, 7200.0), (2**60, 2.0**53), (-(2**60), -(2.0**53)), (1.5, 1.5), (1e300, 1e300)]
+)
+def test_seconds_are_a_float_of_any_integer(given: float, counted: float) -> None:
+    """An integer that no float holds counts as 2**53; a float stays as it is."""
+    assert seconds(given) == counted
+    assert type(seconds(given)) is float
+
+
+LONGEST_LEFT = 31 * 86_400  # seconds: 30 days, and one for the clocks of hosts
+
+
+@pytest.mark.parametrize(
+    ("issued", "expires", "left"),
+    [
+        (0, 7200, 7100),
+        (0, 10**9, 0),
+        (2 * 10**9, 2 * 10**9 + 60, 60),
+        (100, 100 + LONGEST_LEFT, LONGEST_LEFT),
+        (100, 101 + LONGEST_LEFT, 0),
+    ],
 )
 def test_a_record_that_would_live_for_years_is_expired(issued: float, expires: float, left: float) -> None:
     """No token lives for more than 30 days; such a record counts as expired, and the next one replaces it."""
@@ -89,6 +125,7 @@ def test_a_record_without_a_refresh_token_is_sound() -> None:
         *((name, value) for name in ("issued", "expires") for value in ("1", None, True, [1])),
         *(("version", value) for value in (1.0, "1", None, True)),
         *(("refresh_token", value) for value in (1, ["x"], False)),
+        *(("parameter", value) for value in (1, ["x"], "a b", "a-b", "x" * 65)),
         ("unknown", "x"),
     ],
 )
@@ -148,3 +185,79 @@ def test_a_token_rides_as_access_token() -> None:
     """The query parameter is the usual one where a source names no other, and there is no refresh token."""
     token = Token(value="T", expires_in=1)
     assert (token.parameter, token.refresh_token) == ("access_token", None)
+
+
+@pytest.mark.parametrize(
+    ("mode", "parameter", "sent_as"),
+    [
+        ("stable", None, "access_token"),
+        ("component", None, "component_access_token"),
+        ("authorizer", None, "access_token"),
+        ("zebra", None, "access_token"),
+        ("component", "access_token", "access_token"),
+        ("stable", "", ""),
+        ("stable", "x" * 64, "x" * 64),
+    ],
+)
+def test_a_record_names_the_parameter_of_its_token(mode: str, parameter: str | None, sent_as: str) -> None:
+    """The token of a platform has one of its own, unless the record names another; an empty one stands for none."""
+    record = TokenRecord(**SOUND | {"mode": mode, "parameter": parameter})
+    assert record.is_sound()
+    assert record.sent_as == sent_as
+    assert TokenRecord.parse(record.dump()) == record
+    assert ("parameter" in record.values()) is (parameter is not None)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "path", "sent_as"),
+    [
+        ("component_access_token", "/componenttcb/batchdeletefile", "access_token"),
+        ("component_access_token", "/cgi-bin/component/api_get_authorizer_info", "component_access_token"),
+        ("access_token", "/componenttcb/batchdeletefile", "access_token"),
+        ("mine", "/componenttcb/batchdeletefile", "mine"),
+        ("zebra", "/cgi-bin/material/add_material", "zebra"),
+    ],
+)
+def test_a_platforms_token_has_the_usual_name_for_cloud_files(parameter: str, path: str, sent_as: str) -> None:
+    """The cloud APIs of platforms take it as ``access_token``; no other name is changed, and at no other path."""
+    assert Token(value="T", expires_in=1, parameter=parameter).parameter_at(path) == sent_as
+
+
+def refusal(errcode: int) -> APIError:
+    """An answer with this errcode."""
+    return APIError(errcode=errcode, errmsg="refused", path="/cgi-bin/material/add_material")
+
+
+@pytest.mark.parametrize(
+    ("refresh_token", "error", "withdrawn"),
+    [
+        ("R", refusal(61003), True),
+        ("R", refusal(61002), False),
+        ("R", refusal(61004), False),
+        ("R", ConnectError("no route"), False),
+        (None, refusal(61003), False),
+    ],
+)
+def test_only_an_authorized_account_withdraws_its_token(
+    refresh_token: str | None, error: WxAssetError, withdrawn: bool
+) -> None:
+    """It is 61003 that says so, and of an account that had authorized a platform."""
+    token = Token(value="T", expires_in=1, refresh_token=refresh_token)
+    assert token.is_withdrawn(error) is withdrawn
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        (SOUND, True),
+        (SOUND | {"later": 1}, True),
+        (dict.fromkeys(("token", "issued", "expires", "version", "mode"), 1), True),
+        (dict.fromkeys(("token", "issued", "expires", "version", "other"), 1), False),
+        ({}, False),
+        (["token", "issued", "expires", "version", "mode"], False),
+        (None, False),
+    ],
+)
+def test_a_record_is_known_by_its_names(entry: object, named: bool) -> None:
+    """An object with all of them is a record, also one of a later version that has more."""
+    assert TokenRecord.is_named(entry) is named
