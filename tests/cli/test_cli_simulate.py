@@ -123,3 +123,15 @@ def test_the_example_of_control_works_beside_a_public_url() -> None:
         example = introduction(sim, None)[-1].split()
         assert example == ["#", "curl", f"{sim.local_url}/_sim/journal"]
         assert httpx.get(example[-1], trust_env=False).json() == []
+
+
+@pytest.mark.parametrize("delimiter", [[], ["--"]])
+def test_options_after_the_name_of_a_program_are_its_own(delimiter: list[str]) -> None:
+    """They are those of the simulator before the name alone, also without `--` between them."""
+    show = "import os, sys; print(os.environ['WXASSET_APPID'], *sys.argv[1:])"
+    own = ["--port", "70000", "--fault=x", "--json", "--", "--help"]
+    before = ("--appid", "wx-mine", "--seed", "-5", "--tls=false", "--json=false")
+    whole = command("simulate", *before, *delimiter, sys.executable, "-c", show, *own)
+    ended = subprocess.run(whole, env=environment(), capture_output=True, encoding="utf-8", check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.split() == ["wx-mine", *own]

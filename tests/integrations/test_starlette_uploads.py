@@ -1,5 +1,6 @@
 """Uploads of visitors: a file is passed on, and a text never becomes a path of the server."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -150,3 +151,10 @@ async def test_the_error_is_that_of_the_framework() -> None:
     with pytest.raises(HTTPException) as caught:
         upload(form, "file")
     assert caught.value.status_code == 422
+
+
+def test_uploaded_names_the_package_that_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without FastAPI it says what to install, and what serves Starlette alone."""
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(ImportError, match=r"pip install fastapi\. .*upload\(form, name\)"):
+        uploaded("file")

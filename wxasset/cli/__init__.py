@@ -21,6 +21,7 @@ from wxasset.cli.runtime.exit_codes import CLOSED_PIPE, EXIT_CODES, Exit, exit_o
 from wxasset.cli.runtime.help import epilogue, helped
 from wxasset.cli.runtime.language import check_language
 from wxasset.cli.runtime.output import drop_stdout, drop_unwritable, open_closed
+from wxasset.cli.runtime.programs import delimited
 from wxasset.cli.runtime.shells import corrected, load_in_zsh
 from wxasset.errors import Hint, WxAssetError
 
@@ -126,6 +127,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         check_language()
         app = program(used(arguments))
+        if arguments and arguments[0] == "simulate":
+            arguments = ["simulate", *delimited(app["simulate"], arguments[1:])]
         status: int | None = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except BrokenPipeError:  # of stdout; network failures are errors of this package

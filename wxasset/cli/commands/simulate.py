@@ -184,7 +184,7 @@ def simulate_command(
     """Serve the simulator until Ctrl-C or SIGTERM. Without --state it stores all data in memory.
 
     With a command, the command is run with WXASSET_BASE_URL, WXASSET_APPID and WXASSET_SECRET set to the simulator,
-    which ends with it; the exit status is that of the command. Write -- before it if it has options.
+    which ends with it; the exit status is that of the command. Options after its name are its own.
 
     Programs with a built-in https://api.weixin.qq.com are served unchanged with --intercept: the simulator answers for
     the hosts of WeChat, through a proxy with certificates of its own, and prints the variables of a shell for it.

@@ -50,8 +50,16 @@ def uploaded(name: str) -> Callable[..., Awaitable[UploadFile]]:
 
     Returns:
         The dependency; it answers 422 as `upload` does.
+
+    Raises:
+        ImportError: FastAPI is not installed.
     """
-    import fastapi  # noqa: PLC0415 - it is there where this function is of use
+    try:
+        import fastapi  # noqa: PLC0415 - applications of Starlette do without it
+    except ImportError:
+        raise ImportError(
+            "uploaded() is for FastAPI; run: pip install fastapi. With Starlette alone, call upload(form, name)."
+        ) from None
 
     async def one_file(
         request: Request, declared: Annotated[fastapi.UploadFile, fastapi.File(alias=name)]
