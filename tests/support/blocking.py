@@ -42,6 +42,9 @@ def unblocked() -> Iterator[BlockBuster]:
             function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")
         # The size and times of a file that is being read from the page cache are in memory.
         found.functions["os.fstat"].can_block_in("wxasset/transfer/uploads/file_reader.py", "step")
+        # So are those of a file whose path was in memory, too.
+        found.functions["os.fstat"].can_block_in("wxasset/transfer/uploads/files.py", "_examine_cached")
+        found.functions["os.fstat"].can_block_in("wxasset/transfer/uploads/files.py", "_check")
         yield found
 
 

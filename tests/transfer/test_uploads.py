@@ -133,7 +133,7 @@ async def test_files_are_sent_whole_on_every_platform(
     else:
         monkeypatch.setattr(os, "preadv", reluctant)
     if without != "cached pages":
-        monkeypatch.setattr("wxasset.transfer.uploads.file_reader._WITHOUT_WAITING", 0)
+        monkeypatch.setattr("wxasset.transfer.uploads.cached_files._WITHOUT_WAITING", 0)
     await test_every_source_is_sent_whole(server, tmp_path, kind, 1_500_000)
     assert waited or without == "preadv"
 
@@ -858,6 +858,7 @@ async def test_what_was_opened_for_a_cancelled_upload_is_closed(
         return opened
 
     if kind == "a path":
+        monkeypatch.setattr("wxasset.transfer.uploads.files.open_cached", lambda _: None)  # so that a thread opens it
         monkeypatch.setattr(FileContent, "_open", slowly(FileContent._open))
     else:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -1,6 +1,5 @@
 """Read regular files: from the page cache without waiting if possible, else in a thread."""
 
-import errno
 import os
 from collections.abc import AsyncGenerator
 from typing import Final
@@ -9,6 +8,7 @@ from attrs import frozen
 
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
+from wxasset.transfer.uploads.cached_files import read_cached
 from wxasset.transfer.uploads.content import Chunk, in_thread, unreadable
 
 __all__ = ["LEAVE_ALONE", "Identity", "read_file"]
@@ -17,9 +17,6 @@ LEAVE_ALONE: Final = Hint(
     "Do not modify the file during the upload, then upload it again; nothing was added.",
     "上传期间请勿改动文件；本次未新增素材，请重新上传。",
 )
-# Non-blocking reads exist on Linux only; file systems without support return these errors.
-_WITHOUT_WAITING: Final = getattr(os, "RWF_NOWAIT", 0)
-_WOULD_WAIT: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
 @frozen
@@ -42,18 +39,6 @@ class Identity:
         if now != self:
             how = "shrank" if now.size < self.size else "grew" if now.size > self.size else "was changed"
             raise SourceError(f"{name} {how} while it was sent.", LEAVE_ALONE)
-
-
-def _read_cached(descriptor: int, view: memoryview, offset: int) -> int:
-    """Read the bytes available without waiting for a disk; return their number."""
-    if not _WITHOUT_WAITING:
-        return 0
-    try:
-        return os.preadv(descriptor, (view,), offset, _WITHOUT_WAITING)
-    except OSError as error:
-        if error.errno in _WOULD_WAIT:
-            return 0
-        raise
 
 
 def _read(descriptor: int, view: memoryview, offset: int) -> int:
@@ -84,7 +69,7 @@ class _FileReader:
     def step(self, view: memoryview, offset: int) -> bool:
         """Fill a view without waiting; return False if a thread is needed."""
         try:
-            if _read_cached(self.descriptor, view, offset) < len(view):
+            if read_cached(self.descriptor, view, offset) < len(view):
                 return False
             # Does not wait either: the file is on a local disk, and its size and times are in memory.
             self._check(offset + len(view))

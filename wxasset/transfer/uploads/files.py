@@ -5,13 +5,12 @@ import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from functools import reduce
-from operator import or_
 from typing import Final
 
 from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError
+from wxasset.transfer.uploads.cached_files import FLAGS, open_cached, read_cached, remember
 from wxasset.transfer.uploads.content import OPEN_BINARY, SMALL, Chunk, Content, MemoryContent, in_thread
 from wxasset.transfer.uploads.file_reader import LEAVE_ALONE, Identity, read_file
 from wxasset.wire.formats import HEAD_SIZE
@@ -35,10 +34,6 @@ _HOME: Final = Hint(
     "Replace ~ by the path of the home directory (in Python: Path.expanduser).",
     "请将 ~ 替换为主目录的路径（Python 中可用 Path.expanduser）。",
 )
-
-# Without these, a pipe would wait for its writer, a terminal could become the controlling one, and Windows would
-# convert line ends.
-_READ: Final = os.O_RDONLY | reduce(or_, (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY")))
 
 
 @frozen
@@ -64,7 +59,11 @@ class FileContent:
         """Open the file, and check that it is the examined one."""
         opened: list[int] = []  # filled by the thread: a return value is lost if the caller is cancelled
         try:
-            await in_thread(self._open, opened, name=self.path)
+            if (descriptor := open_cached(self.path)) is not None:
+                opened.append(descriptor)
+                self._check(opened)
+            else:
+                await in_thread(self._open, opened, name=self.path)
             async with aclosing(read_file(opened[0], self.identity, 0, self.path)) as chunks:
                 yield chunks
         finally:
@@ -72,18 +71,22 @@ class FileContent:
                 os.close(descriptor)
 
     def _open(self, opened: list[int]) -> None:
-        opened.append(os.open(self.path, _READ))
+        opened.append(os.open(self.path, FLAGS))
+        self._check(opened)
+
+    def _check(self, opened: list[int]) -> None:
         self.identity.check(opened[0], self.path)
 
 
 async def examine_file(path: str) -> Content:
-    """Examine a file in one thread hop; a small file is read completely into memory.
+    """Examine a file in one thread hop at most; a small file is read completely into memory.
 
     Raises:
         SourceError: The file cannot be opened or read, or is not a regular file.
     """
     try:
-        return await in_thread(_examine_file, path, name=path)
+        found = _examine_cached(path)
+        return await in_thread(_examine_file, path, name=path) if found is None else found
     except SourceError as error:
         failure = error
     if failure.__cause__ is not None:
@@ -108,10 +111,32 @@ def _explained(path: str) -> SourceError | None:
     return None if shortened(path) == path else SourceError(f"Cannot read {shortened(path)}: there is no such file.")
 
 
+def _examine_cached(path: str) -> Content | None:
+    """Examine a file without a thread; None for one that would be waited for, and for one that is to be refused."""
+    if (descriptor := open_cached(path)) is None:
+        return None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        small = found.st_size <= SMALL
+        wanted = found.st_size if small else HEAD_SIZE
+        data = bytearray(wanted + 1)
+        count = read_cached(descriptor, data, 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    if count != wanted + (not small):
+        return None
+    del data[wanted:]
+    return MemoryContent(data) if small else FileContent(path, bytes(data), Identity.of(found))
+
+
 def _examine_file(path: str) -> Content:
     """Examine a file in few system calls: each call releases and reacquires the GIL."""
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(path, FLAGS)
     except PermissionError:
         if os.path.isdir(path):  # Windows does not open directories
             raise SourceError(f"{path} is a directory, and add_materials uploads many files.", MANY) from None
@@ -122,6 +147,7 @@ def _examine_file(path: str) -> Content:
             raise SourceError(f"{path} is a directory, and add_materials uploads many files.", MANY)
         if not stat.S_ISREG(found.st_mode):
             raise SourceError(f"{path} is not a regular file.", OPEN_BINARY)
+        remember(path, descriptor)
         if found.st_size > SMALL:
             return FileContent(path, os.read(descriptor, HEAD_SIZE), Identity.of(found))
         # Allocate no more than needed: memory new to the process costs more than the read.

@@ -1,0 +1,101 @@
+"""Files whose path and bytes are in the kernel's memory need no thread; all else about them stays as it is."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raw_server import RawServer
+from upload_sources import ADDED, jpeg, parts
+from wxasset import WxSession
+from wxasset.errors import SourceError
+from wxasset.transfer.uploads import cached_files, files
+from wxasset.transfer.uploads.content import SMALL
+
+
+def _is_quick(directory: Path) -> bool:
+    """Return whether files of a directory can be opened without a thread on this machine."""
+    first = str(directory / "first.jpg")
+    found = cached_files.open_cached(first)
+    if found is not None:
+        os.close(found)
+    return found is not None
+
+
+@pytest.fixture
+async def known(raw: WxSession, server: RawServer, tmp_path: Path) -> Path:
+    """A directory from which a file was uploaded before."""
+    server.script = [ADDED] * 4
+    (tmp_path / "first.jpg").write_bytes(jpeg(1000))
+    await raw.add_material("image", tmp_path / "first.jpg")
+    server.requests.clear()
+    return tmp_path
+
+
+@pytest.mark.parametrize("size", [100, SMALL, SMALL + 1, 1_500_000])
+async def test_cached_files_are_sent_without_a_thread(
+    raw: WxSession, server: RawServer, known: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The second file of a directory on a local file system is opened, examined and read at once, and sent whole."""
+    if not _is_quick(known):
+        pytest.skip("this system has no openat2, or a file system that cannot tell that a read would wait")
+
+    def refused(*_: Any) -> None:
+        raise AssertionError("a thread was used")
+
+    monkeypatch.setattr(files, "_examine_file", refused)
+    monkeypatch.setattr(files.FileContent, "_open", refused)
+    data = jpeg(size)
+    (known / "second.jpg").write_bytes(data)
+    await raw.add_material("image", known / "second.jpg")
+    assert parts(server.requests[0])[0][1] == data
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes and links")
+async def test_other_files_of_a_known_directory_are_judged_as_in_any_other(
+    raw: WxSession, server: RawServer, known: Path
+) -> None:
+    """A link is followed; a missing file, a pipe, a directory, an empty file and a name with a NUL are refused."""
+    os.mkfifo(known / "pipe.jpg")
+    (known / "directory.jpg").mkdir()
+    (known / "empty.jpg").touch()
+    (known / "link.jpg").symlink_to(known / "first.jpg")
+    for name, reason in (
+        ("missing.jpg", "No such file"),
+        ("pipe.jpg", "not a regular file"),
+        ("directory.jpg", "is a directory"),
+        ("empty.jpg", "is empty"),
+        ("first.jpg\0.png", "null"),
+        ("\ud800.jpg", "Cannot read"),
+    ):
+        with pytest.raises(SourceError, match=reason):
+            await raw.add_material("image", f"{known}/{name}")
+    assert not server.requests
+    await raw.add_material("image", known / "link.jpg")
+    assert parts(server.requests[0])[0][1] == (known / "first.jpg").read_bytes()
+
+
+async def test_a_cached_file_that_grows_while_it_is_read_is_examined_in_a_thread(
+    raw: WxSession, server: RawServer, known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size and its bytes differ; the thread reads it afresh, and what is sent is the file as it is then."""
+    fstat, before = os.fstat, jpeg(2000)
+    path = known / "growing.jpg"
+    path.write_bytes(before)
+    grown: list[int] = []
+
+    def growing(descriptor: int) -> os.stat_result:
+        found = fstat(descriptor)
+        if found.st_size == len(before) and not grown:
+            grown.append(descriptor)
+            os.truncate(path, len(before) + 4)
+        return found
+
+    if not _is_quick(known):
+        pytest.skip("as above")
+    monkeypatch.setattr(os, "fstat", growing)
+    await raw.add_material("image", path)
+    assert grown
+    assert parts(server.requests[0])[0][1] == before + bytes(4)
