@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sqlite3
 import threading
 import tracemalloc
 from collections import Counter
@@ -471,6 +472,54 @@ async def test_an_ended_batch_has_the_outcomes_of_what_was_under_way_alone(wx: W
     assert batch.in_progress == []
 
 
+async def test_the_next_items_are_claimed_while_others_are_sent(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """With two at a time, two more are claimed and not sent; the end of the batch gives these back as planned."""
+    sim.fail("add_material", "delay-300ms", times=None)
+    async with Ledger(tmp_path / "ledger.db") as ledger:
+        batch = wx.add_materials("image", make_pictures(tmp_path / "images", 12), concurrency=2, ledger=ledger)
+        outcomes: list[Any] = []
+        async with batch as stream:
+            async with asyncio.timeout(BOUND):
+                while (await ledger.counts()).in_flight < 4:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.001)
+            assert len(batch.in_progress) == 2
+            batch.end()
+            outcomes = [outcome async for outcome in stream]
+            counts = await ledger.counts()
+    assert {type(outcome) for outcome in outcomes} == {Added}
+    assert len(outcomes) == len(sim.materials) == counts.done == 2
+    assert (counts.planned, counts.in_flight, counts.unknown) == (2, 0, 0)
+
+
+async def test_a_slot_is_left_at_the_response_and_the_outcome_waits_for_the_ledger(
+    wx: WxSession, sim: Simulator, tmp_path: Path
+) -> None:
+    """One at a time, the second is sent while the first cannot be recorded; nothing is told before it is."""
+    sim.fail("add_material", "delay-100ms", times=None)
+    async with Ledger(tmp_path / "ledger.db") as ledger:
+        batch = wx.add_materials("image", make_pictures(tmp_path / "images", 4), concurrency=1, ledger=ledger)
+        base, outcomes = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None), []
+
+        async def take(stream: AsyncIterator[Any]) -> None:
+            outcomes.extend([one async for one in stream])
+
+        async with batch as stream:
+            async with asyncio.timeout(BOUND):
+                while (await ledger.counts()).in_flight < 2:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.001)
+            base.execute("BEGIN IMMEDIATE")
+            taking = asyncio.create_task(take(stream))
+            try:
+                await until(lambda: len(sim.materials) == 2)
+                assert outcomes == []
+            finally:
+                base.execute("COMMIT")
+                base.close()
+            await taking
+    assert [type(one) for one in outcomes] == [Added] * 4
+    assert {one.media_id for one in outcomes} == set(sim.materials)
+
+
 async def test_cancelled_from_outside_nothing_goes_on(sim: Simulator, wx: WxSession) -> None:
     """A timeout around a batch that stands still ends it, by whichever means it comes."""
     sim.fail("add_material", "stall-30s-before-commit", times=None)
@@ -646,7 +695,7 @@ async def test_a_batch_that_is_throttled_gives_way_and_comes_back(sim: Simulator
     async with batch as outcomes:
         async for outcome in outcomes:
             assert isinstance(outcome, int)
-            limits.append(batch._limiter.limit)
+            limits.append(batch._slots.limiter.limit)
     assert limits[0] == 8
     assert 1 <= min(limits) <= 4
     assert limits[-1] == 8

@@ -18,6 +18,7 @@ from wxasset.batch.iteration import check_items, pulled
 from wxasset.batch.outcomes import BatchReport, Failed, NotTried, Sum, Unknown
 from wxasset.batch.pacing import ConcurrencyLimiter
 from wxasset.batch.queue import Again, LaterQueue
+from wxasset.batch.slots import Slots, Turn
 from wxasset.batch.tally import Progress, Tally
 from wxasset.batch.work import Terms, Work
 from wxasset.errors import StreamConsumedError, UsageError, WxAssetError
@@ -30,6 +31,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final[Any] = object()
+_SOON: Final = 0.001  # seconds: it is tried again when there is room
 _ENTER: Final = "A batch is used as `async with batch as outcomes:`, with `async for outcome in outcomes:` inside."
 _NOT_TAKEN: Final = (
     "The block of this batch was left before an outcome was taken, so that its items were cancelled. Iterate over the"
@@ -76,10 +78,10 @@ class Batch(Generic[T, R]):
         self._ahead = ahead
         self._terms = terms or Terms()
         self._gate = self._terms.gate()
-        self._limiter = ConcurrencyLimiter(concurrency)
+        self._slots = Slots(ConcurrencyLimiter(concurrency), self._closed, self._wake)
         self._later: LaterQueue[T] = LaterQueue(concurrency)
         self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
-        self._under_way: dict[Again[T], None] = {}
+        self._under_way: dict[Again[T], Turn] = {}
         self._ended = False
         self._taken = False
         self._skew = 0.0
@@ -106,8 +108,9 @@ class Batch(Generic[T, R]):
 
     @property
     def in_progress(self) -> list[T]:
-        """The items that have begun and have no outcome, also those whose response was lost."""
-        return [again.item for again in self._under_way] + [one.item for one in self._later if one.doubt is not None]
+        """The items that have been sent and have no outcome, also those whose response was lost."""
+        begun = [again.item for again, turn in self._under_way.items() if not turn.waits]
+        return begun + [one.item for one in self._later if one.doubt is not None]
 
     def end(self) -> None:
         """Begin no further item: those under way have their outcomes, lost ones are `Unknown`, the others have none."""
@@ -211,19 +214,22 @@ class Batch(Generic[T, R]):
         await self._give.send(outcome)
 
     async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
+        early = self._is_early(again)
+        while not early and (wait := self._room(early=False)) > 0:
+            await self._change(wait)
         if self._ended:
             if again.doubt is not None:
                 await self._tell(again.left(again.doubt))
         elif self._gate.stop is None:
-            self._under_way[again] = None
-            group.start_soon(self._run, again)
+            self._under_way[again] = turn = Turn.begin(self._slots, early=early)
+            group.start_soon(self._run, again, turn)
         else:
             await self._tell(again.left(self._gate.stop))
 
     async def _item(self, items: AsyncIterator[T | Again[T]] | None) -> Again[T] | None:
         """Wait for room, and return the next item; None at the end."""
         while True:
-            if (wait := self._room()) > 0:
+            if (wait := self._room(early=self._terms.early)) > 0:
                 await self._change(wait)
                 continue
             now = math.inf if self._ended or self._gate.stop is not None else self._now()
@@ -241,13 +247,24 @@ class Batch(Generic[T, R]):
             else:
                 return None
 
-    def _room(self) -> float:
+    def _is_early(self, again: Again[T]) -> bool:
+        """Return True for an item that takes next to no memory before its slot: what is sent has been read."""
+        return self._terms.early and again.looked is not None
+
+    def _room(self, *, early: bool) -> float:
         """Return the seconds until another item may begin; infinite until one has ended."""
         if self._ended or self._gate.stop is not None:
             return 0.0
-        if len(self._under_way) >= self._limiter.limit:
+        if self._slots.full(early=early):
             return math.inf
-        return self._gate.wait(self._now(), len(self._under_way))
+        return self._gate.wait(self._now(), self._slots.held + self._slots.waiting)
+
+    def _closed(self, others: int) -> float:
+        """Return the seconds until an item that has begun may make requests, beside others; 0 if it may."""
+        if self._ended or self._gate.stop is not None:
+            return _SOON
+        wait = self._gate.wait(self._now(), others)
+        return _SOON if wait == math.inf else wait
 
     def _now(self) -> float:
         return time.monotonic() + self._skew
@@ -263,15 +280,18 @@ class Batch(Generic[T, R]):
             await self._changed.wait()
             group.cancel_scope.cancel()
 
+    def _wake(self) -> None:
+        self._changed.set()
+
     async def _alarm(self, seconds: float) -> None:
         begun = time.monotonic()
         await self._terms.sleep(seconds)
         self._skew += max(0.0, seconds - (time.monotonic() - begun))  # a test need not take the time
         self._changed.set()
 
-    async def _run(self, again: Again[T]) -> None:
+    async def _run(self, again: Again[T], turn: Turn) -> None:
         try:
-            outcome = await self._outcome(again)
+            outcome = await self._outcome(again, turn)
             if isinstance(outcome, Again):
                 self._later.push(outcome)
             else:
@@ -280,13 +300,13 @@ class Batch(Generic[T, R]):
             self._broken = self._broken or failure
         finally:
             del self._under_way[again]
+            turn.end()
             self._changed.set()
 
-    async def _outcome(self, again: Again[T]) -> R | Failed[T] | Unknown[T] | NotTried[T] | Again[T]:
+    async def _outcome(self, again: Again[T], turn: Turn) -> R | Failed[T] | Unknown[T] | NotTried[T] | Again[T]:
         if (stop := self._gate.stop) is not None:  # since it was begun
             return again.left(stop)
-        slot = self._limiter.begin()
-        work = Work(self._limiter, slot, self._tally, self._pace if self._gate.interval else None, again.looked)
+        work = Work(turn, self._tally, self._pace if self._gate.interval else None, again.looked)
         try:
             done = await self._do(again.item, work)
         except WxAssetError as error:
@@ -298,7 +318,7 @@ class Batch(Generic[T, R]):
                 raise
             raise RuntimeError("An item of the batch raised CancelledError, but was not cancelled.") from error
         if not getattr(done, "skipped", False):  # else no request was made
-            self._limiter.succeeded(slot)
+            turn.succeeded()
             self._gate.alive()
         self._gate.stop = self._gate.stop or getattr(done, "unrecorded", None)
         return done

@@ -8,7 +8,7 @@ import anyio
 from attrs import define, field, frozen
 
 from wxasset.batch.gate import Gate
-from wxasset.batch.pacing import ConcurrencyLimiter, Slot
+from wxasset.batch.slots import Turn
 from wxasset.batch.tally import Tally
 from wxasset.errors import WxAssetError
 from wxasset.errors.classify import is_throttled
@@ -41,6 +41,7 @@ class Terms:
         repeatable: Function that tells whether an item can be tried again; a stream of bytes can be read only once.
         settle: Seconds after its end before a lost upload can be looked up again, and sent if it is not there; 0 if it
             cannot.
+        early: True if an item that was looked at ahead begins without a slot, and takes one by its `Work.turn`.
         next_minute: Function that returns the seconds until WeChat's next minute begins.
         sleep: How to wait.
     """
@@ -51,6 +52,7 @@ class Terms:
     max_rate: float | None = field(default=None, validator=number(above=0, optional=True))
     repeatable: Callable[[Any], bool] = _always
     settle: float = 0.0
+    early: bool = False
     next_minute: Callable[[], float] = _next_minute
     sleep: Callable[[float], Awaitable[object]] = anyio.sleep
 
@@ -64,13 +66,13 @@ class Work:
     """One item in progress, and the callbacks of its calls.
 
     Attributes:
+        turn: Its slot.
         pace: Function that waits until another call may be made; None without a limit.
         looked: What was found when the item was looked at ahead; None at a later try.
         tried: Whether a request was made: without one, the item shows nothing about the service.
     """
 
-    _limiter: ConcurrencyLimiter
-    _slot: Slot
+    turn: Turn
     _tally: Tally
     pace: Callable[[], Awaitable[object]] | None = None
     looked: object = None
@@ -85,7 +87,7 @@ class Work:
     def fail(self, error: WxAssetError) -> None:
         """Note the failure of an attempt, also of one that is followed by another."""
         if is_throttled(error):
-            self._limiter.throttled(self._slot)
+            self.turn.throttled()
 
     @property
     def sent(self) -> Callable[[int, int | None], object] | None:

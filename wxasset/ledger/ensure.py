@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 from attrs import define, evolve, field, frozen
 
+from wxasset.batch.slots import Turn
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, Description
 from wxasset.engine.engine import Engine
@@ -83,6 +84,7 @@ class EnsuredUpload:
             else `Later` is raised.
         claimed_since: The times since when others were seen at the uploads of a batch; None for a single upload.
         read: The media, if it is a file that was read already.
+        turn: The slot of a batch for the requests; None for a single upload.
     """
 
     engine: Engine
@@ -96,6 +98,7 @@ class EnsuredUpload:
     waits: bool = True
     claimed_since: dict[UploadKey, float] | None = None
     read: ReadFile | None = None
+    turn: Turn | None = None
 
     @classmethod
     def of(
@@ -240,6 +243,7 @@ class EnsuredUpload:
     async def _look(self, row: LedgerRow, name: str, lost_for: float) -> AddedMaterial | None:
         """Search the library for an interrupted upload; None if it was certainly not added."""
         try:
+            await self._take_turn()
             search = DoubtSearch(self.engine, self.ledger, self.key, self.call, waits=self.waits)
             found = await search.search(row, name, lost_for)
         except BaseException as error:
@@ -254,6 +258,11 @@ class EnsuredUpload:
             await self.ledger.end(self.key, "planned")
             raise
         return None
+
+    async def _take_turn(self) -> None:
+        """Wait for a slot of the batch, after the claim: the disk writes while others use the slots."""
+        if self.turn is not None:
+            await self.turn.take()
 
     def _now(self) -> float:
         """Return WeChat's unix time in seconds, as near as it is known."""
@@ -271,6 +280,7 @@ class EnsuredUpload:
 
         source = evolve(source, filename=marked_name(source.filename, self.key.mark), marked=True, before=begin)
         try:
+            await self._take_turn()
             added = await self.engine.call(self.call, source=source, progress=self.progress)
         except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
             await self._fail(error, begun=begun)
@@ -278,6 +288,8 @@ class EnsuredUpload:
 
     async def _noted(self, added: AddedMaterial) -> AddedMaterial:
         """Record a material that is in the library; an error carries it, as nobody else knows its id."""
+        if self.turn is not None:
+            self.turn.release()
         try:
             await self.ledger.done(self.key, added)
         except LedgerError as error:

@@ -161,6 +161,7 @@ class Bulk(Ensuring):
                         claimed_since=claimed_since,
                         progress=work.sent,
                         read=read,
+                        turn=work.turn,
                     )
                 except LedgerError as error:
                     if not isinstance(error.material, AddedMaterial):
@@ -183,6 +184,7 @@ class Bulk(Ensuring):
             self._terms(AddMaterial.route.path, max_rate),
             repeatable=_is_repeatable,
             settle=0.0 if keeper is None else self._settle(),
+            early=keeper is not None,
         )
         ahead = Ahead(look, _is_light)
         return Batch(media, add, concurrency=concurrency, progress=progress, ahead=ahead, terms=terms)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from wxasset.batch.slots import Turn
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.engine import Engine
@@ -155,11 +156,12 @@ class Ensuring(Materials):
         claimed_since: dict[UploadKey, float] | None = None,
         progress: Progress | None = None,
         read: ReadFile | None = None,
+        turn: Turn | None = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent; `engine` makes the engine of the upload.
 
         Without `waits`, `Later` is raised for an upload in doubt, or claimed by others; `claimed_since` belongs to a
-        batch. `read` is the media, if it was looked up and read already.
+        batch. `read` is the media, if it was looked up and read already. `turn` is the slot in a batch.
         """
         check_progress(progress)
         await ledger.adopt_first(self.account_library(ledger), kind)
@@ -173,7 +175,7 @@ class Ensuring(Materials):
             progress=progress,
             retry_refused=retry_refused,
         )
-        upload.waits, upload.claimed_since, upload.read = waits, claimed_since, read
+        upload.waits, upload.claimed_since, upload.read, upload.turn = waits, claimed_since, read, turn
         if read is None and (known := await upload.look_up(new, verify=verify)) is not None:
             return known, True
         if engine is not None:
