@@ -112,8 +112,16 @@ def test_the_changelog_knows_the_version() -> None:
     dated = re.match(r"\[(\d+\.\d+\.\d+)\]\(https://\S+\) - \d{4}-\d\d-\d\d$", newest, re.MULTILINE)
     assert dated[1] == wxasset.__version__ if dated else newest.startswith("[Unreleased](https://")
     assert wxasset.__version__ in newest
-    kinds = re.findall(r"^### (.+)$", text, re.MULTILINE)
-    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    kinds = re.findall(r"^### (.+)$", newest, re.MULTILINE)
+    assert len(kinds) == len(set(kinds)), "what was added stands in one list"
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= {
+        "Added",
+        "Changed",
+        "Deprecated",
+        "Removed",
+        "Fixed",
+        "Security",
+    }
 
 
 # Without extras
