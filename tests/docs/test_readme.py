@@ -161,14 +161,6 @@ async def test_the_batch_runs(sim: Simulator, here: Path) -> None:
     assert {entry.path for entry in sim.journal[before:]} <= {"/cgi-bin/stable_token"}
 
 
-async def test_the_test_passes(here: Path) -> None:
-    """The test that users copy passes under pytest, with the plugins that wxasset brings and no others."""
-    (here / "test_app.py").write_text(_block("python", "test"))
-    (here / "pytest.ini").touch()  # an application's tests have settings of their own, wherever this directory is
-    plugins = ("--disable-plugin-autoload", "-panyio", "-pwxasset.integrations.pytest_plugin")
-    assert "1 passed" in await _program(sys.executable, "-W", "error", "-m", "pytest", *plugins, "test_app.py")
-
-
 def test_the_table_of_calls_is_complete() -> None:
     """The table has what a session can do, all of it."""
     (table,) = [one for one in sections("README.md") if one.heading == "Calls"]
