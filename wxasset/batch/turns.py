@@ -6,8 +6,7 @@ import math
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
-from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import anyio
 from attrs import define, field, frozen
@@ -120,17 +119,12 @@ class SharedCounts:
 
 @define(eq=False)
 class FreeTurn:
-    """A call that is not counted; an ``async with`` value around it."""
+    """A call that is not counted; call `ended` after it."""
 
     def failed(self, error: WxAssetError) -> None:
         """Note the error of the call."""
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def ended(self) -> None:
         """Do nothing."""
 
 
@@ -180,9 +174,7 @@ class _Turn(FreeTurn):
         """Note the error of the call."""
         self._failure = error
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def ended(self) -> None:
         """Count it as ended; close or pause the lane for all if WeChat says so."""
         failure, self._failure, now = self._failure, None, self._account.now()
         spent = isinstance(failure, QuotaExceededError) and failure.path == self._key.path

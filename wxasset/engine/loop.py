@@ -154,9 +154,11 @@ class Loop(ABC):
         call, attempt = operation.call, _FIRST if self.minutes else _AT_ONCE
         begun = time.monotonic() + operation.sending_time(self.timeouts)
         while True:
-            turn, waited = await self._admitted(call)
-            begun += waited
-            async with turn:
+            turn, waited = FREE, 0.0
+            if call.route.authorized and (self.work is not None or self.budget is not None):
+                turn, waited = await self._admitted(call)
+                begun += waited
+            try:
                 deadline = begun + self.retry.timeout
                 token = self.tokens.cached(self.exchange) if call.route.authorized else None
                 if token is None and call.route.authorized:
@@ -174,9 +176,11 @@ class Loop(ABC):
                 else:
                     self._accepted(attempt, call, token)
                     return result
+            finally:
+                if turn is not FREE:
+                    await turn.ended()
             attempt, begun = self._failed(attempt, operation, begun)
-            if token is not None:
-                attempt = self._judged(attempt, token, failure, recorder)
+            attempt = self._judged(attempt, token, failure, recorder)
             action = decide(call.route, failure, attempt, self.retry)
             if not isinstance(action, OutcomeUnknown):
                 operation.delivery.whole = False  # the response, or the lack of one, proves that nothing was made
@@ -204,8 +208,6 @@ class Loop(ABC):
     async def _admitted(self, call: Call[Any]) -> tuple[FreeTurn, float]:
         """Wait until the call may be made; return its turn, and the seconds of waiting. Links take no part."""
         pace = None if self.work is None else self.work.pace
-        if (pace is None and self.budget is None) or not call.route.authorized:
-            return FREE, 0.0
         began = time.monotonic()
         if pace is not None:
             await pace()
@@ -228,8 +230,12 @@ class Loop(ABC):
         if token is not None:
             self.tokens.accept(call.route.path)
 
-    def _judged(self, attempt: Attempt, token: Token, failure: WxAssetError, recorder: OperationRecorder) -> Attempt:
+    def _judged(
+        self, attempt: Attempt, token: Token | None, failure: WxAssetError, recorder: OperationRecorder
+    ) -> Attempt:
         """Reject the token if the failure concerns it."""
+        if token is None:
+            return attempt
         withdrawn = token.is_withdrawn(failure)
         if not withdrawn and not isinstance(failure, TokenRejectedError):
             return attempt
