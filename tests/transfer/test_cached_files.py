@@ -1,5 +1,6 @@
 """Files whose path and bytes are in the kernel's memory need no thread; all else about them stays as it is."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from raw_server import RawServer
+from raw_server import RawServer, forever
 from upload_sources import ADDED, jpeg, parts
+from waiting import until
 from wxasset import WxSession
 from wxasset.errors import SourceError
+from wxasset.transfer.buffers import UPLOAD_BUFFERS
 from wxasset.transfer.uploads import cached_files, files
 from wxasset.transfer.uploads.content import SMALL
 
@@ -99,3 +102,23 @@ async def test_a_cached_file_that_grows_while_it_is_read_is_examined_in_a_thread
     await raw.add_material("image", path)
     assert grown
     assert parts(server.requests[0])[0][1] == before + bytes(4)
+
+
+async def test_the_buffer_of_a_cancelled_upload_is_not_used_again(
+    raw: WxSession, server: RawServer, tmp_path: Path
+) -> None:
+    """The connection may still hold it; that of a complete upload is kept for the next one."""
+    most, path = UPLOAD_BUFFERS.maximum, tmp_path / "large.jpg"
+    path.write_bytes(jpeg(9_000_000))
+    server.script = [ADDED]
+    await raw.add_material("image", path)
+    kept = UPLOAD_BUFFERS.lease().buffer(most)
+    assert kept[:1000] in path.read_bytes()
+
+    server.take, server.script = 100_000, [forever]
+    upload = asyncio.create_task(raw.add_material("image", path))
+    await until(lambda: len(server.requests) == 2)
+    upload.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await upload
+    assert not any(UPLOAD_BUFFERS.lease().buffer(most))

@@ -11,9 +11,13 @@ __all__ = ["DOWNLOAD_BUFFERS", "SPOOL_BUFFERS", "UPLOAD_BUFFERS", "BufferBudget"
 _RECORD: Final = 16 * KIB  # maximum size of a TLS record
 
 
+_SPARE: Final = 8  # buffers of the largest size that an event loop keeps: new memory costs more than its use
+
+
 class _Count:
     def __init__(self) -> None:
         self.number = 0
+        self.spare: list[bytearray] = []
 
 
 class BufferLease:
@@ -45,6 +49,16 @@ class BufferLease:
         if number != self._seen:
             self._seen, self._smallest = number, min(self._smallest, self._budget.for_each_of(number))
         return self._smallest
+
+    def buffer(self, size: int) -> bytearray:
+        """Return a buffer with any contents."""
+        spare = self._count.spare
+        return spare.pop() if spare and size == self._budget.maximum else bytearray(size)
+
+    def keep(self, buffer: bytearray) -> None:
+        """Take a buffer back, for the next transfer of this event loop; nothing else may hold it."""
+        if len(buffer) == self._budget.maximum and len(self._count.spare) < _SPARE:
+            self._count.spare.append(buffer)
 
 
 class BufferBudget:

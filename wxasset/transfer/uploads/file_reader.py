@@ -103,13 +103,18 @@ async def read_file(descriptor: int, identity: Identity, start: int, name: str) 
     """
     reader, offset = _FileReader(descriptor, identity, name), start
     lease = UPLOAD_BUFFERS.lease()  # entered before the connection is opened
-    room, buffer = lease.minimum, memoryview(b"")
-    while missing := identity.size - offset:
-        if not min(room, missing) <= len(buffer) <= room:
-            buffer = memoryview(bytearray(min(room, missing)))
-        view = buffer[:missing]
-        if not reader.step(view, offset):
-            await in_thread(reader.wait, view, offset, name=name)
-        yield view
-        offset += len(view)
-        room = lease.current
+    room, buffer, last = lease.minimum, bytearray(), False
+    try:
+        while missing := identity.size - offset:
+            if not min(room, missing) <= len(buffer) <= room:
+                buffer = lease.buffer(min(room, missing))
+            view = memoryview(buffer)[:missing]
+            if not reader.step(view, offset):
+                await in_thread(reader.wait, view, offset, name=name)
+            last = missing == len(view)
+            yield view
+            offset += len(view)
+            room = lease.current
+    finally:
+        if last:  # whoever takes it has a copy, and the chunks before it have left the connection
+            lease.keep(buffer)
