@@ -164,7 +164,10 @@ class Batch(Generic[T, R]):
         self._guard.require_same()
         self._taken = True
         try:
-            return await self._take.receive()
+            try:
+                return self._take.receive_nowait()
+            except anyio.WouldBlock:
+                return await self._take.receive()
         except anyio.ClosedResourceError:
             raise StreamConsumedError("The block of this batch has been left.") from None
         except anyio.EndOfStream:
@@ -211,7 +214,10 @@ class Batch(Generic[T, R]):
             self._tally.step(done=1, failed=int(undone), skipped=int(getattr(outcome, "skipped", False)))
         except Exception as failure:  # noqa: BLE001 - the callback's own; nobody else knows what came of the item
             self._broken = self._broken or failure
-        await self._give.send(outcome)
+        try:
+            self._give.send_nowait(outcome)  # without the turn of the event loop that `send` gives in any case
+        except anyio.WouldBlock:
+            await self._give.send(outcome)
 
     async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
         early = self._is_early(again)

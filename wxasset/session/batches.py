@@ -25,6 +25,7 @@ from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.paths import is_directory
 from wxasset.transfer.downloads.writer import in_thread
 from wxasset.transfer.threads import run_in_thread
+from wxasset.transfer.uploads.cached_files import is_known
 from wxasset.transfer.uploads.content import SMALL
 from wxasset.transfer.uploads.files import ReadFile, read_ahead
 from wxasset.transfer.uploads.source import Media
@@ -194,7 +195,8 @@ class Bulk(Ensuring):
     ) -> Sequence[Ready | ReadFile | None]:
         """Look up many items at once, and read up to `most` bytes of those to be sent; a failure is told by each."""
         if ledger is None:
-            paths = {at: path for at, new in enumerate(news) if (path := path_of(new.media)) is not None}
+            named = ((at, path_of(new.media)) for at, new in enumerate(news))
+            paths = {at: path for at, path in named if path is not None and not is_known(path)}  # else each is quick
             read = await run_in_thread(lambda: read_ahead(list(paths.values()), most=most)) if paths else []
             files = dict(zip(paths, read, strict=True))
             return [files.get(at) for at in range(len(news))]
@@ -314,6 +316,8 @@ def _is_repeatable(item: Media | NewMaterial) -> bool:
 def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
     """Give an item what it leaves to the batch."""
     new: NewMaterial = item if isinstance(item, NewMaterial) else NewMaterial(media=item)
+    if title is None and introduction is None:
+        return new
     return evolve(
         new,
         title=title if new.title is None else new.title,

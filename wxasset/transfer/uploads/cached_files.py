@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
-__all__ = ["FLAGS", "open_cached", "read_cached", "remember"]
+__all__ = ["FLAGS", "is_known", "open_cached", "read_cached", "remember"]
 
 FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 """Flags of `open`: without these, a pipe would wait for its writer, a terminal could become the controlling one,
@@ -46,12 +46,17 @@ def _opener() -> _Open | None:
     return lambda path: int(call(number, here, path, how, size))
 
 
+def is_known(path: str) -> bool:
+    """Return True for a file in a directory that `remember` has seen."""
+    return os.path.dirname(path) in _quick
+
+
 def open_cached(path: str) -> int | None:
     """Open a file if the kernel has its path in memory; return the descriptor, else None.
 
     Only files of directories that `remember` has seen are opened here. On a network file system, an open would wait.
     """
-    if os.path.dirname(path) not in _quick or (call := _opener()) is None or "\0" in path:
+    if not is_known(path) or (call := _opener()) is None or "\0" in path:
         return None
     sys.audit("open", path, None, FLAGS)
     with suppress(ValueError):  # a name that cannot be encoded
