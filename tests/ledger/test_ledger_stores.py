@@ -29,11 +29,11 @@ from wxasset import (
     UploadPolicy,
     WxSession,
 )
-from wxasset.calls.materials import AddMaterial
+from wxasset.calls.materials import AddedMaterial, AddMaterial
 from wxasset.cli.demo.plan import SAMPLES
 from wxasset.errors import InvalidMediaError, LedgerError, QuotaExceededError, UploadOutcomeUnknown, UsageError
 from wxasset.ledger.records import UploadKey
-from wxasset.ledger.transitions import ClaimLostError, Step
+from wxasset.ledger.transitions import ClaimLostError, Step, beginning, claiming, ending
 from wxasset.simulator import Simulator, SimulatorOptions
 
 postgres = postgres_server.postgres_server
@@ -494,6 +494,34 @@ async def test_several_create_the_tables_at_once(dsn: str, tmp_path: Path) -> No
     assert [await one.counts() for one in ledgers] == [LedgerCounts()] * 6
     for one in ledgers:
         await one.__aexit__(None, None, None)
+
+
+async def test_rows_that_two_processes_claim_at_once_go_to_one_of_them_each(dsn: str, tmp_path: Path) -> None:
+    """Forty rows, in opposite order: claims that are written together are taken or left one by one."""
+    keys = [evolve(KEY, sha256=f"{number:064x}") for number in range(40)]
+    ledgers = [Ledger(PostgresStore(dsn), index=tmp_path / f"{number}.db") for number in range(2)]
+    async with ledgers[0] as one, ledgers[1] as other:
+        claims = await asyncio.gather(
+            *(one.claim(key, "a.png", 1) for key in keys), *(other.claim(key, "a.png", 1) for key in reversed(keys))
+        )
+        for first, second in zip(claims[:40], reversed(claims[40:]), strict=True):
+            assert {first.step, second.step} == {Step.SEND, Step.WAIT}
+        assert await one.counts() == LedgerCounts(planned=40)
+
+
+async def test_transitions_of_one_row_that_arrive_together_follow_each_other(dsn: str) -> None:
+    """Claim, start and end of a row are asked for at once; each one sees what the one before it wrote."""
+    store = PostgresStore(dsn)
+    await store.open()
+    try:
+        material = AddedMaterial(media_id="M1\0", url=None, reconciled=False)
+        changes = (claiming(KEY, "a.png", 1), beginning(1.0), ending("done", material=material), beginning(2.0))
+        _, *steps = await asyncio.gather(*(store.change(KEY, change) for change in changes))
+        assert steps == [True, True, False]
+        row = (await store.find([KEY]))[KEY]
+        assert (row.state, row.media_id) == ("done", "M1\\x00")
+    finally:
+        await store.close()
 
 
 async def test_a_server_that_stays_away_is_an_error(postgres: PostgresServer, dsn: str, tmp_path: Path) -> None:

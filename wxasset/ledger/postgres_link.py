@@ -12,6 +12,9 @@ import anyio
 
 from wxasset.errors import Hint, LedgerError, UsageError
 from wxasset.ledger import postgres_tables as tables
+from wxasset.ledger.grouping import Grouped
+from wxasset.ledger.postgres_changes import Asked, change_all
+from wxasset.tokens.store import run_shielded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -96,6 +99,7 @@ class Link:
     Attributes:
         holder: The unique id of the lease.
         started: True once the lease is renewed in the background.
+        changes: Transitions of rows, a group at a time.
     """
 
     def __init__(self, connect: Connect, place: str, *, lease: float, timeout: float, connections: int) -> None:
@@ -110,6 +114,7 @@ class Link:
         """
         self.holder: str = secrets.token_hex(16)
         self.started: bool = False
+        self.changes: Grouped[Asked, object] = Grouped(lambda group: change_all(self, group))
         self._connect, self._place, self._statements = connect, place, _STATEMENTS
         self._lease, self._timeout = lease, timeout
         self._slots = anyio.Semaphore(connections)
@@ -133,7 +138,10 @@ class Link:
             await anyio.sleep(pause)
             pause = self._lease / 3
             try:
-                await self.run(lambda connection: tables.renew(connection, self.holder, self._lease), patience=0)
+                # A connection that is cut while it is opened is reported by asyncpg as an error of the loop.
+                await run_shielded(
+                    self.run(lambda connection: tables.renew(connection, self.holder, self._lease), patience=0)
+                )
             except LedgerError as error:
                 _log.warning("The lease was not renewed: %s", error.message)
                 pause = min(pause, _LAST_WAIT)

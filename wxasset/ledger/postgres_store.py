@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from wxasset.errors import LedgerError, UsageError
@@ -105,21 +104,9 @@ class PostgresStore:
             await self._link.aclose()
 
     async def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> object:
-        """Apply a transition: read the row, and write it unless its fence has moved meanwhile."""
+        """Apply a transition: read the row, and write it unless its fence has moved; concurrent calls share queries."""
         del durable  # each commit is durable
-        return await run_shielded(self._changed(await self._connected(), key, change))
-
-    async def _changed(self, link: Link, key: UploadKey, change: Change) -> object:
-        while True:
-            found = await link.run(lambda connection: tables.read(connection, key, link.holder))
-            result, write = change(found.kept, found.now)
-            if write is None:
-                return result
-            if write.hold and not found.leased:
-                await link.renew()
-                continue
-            if await link.run(partial(tables.write, found=found, write=write, holder=link.holder)):
-                return result
+        return await (await self._connected()).changes.ask((key, change))
 
     async def find(self, keys: Iterable[UploadKey]) -> Mapping[UploadKey, LedgerRow]:
         """Return the rows of many keys; concurrent calls share a query."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import fields, frozen
+from attrs import evolve, fields, frozen
 
 from wxasset.errors import Hint, LedgerError
-from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, UploadKey, storable
 from wxasset.ledger.store import Page
 from wxasset.ledger.transitions import Kept, Write
 
@@ -70,18 +70,17 @@ CREATE INDEX IF NOT EXISTS wxasset_uploads_by_media_id ON wxasset_uploads (media
 CREATE INDEX IF NOT EXISTS wxasset_uploads_by_holder ON wxasset_uploads (holder) WHERE holder IS NOT NULL;
 """
 
+_WANTED: Final = ", ".join(f"${number}::text[]" for number in range(1, len(_KEY) + 1))
 _READ: Final = f"""
 SELECT {_NOW} AS now,
-       EXISTS (SELECT FROM wxasset_holders WHERE id = $6 AND until > clock_timestamp()) AS leased,
+       EXISTS (SELECT FROM wxasset_holders WHERE id = ${len(_KEY) + 1} AND until > clock_timestamp()) AS leased,
        upload.fence, upload.holder, extract(epoch FROM lease.until)::float8 AS until,
        {", ".join(f"upload.{name}" for name in _FIELDS)}
-FROM (SELECT) AS one
-LEFT JOIN wxasset_uploads AS upload
-       ON {" AND ".join(f"upload.{name} = ${number}" for number, name in enumerate(_KEY, start=1))}
+FROM unnest({_WANTED}) WITH ORDINALITY AS wanted ({", ".join(_KEY)}, place)
+LEFT JOIN wxasset_uploads AS upload ON {" AND ".join(f"upload.{name} = wanted.{name}" for name in _KEY)}
 LEFT JOIN wxasset_holders AS lease ON lease.id = upload.holder
+ORDER BY place
 """
-_HOLDER: Final = len(_FIELDS) + 1
-_FENCE: Final = _HOLDER + 1
 # A server may be told to lose the last commits in a crash; an upload that is under way is not among them.
 _DURABLE: Final = """
 WITH durable AS MATERIALIZED (
@@ -90,24 +89,33 @@ WITH durable AS MATERIALIZED (
 )
 """
 _LEASED: Final = (
-    f"(${_HOLDER}::text IS NULL OR EXISTS"
-    f" (SELECT FROM wxasset_holders WHERE id = ${_HOLDER} AND until > clock_timestamp()))"
+    "(new.holder IS NULL OR EXISTS (SELECT FROM wxasset_holders WHERE id = new.holder AND until > clock_timestamp()))"
 )
-_TYPES: Final = {"size": "bigint", "reconciled": "boolean", "begun": "float8", "ended": "float8", "errcode": "integer"}
-_VALUES: Final = {
-    name: f"${number}::{_TYPES.get(name, 'text')}" for number, name in enumerate((*_FIELDS, "holder"), start=1)
+_TYPES: Final = {
+    "size": "bigint",
+    "reconciled": "boolean",
+    "begun": "float8",
+    "ended": "float8",
+    "errcode": "integer",
+    "fence": "bigint",
 }
+_WRITTEN: Final = (*_FIELDS, "holder", "fence")
+_ARRAYS: Final = ", ".join(f"${at}::{_TYPES.get(name, 'text')}[]" for at, name in enumerate(_WRITTEN, start=1))
+_NEW: Final = f"unnest({_ARRAYS}) AS new ({', '.join(_WRITTEN)})"
+# In one order, or two processes would wait for each other.
 _INSERT: Final = f"""{_DURABLE}
-INSERT INTO wxasset_uploads ({_COLUMNS}, holder) SELECT {", ".join(_VALUES.values())} FROM durable WHERE {_LEASED}
-ON CONFLICT (sha256, type, described, appid, realm) DO NOTHING RETURNING 1
+INSERT INTO wxasset_uploads ({_COLUMNS}, holder)
+SELECT {", ".join(f"new.{name}" for name in (*_FIELDS, "holder"))} FROM durable, {_NEW}
+WHERE {_LEASED} ORDER BY {", ".join(f"new.{name}" for name in _KEY)}
+ON CONFLICT (sha256, type, described, appid, realm) DO NOTHING RETURNING {", ".join(_KEY)}
 """
 _UPDATE: Final = f"""{_DURABLE}
 UPDATE wxasset_uploads AS upload
-SET {", ".join(f"{name} = {value}" for name, value in _VALUES.items() if name not in _KEY)},
+SET {", ".join(f"{name} = new.{name}" for name in (*_FIELDS, "holder") if name not in _KEY)},
     fence = nextval('wxasset_fences')
-FROM durable
-WHERE {" AND ".join(f"upload.{name} = {_VALUES[name]}" for name in _KEY)} AND fence = ${_FENCE} AND {_LEASED}
-RETURNING 1
+FROM durable, {_NEW}
+WHERE {" AND ".join(f"upload.{name} = new.{name}" for name in _KEY)} AND upload.fence = new.fence AND {_LEASED}
+RETURNING {", ".join(f"upload.{name}" for name in _KEY)}
 """
 
 
@@ -185,9 +193,12 @@ async def leave(connection: "Connection", holder: str) -> None:
         await connection.execute("DELETE FROM wxasset_holders WHERE id = $1", holder)
 
 
-async def read(connection: "Connection", key: UploadKey, holder: str) -> Found:
-    """Return what is kept of an upload, as the process with a lease sees it."""
-    found = await connection.fetchrow(_READ, *(getattr(key, name) for name in _KEY), holder)
+async def read(connection: "Connection", keys: Sequence[UploadKey], holder: str) -> list[Found]:
+    """Return what is kept of some uploads, as the process with a lease sees it."""
+    return [_found(one, holder) for one in await connection.fetch(_READ, *_columns(_KEY, keys), holder)]
+
+
+def _found(found: Any, holder: str) -> Found:
     now = found["now"]
     if found["fence"] is None:
         return Found(Kept(), now, found["leased"], None)
@@ -202,22 +213,37 @@ async def read(connection: "Connection", key: UploadKey, holder: str) -> Found:
     return Found(kept, now, found["leased"], found["fence"])
 
 
-async def write(connection: "Connection", found: Found, write: Write, holder: str) -> bool:
-    """Write a row; return False if it was changed meanwhile, or if it is to be held and the lease has expired."""
-    values = [getattr(write.row, name) for name in _FIELDS] + [holder if write.hold else None]
-    if found.fence is None:
-        return await connection.fetchval(_INSERT, *values) is not None
-    return await connection.fetchval(_UPDATE, *values, found.fence) is not None
+async def write(connection: "Connection", writes: Sequence[tuple[Found, Write]], holder: str) -> list[UploadKey]:
+    """Write rows, and return the keys of those written.
+
+    One that was changed meanwhile is not written, nor one to be held where the lease has expired.
+    """
+    written = []
+    for query, new in ((_INSERT, True), (_UPDATE, False)):
+        some = [(found, one) for found, one in writes if (found.fence is None) is new]
+        if some:
+            holders = [holder if one.hold else None for _, one in some]
+            values = _columns(_FIELDS, [_stored(one.row) for _, one in some])
+            written += await connection.fetch(query, *values, holders, [found.fence for found, _ in some])
+    return [UploadKey(**one) for one in written]
+
+
+def _stored(row: LedgerRow) -> LedgerRow:
+    """Escape what PostgreSQL does not store: one such text must not refuse the other rows of a group."""
+    media_id, url = (None if text is None else storable(text) for text in (row.media_id, row.url))
+    return row if (media_id, url) == (row.media_id, row.url) else evolve(row, media_id=media_id, url=url)
+
+
+def _columns(names: Sequence[str], rows: Sequence[object]) -> list[list[Any]]:
+    return [[getattr(row, name) for row in rows] for name in names]
 
 
 async def find(connection: "Connection", keys: Sequence[UploadKey]) -> dict[UploadKey, LedgerRow]:
     """Return the rows of many keys."""
-    columns = [[getattr(key, name) for key in keys] for name in _KEY]
     found = await connection.fetch(
         f"SELECT {_COLUMNS} FROM wxasset_uploads"
-        " JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])"
-        f" AS wanted ({', '.join(_KEY)}) USING ({', '.join(_KEY)})",
-        *columns,
+        f" JOIN unnest({_WANTED}) AS wanted ({', '.join(_KEY)}) USING ({', '.join(_KEY)})",
+        *_columns(_KEY, keys),
     )
     rows = [_row(one) for one in found]
     return {row.key: row for row in rows}
@@ -237,12 +263,8 @@ async def holds(connection: "Connection", appid: str, realm: str, types: Sequenc
 
 async def add(connection: "Connection", rows: Sequence[LedgerRow]) -> int:
     """Add rows without a claim, all or none; leave out those with a known key."""
-    added = 0
-    async with connection.transaction():
-        for row in rows:
-            values = [getattr(row, name) for name in _FIELDS] + [None]
-            added += await connection.fetchval(_INSERT, *values) is not None
-    return added
+    none = [None] * len(rows)
+    return len(await connection.fetch(_INSERT, *_columns(_FIELDS, rows), none, none))
 
 
 async def counts(connection: "Connection") -> LedgerCounts:
