@@ -195,7 +195,7 @@ def test_importing_the_package_imports_no_more_than_it_needs() -> None:
 
 
 def test_a_session_imports_no_more_than_it_needs() -> None:
-    """What a session can do without is not imported with it: other sources of tokens, stores, the command line."""
+    """What a session can do without is not imported with it: calls of its rare verbs, stores, the command line."""
     loaded = modules_after("from wxasset import WxSession")
     assert not loaded & {
         *(
@@ -210,6 +210,7 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "sqlite3",
         ),
         *("opentelemetry", "wxasset.integrations", "wxasset.tokens.redis_store"),
+        *("html", "wxasset.calls.account", "wxasset.calls.tokens"),
         *(
             f"wxasset.tokens.{name}"
             for name in (

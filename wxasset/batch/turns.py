@@ -6,14 +6,16 @@ import math
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 from attrs import define, field, frozen
 
 from wxasset.batch.counts import FEW, Count, Counts, Lane, MemoryCounts, Taken, day_of, next_day
-from wxasset.calls.account import Quota
 from wxasset.errors import BudgetSpentError, QuotaExceededError, RateLimitedError, TokenStoreError, WxAssetError
+
+if TYPE_CHECKING:
+    from wxasset.calls.account import Quota
 
 __all__ = ["FREE", "AccountBudget", "FreeTurn", "SharedCounts"]
 
@@ -31,7 +33,7 @@ _UNDER_WAY: Final = 1.0
 _FREE: Final = ("/cgi-bin/openapi/quota/", "/cgi-bin/component/", "/cgi-bin/clear_quota")
 """Paths that are not counted: the questions about quotas, and the calls of a platform (76022, wire reference 1.4)."""
 
-Asking: TypeAlias = Callable[[str], Awaitable[Quota | None]]
+Asking: TypeAlias = Callable[[str], Awaitable["Quota | None"]]
 """Ask WeChat for the quota of a path; None if it does not tell."""
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, evolve, frozen
 
-from wxasset.calls.account import GetQuota, Quota
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.engine.lookup import Lookup
@@ -32,6 +31,7 @@ from wxasset.wire.json_bodies import excerpt
 from wxasset.wire.multipart import sent_name
 
 if TYPE_CHECKING:
+    from wxasset.calls.account import Quota
     from wxasset.tokens.token import Exchange
 
 __all__ = ["Engine"]
@@ -68,8 +68,10 @@ class Engine(Lookup):
             return await self._add(call, once, source, progress)
         return await self._run(Operation(call, source, progress), once)
 
-    async def ask_quota(self, path: str) -> Quota | None:
+    async def ask_quota(self, path: str) -> "Quota | None":
         """Ask WeChat for the quota of a path, once; None if it does not tell."""
+        from wxasset.calls.account import GetQuota  # noqa: PLC0415 - few sessions ask
+
         engine = self.with_options(retry=evolve(self.retry, attempts=1), work=None)
         with suppress(WxAssetError):  # the call itself meets what is wrong
             return (await engine.call(GetQuota(cgi_path=path))).quota

@@ -7,14 +7,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 from attrs import define, evolve, field, frozen
 
 from wxasset.batch.turns import FREE, AccountBudget, FreeTurn
 from wxasset.batch.work import Work
-from wxasset.calls.account import Quota
 from wxasset.calls.base import Call, Download
 from wxasset.engine.hosting import hosting_error
 from wxasset.engine.operation import Once, Operation
@@ -54,6 +53,9 @@ from wxasset.transfer.event_loop import is_cancellation
 from wxasset.transfer.http import Request, Timeouts, Transport
 from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
+
+if TYPE_CHECKING:
+    from wxasset.calls.account import Quota
 
 __all__ = ["Loop"]
 
@@ -285,7 +287,7 @@ class Loop(ABC):
                     del end  # or error and frame would hold each other
 
     @abstractmethod
-    async def ask_quota(self, path: str) -> Quota | None:
+    async def ask_quota(self, path: str) -> "Quota | None":
         """Ask WeChat for the quota of a path; None if it does not tell."""
 
     @abstractmethod

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from attrs import Attribute, define, field, frozen
 
-from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
@@ -66,6 +65,8 @@ class ClassicToken:
 
     async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
         """Fetch a new token; the old one is superseded, whether it was refused or not."""
+        from wxasset.calls.tokens import GetAccessToken  # noqa: PLC0415 - as for the stable token
+
         del previous, rejected
         call = GetAccessToken(appid=self.appid, secret=self.secret)
         reply = await exchange(call)
@@ -117,6 +118,8 @@ class StableToken:
         return not self._forced or (len(self._forced) < _FORCED_A_DAY and now - self._forced[-1] >= _FORCE_INTERVAL)
 
     async def _ask(self, exchange: Exchange, *, force: bool) -> Token:
+        from wxasset.calls.tokens import GetStableAccessToken  # noqa: PLC0415 - a session with a cached token fetches none
+
         call = GetStableAccessToken(appid=self.appid, secret=self.secret, force_refresh=force)
         reply = await exchange(call)
         return issued(Token(value=reply.access_token, expires_in=reply.expires_in), call.route.path)

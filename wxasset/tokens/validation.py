@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from wxasset.calls.tokens import no_token
 from wxasset.errors import Hint, TokenUnavailableError, UsageError, WxAssetError
 from wxasset.tokens.token import LONGEST, Token, is_placeholder, is_token
 from wxasset.wire.json_bodies import LARGEST
@@ -85,5 +84,7 @@ def issued(token: Token, path: str) -> Token:
         problem = f"an access token with an invalid lifetime (expires_in {life})"
     else:
         return token
+    from wxasset.calls.tokens import no_token  # noqa: PLC0415 - loaded with the call that failed
+
     del token  # a crash reporter shows the variables of the frame that raises
     raise no_token(f"{path} returned {problem}.", path)

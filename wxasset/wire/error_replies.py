@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from html import unescape
 from typing import Any, Final
 
 from wxasset.errors import (
@@ -56,6 +55,8 @@ def storage_error(body: str, status: int, path: str, retry_after: float | None) 
     if "<Error>" not in body:
         return None
     found = {name: re.search(_ELEMENT.format(name), body) for name in ("Code", "Message", "RequestId")}
+    from html import unescape  # noqa: PLC0415 - its tables are for errors of object storage alone
+
     code, text, request_id = (unescape(one[1].strip()) if one else "" for one in found.values())
     if not code:
         return None
