@@ -210,7 +210,7 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "sqlite3",
         ),
         *("opentelemetry", "wxasset.integrations", "wxasset.tokens.redis_store"),
-        *("html", "wxasset.calls.account", "wxasset.calls.tokens"),
+        *("html", "wxasset.calls.account", "wxasset.calls.cloud", "wxasset.calls.tokens", "wxasset.session.file_batch"),
         *(
             f"wxasset.tokens.{name}"
             for name in (

@@ -8,6 +8,7 @@ from attrs.validators import min_len
 
 from wxasset.calls.arguments import present
 from wxasset.calls.base import Call, Effect, Route
+from wxasset.calls.fileids import BATCH, check_fileid
 from wxasset.errors import (
     APIError,
     DecodeError,
@@ -21,8 +22,6 @@ from wxasset.wire.codec import wire_name
 from wxasset.wire.error_replies import api_error
 
 __all__ = [
-    "BATCH",
-    "MAX_AGE",
     "MISSING",
     "BatchDeleteFile",
     "BatchDownloadFile",
@@ -38,13 +37,11 @@ __all__ = [
     "StartUpload",
     "UploadGrant",
     "WantedFile",
-    "check_fileid",
     "outcomes",
     "refusal",
     "report",
 ]
 
-BATCH: Final = 50  # maximum number of ids per request
 # wire reference 3.4: the statuses for a missing file.
 MISSING: Final = frozenset({-503003, 1})
 
@@ -66,13 +63,6 @@ class DeletedFiles:
     """Response to one request."""
 
     files: tuple[DeletedFile, ...] = field(default=(), metadata=wire_name("delete_list"))
-
-
-def check_fileid(value: object) -> str:
-    """Check a file id before sending, and return it."""
-    if not isinstance(value, str) or not value:
-        raise UsageError(f"A file id must be a non-empty string, not {value!r}.")
-    return value
 
 
 def _are_fileids(instance: object, attribute: "Attribute[tuple[str, ...]]", value: Sequence[object]) -> None:
@@ -193,9 +183,6 @@ def _not_deleted(fileid: str, file: DeletedFile | None) -> FailedDelete:
         return FailedDelete(fileid=fileid, status=None, errmsg="WeChat's response does not mention this file")
     errmsg = file.errmsg if file.status is not None else "WeChat's response contains no status of this file"
     return FailedDelete(fileid=fileid, status=file.status, errmsg=errmsg)
-
-
-MAX_AGE: Final = 7200  # default lifetime of a link in seconds, as in WeChat's sample
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from attrs import define, field
 
-from wxasset.calls.cloud import BATCH, check_fileid
+from wxasset.calls.fileids import BATCH, check_fileid
 from wxasset.errors import UsageError, WxAssetError
 
 __all__ = ["Asking", "Collected", "FileIds", "checked"]

@@ -1,22 +1,18 @@
 """Uploads to cloud storage, and download links (wire reference 3.1, 3.2). Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from attrs import field, frozen
 
 from wxasset.calls.base import Ack, Download, Effect, Route, Upload
-from wxasset.calls.cloud import (
-    BatchDownloadFile,
-    FoundFile,
-    FoundFiles,
-    UploadGrant,
-    refusal,
-)
 from wxasset.errors import WxAssetError
 from wxasset.errors.text import printable
 from wxasset.wire.limits import CLOUD_FILE, UploadLimit
 from wxasset.wire.multipart import Frame, frame
+
+if TYPE_CHECKING:
+    from wxasset.calls.cloud import FoundFile, FoundFiles, UploadGrant
 
 __all__ = ["FetchFile", "FetchLink", "FileURL", "PutFile", "links"]
 
@@ -39,7 +35,7 @@ class PutFile(Upload[Ack]):
     cos_file_id: str = field(repr=False)
 
     @classmethod
-    def under(cls, grant: UploadGrant, path: str) -> Self:
+    def under(cls, grant: "UploadGrant", path: str) -> Self:
         """Create the call from upload credentials."""
         return cls(
             url=grant.url,
@@ -102,10 +98,12 @@ class FileURL:
 
     def reason(self) -> WxAssetError:
         """Return the error of the request, or WeChat's result for this file as an error."""
+        from wxasset.calls.cloud import BatchDownloadFile, refusal  # noqa: PLC0415 - loaded with the call before
+
         return self.error or refusal(self.status, self.errmsg, BatchDownloadFile.route.path)
 
 
-def links(batch: Sequence[str], result: FoundFiles | WxAssetError, max_age: int) -> tuple[FileURL, ...]:
+def links(batch: Sequence[str], result: "FoundFiles | WxAssetError", max_age: int) -> tuple[FileURL, ...]:
     """Return the outcome of every id of a batch, from the response or the error of its request."""
     if isinstance(result, WxAssetError):
         return tuple(
@@ -116,7 +114,7 @@ def links(batch: Sequence[str], result: FoundFiles | WxAssetError, max_age: int)
     return tuple(_link(fileid, found.get(fileid), max_age) for fileid in batch)
 
 
-def _link(fileid: str, found: FoundFile | None, max_age: int) -> FileURL:
+def _link(fileid: str, found: "FoundFile | None", max_age: int) -> FileURL:
     if found is None:
         missing = "WeChat's response does not mention this file"
         return FileURL(fileid=fileid, url=None, status=None, errmsg=missing, max_age=max_age)

@@ -3,16 +3,9 @@
 import posixpath
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from wxasset.calls.cloud import (
-    MAX_AGE,
-    BatchDownloadFile,
-    ComponentBatchDownloadFile,
-    ComponentStartUpload,
-    StartUpload,
-    WantedFile,
-    check_fileid,
-)
+from wxasset.calls.fileids import MAX_AGE, check_fileid
 from wxasset.calls.object_storage import FetchFile, PutFile, links
 from wxasset.engine.engine import Engine
 from wxasset.engine.resume import resume
@@ -24,6 +17,9 @@ from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.source import Media, Source, open_source
 from wxasset.wire.limits import CLOUD_FILE
+
+if TYPE_CHECKING:
+    from wxasset.calls.cloud import StartUpload
 
 __all__ = ["CloudFiles", "linking", "receive"]
 
@@ -68,6 +64,8 @@ class CloudFiles(Session):
             RequestError: The network failed, on each attempt. The file may be there nevertheless: uploading it again
                 is harmless.
         """
+        from wxasset.calls.cloud import ComponentStartUpload, StartUpload  # noqa: PLC0415 - most sessions have no cloud files
+
         check_progress(progress)
         start = (ComponentStartUpload if as_component else StartUpload)(env=env, path=path)
         source = await open_source(media, filename=filename, size=size, limit=CLOUD_FILE, limits=self._engine.limits)
@@ -76,7 +74,7 @@ class CloudFiles(Session):
         finally:
             await source.aclose()
 
-    async def _put(self, start: StartUpload, source: Source, progress: Progress | None) -> str:
+    async def _put(self, start: "StartUpload", source: Source, progress: Progress | None) -> str:
         """Upload with upload credentials; replace expired ones once."""
         grant = await self._engine.call(start)
         try:
@@ -134,6 +132,12 @@ class CloudFiles(Session):
 
 def linking(engine: Engine, env: str, fileid: str, *, as_component: bool) -> Callable[[], Awaitable[FetchFile]]:
     """Return a function that asks for a link to a file."""
+    from wxasset.calls.cloud import (  # noqa: PLC0415 - as above
+        BatchDownloadFile,
+        ComponentBatchDownloadFile,
+        WantedFile,
+    )
+
     kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
     call = kind(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
 

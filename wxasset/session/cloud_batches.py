@@ -1,29 +1,20 @@
 """The verbs for many cloud files at once."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wxasset.batch.outcomes import Failed
 from wxasset.batch.work import Work
 from wxasset.calls.base import Call
-from wxasset.calls.cloud import (
-    MAX_AGE,
-    BatchDeleteFile,
-    BatchDownloadFile,
-    ComponentBatchDeleteFile,
-    ComponentBatchDownloadFile,
-    DeletedFiles,
-    DeleteReport,
-    FoundFiles,
-    WantedFile,
-    outcomes,
-    report,
-)
 from wxasset.calls.cloud_batches import Asking, FileIds
+from wxasset.calls.fileids import MAX_AGE
 from wxasset.calls.object_storage import FileURL, links
 from wxasset.errors import PartialDeleteError, UsageError
 from wxasset.session.batches import Deleted
 from wxasset.session.cloud import CloudFiles
-from wxasset.session.file_batch import FileBatch, Questions
+
+if TYPE_CHECKING:
+    from wxasset.calls.cloud import DeletedFiles, DeleteReport, FoundFiles
+    from wxasset.session.file_batch import FileBatch
 
 __all__ = ["CloudFileBatches"]
 
@@ -41,7 +32,7 @@ class CloudFileBatches(CloudFiles):
         concurrency: int = 4,
         max_rate: float | None = None,
         as_component: bool = False,
-    ) -> FileBatch[DeletedFiles, Deleted]:
+    ) -> "FileBatch[DeletedFiles, Deleted]":
         """Delete many cloud files, 50 to a request; each id has one outcome, as soon as it is known.
 
         ::
@@ -69,6 +60,9 @@ class CloudFileBatches(CloudFiles):
         Yields:
             `Deleted`, `Failed` or `NotTried` for each id.
         """
+        from wxasset.calls.cloud import BatchDeleteFile, ComponentBatchDeleteFile  # noqa: PLC0415 - most sessions have no cloud files
+        from wxasset.session.file_batch import FileBatch, Questions  # noqa: PLC0415 - likewise
+
         kind = ComponentBatchDeleteFile if as_component else BatchDeleteFile
         questions = Questions(lambda ids: kind(env=env, fileid_list=ids), _deleted)
         terms = self._terms(kind.route.path, max_rate, tries=1)
@@ -83,7 +77,7 @@ class CloudFileBatches(CloudFiles):
         concurrency: int = 4,
         max_rate: float | None = None,
         as_component: bool = False,
-    ) -> FileBatch[FoundFiles, FileURL]:
+    ) -> "FileBatch[FoundFiles, FileURL]":
         """Ask for links to many cloud files, 50 to a request; each id has one outcome, as soon as it is known.
 
         https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
@@ -99,6 +93,13 @@ class CloudFileBatches(CloudFiles):
         Yields:
             `FileURL`, `Failed` or `NotTried` for each id.
         """
+        from wxasset.calls.cloud import (  # noqa: PLC0415 - as above
+            BatchDownloadFile,
+            ComponentBatchDownloadFile,
+            WantedFile,
+        )
+        from wxasset.session.file_batch import FileBatch, Questions  # noqa: PLC0415 - as above
+
         if type(max_age) is not int or max_age < 1:
             raise UsageError(f"max_age= is a number of seconds from 1; not {max_age!r}.")
         kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
@@ -131,7 +132,7 @@ class CloudFileBatches(CloudFiles):
         Raises:
             WxAssetError: Not one request was answered; the error is that of the first.
         """
-        asking = Asking[FoundFiles, tuple[FileURL, ...]](lambda ids, answer: links(ids, answer, max_age))
+        asking: Asking[FoundFiles, tuple[FileURL, ...]] = Asking(lambda ids, answer: links(ids, answer, max_age))
         batch = self.link_files(env, fileids, max_age=max_age, concurrency=concurrency, as_component=as_component)
         async for part in batch.parts():
             asking.take(part.number, part.ids, part.result)
@@ -139,7 +140,7 @@ class CloudFileBatches(CloudFiles):
 
     async def batch_delete_file(
         self, env: str, fileids: FileIds, *, concurrency: int = 4, as_component: bool = False
-    ) -> DeleteReport:
+    ) -> "DeleteReport":
         """Delete cloud files of a Mini Program, any number of them, 50 to a request.
 
         https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/cloudbase-common/file-management/deleteTcbCloudFile.html
@@ -162,7 +163,9 @@ class CloudFileBatches(CloudFiles):
                 that were read, and its cause is the exception. A cancellation has no report: see `delete_files`.
             WxAssetError: Not one request was answered; the error is that of the first.
         """
-        asking = Asking[DeletedFiles, DeleteReport](outcomes)
+        from wxasset.calls.cloud import outcomes, report  # noqa: PLC0415 - as above
+
+        asking: Asking[DeletedFiles, DeleteReport] = Asking(outcomes)
         batch = self.delete_files(env, fileids, concurrency=concurrency, as_component=as_component)
         try:
             async for part in batch.parts():
@@ -181,7 +184,9 @@ class CloudFileBatches(CloudFiles):
         return await self._observing(work).call(call)
 
 
-def _deleted(ids: tuple[str, ...], answer: DeletedFiles) -> list[Deleted | Failed[str]]:
+def _deleted(ids: tuple[str, ...], answer: "DeletedFiles") -> list[Deleted | Failed[str]]:
     """Return the outcome of every id of a request."""
+    from wxasset.calls.cloud import outcomes  # noqa: PLC0415 - as above
+
     failed = {one.fileid: one for one in outcomes(ids, answer).failed}
     return [Failed(one, failed[one].reason()) if one in failed else Deleted(one) for one in ids]

@@ -10,14 +10,8 @@ from wxasset.batch.iteration import check_items, pulled
 from wxasset.batch.pool import Batch
 from wxasset.batch.tally import Progress
 from wxasset.batch.work import Work
-from wxasset.calls.cloud import (
-    BatchDownloadFile,
-    ComponentBatchDownloadFile,
-    ComponentStartUpload,
-    StartUpload,
-    check_fileid,
-)
 from wxasset.calls.cloud_batches import FileIds, checked
+from wxasset.calls.fileids import check_fileid
 from wxasset.calls.object_storage import FetchFile
 from wxasset.errors import SourceError, UsageError
 from wxasset.session.cloud import linking, receive
@@ -104,6 +98,8 @@ class CloudTrees(CloudFileBatches):
             SourceError: A directory cannot be read; raised where the block is entered, and nothing was sent.
             UsageError: Two files have the same path, or a path is not relative; likewise.
         """
+        from wxasset.calls.cloud import ComponentStartUpload, StartUpload  # noqa: PLC0415 - most sessions have no cloud files
+
         if not isinstance(files, str | os.PathLike):
             check_items(files)
         stored_path("", prefix.rstrip("/") or "-")
@@ -157,6 +153,8 @@ class CloudTrees(CloudFileBatches):
             UsageError: An id has no relative path, or two files would be one on some system, such as ``a.png`` and
                 ``A.png``; raised where the block is entered, and nothing was asked for.
         """
+        from wxasset.calls.cloud import BatchDownloadFile, ComponentBatchDownloadFile  # noqa: PLC0415 - as above
+
         if not isinstance(to, str | os.PathLike):
             raise UsageError(f"to= must be a directory for many files, not {type(to).__name__}.")
         ids, directory = checked(fileids), os.fsdecode(to)
