@@ -210,7 +210,8 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
             "sqlite3",
         ),
         *("opentelemetry", "wxasset.integrations", "wxasset.tokens.redis_store"),
-        *("html", "wxasset.calls.account", "wxasset.calls.cloud", "wxasset.calls.tokens", "wxasset.session.file_batch"),
+        *("html", "wxasset.calls.account", "wxasset.calls.cloud", "wxasset.calls.media", "wxasset.calls.tokens"),
+        *("wxasset.engine.library", "wxasset.ledger.library", "wxasset.session.file_batch"),
         *(
             f"wxasset.tokens.{name}"
             for name in (

@@ -4,12 +4,11 @@ import hashlib
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve
 
 from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
-from wxasset.engine.library import LibraryIndex, SharedPages
 from wxasset.engine.loop import Loop
 from wxasset.engine.operation import Operation
 from wxasset.engine.reconcile import (
@@ -36,6 +35,9 @@ from wxasset.transfer.uploads.source import sha256_of
 from wxasset.wire.codec import decode
 from wxasset.wire.multipart import sent_name
 
+if TYPE_CHECKING:
+    from wxasset.engine.library import LibraryIndex, SharedPages
+
 __all__ = ["Lookup"]
 
 
@@ -55,8 +57,10 @@ class Lookup(Loop):
             case finding:
                 raise still_unknown(error, finding)
 
-    async def index(self, kind: str, pages: int | None = None) -> LibraryIndex:
+    async def index(self, kind: str, pages: int | None = None) -> "LibraryIndex":
         """Read the list of a type to its end, or at most so many pages of it."""
+        from wxasset.engine.library import LibraryIndex  # noqa: PLC0415 - few sessions compare a library with a ledger
+
         index = LibraryIndex.of(kind, self.register)
         left = pages
         while not index.ended and left != 0:
@@ -65,7 +69,9 @@ class Lookup(Loop):
             left = None if left is None else left - 1
         return index
 
-    async def look(self, error: UploadOutcomeUnknown, *, thorough: bool, shared: SharedPages | None = None) -> Finding:
+    async def look(
+        self, error: UploadOutcomeUnknown, *, thorough: bool, shared: "SharedPages | None" = None
+    ) -> Finding:
         """Search for an upload of unknown outcome; only a `thorough` search proves absence.
 
         Args:

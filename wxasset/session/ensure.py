@@ -10,7 +10,6 @@ from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import Later, RateLimitedError, UploadOutcomeUnknown, UsageError
 from wxasset.ledger.ensure import EnsuredUpload, NewMaterial, key_of, path_of
-from wxasset.ledger.library import AccountLibrary
 from wxasset.ledger.records import LedgerRow, UploadKey
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
@@ -21,6 +20,7 @@ from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
+    from wxasset.ledger.library import AccountLibrary
 
 __all__ = ["Ensuring"]
 
@@ -125,12 +125,14 @@ class Ensuring(Materials):
         policy = self._engine.uploads
         return max(policy.visibility, policy.settle) if policy.reconcile == "search" else 0.0
 
-    def account_library(self, ledger: "Ledger") -> AccountLibrary:
+    def account_library(self, ledger: "Ledger") -> "AccountLibrary":
         """Return the library of the account, for `Ledger.adopt` and `Ledger.verify`.
 
         Raises:
             UsageError: The session does not know its appid.
         """
+        from wxasset.ledger.library import AccountLibrary  # noqa: PLC0415 - few sessions compare a library with a ledger
+
         self._keeper(ledger)
         realm = ledger.realm or realm_of(self._transport.api)
         return AccountLibrary(self._engine, ledger, self._appid or "", realm, self.open_material)

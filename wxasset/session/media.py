@@ -1,13 +1,17 @@
 """The verbs of temporary media."""
 
+from typing import TYPE_CHECKING
+
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import Video
-from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
 from wxasset.session.declared import DeclaredCalls
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media
+
+if TYPE_CHECKING:
+    from wxasset.calls.media import TemporaryMedia
 
 __all__ = ["TemporaryFiles"]
 
@@ -23,7 +27,7 @@ class TemporaryFiles(DeclaredCalls):
         filename: str | None = None,
         size: int | None = None,
         progress: Progress | None = None,
-    ) -> TemporaryMedia:
+    ) -> "TemporaryMedia":
         """Upload a temporary medium, which lives for three days.
 
         https://developers.weixin.qq.com/doc/service/api/material/temporary/api_uploadtempmedia.html
@@ -39,6 +43,8 @@ class TemporaryFiles(DeclaredCalls):
         Raises:
             WxAssetError: As in `add_material`.
         """
+        from wxasset.calls.media import UploadMedia  # noqa: PLC0415 - many sessions have permanent materials alone
+
         call = UploadMedia(type=type)
         return await self.call(call, media=media, filename=filename, size=size, progress=progress)
 
@@ -65,6 +71,8 @@ class TemporaryFiles(DeclaredCalls):
         Raises:
             WxAssetError: As in `get_material`.
         """
+        from wxasset.calls.media import GetMedia  # noqa: PLC0415 - as above
+
         return await self._engine.download(
             GetMedia(media_id=media_id), await open_sink(to, fsync=fsync, digest=digest), progress
         )
