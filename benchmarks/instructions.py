@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,24 @@ def counter(client: str, certificate: Path) -> Iterator[Counter]:
         variables = environment(certificate) | {"PYTHONHASHSEED": "0"}
         with worker(client, variables, valgrind) as started:
             yield Counter(started, Path(directory))
+
+
+def of_import(code: str, after: str) -> int:
+    """Count what a statement takes in a fresh interpreter that has imported its libraries; bytecode is at hand."""
+    with tempfile.TemporaryDirectory(prefix="wxasset-callgrind-") as directory:
+        few, many = (_counted(each, Path(directory)) for each in (after, f"{after}\n{code}"))
+    return many - few
+
+
+def _counted(code: str, directory: Path) -> int:
+    written, counts = (os.environ | {"PYTHONPYCACHEPREFIX": f"{directory}/bytecode"}), directory / "out"
+    written.pop("PYTHONDONTWRITEBYTECODE", None)
+    python = (sys.executable, "-c", code)
+    subprocess.run(python, check=True, env=written)  # noqa: S603 - as above
+    valgrind = (shutil.which("valgrind") or "valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={counts}")
+    subprocess.run([*valgrind, *python], check=True, env=written | {"PYTHONHASHSEED": "0"}, capture_output=True)  # noqa: S603 - as above
+    found = _TOTALS.search(counts.read_text())
+    return int(found[1]) if found else 0
 
 
 def is_available() -> bool:

@@ -215,6 +215,8 @@ def counted(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     with instructions.counter("tokens", bench.server.certificate) as counter:
         hit = bench.job(Load(work="hit", tls=False, concurrency=1, count=10 * _COUNTED))
         results.instructions.append(Instructions("wxasset", "cached token", counter.per_item(hit)))
+    start = instructions.of_import("from wxasset import WxSession", "import aiohttp, anyio, attrs, cattrs")
+    results.instructions.append(Instructions("wxasset", "import of WxSession, beyond its four libraries", start))
 
 
 SECTIONS: dict[str, Callable[[Bench, Plan, Results, Tell], None]] = {
