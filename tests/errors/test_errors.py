@@ -143,7 +143,7 @@ EXAMPLES: Final[list[WxAssetError]] = [
     SourceError("Too large.", Hint("Shrink it.", "请缩小。")),
     DestinationError("No room."),
     TokenUnavailableError("No ticket.", Hint("Wait for it.", "请等待。")),
-    TokenStoreError("Redis is down."),
+    TokenStoreError("Redis is down.", patience=8.0),
     Later("Another process is still uploading a.png.", at=1.5),
     BudgetSpentError("The day's calls are spent.", at=1.5, path="/cgi-bin/a"),
     LedgerError("The disk is full."),

@@ -439,7 +439,7 @@ async def test_no_error_shows_the_dsn(
         "host": dsn.replace("127.0.0.1", "nowhere.invalid"),
     }[wrong]
     caplog.set_level(logging.DEBUG)
-    store = PostgresStore(bad)
+    store = PostgresStore(bad, timeout=0.2)
     with pytest.raises(LedgerError, match="PostgreSQL at") as caught:
         await store.open()
     error: BaseException | None = caught.value
@@ -536,6 +536,24 @@ async def test_a_server_that_stays_away_is_an_error(postgres: PostgresServer, ds
         await asyncio.to_thread(postgres.start)
         await ledger.begin(KEY, 1.0)
         assert await ledger.counts() == LedgerCounts(in_flight=1)
+
+
+async def test_a_ledger_opened_while_the_server_restarts_waits_for_it(
+    postgres: PostgresServer, dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so; without `timeout` it fails at once."""
+    await asyncio.to_thread(postgres.stop)
+    with pytest.raises(LedgerError, match="no connection"):
+        await PostgresStore(dsn, timeout=0).open()
+    assert "trying again" not in caplog.text
+    ledger = Ledger(PostgresStore(dsn), index=tmp_path / "index.db")
+    opening = asyncio.create_task(ledger.__aenter__())
+    await until(lambda: "trying again for up to 8 s" in caplog.text)
+    await asyncio.to_thread(postgres.start)
+    await opening
+    assert await ledger.counts() == LedgerCounts()
+    await ledger.__aexit__(None, None, None)
+    assert PASSWORD not in caplog.text
 
 
 async def test_what_is_cancelled_leaves_no_connection(postgres: PostgresServer, dsn: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def _shop(sim: Simulator, **options: Any) -> AuthorizerToken:
 
 async def test_a_platform_whose_store_is_down_is_not_told_to_use_a_stable_token(sim: Simulator) -> None:
     """A platform has no stable token; the hint says what would be lost. An account's own classic token has one."""
-    store = RedisTokenStore("redis://127.0.0.1:1/0")
+    store = RedisTokenStore("redis://127.0.0.1:1/0", wait=0)
     for tokens in (_shop(sim, store=store), _shop(sim)):
         async with WxSession(tokens=tokens, store=store, base_url=sim.url, retry=PATIENT) as wx:
             with pytest.raises(TokenStoreError) as caught:

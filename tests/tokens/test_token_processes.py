@@ -13,7 +13,18 @@ import pytest
 from raw_server import Connection, RawRequest, RawServer, reply
 from redis_server import RedisServer, redis_server
 from workers import say, where
-from wxasset import FileTokenStore, MemoryTokenStore, RedisTokenStore, StableToken, TokenCache, TokenStore, WxSession
+from wxasset import (
+    ClassicToken,
+    FileTokenStore,
+    MemoryTokenStore,
+    RedisTokenStore,
+    RetryPolicy,
+    StableToken,
+    TokenCache,
+    TokenStore,
+    WxSession,
+)
+from wxasset.errors import TokenUnavailableError
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -148,6 +159,27 @@ async def test_redis_that_stops_in_mid_run_fails_no_call(
     figures = f"with Redis {alone * 1000:.1f} ms, meeting the pause {opening * 1000:.0f} ms"
     say(f"a renewal takes {figures}, with the breaker open {opened * 1000:.1f} ms")
     assert opened < timeout < opening, "the timeout is paid once"
+
+
+async def test_calls_without_a_token_wait_for_a_redis_that_restarts(
+    server: RawServer, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A classic token is fetched once, after the restart; a call with less time than the restart takes fails in it."""
+    server.script = [COUNT]
+    redis_server.kill()
+    stores = [RedisTokenStore(redis_server.url) for _ in range(3)]
+    opened = [WxSession(tokens=ClassicToken("wx1", "secret-4711"), store=one, base_url=server.url) for one in stores]
+    calls = [asyncio.create_task(wx.count_materials()) for wx in opened for _ in range(20)]
+    with pytest.raises(TokenUnavailableError):
+        await opened[0].with_options(retry=RetryPolicy(timeout=0.3)).count_materials()
+    assert not any(call.done() for call in calls)
+    assert "waiting for it up to 8 s" in caplog.text
+    await asyncio.to_thread(redis_server.start)
+    await asyncio.gather(*calls)
+    assert len(server.token_requests) == 1
+    for wx, store in zip(opened, stores, strict=True):
+        await wx.aclose()
+        await store.aclose()
 
 
 async def test_a_session_takes_a_store(server: RawServer, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class CallBudget:
 
     No call fails because Redis does: each process goes on with the last counts, at full speed for one sixteenth of the
     rest, then one call at a time; Redis is told of these calls when it is back. After a failure it is left alone for
-    5 s, then for twice as long each time, up to 60 s.
+    1 s, then for twice as long each time, up to 60 s.
     """
 
     @concealed

@@ -1,6 +1,6 @@
 """Errors on this side of the connection: files and streams, token sources and stores, the ledger."""
 
-from attrs import define
+from attrs import define, field
 
 from wxasset.errors.base import WxAssetError
 from wxasset.errors.hints import Hint
@@ -53,8 +53,15 @@ class TokenUnavailableError(WxAssetError):
     _hint = Hint("Check where the access token comes from.", "请检查 access_token 的来源。")
 
 
+@define(eq=False, slots=False)
 class TokenStoreError(TokenUnavailableError):
-    """The store through which processes share their tokens failed."""
+    """The store through which processes share their tokens failed.
+
+    Attributes:
+        patience: Seconds for which the store may be tried again, as during a restart; 0 where that is useless.
+    """
+
+    patience: float = field(default=0.0, kw_only=True)
 
     _hint = Hint(
         "Check that the store is up, and that its address, password and permissions are right.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
-__all__ = ["Link", "connector", "place_of"]
+__all__ = ["OPENING", "Link", "connector", "place_of"]
 
 T = TypeVar("T")
 Connect: TypeAlias = "Callable[[int], Awaitable[Connection]]"
@@ -31,6 +31,7 @@ _log: Final = logging.getLogger("wxasset.ledger")
 _ANSWER: Final = 10.0  # seconds for one connection or command, which take milliseconds
 _FIRST_WAIT: Final = 0.05  # seconds before the second try, doubled each time,
 _LAST_WAIT: Final = 1.0  # and up to this: a restart takes some seconds
+OPENING: Final = 8.0  # seconds for which the opening of a ledger waits for a server that restarts
 _CLOSING: Final = 1.0  # seconds for the end of a connection
 _STATEMENTS: Final = 100  # prepared statements of a connection
 _REMEDY: Final = Hint(
@@ -152,7 +153,8 @@ class Link:
         Raises:
             LedgerError: The server failed; the error names its host alone.
         """
-        until, wait = time.monotonic() + (self._timeout if patience is None else patience), _FIRST_WAIT
+        most, wait = self._timeout if patience is None else min(patience, self._timeout), _FIRST_WAIT
+        until = time.monotonic() + most
         while True:
             try:
                 async with self._slots:
@@ -164,6 +166,8 @@ class Link:
             if not passes or time.monotonic() + wait > until:
                 # Outside of the handler: the frames of a chained error would show the DSN.
                 raise LedgerError(f"PostgreSQL at {self._place} failed: {trouble}.", _REMEDY)
+            if wait == 2 * _FIRST_WAIT:  # two failures in a row are no conflict
+                _log.warning("PostgreSQL at %s failed (%s); trying again for up to %g s", self._place, trouble, most)
             await anyio.sleep(wait)
             wait = min(2 * wait, _LAST_WAIT)
 

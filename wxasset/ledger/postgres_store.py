@@ -8,7 +8,7 @@ from wxasset.errors import LedgerError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.ledger import postgres_tables as tables
 from wxasset.ledger.grouping import Grouped
-from wxasset.ledger.postgres_link import Link, connector, place_of
+from wxasset.ledger.postgres_link import OPENING, Link, connector, place_of
 from wxasset.ledger.records import LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.store import Page
 from wxasset.ledger.transitions import Change
@@ -54,8 +54,8 @@ class PostgresStore:
             dsn: ``postgresql://user@host:port/database``. What it leaves out, and with None everything, comes from the
                 environment (``PGHOST``, ``PGPASSWORD``...) and from ``~/.pgpass``.
             lease: Seconds without a renewal after which other processes take over the claims of this one.
-            timeout: Seconds for which a server that does not answer is waited for, such as during a restart; not when
-                the ledger is opened.
+            timeout: Seconds for which a server that does not answer is waited for, such as during a restart; at most
+                8 when the ledger is opened.
             connections: Maximum number of connections of this process.
 
         Raises:
@@ -83,7 +83,7 @@ class PostgresStore:
             raise UsageError(f"{self!r} is open already.")
         link = self._link.get()
         try:
-            await run_shielded(link.run(lambda connection: tables.prepare(connection, self._place), patience=0))
+            await run_shielded(link.run(lambda connection: tables.prepare(connection, self._place), patience=OPENING))
             await run_shielded(link.start())
         except BaseException:
             await self._link.aclose()

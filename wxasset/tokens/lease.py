@@ -24,6 +24,7 @@ _Save: TypeAlias = Callable[[TokenRecord], Awaitable[bool]]
 
 _log: Final = logging.getLogger("wxasset.tokens")
 _KEY_LENGTH: Final = 32  # hexadecimal digits of a sha256: 128 bits
+_PAUSE: Final = 0.25  # seconds between two looks at a store that restarts
 _TRIES: Final = 3  # to keep a record against others who do so at the same time
 
 _AT_ONCE: Final = 64
@@ -50,7 +51,8 @@ class SharedToken:
     """The token of one account in a shared store.
 
     A store that fails never loses a token in hand. Where everybody gets the same token (stable) each process then
-    fetches for itself; where a fetch ends the token before (classic) it does not.
+    fetches for itself; where a fetch ends the token before (classic) it waits for a store that is briefly away, for the
+    `patience` of its error.
 
     Attributes:
         store: The store.
@@ -90,17 +92,28 @@ class SharedToken:
         """
         async with AsyncExitStack() as stack:
             save: _Save = partial(self.store.save, self.key)
-            try:
-                last, under_lease = await self._newest(usable, stack)
-                if self._serves(last, usable):
-                    return last
-                save = under_lease or save
-            except TokenStoreError as error:
-                self._degrade(error)
-                last = None
+            last, under_lease = await self._looked_up(usable, stack)
+            if self._serves(last, usable):
+                return last
+            save = under_lease or save
             asked_at = self.clock()
             token = await fetch(last)
             return await self._keep(token, asked_at, last, usable, save)
+
+    async def _looked_up(
+        self, usable: Callable[[TokenRecord], bool], stack: AsyncExitStack
+    ) -> tuple[TokenRecord | None, _Save | None]:
+        """Return the result of `_newest`, or nothing where a fetch without the store is harmless."""
+        begun = time.monotonic()
+        while True:
+            try:
+                return await self._newest(usable, stack)
+            except TokenStoreError as error:
+                if not self.supersedes or time.monotonic() - begun + _PAUSE > error.patience:
+                    self._degrade(error)
+                    return None, None
+                self._report(error, f"waiting for it up to {error.patience:g} s")
+            await asyncio.sleep(_PAUSE)
 
     async def _newest(
         self, usable: Callable[[TokenRecord], bool], stack: AsyncExitStack
@@ -219,8 +232,8 @@ class SharedToken:
                 _PLATFORM if self.account.startswith(_OF_PLATFORMS) else _SUPERSEDED,
             ) from error
 
-    def _report(self, error: TokenStoreError) -> None:
+    def _report(self, error: TokenStoreError, then: str = "going on without it") -> None:
         """Log a failing store once, until it works again."""
         if not self._failing:
-            _log.warning("the token store failed; going on without it: %s", error)
+            _log.warning("the token store failed; %s: %s", then, error)
         self._failing = True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ["Connected", "RedisClient", "place_of", "require_redis", "send_command", "trouble_of"]
+__all__ = ["Connected", "RedisClient", "passes", "place_of", "require_redis", "send_command", "trouble_of"]
 
 _TROUBLES: Final = {
     "AuthenticationError": "it refuses the password, or requires one",
@@ -24,6 +24,20 @@ _TROUBLES: Final = {
     "NoPermissionError": "the user lacks a permission",
 }
 """Descriptions of errors by the names of their classes; their texts may repeat the command."""
+
+_PASSING: Final = frozenset(
+    {
+        "BusyLoadingError",
+        "ClusterDownError",
+        "ConnectionError",
+        "ConnectionRefusedError",
+        "ConnectionResetError",
+        "MasterDownError",
+        "ReadOnlyError",
+        "TimeoutError",
+    }
+)
+"""Errors during a restart or a failover, by the names of their classes."""
 
 
 @frozen(eq=False)
@@ -102,6 +116,11 @@ def trouble_of(name: str, timeout: float) -> str:
         timeout: Seconds that the command had.
     """
     return f"no answer within {timeout:g} s" if name == "TimeoutError" else _TROUBLES.get(name, name)
+
+
+def passes(error: Exception) -> bool:
+    """Return True for the error of a server that may be back in some seconds."""
+    return type(error).__name__ in _PASSING
 
 
 def require_redis(name: str) -> None:

@@ -18,7 +18,7 @@ from wxasset.errors.frames import concealed
 from wxasset.tokens import redis_records
 from wxasset.tokens.breaker import Breaker
 from wxasset.tokens.claims import Claim, Pauses
-from wxasset.tokens.redis_client import RedisClient, place_of, require_redis, trouble_of
+from wxasset.tokens.redis_client import RedisClient, passes, place_of, require_redis, trouble_of
 from wxasset.tokens.redis_records import ForeignValueError
 from wxasset.tokens.store import run_shielded
 from wxasset.tokens.token import TokenRecord
@@ -34,6 +34,7 @@ T = TypeVar("T")
 _log: Final = logging.getLogger("wxasset.tokens")
 
 _CONNECTIONS: Final = 16  # commands under way at once, and so connections; one command takes about 0.2 ms
+_RESTART: Final = 8.0  # seconds; Redis restarts in about 1, and loads some GB in the others
 _FOREIGN: Final = Hint(
     "Pass another prefix= or database, for wxasset alone; if the value is not needed, delete the key.",
     "请改用供 wxasset 专用的 prefix= 或库号；如果该值不再需要，请删除该 key。",
@@ -52,8 +53,11 @@ class RedisTokenStore:
     token lives, and one with a refresh token for good. It has to evict nothing (``maxmemory-policy noeviction``) and
     to be closed to everybody who may not have the tokens.
 
-    After a failure Redis is left alone for 5 s, then for twice as long each time, up to 60 s; every call fails at once
-    meanwhile. Each event loop and process gets its own connections. Needs the extra ``redis``:
+    After a failure Redis is left alone for 1 s, then for twice as long each time, up to 60 s; every call fails at once
+    meanwhile. Where a token fetched without Redis would end the one of other processes, `TokenCache` waits for a Redis
+    that restarts, up to 8 s and never longer than `wait`.
+
+    Each event loop and process gets its own connections. Needs the extra ``redis``:
     ``pip install 'wxasset[redis]'``.
 
     Commands are sent below the method that Sentry and OpenTelemetry wrap: their breadcrumbs and spans have no token.
@@ -91,7 +95,7 @@ class RedisTokenStore:
             prefix: Prefix of all keys.
             timeout: Seconds for any one command, connecting included.
             lease_seconds: Lifetime of a lease in seconds; longer than a fetch.
-            wait: Maximum seconds to wait for a lease.
+            wait: Maximum seconds to wait for a lease, and for a Redis that restarts.
             client: A client of your own in the place of `url`; it is borrowed and never closed.
             now: A clock in seconds, never set back.
             sleep: Waits for a number of seconds.
@@ -241,12 +245,13 @@ class RedisTokenStore:
             raise
         except Exception as error:  # noqa: BLE001 - redis-py lets some through that are none of its own
             message, foreign = self._describe(doing, error), isinstance(error, ForeignValueError)
+            patience = min(self._wait, _RESTART) if passes(error) else 0.0
         else:
             self._breaker.leave(entered, worked=True)
             return answer
-        self._breaker.leave(entered, worked=foreign)
+        self._breaker.leave(entered, worked=foreign, patience=patience)
         # Outside of the handler: chained to it, the error of redis-py would show what was sent.
-        raise TokenStoreError(message, _FOREIGN if foreign else None)
+        raise TokenStoreError(message, _FOREIGN if foreign else None, patience=patience)
 
     def _describe(self, doing: str, error: Exception) -> str:
         """Describe an error by its class alone; its text may repeat the request."""
