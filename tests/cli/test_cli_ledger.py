@@ -73,6 +73,8 @@ def test_what_the_ledger_and_the_library_have_is_compared(service: Simulator, wx
     wxasset("batch", photos, "--type", "image", "--ledger", "a.db", "-q")
     listed = wxasset("ledger", "ls", "--ledger", "a.db", "--state", "done", "--json").records
     assert {row["media_id"] for row in listed} == set(service.materials)  # in the order of their ends
+    lines = wxasset("ledger", "ls", "--ledger", "a.db", "-q").out.splitlines()
+    assert [line.split("\t")[-1] for line in lines] == [row["realm"] for row in listed], "the service of each row"
     adopted = wxasset("ledger", "adopt", "--ledger", "b.db", "--json")
     assert [(row["type"], row["adopted"]) for row in adopted.records] == [("image", 5), ("voice", 0), ("video", 0)]
     gone = list(service.materials)[:2]

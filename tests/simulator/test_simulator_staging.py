@@ -68,6 +68,12 @@ async def test_every_option_is_read_and_changed(sim: Simulator) -> None:
         ({"cloud_hosting": "/a"}, "cloud_hosting must be a list of strings or null, got '/a'"),
         ({"daily_limits": {"/a": "1"}}, "daily_limits must be a table of whole numbers by name"),
         ({"daily_limits": {"a": 1}}, "daily_limits"),
+        (
+            {"daily_limits": {"/cgi-bin/tokens": 1}},
+            "daily_limits: unknown path '/cgi-bin/tokens'; did you mean /cgi-bin/token",
+        ),
+        ({"minute_limits": {"/x": 1}}, "minute_limits: unknown path '/x'"),
+        ({"unauthorized_paths": ["/x"]}, "unauthorized_paths: unknown path '/x'"),
         ({"allowed_addresses": ["nowhere"]}, "allowed_addresses: 'nowhere' does not appear to be"),
         ({"token_refusal": 1}, "token_refusal must be in"),
         ({"withdrawn_token_errcode": 5}, "withdrawn_token_errcode must be 61003 or 40001, got 5"),

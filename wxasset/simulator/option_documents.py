@@ -5,6 +5,7 @@ from typing import Any, Final, get_type_hints
 
 from attrs import evolve, fields
 
+from wxasset.simulator.endpoints.table import ENDPOINTS
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.structuring import convert, hint_at
 
@@ -26,6 +27,9 @@ FIXED: Final = frozenset(
 """Settings of the server, not of the service: they cannot change while it runs."""
 
 
+_BY_PATH: Final = ("daily_limits", "minute_limits", "unauthorized_paths")
+
+
 def option_types() -> dict[str, Any]:
     """Return the types of the options by name."""
     return get_type_hints(SimulatorOptions)
@@ -36,13 +40,16 @@ def to_document(options: SimulatorOptions) -> dict[str, object]:
     return {one.name: _plain(getattr(options, one.name)) for one in fields(SimulatorOptions)}
 
 
-def changed(options: SimulatorOptions, document: Mapping[str, object], *, running: bool = False) -> SimulatorOptions:
+def changed(
+    options: SimulatorOptions, document: Mapping[str, object], *, running: bool = False, kept: bool = False
+) -> SimulatorOptions:
     """Return options with other values.
 
     Args:
         options: The options before.
         document: The new values by name.
         running: The server runs already: settings that cannot change are named in the error.
+        kept: The document was written by a simulator: its paths are taken as they are.
 
     Raises:
         ValueError: An option is unknown, cannot change, or has a wrong type or value.
@@ -54,7 +61,10 @@ def changed(options: SimulatorOptions, document: Mapping[str, object], *, runnin
         if name not in types:
             raise ValueError(f"unknown option {name[:80]!r}{hint_at(name, types) or _all(types)}")
         try:
-            options = evolve(options, **{name: convert(name, types[name], value)})
+            converted = convert(name, types[name], value)
+            if not kept:
+                _check_paths(name, converted)
+            options = evolve(options, **{name: converted})
         except (TypeError, ValueError) as error:
             text = str(error.args[0]).replace(f"'{name}'", name)
             raise ValueError(text if name in text else f"{name}: {text}") from None
@@ -81,6 +91,14 @@ def own_options(name: str | None, document: Mapping[str, object] | None) -> Simu
     if name is None and document is None:
         return None
     return changed(SimulatorOptions() if name is None else preset(name), document or {})
+
+
+def _check_paths(name: str, value: Any) -> None:
+    """Raise ValueError for a path that the simulator does not serve: it would have no effect."""
+    for path in value if name in _BY_PATH else ():
+        if path.startswith("/") and path not in ENDPOINTS:
+            near = hint_at(path, ENDPOINTS) or "; GET /_sim/ shows a page with the paths in use"
+            raise ValueError(f"{name}: unknown path {path[:80]!r}{near}")
 
 
 def _is_fixed(name: str) -> bool:

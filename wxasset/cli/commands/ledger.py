@@ -114,7 +114,7 @@ def ls_command(
             chinese = f"{doubts} 项上传结果未知或正在进行：再次执行时会先查找；也可用 wxasset ledger resolve 决定。"
             report.note(Hint(english, chinese), doubts=doubts)
 
-    return run_report(options, ("state", "media_id", "type", "name"), work)
+    return run_report(options, ("state", "media_id", "type", "name", "realm"), work)
 
 
 @ledgers.command(

@@ -43,7 +43,9 @@ def own_options_of(account: Mapping[str, Any]) -> SimulatorOptions | None:
     """
     given = account["options"]
     known = to_document(SimulatorOptions())
-    return None if given is None else changed(SimulatorOptions(), {k: v for k, v in given.items() if k in known})
+    if given is None:
+        return None
+    return changed(SimulatorOptions(), {k: v for k, v in given.items() if k in known}, kept=True)
 
 
 def restore(service: Service, document: Mapping[str, Any]) -> None:
