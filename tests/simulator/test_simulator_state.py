@@ -21,6 +21,8 @@ from wxasset import WxSession
 from wxasset.simulator import Article, Simulator, SimulatorOptions
 from wxasset.simulator.persistence.directory import DirectoryInUseError, StateDirectoryError
 
+COUNT = "/cgi-bin/material/get_materialcount"
+CLEAR = "/cgi-bin/clear_quota"
 VIDEO = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00" + bytes(5_000_000)
 
 
@@ -74,6 +76,29 @@ async def test_a_restart_keeps_everything_byte_for_byte(tmp_path: Path, photo: b
     async with opened(tmp_path / "s") as sim:
         assert list(sim.materials) == [*dict(first["materials"]), added]
         assert sim.add_article(title="y") != added
+
+
+async def ask(sim: Simulator, path: str) -> int:
+    """Send a request with a token; return its error code."""
+    query = {"access_token": await token_of(sim)}
+    async with httpx.AsyncClient(base_url=sim.url, trust_env=False) as client:
+        return int((await client.post(path, params=query, json={"appid": sim.appid})).json().get("errcode", 0))
+
+
+async def test_the_calls_of_the_day_and_the_resets_of_the_month_are_kept(tmp_path: Path) -> None:
+    """Reading calls count too; a limit is met across restarts, and the counts of another day are forgotten."""
+    options = SimulatorOptions(daily_limits={COUNT: 2})
+    again = partial(opened, tmp_path / "s", options=options, clock=lambda: 1_790_000_000.0)
+    async with again() as sim:
+        assert await ask(sim, CLEAR) == 0
+        assert [await ask(sim, COUNT) for _ in range(2)] == [0, 0]
+    async with again() as sim:
+        assert await ask(sim, COUNT) == 45009
+        assert [await ask(sim, CLEAR) for _ in range(10)] == [0] * 9 + [48006]
+        assert [await ask(sim, COUNT) for _ in range(2)] == [0, 0]
+        sim.advance(86_400)
+    async with again() as sim:
+        assert await ask(sim, COUNT) == 0
 
 
 async def test_accounts_and_authorizations_are_kept(tmp_path: Path, photo: bytes) -> None:

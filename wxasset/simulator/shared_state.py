@@ -43,15 +43,15 @@ class SharedState:
     keeper: Keeper | None = None
     closed: bool = False
 
-    async def persist(self) -> None:
-        """Wait until all changes are in the state directory, if there is one.
+    async def persist(self, *, last: bool = False) -> None:
+        """Wait until all changes are in the state directory, if there is one; with the counts of calls if `last`.
 
         Raises:
             OSError: They cannot be written.
         """
         if self.keeper is not None and not self.closed:
             with self.lock:
-                written = self.keeper.save(self.service)
+                written = self.keeper.save(self.service, last=last)
             await asyncio.wrap_future(written)
 
     async def persisted(self, reply: RawReply) -> RawReply:
@@ -66,7 +66,7 @@ class SharedState:
         """Write the last changes and close the state directory; no effect without one."""
         if self.keeper is not None and not self.closed:
             try:
-                await self.persist()
+                await self.persist(last=True)
             finally:
                 self.closed = True
                 await asyncio.to_thread(self.keeper.close)

@@ -12,7 +12,7 @@ from attrs import frozen
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.persistence.directory import Row, StateDirectory, StateDirectoryError, json_of
 from wxasset.simulator.persistence.encoding import decode, encode
-from wxasset.simulator.persistence.service_records import describe, own_options_of, restore
+from wxasset.simulator.persistence.service_records import describe, describe_quotas, own_options_of, restore
 from wxasset.simulator.persistence.shelves import changes, shelves
 from wxasset.simulator.state.service import Service
 
@@ -116,16 +116,20 @@ class Keeper:
             reason = str(error) if known else f"the state in {self._path} is damaged: {error}"
             raise StateDirectoryError(reason) from None
 
-    def save(self, service: Service) -> "Future[None]":
+    def save(self, service: Service, *, last: bool = False) -> "Future[None]":
         """Write what has changed since the last time; the result comes when it is written.
 
         Call it with the lock of the simulator, which no other thread then changes.
+
+        Args:
+            service: The accounts and the platform.
+            last: Counts of calls are written also without another change.
         """
         with self._lock:
             replace, self._failed = self._failed, False
             if replace:
                 self._before.clear()
-            changed = list(self._changed(service))
+            changed = list(self._changed(service, last=last))
             if not changed and not replace:
                 return _DONE
             return self._writer.submit(self._write, changed, replace=replace)
@@ -148,7 +152,7 @@ class Keeper:
                 shelf.put(json.loads(row.key), decode(json.loads(row.value or ""), load))
         self._rows = []
 
-    def _changed(self, service: Service) -> Iterable[_Change]:
+    def _changed(self, service: Service, *, last: bool) -> Iterable[_Change]:
         for appid, account in service.accounts.items():
             for shelf in shelves(account):
                 where = appid, shelf.name
@@ -163,10 +167,11 @@ class Keeper:
                     for key, value, removed in changes(self._before.get(where, {}), now):
                         yield _Change(appid, shelf.name, key, value, removed, shelf.whole)
                 self._before[where] = now
-        state = json_of(self._numbers | describe(service))
-        if self._before.get(("", _SERVICE)) != {"state": state}:
+        document = self._numbers | describe(service)
+        state = json_of(document)
+        if last or self._before.get(("", _SERVICE)) != {"state": state}:
             self._before["", _SERVICE] = {"state": state}
-            yield _Change("", _SERVICE, "state", state, encoded=True)
+            yield _Change("", _SERVICE, "state", json_of(document | describe_quotas(service)), encoded=True)
 
     def _write(self, changed: Iterable[_Change], *, replace: bool) -> None:
         try:

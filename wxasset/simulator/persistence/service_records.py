@@ -8,14 +8,15 @@ from attrs import asdict
 from wxasset.simulator.option_documents import changed, to_document
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state.platform import Authorization
+from wxasset.simulator.state.quotas import QuotaCounts
 from wxasset.simulator.state.service import Service
 from wxasset.simulator.state.tokens import IssuedToken, TokenPool
 
-__all__ = ["describe", "own_options_of", "restore"]
+__all__ = ["describe", "describe_quotas", "own_options_of", "restore"]
 
 
 def describe(service: Service) -> dict[str, object]:
-    """Return the document; authorization codes, links and quotas are not in it."""
+    """Return the document; authorization codes and links are not in it."""
     shared = service.first.switches
     return {
         "accounts": [
@@ -34,6 +35,16 @@ def describe(service: Service) -> dict[str, object]:
         "authorizations": [_authorization(one) for one in service.platform.authorizations.values()],
         "clock": service.clock.added,
     }
+
+
+def describe_quotas(service: Service) -> dict[str, object]:
+    """Return the counts of calls, which change with each request: they are written beside other changes."""
+    return {"quotas": {name: counts.kept() for name, counts in _quotas(service).items()}}
+
+
+def _quotas(service: Service) -> dict[str, QuotaCounts]:
+    """Return the counts by the appid of their account; those of the platform have an empty name."""
+    return {"": service.platform.quotas} | {appid: account.quotas for appid, account in service.accounts.items()}
 
 
 def own_options_of(account: Mapping[str, Any]) -> SimulatorOptions | None:
@@ -55,6 +66,9 @@ def restore(service: Service, document: Mapping[str, Any]) -> None:
     for one in document["accounts"]:
         tokens = service.accounts[one["appid"]].tokens
         tokens.plain_pool.numbers, tokens.stable_pool.numbers = one["plain"], one["stable"]
+    quotas = _quotas(service)
+    for name, counts in document.get("quotas", {}).items():  # a directory of an earlier release has none
+        quotas[name].restore(counts)
     platform = service.platform
     platform.tokens.numbers = document["component"]
     platform.tickets = document["tickets"]

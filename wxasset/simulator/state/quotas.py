@@ -1,6 +1,7 @@
 """Daily and minute quotas of endpoints, and resets of their counts (wire reference 0.7, 1.4)."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from wxasset.simulator.options import SimulatorOptions
 from wxasset.simulator.state.clock import Clock, day_of, month_of
@@ -76,6 +77,19 @@ class QuotaCounts:
         self._cleared[kind, month] += 1
         for counted in [key for key in self._daily if path in (None, key[0])]:
             del self._daily[counted]
+
+    def kept(self) -> dict[str, list[list[object]]]:
+        """Return the counts of this day and the resets of this month as a JSON document."""
+        resets, month = self._cleared, month_of(self._clock.now())
+        return {
+            "used": [[path, self._today(), count] for path, count in self.used_today().items()],
+            "resets": [[kind, month, resets[kind, month]] for kind in _MONTHLY if resets[kind, month]],
+        }
+
+    def restore(self, document: Mapping[str, list[tuple[str, int, int]]]) -> None:
+        """Go on with the counts of an earlier run."""
+        self._daily = Counter({(path, day): count for path, day, count in document["used"]})
+        self._cleared = Counter({(kind, month): count for kind, month, count in document["resets"]})
 
     def _today(self) -> int:
         return day_of(self._clock.now())
