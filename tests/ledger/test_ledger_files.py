@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,19 @@ async def test_the_command_in_a_hint_takes_a_path_for_a_path(path: Path, monkeyp
                 raise AssertionError
         assert f"chmod 600 {shown}" in caught.value.hint.english
         assert f"chmod 600 {shown}" in caught.value.hint.chinese
+
+
+@pytest.mark.parametrize("value", ["NULL", "''"])
+async def test_a_row_without_its_id_is_an_error_of_the_ledger(path: Path, sim: Simulator, value: str) -> None:
+    """An upload marked as done whose id is lost is neither believed nor sent again, alone and in a batch."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"UPDATE uploads SET media_id = {value}")  # noqa: S608 - one of the two above
+    async with Ledger(path) as ledger, session(sim, ledger) as wx:
+        with pytest.raises(LedgerError, match="has no media_id"):
+            await wx.ensure_material("image", picture(1))
+        report = await wx.add_materials("image", [picture(1)], ledger=ledger).report()
+        assert report.done == 0
+    assert len(sim.materials) == 1
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])

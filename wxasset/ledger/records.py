@@ -9,6 +9,7 @@ from attrs import frozen
 
 from wxasset.calls.materials import AddedMaterial, Description, MaterialItem
 from wxasset.engine.uploads import MARK_LETTERS
+from wxasset.errors import Hint, LedgerError
 from wxasset.wire.filenames import marked_name
 from wxasset.wire.multipart import sent_name
 
@@ -27,6 +28,10 @@ _MARK_LENGTH: Final = 12
 """Characters of a mark: 100,000 images, as many as a library holds, have two with the same one at odds of 1 to 150
 million; with the eight of random marks it would be 1 to 170, as a hash has no second draw."""
 
+_DAMAGED: Final = Hint(
+    "The ledger is damaged. Put a backup in its place, or a new file: a new ledger adopts what the library shows.",
+    "台账已损坏，请换成备份或新文件；新台账会采用素材库中已有的素材。",
+)
 _ADOPTED: Final = "mark:"  # in the place of a hash
 
 LedgerState: TypeAlias = Literal["planned", "in flight", "done", "failed", "unknown"]
@@ -164,8 +169,14 @@ class LedgerRow:
 
     @property
     def material(self) -> AddedMaterial:
-        """The result of `add_material`, once the upload is done."""
-        return AddedMaterial(media_id=self.media_id or "", url=self.url, reconciled=self.reconciled)
+        """The result of `add_material`, once the upload is done.
+
+        Raises:
+            LedgerError: The row is damaged: it is marked as done, and has no id.
+        """
+        if not self.media_id:
+            raise LedgerError(f"The row of {self.filename} in the ledger has no media_id.", _DAMAGED)
+        return AddedMaterial(media_id=self.media_id, url=self.url, reconciled=self.reconciled)
 
 
 @frozen(kw_only=True)
