@@ -2,20 +2,23 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from command_line import HELD_UP, command, environment
+from command_line import HELD_UP, command, environment, variables
+from pictures import picture
+from wxasset.simulator import Simulator
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sh that closes streams")
 
 
-def ended(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ended(redirected: str, *arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command with its streams redirected as a shell does it."""
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {redirected}', "sh", *command(*arguments)],
-        env=environment(),
+        env=environment(extra),
         input="",
         capture_output=True,
         encoding="utf-8",
@@ -40,6 +43,18 @@ def test_a_closed_stream_is_no_defect(redirected: str, arguments: tuple[str, ...
     assert (done.returncode, done.stdout) == (status, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_the_id_of_an_upload_is_not_lost_with_a_full_disk(tmp_path: Path) -> None:
+    """Where stdout takes nothing, what was uploaded is told on stderr; without its id it would be uploaded again."""
+    file = tmp_path / "a.png"
+    file.write_bytes(picture(1))
+    with Simulator() as service:
+        done = ended(">/dev/full", "add", str(file), extra=variables(service))
+        (media_id,) = service.materials
+    assert done.returncode == 1
+    assert media_id in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TextIO
@@ -82,10 +83,17 @@ class Output:
             return
         if self._table is not None:
             self._table.add_row(*(Text(self._shown(column, record.get(column))) for column in self._columns))
-        elif self._json:
-            self.line(json_line(record))
-        else:
-            self.line("\t".join(_cell(record.get(column)) for column in self._columns))
+            return
+        text = json_line(record) if self._json else "\t".join(_cell(record.get(column)) for column in self._columns)
+        try:
+            self.line(text)
+        except BrokenPipeError:
+            raise  # the reader has enough
+        except OSError:
+            if "file" in record:  # it was uploaded, and without its id it would be again
+                with suppress(OSError):
+                    sys.stderr.write(f"{text}\n")
+            raise
 
     def _shown(self, column: str, value: object) -> str:
         """Format a value for a person: a local time, and an id that fits."""
