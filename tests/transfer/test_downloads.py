@@ -641,6 +641,29 @@ async def test_a_writer_that_has_bytes_is_not_given_others(raw: WxSession, serve
     assert PHOTO.startswith(writer.data)
 
 
+class Narrow:
+    """A writer that takes so many bytes at most, and says so."""
+
+    def __init__(self, most: int) -> None:
+        self.data = b""
+        self.most = most
+
+    async def write(self, data: bytes) -> int:
+        """Take a part."""
+        self.data += data[: self.most]
+        return min(self.most, len(data))
+
+
+async def test_a_writer_that_takes_a_part_gets_the_rest(raw: WxSession, server: RawServer) -> None:
+    """The count that an async write returns is believed: all bytes arrive, or the download fails."""
+    server.script = [FILE]
+    writer = Narrow(100_000)
+    await raw.get_material("M", to=writer)
+    assert writer.data == PHOTO
+    with pytest.raises(DestinationError, match="takes no more"):
+        await raw.get_material("M", to=Narrow(0))
+
+
 async def test_a_cancelled_download_leaves_nothing(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
     """Cancelling a download in the middle leaves no part file, and the file before as it was."""
     halfway = anyio.Event()

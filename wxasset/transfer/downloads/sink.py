@@ -202,7 +202,14 @@ class _WriterSink(Sink):
     async def _write(self, data: bytes) -> None:
         self._written = True
         try:
-            await self._writer.write(data)
+            while True:
+                taken = await self._writer.write(data)
+                # An unbuffered file takes a part; an object without a count has accepted everything.
+                if not isinstance(taken, int) or not 0 <= taken < len(data):
+                    return
+                if not taken:
+                    raise DestinationError("The destination takes no more bytes: its write() returned 0.")
+                data = data[taken:]
         except OSError as error:
             raise cannot_write("the destination", error) from error
 
