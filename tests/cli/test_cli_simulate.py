@@ -10,7 +10,7 @@ import attrs
 import httpx
 import pytest
 
-from command_line import Command, command, environment
+from command_line import Command, command, environment, piped
 from wxasset.cli.runtime.simulation import introduction
 from wxasset.simulator import Simulator, SimulatorOptions
 
@@ -123,6 +123,13 @@ def test_the_example_of_control_works_beside_a_public_url() -> None:
         example = introduction(sim, None)[-1].split()
         assert example == ["#", "curl", f"{sim.local_url}/_sim/journal"]
         assert httpx.get(example[-1], trust_env=False).json() == []
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    """The sentence says that it was to be started, and is not about a file to upload."""
+    ended = piped("simulate", "no-such-program", "--version")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "The program 'no-such-program' cannot be started: No such file or directory." in ended.stderr
 
 
 @pytest.mark.parametrize("delimiter", [[], ["--"]])

@@ -267,7 +267,10 @@ def _variables(sim: Simulator) -> dict[str, str]:
 
 async def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run a program on the terminal of this one, and end it if this one is stopped."""
-    process = await anyio.open_process(list(command), env=environ, stdin=None, stdout=None, stderr=None)
+    try:
+        process = await anyio.open_process(list(command), env=environ, stdin=None, stdout=None, stderr=None)
+    except OSError as error:
+        raise UsageError(f"The program {command[0]!r} cannot be started: {error.strerror}.") from None
     try:
         status = await process.wait()
     except anyio.get_cancelled_exc_class():
