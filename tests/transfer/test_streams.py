@@ -161,6 +161,18 @@ async def test_a_stream_that_ends_itself_is_an_error_of_the_source(raw: WxSessio
                 await asyncio.wait_for(raw.add_material("image", stream(), size=size), 10)
 
 
+async def test_a_stream_that_closes_itself_is_not_sent_in_part(raw: WxSession, server: RawServer) -> None:
+    """A GeneratorExit from inside is not the end of the bytes."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"\xff\xd8\xff\xe0"
+        raise GeneratorExit
+
+    with pytest.raises(SourceError, match="closed from inside"):
+        await raw.add_material("image", stream())
+    assert not server.requests
+
+
 async def test_a_buffer_that_a_stream_uses_again_is_copied(raw: WxSession, server: RawServer) -> None:
     """A stream that fills the same buffer for each chunk sends what each chunk was."""
     server.script = [ADDED]

@@ -58,7 +58,7 @@ class OwnedIterator(Generic[T]):
                 await self._send_all(aiter(items))
             except Exception as error:  # noqa: BLE001 - raised in the task that uses the items
                 self._failure = error
-            except (asyncio.CancelledError, BaseExceptionGroup) as error:
+            except (asyncio.CancelledError, GeneratorExit, BaseExceptionGroup) as error:
                 self._failure = _ended_itself(error)
 
     async def _send_all(self, iterator: AsyncIterator[T]) -> None:
@@ -83,6 +83,6 @@ def _ended_itself(error: BaseException) -> Exception:
         reason = next((one for one in reason.exceptions if isinstance(one, Exception)), reason.exceptions[0])
     if isinstance(reason, Exception):
         return reason
-    failure = RuntimeError("it was cancelled from inside, such as by a timeout")
+    failure = RuntimeError("it was cancelled or closed from inside, such as by a timeout")
     failure.__cause__ = error
     return failure
