@@ -161,6 +161,19 @@ async def test_a_row_without_its_id_is_an_error_of_the_ledger(path: Path, sim: S
     assert len(sim.materials) == 1
 
 
+@pytest.mark.parametrize("state", ["'donf'", "''", "7"])
+async def test_a_row_with_an_unknown_state_is_an_error_of_the_ledger(path: Path, sim: Simulator, state: str) -> None:
+    """What may be in the library is not sent again, alone and in a batch."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"UPDATE uploads SET state = {state}")  # noqa: S608 - one of those above
+    async with Ledger(path) as ledger, session(sim, ledger) as wx:
+        with pytest.raises(LedgerError, match="has the state"):
+            await wx.ensure_material("image", picture(1))
+        report = await wx.add_materials("image", [picture(1)], ledger=ledger).report()
+        assert report.done == 0
+    assert len(sim.materials) == 1
+
+
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("kind", ["of another user", "open to others", "link", "directory"])
 async def test_what_lies_beside_a_ledger_is_not_believed(

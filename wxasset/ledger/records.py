@@ -3,7 +3,7 @@
 import hashlib
 import json
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
@@ -35,6 +35,7 @@ _DAMAGED: Final = Hint(
 _ADOPTED: Final = "mark:"  # in the place of a hash
 
 LedgerState: TypeAlias = Literal["planned", "in flight", "done", "failed", "unknown"]
+_STATES: Final = frozenset(get_args(LedgerState))
 """State of an upload: claimed and not sent; being sent; in the library; refused, with no material added; or sent with
 the response lost."""
 
@@ -166,6 +167,15 @@ class LedgerRow:
         return UploadKey(
             appid=self.appid, realm=self.realm, type=self.type, sha256=self.sha256, described=self.described
         )
+
+    def check(self) -> None:
+        """Check that the state is one: an upload with another could be sent again.
+
+        Raises:
+            LedgerError: The row is damaged.
+        """
+        if self.state not in _STATES:
+            raise LedgerError(f"The row of {self.filename} in the ledger has the state {self.state!r:.40}.", _DAMAGED)
 
     @property
     def material(self) -> AddedMaterial:

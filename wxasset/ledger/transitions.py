@@ -47,9 +47,13 @@ def next_step(row: LedgerRow | None, *, held: bool) -> Step:
     Args:
         row: The record of the upload, if there is one.
         held: True if a running process has claimed it.
+
+    Raises:
+        LedgerError: The row is damaged: its state is none.
     """
     if row is None:
         return Step.SEND
+    row.check()
     if row.state == "done":
         return Step.SKIP
     if held:
