@@ -86,6 +86,25 @@ async def test_a_peer_that_trickles_is_given_up(server: RawServer, what: str) ->
     assert 0.2 < time.monotonic() - begun < SOON
 
 
+async def test_silence_counts_from_the_last_byte_of_the_head(server: RawServer) -> None:
+    """A head that comes slowly is read, whatever it takes in all; one that stops is given up after `stall`."""
+
+    async def slowly(_: RawRequest, connection: Connection) -> None:
+        for part in (COUNT[:5], COUNT[5:9], COUNT[9:15], COUNT[15:20], COUNT[20:]):
+            await connection.send(part)
+            await anyio.sleep(0.3)
+
+    async def stopping(request: RawRequest, connection: Connection) -> None:
+        await connection.send(COUNT[:20])
+        await forever(request, connection)
+
+    server.script = [slowly, stopping]
+    async with session(server, Timeouts(stall=1.0)) as wx:
+        assert (await wx.count_materials()).image == 3
+        with pytest.raises(TransferTimeout, match="did not answer for 1 seconds"):
+            await wx.count_materials()
+
+
 async def test_a_download_that_trickles_is_given_up(server: RawServer, tmp_path: Path) -> None:
     """The same goes for a file; nothing of it is left."""
     server.script = [trickle(*TRICKLES["a body"])]

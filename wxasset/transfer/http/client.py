@@ -140,7 +140,9 @@ class Transport:
         proxy = None if self._borrowed is not None else self._proxies.for_url(url, secret=True)
         body = JSONBody(request.body) if isinstance(request.body, bytes) else None
         try:
-            with pool.deadlines.at(limit):
+            with pool.deadlines.at(limit) as deadline:
+                if request.at_once:
+                    observer.deadline = deadline
                 return await pool.session.request(
                     request.method,
                     url,
@@ -149,7 +151,7 @@ class Transport:
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=False,
-                    timeout=request.timeouts.client(request.grace),
+                    timeout=request.timeouts.client(None if request.at_once else request.grace),
                     proxy=proxy,
                     middlewares=middlewares_of(pool.session, observer),
                 )

@@ -3,7 +3,7 @@
 import inspect
 
 import aiohttp
-from aiohttp import http_writer, payload
+from aiohttp import client_proto, http_writer, payload
 
 from wxasset.errors import UsageError
 
@@ -22,6 +22,9 @@ def _parts() -> dict[str, bool]:
         "Payload._size": "_size" in vars(payload.Payload),
         # The last piece of an upload is written without waiting.
         "StreamWriter.write(drain=)": "drain" in write,
+        # Silence is watched for from the first wait for a body.
+        "ResponseHandler.read_timeout": hasattr(client_proto.ResponseHandler, "read_timeout"),
+        "ResponseHandler.start_timeout": hasattr(client_proto.ResponseHandler, "start_timeout"),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import aiohttp
 
 from wxasset.errors import ConnectError, TransferError, TransferTimeout
+from wxasset.transfer.deadlines import SilenceError
 from wxasset.transfer.http.payload import BrokenConnection, RequestObserver
 from wxasset.transfer.http.proxies import place_of_proxy
 from wxasset.transfer.http.request import Request
@@ -53,7 +54,7 @@ def broken_exchange(
     if sending is not None and sending.failure is not None:
         return sending.failure
     unknown = sending is None or sending.whole
-    if isinstance(error, aiohttp.ServerTimeoutError):
+    if isinstance(error, aiohttp.ServerTimeoutError | SilenceError):
         return TransferTimeout(f"{path} did not answer for {stall + request.grace:g} seconds.", path, unknown)
     if isinstance(error, TimeoutError):
         return TransferTimeout(f"{path} did not answer within the time limit of the call.", path, unknown)

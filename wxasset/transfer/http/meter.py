@@ -1,6 +1,7 @@
 """Count the bytes of a response on the wire: compression and chunk framing can hide any number of them."""
 
 import asyncio
+import time
 from typing import Any, Final
 
 from aiohttp.connector import Connection
@@ -23,15 +24,18 @@ class Meter:
         wire: Bytes received, with the head and the framing.
         body: Bytes of the body that were read, decompressed.
         exceeded: Whether too many bytes came for so small a body; the connection is closed then.
+        heard: Time of the last bytes by `time.monotonic`.
     """
 
     wire: int = 0
     body: int = 0
     exceeded: bool = False
+    heard: float = 0.0
 
     def count(self, size: int) -> None:
         """Count bytes received."""
         self.wire += size
+        self.heard = time.monotonic()
         if self.wire > _SLACK and self.wire > self.limit:
             self.exceeded = True
 

@@ -10,6 +10,7 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from wxasset.transfer.deadlines import Deadline
 from wxasset.transfer.http.meter import Meter, meter_connection
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending, UploadBody, Writer
@@ -149,7 +150,10 @@ class RequestObserver:
         waiting: Whether the request has no connection yet, or the proxy did not pass it on.
         on_kept_connection: Whether the connection was used before, as far as known here.
         proxy: The proxy of the request; None without one.
+        deadline: The deadline that watches for silence from the sending on; None if aiohttp does.
     """
+
+    deadline: Deadline | None = None
 
     def __init__(self, request: Request, lines: Lines | None = None) -> None:
         """Observe a request.
@@ -180,6 +184,8 @@ class RequestObserver:
             self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
             self._request.meter = Meter()
             self.on_kept_connection = meter_connection(conn, self._request.meter)
+            if self.deadline is not None:
+                self.deadline.listen(self._request.meter, self._request.timeouts.stall)
             shown = request.url
             # For the request line alone: the secrets stay out of aiohttp's errors, traces and `url`.
             # A proxy gets its request line from the target, too.

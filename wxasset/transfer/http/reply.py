@@ -162,11 +162,20 @@ class Reply:
     async def _wait(self) -> bytes:
         """Wait for bytes; only the waiting counts against the time limit, not the processing of the bytes."""
         content, begun = self._response.content, time.monotonic()
+        self._watch()
         # A timer, since chunk framing or compressed data can trickle in forever without a byte of the body.
         async with at_most(self._patience + self._moved / self._min_rate):
             chunk = await content.readany()
         self._patience -= time.monotonic() - begun
         return chunk
+
+    def _watch(self) -> None:
+        """Let aiohttp watch for silence from here on; a body that came with its head needs no timer."""
+        connection = self._response.connection
+        protocol = None if connection is None else connection.protocol
+        if protocol is not None and protocol.read_timeout is None:
+            protocol.read_timeout = self._request.timeouts.stall
+            protocol.start_timeout()
 
     def _too_large(self) -> ReplyTooLarge:
         wire = self._request.meter.wire
@@ -251,8 +260,10 @@ def at_most(seconds: float) -> asyncio.Timeout:
 
 
 def _unix_time(text: str | None) -> float | None:
+    if not text:
+        return None
     try:
-        return parsedate_to_datetime(text or "").timestamp()
+        return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None
 

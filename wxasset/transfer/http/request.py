@@ -42,16 +42,24 @@ class Timeouts:
     min_rate: int = field(default=8 * KIB, validator=number(above=0))
     _client: aiohttp.ClientTimeout = field(init=False, eq=False, repr=False)
 
+    _unwatched: aiohttp.ClientTimeout = field(init=False, eq=False, repr=False)
+
+    @_unwatched.default
+    def _make_unwatched(self) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=None, connect=self.connect, sock_connect=self.connect)
+
     @_client.default
     def _make_client(self) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=None, connect=self.connect, sock_connect=self.connect, sock_read=self.stall)
 
-    def client(self, grace: float) -> aiohttp.ClientTimeout:
+    def client(self, grace: float | None) -> aiohttp.ClientTimeout:
         """Return the timeouts as an aiohttp object; it is cached, except for uploads.
 
         Args:
-            grace: Seconds to add to `stall` for the response.
+            grace: Seconds to add to `stall` for the response; None if a `Deadline` watches for silence.
         """
+        if grace is None:
+            return self._unwatched
         if not grace:
             return self._client
         return aiohttp.ClientTimeout(
@@ -78,6 +86,7 @@ class Delivery:
         self.started_at, self.whole, self.waited = time.time(), False, 0.0
 
 
+_SMALL: Final = 16 * KIB  # bytes; no socket buffer is smaller
 _NO_METER: Final = Meter()  # of requests without a connection; each connection sets another one
 
 
@@ -122,6 +131,11 @@ class Request:
         """Return the deadline of an attempt starting now, without the time for received bytes."""
         size = self.body.size if isinstance(self.body, UploadBody) else 0
         return min(self.deadline, time.monotonic() + self.timeouts.total + size / self.timeouts.min_rate)
+
+    @property
+    def at_once(self) -> bool:
+        """True if the connection takes the whole request at once, so that silence counts from then on."""
+        return self.body is None or (isinstance(self.body, bytes) and len(self.body) <= _SMALL)
 
     @property
     def grace(self) -> float:
