@@ -20,6 +20,8 @@ def coding_of(header: str) -> str | None:
 
     Values that name no compression, such as ``aws-chunked`` or ``utf-8``, are stored with objects by their owners.
     """
+    if not header:
+        return None
     known = [
         one for one in (word.strip().lower() for word in header.split(",")) if one in _WINDOWS or one in _UNDECODED
     ]

@@ -43,7 +43,14 @@ def _opener() -> _Open | None:
     # A link may lead to another file system: a thread follows it.
     how = struct.pack("QQQ", FLAGS | os.O_CLOEXEC | os.O_NOFOLLOW, 0, _CACHED)  # struct open_how of linux/openat2.h
     number, here, size = ctypes.c_long(_OPENAT2), ctypes.c_int(_HERE), ctypes.c_size_t(len(how))
-    return lambda path: int(call(number, here, path, how, size))
+
+    def opened(path: bytes) -> int:
+        return int(call(number, here, path, how, size))
+
+    if (root := opened(b"/")) < 0:  # the kernel, or what stands in for it, does not know the call
+        return None
+    os.close(root)
+    return opened
 
 
 def is_known(path: str) -> bool:
