@@ -153,7 +153,7 @@ async def test_the_error_is_that_of_the_framework() -> None:
     assert caught.value.status_code == 422
 
 
-def test_uploaded_names_the_package_that_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_uploaded_names_the_package_that_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without FastAPI it says what to install, and what serves Starlette alone."""
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(ImportError, match=r"pip install fastapi\. .*upload\(form, name\)"):

@@ -238,6 +238,8 @@ async def _run(wx: WxSession, batch: _Batch, ledger: "Ledger", report: Report, n
                     report.in_progress = begun()
         finally:
             report.left += (Counter(batch.files) - Counter(told) - Counter(report.in_progress)).elements()
+            places = {file: place for place, file in enumerate(batch.files)}  # outcomes come as they end
+            report.left.sort(key=lambda file: places.get(file, 0))
     _sum_up(name, counts, report, ending=ending)
 
 
