@@ -164,7 +164,8 @@ def test_a_signal_leaves_nothing_half_done(service: Simulator, photos: Path, num
     assert {line.split("\t")[0] for line in done} == {"added"}
     assert sorted(line.split("\t")[1] for line in done) == sorted(service.materials)
     assert 2 < len(done) < 12
-    assert err.startswith(f"{number.name}: finishing 2 items in progress. A second signal stops at once.\n")
+    # Two are sent at a time; two more may have their response, and wait for the ledger.
+    assert re.match(f"{number.name}: finishing [2-4] items in progress. A second signal stops at once.\n", err)
     assert f"Stopped by {number.name}. {len(done)} done, {12 - len(done)} not done. To continue: " in err
     service.clear_faults()
     resume = err.rstrip("\n").rpartition("To continue: ")[2]
