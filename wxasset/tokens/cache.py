@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import logging
-import math
 import random
 import time
 from collections.abc import Callable
@@ -139,11 +138,14 @@ class TokenCache:
             if self._refusal is not None and self._shared is None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
             flight = self._flight or self._start(exchange)
-            try:
-                with self._deadlines.at(math.inf if patience is None else time.monotonic() + patience):
-                    await flight.done.wait()
-            except TimeoutError:
-                raise self._too_late(patience or 0.0) from None
+            if patience is None:
+                await flight.done.wait()
+            else:
+                try:
+                    with self._deadlines.at(time.monotonic() + patience):
+                        await flight.done.wait()
+                except TimeoutError:
+                    raise self._too_late(patience) from None
             if flight.token is not None and flight.token is self._token:
                 return flight.token
             if isinstance(flight.error, UsageError) and session_exchange(flight.exchange) != session_exchange(exchange):
