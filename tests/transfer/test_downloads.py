@@ -664,6 +664,26 @@ async def test_a_writer_that_takes_a_part_gets_the_rest(raw: WxSession, server: 
         await raw.get_material("M", to=Narrow(0))
 
 
+class Content:
+    """A writer that takes everything, and says that it did."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    async def write(self, data: bytes) -> bool:
+        """Take it."""
+        self.data += data
+        return True
+
+
+async def test_a_writer_that_returns_true_took_everything(raw: WxSession, server: RawServer) -> None:
+    """True is no count of one byte."""
+    server.script = [FILE]
+    writer = Content()
+    await raw.get_material("M", to=writer)
+    assert writer.data == PHOTO
+
+
 async def test_a_cancelled_download_leaves_nothing(raw: WxSession, server: RawServer, tmp_path: Path) -> None:
     """Cancelling a download in the middle leaves no part file, and the file before as it was."""
     halfway = anyio.Event()

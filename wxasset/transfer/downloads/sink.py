@@ -204,8 +204,8 @@ class _WriterSink(Sink):
         try:
             while True:
                 taken = await self._writer.write(data)
-                # An unbuffered file takes a part; an object without a count has accepted everything.
-                if not isinstance(taken, int) or not 0 <= taken < len(data):
+                # An unbuffered file takes a part; an object without a count, or with True, has accepted everything.
+                if type(taken) is not int or not 0 <= taken < len(data):
                     return
                 if not taken:
                     raise DestinationError("The destination takes no more bytes: its write() returned 0.")
