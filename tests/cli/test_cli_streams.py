@@ -1,13 +1,15 @@
 """Standard streams that were closed before the command started, or that take nothing."""
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from command_line import HELD_UP, command, environment, variables
+from command_line import HELD_UP, command, environment, variables, wait_for
 from pictures import picture
 from wxasset.simulator import Simulator
 
@@ -46,14 +48,29 @@ def test_a_closed_stream_is_no_defect(redirected: str, arguments: tuple[str, ...
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
-def test_the_id_of_an_upload_is_not_lost_with_a_full_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("redirected", "status"), [(">/dev/full", 1), (">pipe", 141)])
+def test_the_id_of_an_upload_is_not_lost_with_its_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redirected: str, status: int
+) -> None:
     """Where stdout takes nothing, what was uploaded is told on stderr; without its id it would be uploaded again."""
-    file = tmp_path / "a.png"
+    file, pipe = tmp_path / "a.png", tmp_path / "pipe"
     file.write_bytes(picture(1))
+    os.mkfifo(pipe)
+    monkeypatch.chdir(tmp_path)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     with Simulator() as service:
-        done = ended(">/dev/full", "add", str(file), extra=variables(service))
+        service.fail("add_material", "delay-100ms")
+
+        def close() -> None:
+            wait_for(lambda: bool(service.journal))
+            os.close(reader)
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        done = ended(redirected, "add", str(file), extra=variables(service))
+        closing.join()
         (media_id,) = service.materials
-    assert done.returncode == 1
+    assert done.returncode == status
     assert media_id in done.stderr
 
 

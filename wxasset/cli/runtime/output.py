@@ -87,10 +87,9 @@ class Output:
         text = json_line(record) if self._json else "\t".join(_cell(record.get(column)) for column in self._columns)
         try:
             self.line(text)
-        except BrokenPipeError:
-            raise  # the reader has enough
         except OSError:
-            if "file" in record:  # it was uploaded, and without its id it would be again
+            # Uploaded, and without its id it would be again; a batch, which tells outcomes, has a ledger for that.
+            if {"media_id", "file"} <= record.keys() and "outcome" not in record:
                 with suppress(OSError):
                     sys.stderr.write(f"{text}\n")
             raise
