@@ -148,26 +148,24 @@ async def test_the_command_in_a_hint_takes_a_path_for_a_path(path: Path, monkeyp
         assert f"chmod 600 {shown}" in caught.value.hint.chinese
 
 
-@pytest.mark.parametrize("value", ["NULL", "''"])
-async def test_a_row_without_its_id_is_an_error_of_the_ledger(path: Path, sim: Simulator, value: str) -> None:
-    """An upload marked as done whose id is lost is neither believed nor sent again, alone and in a batch."""
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("media_id", "NULL", "has no media_id"),
+        ("media_id", "''", "has no media_id"),
+        ("state", "'donf'", "has the state"),
+        ("state", "''", "has the state"),
+        ("state", "7", "has the state"),
+    ],
+)
+async def test_a_damaged_row_is_an_error_of_the_ledger(
+    path: Path, sim: Simulator, column: str, value: str, reason: str
+) -> None:
+    """An upload whose id or state is lost is neither believed nor sent again, alone and in a batch."""
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute(f"UPDATE uploads SET media_id = {value}")  # noqa: S608 - one of the two above
+        database.execute(f"UPDATE uploads SET {column} = {value}")  # noqa: S608 - two of those above
     async with Ledger(path) as ledger, session(sim, ledger) as wx:
-        with pytest.raises(LedgerError, match="has no media_id"):
-            await wx.ensure_material("image", picture(1))
-        report = await wx.add_materials("image", [picture(1)], ledger=ledger).report()
-        assert report.done == 0
-    assert len(sim.materials) == 1
-
-
-@pytest.mark.parametrize("state", ["'donf'", "''", "7"])
-async def test_a_row_with_an_unknown_state_is_an_error_of_the_ledger(path: Path, sim: Simulator, state: str) -> None:
-    """What may be in the library is not sent again, alone and in a batch."""
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute(f"UPDATE uploads SET state = {state}")  # noqa: S608 - one of those above
-    async with Ledger(path) as ledger, session(sim, ledger) as wx:
-        with pytest.raises(LedgerError, match="has the state"):
+        with pytest.raises(LedgerError, match=reason):
             await wx.ensure_material("image", picture(1))
         report = await wx.add_materials("image", [picture(1)], ledger=ledger).report()
         assert report.done == 0
