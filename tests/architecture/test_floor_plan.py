@@ -195,7 +195,7 @@ def test_importing_the_package_imports_no_more_than_it_needs() -> None:
 
 
 def test_a_session_imports_no_more_than_it_needs() -> None:
-    """What a session can do without is not imported with it: calls of its rare verbs, stores, the command line."""
+    """A session is imported without the calls of its rare verbs, the stores and the command line."""
     loaded = modules_after("from wxasset import WxSession")
     assert not loaded & {
         *(

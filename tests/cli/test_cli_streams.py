@@ -52,7 +52,7 @@ def test_a_closed_stream_is_no_defect(redirected: str, arguments: tuple[str, ...
 def test_the_id_of_an_upload_is_not_lost_with_its_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redirected: str, status: int
 ) -> None:
-    """Where stdout takes nothing, what was uploaded is told on stderr; without its id it would be uploaded again."""
+    """An upload is told on stderr if stdout takes nothing; without its id it would be made again."""
     file, pipe = tmp_path / "a.png", tmp_path / "pipe"
     file.write_bytes(picture(1))
     os.mkfifo(pipe)
