@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ LONGEST = (
 )
 """Files of tests that take 15 seconds or more, the longest first."""
 
+ACCOUNTS = count(1)
 FIGURES = pytest.StashKey[list[str]]()
 OUTCOMES = Outcomes()
 
@@ -150,8 +152,11 @@ def photo() -> bytes:
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
-    """A fresh simulator."""
-    async with Simulator() as simulator:
+    """A fresh simulator, with an account of its own.
+
+    Sessions of one account share what they know of its uploads, and the port of an ended simulator may be given again.
+    """
+    async with Simulator(appid=f"wx{next(ACCOUNTS):016x}") as simulator:
         yield simulator
 
 
