@@ -12,8 +12,9 @@ from yarl import URL
 
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.transfer.event_loop import LoopGuard, LoopResource
-from wxasset.transfer.http.compatibility import check_aiohttp
+from wxasset.transfer.http.compatibility import check_aiohttp, has_connections
 from wxasset.transfer.http.decoding import ACCEPTED
+from wxasset.transfer.http.direct import Direct, Response, is_watched
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
 from wxasset.transfer.http.payload import JSONBody, Lines, Payload, RequestObserver
@@ -118,7 +119,9 @@ class Transport:
         check_aiohttp()
         # No limit of aiohttp's own: its wait for a connection would count as connecting.
         connector = aiohttp.TCPConnector(limit=0)
-        return Pool.of(aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()), CONNECTIONS)
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        direct = Direct(session, self._base, self._headers) if has_connections() else None
+        return Pool.of(session, CONNECTIONS, direct)
 
     def send(self, request: Request) -> AbstractAsyncContextManager[Reply]:
         """Send a request; the response is open inside the block.
@@ -133,16 +136,18 @@ class Transport:
 
     async def respond(
         self, pool: Pool, request: Request, sending: Sending | None, limit: float
-    ) -> aiohttp.ClientResponse:
+    ) -> aiohttp.ClientResponse | Response:
         """Send a request and wait for the response headers; `send` wraps the result in a `Reply`."""
         failure: BaseException
         observer, url = RequestObserver(request, self._lines), self._url(request.path)
         proxy = None if self._borrowed is not None else self._proxies.for_url(url, secret=True)
-        body = JSONBody(request.body) if isinstance(request.body, bytes) else None
         try:
             with pool.deadlines.at(limit) as deadline:
+                if proxy is None and pool.direct is not None and not is_watched(pool.session):
+                    return await pool.direct.send(request, observer.target(url), sending, observer, deadline)
                 if request.at_once:
                     observer.deadline = deadline
+                body = JSONBody(request.body) if isinstance(request.body, bytes) else None
                 return await pool.session.request(
                     request.method,
                     url,

@@ -3,11 +3,11 @@
 import inspect
 
 import aiohttp
-from aiohttp import client_proto, http_writer, payload
+from aiohttp import client_proto, connector, http_writer, payload
 
 from wxasset.errors import UsageError
 
-__all__ = ["check_aiohttp"]
+__all__ = ["check_aiohttp", "has_connections"]
 
 
 def _parts() -> dict[str, bool]:
@@ -26,6 +26,19 @@ def _parts() -> dict[str, bool]:
         "ResponseHandler.read_timeout": hasattr(client_proto.ResponseHandler, "read_timeout"),
         "ResponseHandler.start_timeout": hasattr(client_proto.ResponseHandler, "start_timeout"),
     }
+
+
+def has_connections() -> bool:
+    """Return whether connections of aiohttp can be used without its client layer; else requests pass through it."""
+    places = inspect.signature(aiohttp.ClientRequest).parameters
+    ways = inspect.signature(connector.BaseConnector.connect).parameters
+    options = inspect.signature(client_proto.ResponseHandler.set_response_params).parameters
+    return (
+        {"method", "url", "headers", "loop", "session"} <= places.keys()
+        and list(ways) == ["self", "req", "traces", "timeout"]
+        and {"read_until_eof", "auto_decompress"} <= options.keys()
+        and hasattr(client_proto.ResponseHandler, "read")
+    )
 
 
 def check_aiohttp() -> None:

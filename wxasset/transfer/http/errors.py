@@ -29,6 +29,7 @@ _WORDS: Final = {
     "TransferEncodingError": "the chunks of the body are malformed",
     "ContentEncodingError": "the compressed body is malformed",
     "ClientResponseError": "the response is not valid HTTP",
+    "HttpProcessingError": "the response is not valid HTTP",
     "BadStatusLine": "the response is not valid HTTP",
     "InvalidHeader": "a header of the response is malformed",
     "LineTooLong": "a header of the response is too long",

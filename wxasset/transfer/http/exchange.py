@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import aiohttp
 
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
+from wxasset.transfer.http.direct import Response
 from wxasset.transfer.http.pool import Pool, Slots
 from wxasset.transfer.http.reply import OK, Reply, raise_for_status
 from wxasset.transfer.http.request import Request
@@ -15,7 +16,7 @@ from wxasset.transfer.uploads.body import Sending, UploadBody
 
 __all__ = ["Exchange", "middlewares_of"]
 
-Respond: TypeAlias = Callable[[Pool, Request, Sending | None, float], Awaitable[aiohttp.ClientResponse]]
+Respond: TypeAlias = Callable[[Pool, Request, Sending | None, float], Awaitable[aiohttp.ClientResponse | Response]]
 
 
 class Exchange(AbstractAsyncContextManager[Reply]):
@@ -38,7 +39,7 @@ class Exchange(AbstractAsyncContextManager[Reply]):
         self._good = good
         body = request.body
         self._sending = Sending(body, request.timeouts.stall) if isinstance(body, UploadBody) else None
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: aiohttp.ClientResponse | Response | None = None
         self._slots: Slots | None = None  # of which one is taken
 
     async def __aenter__(self) -> Reply:

@@ -179,17 +179,15 @@ class RequestObserver:
             # Remove the reference cycle: its garbage collection cost a fifth of a small call.
             del request.send
             self.check(conn)
-            self.waiting, self._end = False, None if conn.transport is None else conn.transport.close
-            self._request.delivery.whole = not isinstance(self._request.body, UploadBody)
-            self._request.sent = len(self._request.body) if isinstance(self._request.body, bytes) else 0
-            self._request.meter = Meter()
-            self.on_kept_connection = meter_connection(conn, self._request.meter)
+            self._end = None if conn.transport is None else conn.transport.close
+            self.connected(conn)
             if self.deadline is not None:
                 self.deadline.listen(self._request.meter, self._request.timeouts.stall)
             shown = request.url
             # For the request line alone: the secrets stay out of aiohttp's errors, traces and `url`.
             # A proxy gets its request line from the target, too.
-            request.url, request.proxy = cast("URL", _Target(shown, self._line(request))), None
+            line = str(self.complete(shown)) if self.proxy and not request.is_ssl() else self.target(shown)
+            request.url, request.proxy = cast("URL", _Target(shown, line)), None
             try:
                 return await send(conn)
             finally:
@@ -230,15 +228,30 @@ class RequestObserver:
         """Return the URL to request: the query holds the secrets."""
         return shown.with_query(self._request.query)
 
-    def _line(self, request: aiohttp.ClientRequest) -> str:
-        """Return the target of the request line."""
-        if request.proxy is not None and not request.is_ssl():
-            return str(self.complete(request.url))
+    def target(self, shown: URL) -> str:
+        """Return the target of the request line.
+
+        Args:
+            shown: The URL without its secrets.
+        """
         path, query = self._request.path, self._request.query
         known = self._lines.get(path)
         if known is None or known[0] != query:
-            known = self._lines[path] = query, self.complete(request.url).raw_path_qs
+            known = self._lines[path] = query, self.complete(shown).raw_path_qs
         return known[1]
+
+    def connected(self, conn: Connection, *, sent: bool = True) -> None:
+        """Note the connection of the request.
+
+        Args:
+            conn: The connection.
+            sent: Whether the request is sent now; False if the connection has broken meanwhile.
+        """
+        request, self.waiting = self._request, False
+        request.delivery.whole = sent and not isinstance(request.body, UploadBody)
+        request.sent = len(request.body) if sent and isinstance(request.body, bytes) else 0
+        request.meter = Meter()
+        self.on_kept_connection = meter_connection(conn, request.meter)
 
     def check(self, conn: Connection) -> None:
         """Check the connection of a request before it is sent."""

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from wxasset.errors import ConnectError
 from wxasset.transfer.deadlines import Deadlines
+from wxasset.transfer.http.direct import Direct
 from wxasset.transfer.http.reply import at_most
 from wxasset.transfer.http.request import Request
 
@@ -31,15 +32,17 @@ class Pool:
 
     session: aiohttp.ClientSession
     slots: "Slots"
+    direct: Direct | None = None
     deadlines: Deadlines = field(factory=Deadlines)
 
     @classmethod
-    def of(cls, session: aiohttp.ClientSession, connections: int) -> "Pool":
+    def of(cls, session: aiohttp.ClientSession, connections: int, direct: Direct | None = None) -> "Pool":
         """Return the pool of a session.
 
         Args:
             session: The session.
             connections: The number of its connections; 0 for no limit.
+            direct: Requests over its connections, without its client layer; None for a session of the application.
         """
         # Sessions that borrow the same connections share their slots too.
         connector = session.connector
@@ -48,7 +51,7 @@ class Pool:
             slots = Slots(connections or _NO_LIMIT)
             if connector is not None:
                 _KNOWN[connector] = slots
-        return cls(session, slots)
+        return cls(session, slots, direct)
 
     def slot(self, request: Request) -> "Slot":
         """Return the slot of a request, to be taken."""

@@ -22,6 +22,7 @@ from wxasset.errors import (
 )
 from wxasset.errors.text import printable
 from wxasset.transfer.http.decoding import Decoder, coding_of
+from wxasset.transfer.http.direct import Response
 from wxasset.transfer.http.errors import reason
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.integrity import Integrity
@@ -43,7 +44,7 @@ _EVER: Final = 1e9  # seconds; uvloop cannot count 2**64 milliseconds or more
 class Reply:
     """An HTTP response with a body still to be read."""
 
-    def __init__(self, request: Request, response: aiohttp.ClientResponse, patience: float) -> None:
+    def __init__(self, request: Request, response: aiohttp.ClientResponse | Response, patience: float) -> None:
         """Wrap a response; `patience` is the time to wait for its first bytes, in seconds."""
         self.path: str = request.path
         self._request = request

@@ -82,12 +82,23 @@ class Sending:
     failure: BaseException | None = None
     _ended: asyncio.Event | None = None
     _chunks: int = 0
+    _lead: int = 0
 
-    async def write(self, writer: Writer) -> None:
-        """Write the body in the chunks of its source."""
-        self._ended = asyncio.Event()
+    @property
+    def is_single(self) -> bool:
+        """True if the body is one chunk in memory."""
+        return self.body.source.whole is not None
+
+    async def write(self, writer: Writer, lead: bytes = b"") -> None:
+        """Write the body in the chunks of its source.
+
+        Args:
+            writer: The connection.
+            lead: The head of the request, if it is still to be sent.
+        """
+        self._ended, self._lead = asyncio.Event(), len(lead)
         try:
-            last = await self._write_but_last(writer)
+            last = await self._write_but_last(writer, lead + self.body.frame.head)
             # The source is closed by now, and this does not wait: aiohttp drops a connection if its response arrives
             # before the writer has finished.
             await self._put(writer, last)
@@ -106,9 +117,9 @@ class Sending:
             with anyio.move_on_after(self.stall, shield=True):
                 await self._ended.wait()
 
-    async def _write_but_last(self, writer: Writer) -> bytes:
+    async def _write_but_last(self, writer: Writer, lead: bytes) -> bytes:
         """Write all chunks but the last; return the last one together with the rest of the frame."""
-        source, lead, done = self.body.source, self.body.frame.head, 0
+        source, done = self.body.source, 0
         size = source.size
         told = Throttle(self.body.progress) if self.body.progress is not None else None
         if source.before is not None:
@@ -151,7 +162,8 @@ class Sending:
             await writer.write(data, drain=False)
         except OSError as error:
             raise PeerError from error
-        self.sent += len(data)
+        self.sent += len(data) - self._lead
+        self._lead = 0
 
 
 class _StallTimer:
