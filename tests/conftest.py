@@ -156,7 +156,7 @@ async def sim() -> AsyncIterator[Simulator]:
 
     Sessions of one account share what they know of its uploads, and the port of an ended simulator may be given again.
     """
-    async with Simulator(appid=f"wx{next(ACCOUNTS):016x}") as simulator:
+    async with Simulator(appid=f"wxacc{next(ACCOUNTS):013x}") as simulator:
         yield simulator
 
 
