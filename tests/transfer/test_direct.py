@@ -1,12 +1,13 @@
 """Own sessions use the connections of aiohttp without its client layer, unless somebody watches that layer."""
 
+import asyncio
 from typing import Any, ClassVar
 
 import aiohttp
 import pytest
 from attrs import frozen
 
-from raw_server import RawServer, reply
+from raw_server import Connection, RawRequest, RawServer, reply
 from wxasset import StaticToken, WxSession
 from wxasset.calls.base import Ack, Call, Effect, Route
 
@@ -123,6 +124,27 @@ async def test_an_interim_response_is_not_the_response(server: RawServer, interi
         assert (await wx.count_materials()).image == 3
         assert (await wx.add_material("image", PHOTO)).media_id == "M"
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("lent", [False, True])
+async def test_a_response_that_nobody_asked_for_is_not_the_next_one(server: RawServer, *, lent: bool) -> None:
+    """A kept connection on which bytes came between two requests is closed, and the request sent on another one."""
+    taken, spoiled = asyncio.Event(), asyncio.Event()
+
+    async def twice(_: RawRequest, connection: Connection) -> None:
+        await connection.send(COUNT)
+        await taken.wait()
+        await connection.send(reply({"media_id": "OTHER", "url": "http://mmbiz.qpic.cn/b"}))
+        spoiled.set()
+
+    server.script = [twice, ADDED]
+    async with aiohttp.ClientSession() as http, session(server, http=http if lent else None) as wx:
+        await wx.count_materials()
+        taken.set()
+        await spoiled.wait()
+        await asyncio.sleep(0.05)  # the bytes are on their way
+        assert (await wx.add_material("image", PHOTO)).media_id == "M"
+    assert server.connections == 2
 
 
 async def test_the_headers_are_those_of_aiohttp(server: RawServer) -> None:

@@ -20,6 +20,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from wxasset.transfer.deadlines import Deadline
+from wxasset.transfer.http.meter import is_kept
 from wxasset.transfer.http.payload import BrokenConnection, RequestObserver
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import PeerError, Sending
@@ -178,10 +179,9 @@ class Direct:
         Raises:
             ClientError: The request failed, as in aiohttp.
         """
-        connection = await self._connect(request)
+        connection, protocol, transport = await self._connect(request)
         response = Response(connection)
         try:
-            protocol, transport = _open(connection)
             protocol.set_response_params(read_until_eof=True, auto_decompress=False)
             observer.connected(connection)
             head = self._head(request, target, sending)
@@ -200,7 +200,23 @@ class Direct:
             raise
         return response
 
-    async def _connect(self, request: Request) -> Connection:
+    async def _connect(self, request: Request) -> tuple[Connection, ResponseHandler, asyncio.Transport]:
+        """Return a connection that is ready for a request.
+
+        Raises:
+            ServerDisconnectedError: A new connection is closed already.
+        """
+        while True:
+            connection = await self._connection(request)
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is not None and transport is not None and not (transport.is_closing() or protocol.should_close):
+                return connection, protocol, transport
+            kept = is_kept(connection)
+            connection.close()
+            if not kept:
+                raise aiohttp.ServerDisconnectedError
+
+    async def _connection(self, request: Request) -> Connection:
         try:
             return await self._connector.connect(self._place, [], request.timeouts.client(None))
         except TimeoutError as error:
@@ -220,18 +236,6 @@ class Direct:
         elif request.method != hdrs.METH_GET:
             more = "Content-Length: 0\r\n"
         return f"{request.method} {target} HTTP/1.1\r\n{self._lines}{more}\r\n".encode("ascii")
-
-
-def _open(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
-    """Return the ends of a connection.
-
-    Raises:
-        ServerDisconnectedError: It is closed.
-    """
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None or transport.is_closing():
-        raise aiohttp.ServerDisconnectedError
-    return protocol, transport
 
 
 async def _write_whole(upload: _Upload) -> None:

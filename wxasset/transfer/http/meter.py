@@ -9,7 +9,7 @@ from attrs import define
 
 from wxasset.wire.limits import MIB
 
-__all__ = ["Meter", "MeteredProtocol", "meter_connection"]
+__all__ = ["Meter", "MeteredProtocol", "is_kept", "meter_connection"]
 
 _SLACK: Final = MIB  # bytes; the head of the response, and what waits in buffers
 _DENSITY: Final = 4  # bytes on the wire per byte of the body: a chunk of two bytes has seven on the wire
@@ -85,6 +85,11 @@ class MeteredProtocol(asyncio.Protocol):
     def stop(self) -> None:
         """End the response: the connection may serve another owner of its session."""
         self.meter = None
+
+
+def is_kept(conn: Connection) -> bool:
+    """Return whether a connection was metered before, for another request."""
+    return hasattr(conn.protocol, _METERED)
 
 
 def meter_connection(conn: Connection, meter: Meter) -> bool:

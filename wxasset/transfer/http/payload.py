@@ -255,10 +255,11 @@ class RequestObserver:
 
     def check(self, conn: Connection) -> None:
         """Check the connection of a request before it is sent."""
-        del conn
         if not self.waiting:
             # A create must not be repeated behind the back of the retry policy.
             raise RuntimeError("A middleware of the borrowed session sent a request twice.")
+        if conn.protocol is not None and conn.protocol.should_close:
+            raise aiohttp.ServerDisconnectedError  # a response that nobody asked for would be taken for the next one
 
 
 class LinkObserver(RequestObserver):
