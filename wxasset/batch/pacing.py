@@ -62,5 +62,5 @@ class ConcurrencyLimiter:
 
     def succeeded(self, slot: Slot) -> None:
         """Raise the limit a little, unless it was reduced after this request was sent."""
-        if slot.round == self.round:
+        if slot.round == self.round and self.width < self.most:
             self.width = min(float(self.most), self.width + _INCREASE / self.width)
