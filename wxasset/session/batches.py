@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -17,17 +17,16 @@ from wxasset.batch.work import Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, Video
 from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError, WxAssetError
-from wxasset.ledger.ensure import NewMaterial, path_of
+from wxasset.ledger.ensure import NewMaterial
 from wxasset.ledger.records import LedgerRow
+from wxasset.session.adding import Adding, media_of, read_media
 from wxasset.session.ensure import Ensuring
 from wxasset.session.fetched import Fetched, FetchRecord
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.paths import is_directory
 from wxasset.transfer.downloads.writer import in_thread
-from wxasset.transfer.threads import run_in_thread
-from wxasset.transfer.uploads.cached_files import is_known
 from wxasset.transfer.uploads.content import SMALL
-from wxasset.transfer.uploads.files import ReadFile, read_ahead
+from wxasset.transfer.uploads.files import ReadFile
 from wxasset.transfer.uploads.source import Media
 from wxasset.wire.limits import ADD_MATERIAL
 
@@ -141,15 +140,20 @@ class Bulk(Ensuring):
             raise UsageError(f"There is no media type {type!r}. Use one of: {', '.join(ADD_MATERIAL)}.")
         keeper = self._keeper(ledger)
         claimed_since: dict[UploadKey, float] = {}
+        plain = Adding(type, title, introduction, self._observing)
 
         async def look(items: Sequence[T]) -> Sequence[object]:
+            most = min(concurrency, _FULL) * SMALL
+            if keeper is None:
+                return await read_media(items, most)
             news = [_described(item, title, introduction) for item in items]
-            return await self._look_ahead(type, items, news, ledger=keeper, most=min(concurrency, _FULL) * SMALL)
+            return await self._look_ahead(type, items, news, ledger=keeper, most=most)
 
         async def add(item: T, work: Work) -> Added[T]:
-            new, repeatable = _described(item, title, introduction), _is_repeatable(item)
-            read = work.looked if isinstance(work.looked, ReadFile) else None
+            repeatable = _is_repeatable(item)
             if keeper is not None:
+                new = _described(item, title, introduction)
+                read = work.looked if isinstance(work.looked, ReadFile) else None
                 engine = partial(self._observing, work, minutes=not repeatable)
                 try:
                     ensured, skipped = await self._ensure(
@@ -169,17 +173,7 @@ class Bulk(Ensuring):
                         raise
                     return Added(item, error.material, unrecorded=error.with_traceback(None))
                 return Added(item, ensured, skipped)
-            session = self._with_engine(self._observing(work, minutes=not repeatable), keeper, self._appid)
-            material = await session.add_material(
-                type,
-                new.media if read is None else cast("Media", read),
-                filename=new.filename,
-                size=new.size,
-                title=new.title,
-                introduction=new.introduction,
-                progress=work.sent,
-            )
-            return Added(item, material)
+            return Added(item, await plain.add(item, work, minutes=not repeatable))
 
         terms = evolve(
             self._terms(AddMaterial.route.path, max_rate),
@@ -191,15 +185,9 @@ class Bulk(Ensuring):
         return Batch(media, add, concurrency=concurrency, progress=progress, ahead=ahead, terms=terms)
 
     async def _look_ahead(
-        self, kind: MediaType, items: Sequence[T], news: Sequence[NewMaterial], *, ledger: "Ledger | None", most: int
+        self, kind: MediaType, items: Sequence[T], news: Sequence[NewMaterial], *, ledger: "Ledger", most: int
     ) -> Sequence[Ready | ReadFile | None]:
         """Look up many items at once, and read up to `most` bytes of those to be sent; a failure is told by each."""
-        if ledger is None:
-            named = ((at, path_of(new.media)) for at, new in enumerate(news))
-            paths = {at: path for at, path in named if path is not None and not is_known(path)}  # else each is quick
-            read = await run_in_thread(lambda: read_ahead(list(paths.values()), most=most)) if paths else []
-            files = dict(zip(paths, read, strict=True))
-            return [files.get(at) for at in range(len(news))]
         try:
             found = await self._look_up(kind, news, ledger, most)
         except WxAssetError:
@@ -309,8 +297,7 @@ class Bulk(Ensuring):
 
 def _is_repeatable(item: Media | NewMaterial) -> bool:
     """Return True for a path or bytes. What is read only once waits in its slot, where others are tried again later."""
-    media = item.media if isinstance(item, NewMaterial) else item
-    return isinstance(media, str | os.PathLike | bytes | bytearray | memoryview)
+    return isinstance(media_of(item), str | os.PathLike | bytes | bytearray | memoryview)
 
 
 def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
@@ -325,9 +312,9 @@ def _described(item: Media | NewMaterial, title: str | None, introduction: str |
     )
 
 
-def _is_light(item: object) -> bool:
+def _is_light(item: Media | NewMaterial) -> bool:
     """Return True for a path, which takes next to no memory."""
-    return isinstance(item.media if isinstance(item, NewMaterial) else item, str | os.PathLike)
+    return isinstance(media_of(item), str | os.PathLike)
 
 
 async def _check_directory(directory: str | os.PathLike[str]) -> None:

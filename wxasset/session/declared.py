@@ -13,7 +13,7 @@ from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media, open_source
 
-__all__ = ["DeclaredCalls"]
+__all__ = ["DeclaredCalls", "upload"]
 
 R = TypeVar("R")
 
@@ -89,16 +89,29 @@ class DeclaredCalls(Session):
         if isinstance(call, Upload) is (media is None) or (to is not None and not isinstance(call, Download)):
             raise UsageError(f"{type(call).__name__}: an Upload takes media=, a Download takes to=.")
         if media is not None and isinstance(call, Upload):
-            source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
-            try:
-                return await engine.call(call, source=source, progress=progress)
-            finally:
-                await source.aclose()
+            return await upload(engine, call, media, filename=filename, size=size, progress=progress)
         if isinstance(call, Download):
             return await _download(
                 engine, call, None if to is None else await open_sink(to, fsync=fsync, digest=digest), progress
             )
         return await engine.call(call)
+
+
+async def upload(
+    engine: Engine,
+    call: Upload[R],
+    media: Media,
+    *,
+    filename: str | None = None,
+    size: int | None = None,
+    progress: Progress | None = None,
+) -> R:
+    """Make an upload; the media is open until its end."""
+    source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
+    try:
+        return await engine.call(call, source=source, progress=progress)
+    finally:
+        await source.aclose()
 
 
 async def _download(engine: Engine, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:

@@ -30,7 +30,14 @@ from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.source import Media
 
-__all__ = ["Materials"]
+__all__ = ["Materials", "adding"]
+
+
+def adding(kind: str, title: str | None, introduction: str | None) -> AddMaterial:
+    """Return the call that adds a material."""
+    described = title is not None or introduction is not None
+    description = Description(title=title or "", introduction=introduction or "") if described else None
+    return AddMaterial(type=kind, description=description)
 
 
 class Materials(DeclaredCalls):
@@ -72,9 +79,7 @@ class Materials(DeclaredCalls):
             APIError: WeChat refused it. Nothing was added.
             RequestError: The network failed before WeChat had all of it. Nothing was added.
         """
-        described = title is not None or introduction is not None
-        description = Description(title=title or "", introduction=introduction or "") if described else None
-        call = AddMaterial(type=type, description=description)
+        call = adding(type, title, introduction)
         return await self.call(call, media=media, filename=filename, size=size, progress=progress)
 
     async def get_material(
