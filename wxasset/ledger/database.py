@@ -6,17 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from operator import attrgetter
 from typing import Any, Final
 
-from attrs import asdict, astuple, define, fields
+from attrs import asdict, astuple, define
 
 from wxasset.errors import LedgerError
+from wxasset.ledger import sqlite_rows as uploads
 from wxasset.ledger.files import real_path, sync
 from wxasset.ledger.liveness import ProcessLock
 from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.schema import open_database, transaction
-from wxasset.ledger.transitions import Change, Kept, Write
+from wxasset.ledger.sqlite_changes import Asked, Changes
 from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.threads import NoThreadError
 from wxasset.transfer.uploads.file_reader import Identity
@@ -28,19 +28,6 @@ _SETTLED: Final = 2.0
 write in the same tick of a clock leaves the times as they were."""
 _PAGE: Final = 500  # rows that are read at a time
 
-_FIELDS: Final = tuple(one.name for one in fields(LedgerRow))
-_COLUMNS: Final = ", ".join(_FIELDS)
-_KEY: Final = ("sha256", "type", "described", "appid", "realm")
-_THIS: Final = " AND ".join(f"{name} = ?" for name in _KEY)
-_FIND: Final = f"SELECT {_COLUMNS} FROM uploads WHERE {_THIS}"
-_KEPT: Final = f"SELECT holder, {_COLUMNS} FROM uploads WHERE {_THIS}"
-_PUT: Final = (
-    f"INSERT INTO uploads ({_COLUMNS}, holder) VALUES ({', '.join('?' for _ in _FIELDS)}, ?)"
-    f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
-    f" {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'holder') if name not in _KEY)}"
-)
-_of_key: Final = attrgetter(*_KEY)
-_of_row: Final = attrgetter(*_FIELDS)
 _HASH: Final = "SELECT sha256 FROM files WHERE path = ? AND device = ? AND inode = ? AND size = ? AND modified_ns = ?"
 _FETCHED: Final = (
     "SELECT document FROM fetched"
@@ -56,22 +43,10 @@ class Work:
     Attributes:
         function: The function.
         writes: True if it needs a transaction.
-        durable: True if the transaction has to survive a power failure.
     """
 
     function: Callable[["Database"], Any]
     writes: bool = False
-    durable: bool = False
-
-    def run(self, database: "Database") -> Any:
-        """Return the result, or an error that concerns this work alone."""
-        try:
-            with failures(database.path):
-                return self.function(database)
-        except LedgerError as error:
-            if isinstance(error.__cause__, sqlite3.Error):
-                raise
-            return error
 
 
 @contextmanager
@@ -100,15 +75,25 @@ class Database:
             except BaseException:
                 self._base.close()
                 raise
+        self._changes = Changes(self._base, self._process_lock, lambda: failures(path))
+
+    def change(self, group: Sequence[Asked]) -> list[object]:
+        """Apply transitions in one transaction; return the result of each, or its error."""
+        with failures(self.path):
+            with self._lock:
+                results = self._changes.apply(group)
+            if any(asked.durable for asked in group):
+                sync(self._real)  # without the lock: others read meanwhile
+            return results
 
     def do(self, group: Sequence[Work]) -> list[Any]:
         """Run functions in the calling thread, with exclusive access, in one transaction if any of them writes."""
-        with failures(self.path):
-            with self._lock, transaction(self._base) if any(work.writes for work in group) else nullcontext():
-                results = [work.run(self) for work in group]
-            if any(work.durable for work in group):
-                sync(self._real)  # without the lock: others commit meanwhile
-            return results
+        with (
+            failures(self.path),
+            self._lock,
+            transaction(self._base) if any(work.writes for work in group) else nullcontext(),
+        ):
+            return [work.function(self) for work in group]
 
     def close(self) -> None:
         """Release all claims and close; uploads being sent become unknown."""
@@ -127,35 +112,9 @@ class Database:
 
     # Uploads
 
-    def change(self, key: UploadKey, change: Change) -> object:
-        """Apply a transition; to be called in a transaction."""
-        now = time.time()
-        result, write = change(self._kept(key, now), now)
-        if write is not None:
-            self._write(write)
-        return result
-
-    def _kept(self, key: UploadKey, now: float) -> Kept:
-        found = self._base.execute(_KEPT, _of_key(key)).fetchone()
-        if found is None:
-            return Kept()
-        holder, *values = found
-        mine = holder == self._process_lock.id
-        held = not mine and holder is not None and self._process_lock.is_alive(holder)
-        lost = not mine and not held and holder is not None
-        return Kept(row=_row(values), mine=mine, held=held, lost_at=now if lost else None)
-
-    def _write(self, write: Write) -> None:
-        self._base.execute(_PUT, (*_of_row(write.row), self._process_lock.id if write.hold else None))
-
     def find(self, keys: Sequence[UploadKey]) -> dict[UploadKey, LedgerRow]:
         """Return the rows of many keys."""
-        found = {}
-        for key in keys:
-            values = self._base.execute(_FIND, _of_key(key)).fetchone()
-            if values is not None:
-                found[key] = _row(values)
-        return found
+        return uploads.find(self._base, keys)
 
     def hashes_of(self, paths: Sequence[str]) -> list[tuple[str | None, Identity | None]]:
         """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
@@ -191,9 +150,8 @@ class Database:
 
     def matching(self, digests: Sequence[str]) -> list[LedgerRow]:
         """Return the rows with one of these hashes or marks."""
-        places = ", ".join("?" * len(digests))
-        found = self._base.execute(f"SELECT {_COLUMNS} FROM uploads WHERE sha256 IN ({places}) ORDER BY id", digests)
-        return [_row(values) for values in found.fetchall()]
+        query = f"SELECT {uploads.COLUMNS} FROM uploads WHERE sha256 IN {uploads.places(1, len(digests))} ORDER BY id"
+        return [uploads.row_of(values) for values in self._base.execute(query, digests).fetchall()]
 
     def holds(self, appid: str, realm: str, types: Sequence[str]) -> bool:
         """Return True if there is a row of one of these types of an account."""
@@ -202,9 +160,7 @@ class Database:
 
     def add(self, rows: Sequence[LedgerRow]) -> int:
         """Add rows without a claim; leave out those with a known key."""
-        add, before = _PUT.partition(" DO UPDATE")[0] + " DO NOTHING", self._base.total_changes
-        self._base.executemany(add, [(*_of_row(row), None) for row in rows])
-        return self._base.total_changes - before
+        return uploads.add(self._base, rows)
 
     def forget(self, media_id: str) -> int:
         """Remove the record of a deleted material."""
@@ -224,10 +180,11 @@ class Database:
     def page(self, state: LedgerState | None, after: int) -> list[tuple[int, LedgerRow]]:
         """Read one page of rows, with their numbers."""
         found = self._base.execute(
-            f"SELECT id, {_COLUMNS} FROM uploads WHERE id > ? AND (? IS NULL OR state = ?) ORDER BY id LIMIT {_PAGE}",
+            f"SELECT id, {uploads.COLUMNS} FROM uploads WHERE id > ? AND (? IS NULL OR state = ?)"
+            f" ORDER BY id LIMIT {_PAGE}",
             (after, state, state),
         )
-        return [(number, _row(values)) for number, *values in found.fetchall()]
+        return [(number, uploads.row_of(values)) for number, *values in found.fetchall()]
 
 
 def _text(said: str) -> str:
@@ -241,9 +198,3 @@ def identity_of(path: str) -> Identity | None:
         return Identity.of(os.stat(path))
     except OSError:
         return None
-
-
-def _row(values: Sequence[Any]) -> LedgerRow:
-    named = dict(zip(_FIELDS, values, strict=True))
-    named["reconciled"] = bool(named["reconciled"])
-    return LedgerRow(**named)

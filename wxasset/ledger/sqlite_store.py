@@ -11,6 +11,7 @@ from wxasset.ledger.database import Database, Work, failures
 from wxasset.ledger.files import check_path
 from wxasset.ledger.grouping import Grouped
 from wxasset.ledger.records import FetchKey, LedgerCounts, LedgerRow, LedgerState, UploadKey
+from wxasset.ledger.sqlite_changes import Asked
 from wxasset.ledger.store import Page
 from wxasset.ledger.transitions import Change
 from wxasset.transfer.event_loop import LoopGuard
@@ -19,6 +20,8 @@ from wxasset.transfer.uploads.file_reader import Identity
 
 __all__ = ["SqliteStore"]
 
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T")
 
 
@@ -49,8 +52,9 @@ class SqliteStore:
         check_path(self.path)
         self._database: Database | None = None
         self._guard = LoopGuard("Ledger")
-        self._groups: Grouped[Work, Any] = Grouped(self._serve)
-        self._durable: Grouped[Work, Any] = Grouped(self._serve)  # apart: a disk takes some ms to write
+        self._groups: Grouped[Work, Any] = Grouped(lambda group: self._serve(Database.do, group))
+        # Apart: a disk takes some ms to write.
+        self._changes: Grouped[Asked, object] = Grouped(lambda group: self._serve(Database.change, group))
 
     def __repr__(self) -> str:
         return f"SqliteStore({self.path!r})"
@@ -72,7 +76,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Release all claims and close the file."""
-        cancelled = await self._durable.finish()
+        cancelled = await self._changes.finish()
         cancelled = await self._groups.finish() or cancelled
         database, self._database = self._database, None
         if database is not None:
@@ -84,7 +88,8 @@ class SqliteStore:
 
     async def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> object:
         """Apply a transition."""
-        return await self._do(lambda database: database.change(key, change), writes=True, durable=durable)
+        self._opened()
+        return await self._changes.ask(Asked(key, change, durable))
 
     async def find(self, keys: Iterable[UploadKey]) -> Mapping[UploadKey, LedgerRow]:
         """Return the rows of many keys."""
@@ -140,11 +145,10 @@ class SqliteStore:
         """Store the document of a fetched material."""
         await self._do(lambda database: database.note_fetched(key, document), writes=True)
 
-    async def _do(self, function: Callable[[Database], T], *, writes: bool = False, durable: bool = False) -> T:
+    async def _do(self, function: Callable[[Database], T], *, writes: bool = False) -> T:
         """Run a function with the tables, together with others that arrive meanwhile."""
         self._opened()
-        groups = self._durable if durable else self._groups
-        result: T = await groups.ask(Work(function, writes, durable))
+        result: T = await self._groups.ask(Work(function, writes))
         return result
 
     def _opened(self) -> None:
@@ -152,9 +156,9 @@ class SqliteStore:
             raise UsageError(f"The ledger {self.path} is not open: async with Ledger(...) as ledger.")
         self._guard.changed()
 
-    async def _serve(self, group: Sequence[Work]) -> Sequence[Any]:
+    async def _serve(self, serve: Callable[[Database, Sequence[A]], Sequence[B]], group: Sequence[A]) -> Sequence[B]:
         database = self._database
         if database is None:
             raise UsageError(f"The ledger {self.path} was closed.")
         with failures(self.path):
-            return await run_in_thread(database.do, group)
+            return await run_in_thread(serve, database, group)

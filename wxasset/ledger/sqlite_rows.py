@@ -1,0 +1,123 @@
+"""Rows of uploads in SQLite, several to a statement. All functions block.
+
+Each execution of a statement, and each row that it returns, releases the interpreter. While the event loop is busy it
+takes longer to get it back than to write the row.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, TypeVar
+
+from attrs import fields
+
+from wxasset.ledger.records import LedgerRow, UploadKey
+from wxasset.ledger.transitions import Write
+
+__all__ = ["COLUMNS", "add", "find", "kept", "parts", "places", "put", "put_held", "row_of"]
+
+T = TypeVar("T")
+
+_MOST: Final = 32
+"""Rows of a statement: SQLite may allow no more than 999 values."""
+
+_FIELDS: Final = tuple(one.name for one in fields(LedgerRow))
+COLUMNS: Final = ", ".join(_FIELDS)
+_KEY: Final = ("sha256", "type", "described", "appid", "realm")
+_UPDATE: Final = (
+    f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
+    f" {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'holder') if name not in _KEY)}"
+)
+_ADD: Final = (
+    f"INSERT INTO uploads ({COLUMNS}) VALUES ({', '.join('?' for _ in _FIELDS)})"
+    f" ON CONFLICT ({', '.join(_KEY)}) DO NOTHING"
+)
+_of_key: Final = attrgetter(*_KEY)
+_of_row: Final = attrgetter(*_FIELDS)
+
+
+def parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Divide values into those of single statements."""
+    return (values[at : at + _MOST] for at in range(0, len(values), _MOST))
+
+
+def places(rows: int, columns: int) -> str:
+    """Return the places of some values in a statement."""
+    row = f"({', '.join('?' * columns)})"
+    return ", ".join([row] * rows)
+
+
+@lru_cache(maxsize=_MOST)
+def _read(rows: int) -> str:
+    same = " AND ".join(f"uploads.{name} = wanted.{name}" for name in _KEY)
+    return (
+        f"WITH wanted ({', '.join(_KEY)}) AS (VALUES {places(rows, len(_KEY))})"
+        f" SELECT holder, {', '.join(f'uploads.{name}' for name in _FIELDS)} FROM wanted CROSS JOIN uploads ON {same}"
+    )
+
+
+@lru_cache(maxsize=_MOST)
+def _put(rows: int) -> str:
+    return f"INSERT INTO uploads ({COLUMNS}, holder) VALUES {places(rows, len(_FIELDS) + 1)}{_UPDATE}"
+
+
+@lru_cache(maxsize=_MOST)
+def _put_held(rows: int) -> str:
+    same = " AND ".join(f"old.{name} = new.{name}" for name in _KEY)
+    return (
+        f"WITH new ({COLUMNS}, holder) AS (VALUES {places(rows, len(_FIELDS) + 1)})"
+        f" INSERT INTO uploads ({COLUMNS}, holder) SELECT {COLUMNS}, holder FROM new"
+        f" WHERE EXISTS (SELECT 1 FROM uploads AS old WHERE {same} AND old.holder = ?){_UPDATE}"
+    )
+
+
+def kept(base: sqlite3.Connection, keys: Sequence[UploadKey]) -> dict[UploadKey, tuple[str | None, LedgerRow]]:
+    """Return the holders and rows of many keys; missing ones are left out."""
+    found = {}
+    for some in parts(keys):
+        for holder, *values in base.execute(_read(len(some)), [value for key in some for value in _of_key(key)]):
+            row = row_of(values)
+            found[row.key] = holder, row
+    return found
+
+
+def find(base: sqlite3.Connection, keys: Sequence[UploadKey]) -> dict[UploadKey, LedgerRow]:
+    """Return the rows of many keys; missing ones are left out."""
+    return {key: row for key, (_, row) in kept(base, keys).items()}
+
+
+def put(base: sqlite3.Connection, writes: Sequence[Write], holder: str) -> None:
+    """Write rows of different keys."""
+    for some in parts(writes):
+        base.execute(_put(len(some)), _values(some, holder))
+
+
+def put_held(base: sqlite3.Connection, writes: Sequence[Write], holder: str) -> bool:
+    """Write rows of different keys whose claims a process holds; return False if it does not hold all of them."""
+    before = base.total_changes
+    for some in parts(writes):
+        base.execute(_put_held(len(some)), [*_values(some, holder), holder])
+    return base.total_changes - before == len(writes)
+
+
+def _values(writes: Sequence[Write], holder: str) -> list[Any]:
+    values: list[Any] = []
+    for write in writes:
+        values += _of_row(write.row)
+        values.append(holder if write.hold else None)
+    return values
+
+
+def add(base: sqlite3.Connection, rows: Sequence[LedgerRow]) -> int:
+    """Add rows without a claim; leave out those with a known key."""
+    before = base.total_changes
+    base.executemany(_ADD, [_of_row(row) for row in rows])
+    return base.total_changes - before
+
+
+def row_of(values: Sequence[Any]) -> LedgerRow:
+    """Return the row of some values of `COLUMNS`."""
+    named = dict(zip(_FIELDS, values, strict=True))
+    named["reconciled"] = bool(named["reconciled"])
+    return LedgerRow(**named)
