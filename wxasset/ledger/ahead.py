@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from attrs import evolve
-
 from wxasset.errors import LedgerError
 from wxasset.ledger.database import identity_of
 from wxasset.ledger.records import LedgerRow, UploadKey
@@ -62,9 +60,8 @@ async def _done(store: LedgerStore, keys: Sequence[UploadKey], hashes: Mapping[i
     """Return the rows of uploads that are in the library, by the places of their keys."""
     if not hashes:
         return {}
-    wanted = {at: evolve(keys[at], sha256=sha256) for at, sha256 in hashes.items()}
-    found = await store.find(wanted.values())
-    missing = {at: key.adopted for at, key in wanted.items() if key not in found}
-    adopted = await store.find(missing.values()) if missing else {}
-    rows = {at: found.get(key) or adopted.get(missing[at]) for at, key in wanted.items()}
+    wanted = {at: keys[at].of(sha256) for at, sha256 in hashes.items()}
+    adopted = {at: key.adopted for at, key in wanted.items()}
+    found = await store.find([*wanted.values(), *adopted.values()])
+    rows = {at: found.get(key) or found.get(adopted[at]) for at, key in wanted.items()}
     return {at: row for at, row in rows.items() if row is not None and row.state == "done"}

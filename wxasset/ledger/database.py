@@ -28,7 +28,8 @@ _SETTLED: Final = 2.0
 write in the same tick of a clock leaves the times as they were."""
 _PAGE: Final = 500  # rows that are read at a time
 
-_HASH: Final = "SELECT sha256 FROM files WHERE path = ? AND device = ? AND inode = ? AND size = ? AND modified_ns = ?"
+_HASHES: Final = "SELECT path, device, inode, size, modified_ns, sha256 FROM files WHERE path IN "
+_REMEMBER: Final = "INSERT OR REPLACE INTO files VALUES "
 _FETCHED: Final = (
     "SELECT document FROM fetched"
     " WHERE directory = :directory AND realm = :realm AND appid = :appid AND media_id = :media_id"
@@ -118,14 +119,17 @@ class Database:
 
     def hashes_of(self, paths: Sequence[str]) -> list[tuple[str | None, Identity | None]]:
         """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
-        return [self._hash_of(os.path.abspath(path)) for path in paths]
-
-    def _hash_of(self, path: str) -> tuple[str | None, Identity | None]:
-        identity = identity_of(path)
-        if identity is None:
-            return None, None
-        found = self._base.execute(_HASH, (_text(path), *astuple(identity))).fetchone()
-        return (None if found is None else str(found[0])), identity
+        full = [os.path.abspath(path) for path in paths]
+        identities = [identity_of(path) for path in full]
+        texts = [_text(path) for path, identity in zip(full, identities, strict=True) if identity is not None]
+        known: dict[tuple[Any, ...], str] = {}
+        for some in uploads.parts(texts):
+            for *file, sha256 in self._base.execute(_HASHES + uploads.places(1, len(some)), some):
+                known[tuple(file)] = str(sha256)
+        return [
+            (None if identity is None else known.get((_text(path), *astuple(identity))), identity)
+            for path, identity in zip(full, identities, strict=True)
+        ]
 
     def remember(self, files: Sequence[tuple[str, Identity, str]]) -> None:
         """Store the hashes of files, but of those that changed recently or while they were hashed."""
@@ -135,7 +139,10 @@ class Database:
             full = os.path.abspath(path)
             if identity.modified_ns <= settled and identity_of(full) == identity:
                 rows.append((_text(full), *astuple(identity), sha256))
-        self._base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
+        for some in uploads.parts(rows):
+            self._base.execute(
+                _REMEMBER + uploads.places(len(some), len(some[0])), [one for row in some for one in row]
+            )
 
     def fetched(self, key: FetchKey) -> str | None:
         """Return the document of a fetched material."""

@@ -77,7 +77,7 @@ class EnsuredUpload:
         open_material: Fetch a material by its id; used to verify that WeChat still has it.
         kind: The type of the material.
         call: The upload.
-        key: The key of the upload; its realm is filled in at first, its hash when the media has been read.
+        key: The key of the upload; its hash is filled in when the media has been read.
         progress: Called with the bytes sent and their total.
         retry_refused: True to send what WeChat refused before.
         waits: Whether to sleep until an upload in doubt has settled, or while another task or process has claimed it;
@@ -106,6 +106,7 @@ class EnsuredUpload:
         new: NewMaterial,
         kind: MediaType,
         appid: str,
+        realm: str,
         *,
         engine: Engine,
         ledger: "Ledger",
@@ -115,13 +116,12 @@ class EnsuredUpload:
     ) -> "EnsuredUpload":
         """Prepare the upload of a material to an account."""
         call = AddMaterial(type=kind, description=_description(new))
-        return cls(engine, ledger, open_material, kind, call, key_of(kind, new, appid, ""), progress, retry_refused)
+        return cls(engine, ledger, open_material, kind, call, key_of(kind, new, appid, realm), progress, retry_refused)
 
     async def look_up(self, new: NewMaterial, *, verify: bool) -> AddedMaterial | None:
         """Look up a file; None if it has to be sent, or is none."""
         if (path := path_of(new.media)) is None:
             return None
-        self.key = evolve(self.key, realm=await self.ledger.realm_of(self.engine.transport.api))
         (found,) = await self.ledger.look_up([self.key], [path], SMALL)
         if isinstance(found, LedgerRow):
             return found.material if not verify or await self._is_there(found) else None
@@ -130,14 +130,14 @@ class EnsuredUpload:
 
     async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
         """Send the media, after `look_up` found nothing; return True if it was not sent."""
-        read, realm = self.read, await self.ledger.realm_of(self.engine.transport.api)
+        read = self.read
         source = await self._source(new, new.media if read is None else read)
         self.read = None  # or it would be kept until the end
         try:
             if read is not None and read.sha256 is not None:
-                self.key = evolve(self.key, realm=realm, sha256=read.sha256)
+                self.key = self.key.of(read.sha256)
                 return await self._settle(source, verify=verify)
-            self.key = evolve(self.key, realm=realm, sha256=await sha256_of(source))
+            self.key = self.key.of(await sha256_of(source))
             if read is not None and isinstance(read.content, FileContent):
                 self.ledger.remember(read.path, read.content.identity, self.key.sha256)
             row = await self.ledger.adopted(self.key)

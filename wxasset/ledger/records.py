@@ -59,6 +59,10 @@ class UploadKey:
     sha256: str
     described: str = ""
 
+    def of(self, sha256: str) -> "UploadKey":
+        """Return the key of the media with a hash."""
+        return UploadKey(appid=self.appid, realm=self.realm, type=self.type, sha256=sha256, described=self.described)
+
     @property
     def adopted(self) -> "UploadKey":
         """The key of the same material where only its mark is known: an adopted one."""

@@ -45,7 +45,7 @@ class Changes:
     Attributes:
         base: The database.
         process: The lock of the process.
-        failures: Function that returns a context to convert the errors of one transition.
+        failures: Function that returns a context to convert the errors of the system.
     """
 
     base: sqlite3.Connection
@@ -85,27 +85,28 @@ class Changes:
         now: float,
     ) -> object:
         """Return the result of one transition, or its error."""
+        key = asked.key
         try:
-            with self.failures():
-                if (last := writes.get(asked.key)) is not None:
-                    kept = Kept(row=last.row, mine=last.hold)
-                elif (row := held.get(asked.key)) is not None:
-                    kept = Kept(row=row, mine=True)
-                else:
-                    holder, row = found.get(asked.key, (None, None))
-                    kept = self._kept(holder, row, now)
-                result, write = asked.change(kept, now)
+            if (last := writes.get(key)) is not None:
+                kept = Kept(row=last.row, mine=last.hold)
+            elif (row := held.get(key)) is not None:
+                kept = Kept(row=row, mine=True)
+            else:
+                kept = self._kept(*found[key], now) if key in found else Kept()
+            result, write = asked.change(kept, now)
         except LedgerError as error:
             return error
         if write is not None:
-            writes[asked.key] = write
+            writes[key] = write
         return result
 
-    def _kept(self, holder: str | None, row: LedgerRow | None, now: float) -> Kept:
+    def _kept(self, holder: str | None, row: LedgerRow, now: float) -> Kept:
         mine = holder == self.process.id
-        held = not mine and holder is not None and self.process.is_alive(holder)
-        lost = not mine and not held and holder is not None
-        return Kept(row=row, mine=mine, held=held, lost_at=now if lost else None)
+        if mine or holder is None:
+            return Kept(row=row, mine=mine)
+        with self.failures():
+            alive = self.process.is_alive(holder)
+        return Kept(row=row, held=alive, lost_at=None if alive else now)
 
     def _write(self, writes: dict[UploadKey, Write], held: dict[UploadKey, LedgerRow]) -> None:
         read = [write for key, write in writes.items() if key not in held]

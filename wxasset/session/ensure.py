@@ -166,11 +166,13 @@ class Ensuring(Materials):
         batch. `read` is the media, if it was looked up and read already. `turn` is the slot in a batch.
         """
         check_progress(progress)
-        await ledger.adopt_first(self.account_library(ledger), kind)
+        if read is None:  # else it has been looked up
+            await ledger.adopt_first(self.account_library(ledger), kind)
         upload = EnsuredUpload.of(
             new,
             kind,
             self._appid or "",
+            await ledger.realm_of(self._transport.api),
             engine=self._engine,
             ledger=ledger,
             open_material=self.open_material,
