@@ -62,11 +62,11 @@ from wxasset.errors import SourceError as SourceError
 from wxasset.errors import UploadOutcomeUnknown as UploadOutcomeUnknown
 from wxasset.errors import WxAssetError as WxAssetError
 from wxasset.instrumentation.hooks import Hooks as Hooks
-from wxasset.ledger.ensure import NewMaterial as NewMaterial
 from wxasset.ledger.ledger import Ledger as Ledger
 from wxasset.ledger.ledger import LedgerCounts as LedgerCounts
 from wxasset.ledger.ledger import LedgerRow as LedgerRow
 from wxasset.ledger.library import Verified as Verified
+from wxasset.ledger.new_material import NewMaterial as NewMaterial
 from wxasset.ledger.postgres_store import PostgresStore as PostgresStore
 from wxasset.ledger.sqlite_store import SqliteStore as SqliteStore
 from wxasset.ledger.store import LedgerStore as LedgerStore

@@ -695,7 +695,7 @@ async def test_a_batch_that_is_throttled_gives_way_and_comes_back(sim: Simulator
     async with batch as outcomes:
         async for outcome in outcomes:
             assert isinstance(outcome, int)
-            limits.append(batch._slots.limiter.limit)
+            limits.append(batch._run._slots.limiter.limit)
     assert limits[0] == 8
     assert 1 <= min(limits) <= 4
     assert limits[-1] == 8

@@ -26,7 +26,8 @@ from wxasset.calls.cloud import (
     outcomes,
     report,
 )
-from wxasset.calls.cloud_batches import Asking, Collected, checked
+from wxasset.calls.cloud_batches import Asking, Collected
+from wxasset.calls.fileids import checked
 from wxasset.calls.materials import (
     AddedMaterial,
     AddMaterial,

@@ -11,7 +11,7 @@ import pytest
 
 from raw_server import Connection, Handler, RawRequest, RawServer, reply, reset
 from wxasset import Deleted, DeleteReport, Failed, FailedDelete, FileURL, NotTried, WxSession
-from wxasset.calls.cloud_batches import FileIds
+from wxasset.calls.fileids import FileIds
 from wxasset.errors import (
     APIError,
     CredentialError,

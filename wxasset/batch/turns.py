@@ -12,12 +12,13 @@ import anyio
 from attrs import define, field, frozen
 
 from wxasset.batch.counts import FEW, Count, Counts, Lane, MemoryCounts, Taken, day_of, next_day
+from wxasset.batch.free_turn import FREE, FreeTurn
 from wxasset.errors import BudgetSpentError, QuotaExceededError, RateLimitedError, TokenStoreError, WxAssetError
 
 if TYPE_CHECKING:
     from wxasset.calls.account import Quota
 
-__all__ = ["FREE", "AccountBudget", "FreeTurn", "SharedCounts"]
+__all__ = ["AccountBudget", "SharedCounts"]
 
 _log: Final = logging.getLogger("wxasset.batch")
 _MINUTE: Final = 60.0
@@ -117,20 +118,6 @@ class SharedCounts:
                 await write(self.shared)
             except TokenStoreError as error:
                 _log.debug("%s", error.message)
-
-
-@define(eq=False)
-class FreeTurn:
-    """A call that is not counted; call `ended` after it."""
-
-    def failed(self, error: WxAssetError) -> None:
-        """Note the error of the call."""
-
-    async def ended(self) -> None:
-        """Do nothing."""
-
-
-FREE: Final = FreeTurn()
 
 
 @frozen(eq=False)

@@ -1,29 +1,17 @@
 """Batches of cloud file ids: they are collected, asked for and settled. Pure."""
 
-from collections.abc import AsyncIterable, Callable, Collection, Iterable, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from attrs import define, field
 
 from wxasset.calls.fileids import BATCH, check_fileid
-from wxasset.errors import UsageError, WxAssetError
+from wxasset.errors import WxAssetError
 
-__all__ = ["Asking", "Collected", "FileIds", "checked"]
+__all__ = ["Asking", "Collected"]
 
 R = TypeVar("R")
 S = TypeVar("S")
-FileIds: TypeAlias = Iterable[str] | AsyncIterable[str]
-"""Ids of cloud files, from an iterable or async iterable."""
-
-
-def checked(fileids: FileIds) -> FileIds:
-    """Check ids, and return them; the ids of a collection are checked before sending."""
-    if isinstance(fileids, str | bytes) or not isinstance(fileids, Iterable | AsyncIterable):
-        raise UsageError(f"fileids= must be an iterable of ids, not {type(fileids).__name__}.")
-    if isinstance(fileids, Collection):
-        for one in fileids:
-            check_fileid(one)
-    return fileids
 
 
 @define

@@ -11,16 +11,6 @@ from attrs import define, evolve
 from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
 from wxasset.engine.loop import Loop
 from wxasset.engine.operation import Operation
-from wxasset.engine.reconcile import (
-    MORE_PAGES,
-    Finding,
-    Found,
-    Lost,
-    Missing,
-    Search,
-    Unseen,
-    still_unknown,
-)
 from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.register import Pending, recent, recorded
 from wxasset.engine.replies import max_reply
@@ -37,6 +27,7 @@ from wxasset.wire.multipart import sent_name
 
 if TYPE_CHECKING:
     from wxasset.engine.library import LibraryIndex, SharedPages
+    from wxasset.engine.reconcile import Finding, Lost
 
 __all__ = ["Lookup"]
 
@@ -47,6 +38,8 @@ class Lookup(Loop):
 
     async def resolve(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
         """Find out whether an upload of unknown outcome happened."""
+        from wxasset.engine.reconcile import Found, Missing, Unseen, still_unknown  # noqa: PLC0415 - few uploads are lost
+
         match await self.look(error, thorough=True):
             case Found(item):
                 return recovered(item)
@@ -71,7 +64,7 @@ class Lookup(Loop):
 
     async def look(
         self, error: UploadOutcomeUnknown, *, thorough: bool, shared: "SharedPages | None" = None
-    ) -> Finding:
+    ) -> "Finding":
         """Search for an upload of unknown outcome; only a `thorough` search proves absence.
 
         Args:
@@ -79,6 +72,8 @@ class Lookup(Loop):
             thorough: Whether absence is to be proven.
             shared: Pages that were read for others already; this search reads the list once.
         """
+        from wxasset.engine.reconcile import MORE_PAGES, Found, Search  # noqa: PLC0415 - as above
+
         if error.listing is None:
             raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
         name, started = sent_name(error.filename), error.started_at
@@ -128,9 +123,11 @@ class Lookup(Loop):
         return None
 
     async def _find(
-        self, lost: Lost, recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
+        self, lost: "Lost", recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
     ) -> Any:
         """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
+        from wxasset.engine.reconcile import Found, Search, Unseen  # noqa: PLC0415 - as above
+
         unique, search = upload is not None and upload.marked, self.uploads.reconcile == "search" and cost is not None
         if upload is not None and search:
             self.quota.spend(cost or 0)  # at once: others decide by what is left
@@ -143,7 +140,7 @@ class Lookup(Loop):
         finding = await Search(self._page, self._sha256, self.register, upload, window, lost.sha256).find(
             self.uploads.visibility, self.sleep, patience
         )
-        recorder.searched(finding)
+        self._events(recorder).searched(finding)
         if not isinstance(finding, Unseen) or finding.error is None:
             self.quota.refill(cost)
         if isinstance(finding, Found):
@@ -151,7 +148,7 @@ class Lookup(Loop):
         lost = await self._with_facts(lost, upload)
         raise lost.unknown(finding, unique=unique) from lost.failure
 
-    async def _with_facts(self, lost: Lost, upload: Pending | None) -> Lost:
+    async def _with_facts(self, lost: "Lost", upload: Pending | None) -> "Lost":
         """Add the facts for a search in another process; an upload that is not listed has none."""
         if upload is None or lost.source is None:
             return lost

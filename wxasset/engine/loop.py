@@ -12,15 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 from attrs import define, evolve, field, frozen
 
-from wxasset.batch.turns import FREE, AccountBudget, FreeTurn
-from wxasset.batch.work import Work
+from wxasset.batch.free_turn import FREE, FreeTurn
 from wxasset.calls.base import Call, Download
 from wxasset.engine.hosting import hosting_error
 from wxasset.engine.operation import Once, Operation
-from wxasset.engine.reconcile import (
-    Lost,
-    cannot_resend,
-)
 from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.redaction import without_secrets
 from wxasset.engine.register import Pending, UploadRegister
@@ -45,7 +40,6 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
-from wxasset.instrumentation.logging import ENGINE
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.token import Exchange, Token
 from wxasset.transfer.downloads.download import FileReply, MaterialStream
@@ -55,13 +49,18 @@ from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
 
 if TYPE_CHECKING:
+    from wxasset.batch.turns import AccountBudget
+    from wxasset.batch.work import Work
     from wxasset.calls.account import Quota
+    from wxasset.engine.operation_events import OperationEvents
+    from wxasset.engine.reconcile import Lost
 
 __all__ = ["Loop"]
 
 R = TypeVar("R")
 T = TypeVar("T")
 
+_log: Final = logging.getLogger("wxasset.engine")
 _FIRST: Final = Attempt()
 _AT_ONCE: Final = Attempt(minute_waited=True)
 _PROGRESSED: Final = Attempt(progressed=True)
@@ -105,8 +104,8 @@ class Loop(ABC):
     from_appid: str | None = None
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     minutes: bool = True
-    work: Work | None = None
-    budget: AccountBudget | None = None
+    work: "Work | None" = None
+    budget: "AccountBudget | None" = None
 
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
@@ -130,7 +129,7 @@ class Loop(ABC):
         """Run one operation: a create ends with its result, with a refusal, or with `UploadOutcomeUnknown`."""
         recorder = OperationRecorder(self.hooks, operation.call, operation.source, self.transport.origin)
         try:
-            if self.hooks.listening or ENGINE.isEnabledFor(logging.DEBUG):
+            if self.hooks.listening or _log.isEnabledFor(logging.DEBUG):
                 return await self._recorded(operation, once, recorder)
             return await self._attempts(operation, once, recorder)
         except UploadOutcomeUnknown:
@@ -138,6 +137,8 @@ class Loop(ABC):
         except (Exception, asyncio.CancelledError) as error:
             if not operation.may_be_done() or is_cancellation(error):
                 raise
+            from wxasset.engine.reconcile import Lost  # noqa: PLC0415 - few uploads are lost
+
             path = operation.call.route.path
             failure = TransferError(f"{type(error).__name__} was raised after the request to {path} was sent.", path)
             lost = Lost(operation.call, operation.source, operation.delivery.started_at, failure)
@@ -145,11 +146,18 @@ class Loop(ABC):
 
     async def _recorded(self, operation: Operation, once: Once[T], recorder: OperationRecorder) -> T:
         """Run one operation, and tell hooks and the debug log of it."""
-        with recorder:
-            recorded = operation.reporting(recorder.progress(operation.progress))
-            result = await self._attempts(recorded, recorder.around(once), recorder)
+        with self._events(recorder) as events:
+            recorded = operation.reporting(events.progress(operation.progress))
+            result = await self._attempts(recorded, events.around(once), recorder)
             recorder.result = result
             return result
+
+    @staticmethod
+    def _events(recorder: OperationRecorder) -> "OperationEvents":
+        """Return the emitter of events; its module is loaded with the first event."""
+        from wxasset.engine.operation_events import OperationEvents  # noqa: PLC0415 - a successful call without listeners has none
+
+        return OperationEvents(recorder)
 
     async def _attempts(self, operation: Operation, once: Once[T], recorder: OperationRecorder) -> T:
         """Make attempts until one succeeds or `decide` returns another action than to resend."""
@@ -189,7 +197,7 @@ class Loop(ABC):
             if not isinstance(action, Resend):
                 break
             self.quota.spend(action.cost)
-            recorder.retrying(action, failure)
+            self._events(recorder).retrying(action, failure)
             await self.sleep(action.wait)
             attempt = attempt.after(action)
         try:
@@ -216,7 +224,7 @@ class Loop(ABC):
         turn = FREE if self.budget is None else await self._turn(self.budget, call.route.path, began)
         return turn, time.monotonic() - began
 
-    async def _turn(self, budget: AccountBudget, path: str, began: float) -> FreeTurn:
+    async def _turn(self, budget: "AccountBudget", path: str, began: float) -> FreeTurn:
         """Take a call from the budget; a closed minute is waited for, unless the caller does so."""
         while True:
             try:
@@ -242,7 +250,7 @@ class Loop(ABC):
         if not withdrawn and not isinstance(failure, TokenRejectedError):
             return attempt
         self.tokens.reject(token, failure)
-        recorder.refused(failure)
+        self._events(recorder).refused(failure)
         return evolve(attempt, withdrawn=withdrawn)
 
     def _request(self, operation: Operation, token: Token | None, deadline: float) -> Request:
@@ -274,11 +282,15 @@ class Loop(ABC):
                 self.quota.refill(end.cost)
                 return end.operation.call.reply()
             case OutcomeUnknown(cost):
-                recorder.lost(end.failure)
+                from wxasset.engine.reconcile import Lost  # noqa: PLC0415 - as above
+
+                self._events(recorder).lost(end.failure)
                 lost = Lost(end.operation.call, end.operation.source, end.operation.delivery.started_at, end.failure)
                 patience = end.deadline - time.monotonic()
                 return await self._find(lost, recorder, end.operation.pending, cost, patience)
             case CannotResend():
+                from wxasset.engine.reconcile import cannot_resend  # noqa: PLC0415 - as above
+
                 raise cannot_resend(end.failure) from end.failure
             case _:
                 try:
@@ -292,12 +304,12 @@ class Loop(ABC):
 
     @abstractmethod
     async def _find(
-        self, lost: Lost, recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
+        self, lost: "Lost", recorder: OperationRecorder, upload: Pending | None, cost: int | None, patience: float
     ) -> Any:
         """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
 
     @abstractmethod
-    async def _with_facts(self, lost: Lost, upload: Pending | None) -> Lost:
+    async def _with_facts(self, lost: "Lost", upload: Pending | None) -> "Lost":
         """Add the facts for a search in another process; an upload that is not listed has none."""
 
 

@@ -5,12 +5,14 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Attribute, field, frozen
 
 from wxasset.errors import UsageError
-from wxasset.instrumentation.events import Event, Started
+
+if TYPE_CHECKING:
+    from wxasset.instrumentation.events import Event, Started
 
 __all__ = ["NO_HOOKS", "Hooks"]
 
@@ -39,8 +41,8 @@ class Hooks:
         listening: Whether there is either of them.
     """
 
-    on_event: Callable[[Event], object] | None = field(default=None, validator=_plain)
-    around: Callable[[Started], AbstractContextManager[object]] | None = field(default=None, validator=_plain)
+    on_event: "Callable[[Event], object] | None" = field(default=None, validator=_plain)
+    around: "Callable[[Started], AbstractContextManager[object]] | None" = field(default=None, validator=_plain)
     listening: bool = field(init=False, eq=False, repr=False)
     _complained: set[tuple[str, type]] = field(factory=set, init=False, eq=False, repr=False)
 
@@ -53,18 +55,18 @@ class Hooks:
         if not (self.listening and other.listening):
             return self if self.listening else other
 
-        def on_event(event: Event) -> None:
+        def on_event(event: "Event") -> None:
             self.tell(event)
             other.tell(event)
 
         @contextmanager
-        def around(event: Started) -> Iterator[None]:
+        def around(event: "Started") -> Iterator[None]:
             with self.scope(event), other.scope(event):
                 yield
 
         return Hooks(on_event=on_event, around=around)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: "Event") -> None:
         """Emit an event; errors of hooks are logged, not raised."""
         if self.on_event is not None:
             try:
@@ -72,11 +74,11 @@ class Hooks:
             except Exception:  # noqa: BLE001 - who watches must not disturb
                 self.complain("on_event", event)
 
-    def scope(self, event: Started) -> AbstractContextManager[object]:
+    def scope(self, event: "Started") -> AbstractContextManager[object]:
         """Return the scope of a start event; errors of hooks are logged, not raised."""
         return nullcontext() if self.around is None else _Scope(self, event)
 
-    def complain(self, hook: str, event: Event) -> None:
+    def complain(self, hook: str, event: "Event") -> None:
         """Log the current exception of a hook, once for each kind of event."""
         if (hook, type(event)) not in self._complained:
             self._complained.add((hook, type(event)))
@@ -90,7 +92,7 @@ NO_HOOKS: Final = Hooks()
 class _Scope(AbstractContextManager[None]):
     """A hook's context manager; its errors neither break nor hide the block."""
 
-    def __init__(self, hooks: Hooks, event: Started) -> None:
+    def __init__(self, hooks: Hooks, event: "Started") -> None:
         self._hooks = hooks
         self._event = event
         self._opened: AbstractContextManager[object] | None = None

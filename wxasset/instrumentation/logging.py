@@ -29,7 +29,7 @@ from wxasset.instrumentation.events import (
 )
 from wxasset.instrumentation.hooks import Hooks
 
-__all__ = ["ENGINE", "tell"]
+__all__ = ["tell"]
 
 ENGINE: Final = logging.getLogger("wxasset.engine")
 _TOKENS: Final = logging.getLogger("wxasset.tokens")

@@ -1,15 +1,13 @@
 """The state machine that adds one material to the library exactly once."""
 
 import logging
-import os
-import reprlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve
 
 from wxasset.batch.slots import Turn
 from wxasset.calls.base import MediaType
@@ -17,6 +15,7 @@ from wxasset.calls.materials import AddedMaterial, AddMaterial, Description
 from wxasset.engine.engine import Engine
 from wxasset.errors import Hint, Later, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.ledger.doubts import DoubtSearch
+from wxasset.ledger.new_material import NewMaterial, path_of
 from wxasset.ledger.records import LedgerRow, UploadKey, described_as
 from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
@@ -29,32 +28,13 @@ from wxasset.wire.filenames import marked_name
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
 
-__all__ = ["EnsuredUpload", "NewMaterial", "key_of", "path_of"]
+__all__ = ["EnsuredUpload", "key_of"]
 
 _log: Final = logging.getLogger("wxasset.ledger")
 _POLL: Final = 0.02  # seconds between the first looks at an upload that somebody else is at, doubled each time,
 _OTHERS: Final = 1.0  # seconds until a queue looks again at an upload that somebody else is at (our choice),
 _OTHERS_BATCH: Final = 0.25  # and until a batch does
 _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
-
-
-@frozen(kw_only=True)
-class NewMaterial:
-    """One of many materials to add, with its own options.
-
-    Attributes:
-        media: As in `add_material`.
-        filename: As in `add_material`.
-        size: As in `add_material`.
-        title: A video's title, instead of that of the batch.
-        introduction: A video's introduction, instead of that of the batch.
-    """
-
-    media: Media = field(repr=reprlib.repr)
-    filename: str | None = None
-    size: int | None = None
-    title: str | None = None
-    introduction: str | None = None
 
 
 def _description(new: NewMaterial) -> Description | None:
@@ -306,8 +286,3 @@ class EnsuredUpload:
             said = error.message if isinstance(error, WxAssetError) else type(error).__name__
             await self.ledger.end(self.key, "unknown" if begun else "planned", now=self._now(), error=said)
         raise error
-
-
-def path_of(media: Media) -> str | None:
-    """Return the path of the media; None for other media."""
-    return os.fsdecode(media) if isinstance(media, str | os.PathLike) else None

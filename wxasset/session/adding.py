@@ -8,7 +8,7 @@ from attrs import define, field
 from wxasset.batch.work import Work
 from wxasset.calls.materials import AddedMaterial, AddMaterial
 from wxasset.engine.engine import Engine
-from wxasset.ledger.ensure import NewMaterial, path_of
+from wxasset.ledger.new_material import NewMaterial, media_of, path_of
 from wxasset.session.declared import upload
 from wxasset.session.materials import adding
 from wxasset.transfer.threads import run_in_thread
@@ -16,7 +16,7 @@ from wxasset.transfer.uploads.cached_files import is_known
 from wxasset.transfer.uploads.files import ReadFile, read_ahead
 from wxasset.transfer.uploads.source import Media
 
-__all__ = ["Adding", "media_of", "read_media"]
+__all__ = ["Adding", "read_media"]
 
 
 @define(eq=False)
@@ -58,11 +58,6 @@ class Adding:
         title = self.title if item.title is None else item.title
         introduction = self.introduction if item.introduction is None else item.introduction
         return adding(self.type, title, introduction), item.media, item.filename, item.size
-
-
-def media_of(item: Media | NewMaterial) -> Media:
-    """Return the media of an item."""
-    return item.media if isinstance(item, NewMaterial) else item
 
 
 async def read_media(items: Sequence[Media | NewMaterial], most: int) -> Sequence[ReadFile | None]:

@@ -10,8 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wxasset._version import __version__
-from wxasset.batch.budget import CallBudget
-from wxasset.batch.work import Terms, Work
 from wxasset.engine.engine import Engine
 from wxasset.engine.register import UploadRegister
 from wxasset.engine.retry import RetryPolicy, RetryQuota
@@ -31,6 +29,8 @@ from wxasset.wire.realms import realm_of
 from wxasset.wire.url_policy import DownloadPolicy
 
 if TYPE_CHECKING:
+    from wxasset.batch.budget import CallBudget
+    from wxasset.batch.work import Terms, Work
     from wxasset.ledger.ledger import Ledger
 
 __all__ = ["Session", "check_ledger"]
@@ -78,7 +78,7 @@ class Session:
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
-        budget: CallBudget | None = None,
+        budget: "CallBudget | None" = None,
         hooks: Hooks = NO_HOOKS,
         from_appid: str | None = None,
     ) -> None:
@@ -128,7 +128,7 @@ class Session:
         downloads: DownloadPolicy = DownloadPolicy(),  # noqa: B008 - frozen
         uploads: UploadPolicy = UploadPolicy(),  # noqa: B008 - frozen
         ledger: "Ledger | None" = None,
-        budget: CallBudget | None = None,
+        budget: "CallBudget | None" = None,
         hooks: Hooks = NO_HOOKS,
     ) -> Self:
         """Make a session from ``WXASSET_APPID``, ``WXASSET_SECRET`` and, if set, ``WXASSET_BASE_URL``.
@@ -232,7 +232,7 @@ class Session:
             "budget": None if budget is None else budget.account(realm, appid or "", register.clock.time),
         }
 
-    def _observing(self, work: Work, *, minutes: bool = False) -> Engine:
+    def _observing(self, work: "Work", *, minutes: bool = False) -> Engine:
         """Return the engine with calls that report their attempts.
 
         Args:
@@ -241,8 +241,10 @@ class Session:
         """
         return self._engine.with_options(work=work, minutes=minutes)
 
-    def _terms(self, path: str, max_rate: float | None = None, *, tries: int = 5) -> Terms:
+    def _terms(self, path: str, max_rate: float | None = None, *, tries: int = 5) -> "Terms":
         """Return the facts about the calls of a batch to one path."""
+        from wxasset.batch.work import Terms  # noqa: PLC0415 - many sessions have no batches
+
         engine = self._engine
         return Terms(
             path=path,

@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
-from wxasset.batch.ahead import Ahead, Ready
 from wxasset.batch.iteration import distinct
 from wxasset.batch.pool import Batch
 from wxasset.batch.tally import Progress
-from wxasset.batch.work import Work
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, Video
 from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError, WxAssetError
-from wxasset.ledger.ensure import NewMaterial
-from wxasset.ledger.records import LedgerRow
-from wxasset.session.adding import Adding, media_of, read_media
+from wxasset.ledger.new_material import NewMaterial, media_of
 from wxasset.session.ensure import Ensuring
-from wxasset.session.fetched import Fetched, FetchRecord
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.paths import is_directory
 from wxasset.transfer.downloads.writer import in_thread
@@ -31,10 +26,13 @@ from wxasset.transfer.uploads.source import Media
 from wxasset.wire.limits import ADD_MATERIAL
 
 if TYPE_CHECKING:
+    from wxasset.batch.ahead import Ready
+    from wxasset.batch.work import Work
     from wxasset.ledger.ledger import Ledger
     from wxasset.ledger.records import UploadKey
+    from wxasset.session.fetched import Fetched
 
-__all__ = ["Added", "Bulk", "Deleted", "Fetched"]
+__all__ = ["Added", "Bulk", "Deleted"]
 
 
 T = TypeVar("T", bound=Media | NewMaterial)
@@ -136,6 +134,9 @@ class Bulk(Ensuring):
             UsageError: `media` is no iterable, or a single text; the type is unknown; the ledger cannot tell which
                 account this is; or the block was left before an outcome was taken.
         """
+        from wxasset.batch.ahead import Ahead  # noqa: PLC0415 - many sessions have no batches
+        from wxasset.session.adding import Adding, read_media  # noqa: PLC0415 - as above
+
         if type not in tuple(ADD_MATERIAL):
             raise UsageError(f"There is no media type {type!r}. Use one of: {', '.join(ADD_MATERIAL)}.")
         keeper = self._keeper(ledger)
@@ -149,7 +150,7 @@ class Bulk(Ensuring):
             news = [_described(item, title, introduction) for item in items]
             return await self._look_ahead(type, items, news, ledger=keeper, most=most)
 
-        async def add(item: T, work: Work) -> Added[T]:
+        async def add(item: T, work: "Work") -> Added[T]:
             repeatable = _is_repeatable(item)
             if keeper is not None:
                 new = _described(item, title, introduction)
@@ -186,8 +187,11 @@ class Bulk(Ensuring):
 
     async def _look_ahead(
         self, kind: MediaType, items: Sequence[T], news: Sequence[NewMaterial], *, ledger: "Ledger", most: int
-    ) -> Sequence[Ready | ReadFile | None]:
+    ) -> "Sequence[Ready | ReadFile | None]":
         """Look up many items at once, and read up to `most` bytes of those to be sent; a failure is told by each."""
+        from wxasset.batch.ahead import Ready  # noqa: PLC0415 - as above
+        from wxasset.ledger.records import LedgerRow  # noqa: PLC0415 - as above
+
         try:
             found = await self._look_up(kind, news, ledger, most)
         except WxAssetError:
@@ -207,7 +211,7 @@ class Bulk(Ensuring):
         progress: Progress | None = None,
         fsync: bool = False,
         max_rate: float | None = None,
-    ) -> Batch[str, Fetched]:
+    ) -> "Batch[str, Fetched]":
         """Fetch many permanent materials into a directory, some at a time; every id has exactly one outcome.
 
         The rest is as in `add_materials`.
@@ -231,8 +235,9 @@ class Bulk(Ensuring):
             DestinationError: There is no such directory, or it cannot be created; raised where the block is entered.
             UsageError: `media_ids` is no iterable, or a single text; or the ledger cannot tell which account this is.
         """
+        from wxasset.session.fetched import Fetched, FetchRecord  # noqa: PLC0415 - as above
 
-        async def get(media_id: str, work: Work) -> Fetched:
+        async def get(media_id: str, work: "Work") -> Fetched:
             if record is not None and (known := await record.find(media_id)) is not None:
                 return known
             session = self._observed(work)
@@ -283,14 +288,14 @@ class Bulk(Ensuring):
             UsageError: `media_ids` is no iterable, or a single text.
         """
 
-        async def delete(media_id: str, work: Work) -> Deleted:
+        async def delete(media_id: str, work: "Work") -> Deleted:
             await self._observed(work).del_material(media_id)
             return Deleted(media_id)
 
         terms = self._terms(DeleteMaterial.route.path, max_rate)
         return Batch(distinct(media_ids), delete, concurrency=concurrency, progress=progress, terms=terms)
 
-    def _observed(self, work: Work) -> Self:
+    def _observed(self, work: "Work") -> Self:
         """Return this session with calls that report their failed attempts."""
         return self._with_engine(self._observing(work), self._ledger, self._appid)
 

@@ -2,17 +2,16 @@
 
 from typing import TYPE_CHECKING, TypeVar
 
-from wxasset.batch.outcomes import Failed
-from wxasset.batch.work import Work
 from wxasset.calls.base import Call
-from wxasset.calls.cloud_batches import Asking, FileIds
-from wxasset.calls.fileids import MAX_AGE
+from wxasset.calls.fileids import MAX_AGE, FileIds
 from wxasset.calls.object_storage import FileURL, links
 from wxasset.errors import PartialDeleteError, UsageError
 from wxasset.session.batches import Deleted
 from wxasset.session.cloud import CloudFiles
 
 if TYPE_CHECKING:
+    from wxasset.batch.outcomes import Failed
+    from wxasset.batch.work import Work
     from wxasset.calls.cloud import DeletedFiles, DeleteReport, FoundFiles
     from wxasset.session.file_batch import FileBatch
 
@@ -93,6 +92,7 @@ class CloudFileBatches(CloudFiles):
         Yields:
             `FileURL`, `Failed` or `NotTried` for each id.
         """
+        from wxasset.batch.outcomes import Failed  # noqa: PLC0415 - as above
         from wxasset.calls.cloud import (  # noqa: PLC0415 - as above
             BatchDownloadFile,
             ComponentBatchDownloadFile,
@@ -132,6 +132,8 @@ class CloudFileBatches(CloudFiles):
         Raises:
             WxAssetError: Not one request was answered; the error is that of the first.
         """
+        from wxasset.calls.cloud_batches import Asking  # noqa: PLC0415 - as above
+
         asking: Asking[FoundFiles, tuple[FileURL, ...]] = Asking(lambda ids, answer: links(ids, answer, max_age))
         batch = self.link_files(env, fileids, max_age=max_age, concurrency=concurrency, as_component=as_component)
         async for part in batch.parts():
@@ -164,6 +166,7 @@ class CloudFileBatches(CloudFiles):
             WxAssetError: Not one request was answered; the error is that of the first.
         """
         from wxasset.calls.cloud import outcomes, report  # noqa: PLC0415 - as above
+        from wxasset.calls.cloud_batches import Asking  # noqa: PLC0415 - as above
 
         asking: Asking[DeletedFiles, DeleteReport] = Asking(outcomes)
         batch = self.delete_files(env, fileids, concurrency=concurrency, as_component=as_component)
@@ -180,12 +183,13 @@ class CloudFileBatches(CloudFiles):
             raise PartialDeleteError(message, report=done) from error
         return report(asking.outcomes())
 
-    async def _send(self, call: Call[R], work: Work) -> R:
+    async def _send(self, call: Call[R], work: "Work") -> R:
         return await self._observing(work).call(call)
 
 
-def _deleted(ids: tuple[str, ...], answer: "DeletedFiles") -> list[Deleted | Failed[str]]:
+def _deleted(ids: tuple[str, ...], answer: "DeletedFiles") -> "list[Deleted | Failed[str]]":
     """Return the outcome of every id of a request."""
+    from wxasset.batch.outcomes import Failed  # noqa: PLC0415 - loaded with the batch
     from wxasset.calls.cloud import outcomes  # noqa: PLC0415 - as above
 
     failed = {one.fileid: one for one in outcomes(ids, answer).failed}

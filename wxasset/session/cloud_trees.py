@@ -2,16 +2,14 @@
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from attrs import frozen
 
 from wxasset.batch.iteration import check_items, pulled
 from wxasset.batch.pool import Batch
 from wxasset.batch.tally import Progress
-from wxasset.batch.work import Work
-from wxasset.calls.cloud_batches import FileIds, checked
-from wxasset.calls.fileids import check_fileid
+from wxasset.calls.fileids import FileIds, check_fileid, checked
 from wxasset.calls.object_storage import FetchFile
 from wxasset.errors import SourceError, UsageError
 from wxasset.session.cloud import linking, receive
@@ -24,6 +22,9 @@ from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.source import Media
 from wxasset.transfer.uploads.tree import tree_files
 from wxasset.wire.file_paths import local_paths, stored_path
+
+if TYPE_CHECKING:
+    from wxasset.batch.work import Work
 
 __all__ = ["CloudTrees", "Downloaded", "FileTree", "Uploaded"]
 
@@ -108,7 +109,7 @@ class CloudTrees(CloudFileBatches):
         async def prepare() -> None:
             plan.update(await _stored(files, prefix))
 
-        async def put(path: str, work: Work) -> Uploaded:
+        async def put(path: str, work: "Work") -> Uploaded:
             media = plan[path]
             if isinstance(media, SourceError):
                 raise media
@@ -164,7 +165,7 @@ class CloudTrees(CloudFileBatches):
             async with pulled(ids) as source:
                 plan.update(local_paths([check_fileid(one) async for one in source]))
 
-        async def get(fileid: str, work: Work) -> Downloaded:
+        async def get(fileid: str, work: "Work") -> Downloaded:
             engine = self._observing(work)
             link = linking(engine, env, fileid, as_component=as_component)
             found = [await link()]  # before a directory is made for it

@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from wxasset.batch.slots import Turn
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import Later, RateLimitedError, UploadOutcomeUnknown, UsageError
-from wxasset.ledger.ensure import EnsuredUpload, NewMaterial, key_of, path_of
-from wxasset.ledger.records import LedgerRow, UploadKey
+from wxasset.ledger.new_material import NewMaterial, path_of
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.progress import Progress, check_progress
@@ -19,8 +17,10 @@ from wxasset.transfer.uploads.source import Media
 from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
+    from wxasset.batch.slots import Turn
     from wxasset.ledger.ledger import Ledger
     from wxasset.ledger.library import AccountLibrary
+    from wxasset.ledger.records import LedgerRow, UploadKey
 
 __all__ = ["Ensuring"]
 
@@ -155,16 +155,18 @@ class Ensuring(Materials):
         verify: bool = False,
         retry_refused: bool = False,
         waits: bool = True,
-        claimed_since: dict[UploadKey, float] | None = None,
+        claimed_since: "dict[UploadKey, float] | None" = None,
         progress: Progress | None = None,
         read: ReadFile | None = None,
-        turn: Turn | None = None,
+        turn: "Turn | None" = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent; `engine` makes the engine of the upload.
 
         Without `waits`, `Later` is raised for an upload in doubt, or claimed by others; `claimed_since` belongs to a
         batch. `read` is the media, if it was looked up and read already. `turn` is the slot in a batch.
         """
+        from wxasset.ledger.ensure import EnsuredUpload  # noqa: PLC0415 - few sessions have a ledger
+
         check_progress(progress)
         if read is None:  # else it has been looked up
             await ledger.adopt_first(self.account_library(ledger), kind)
@@ -188,8 +190,10 @@ class Ensuring(Materials):
 
     async def _look_up(
         self, kind: MediaType, news: Sequence[NewMaterial], ledger: "Ledger", most: int
-    ) -> list[LedgerRow | ReadFile | None]:
+    ) -> "list[LedgerRow | ReadFile | None]":
         """Look up many materials at once, and read files to be sent; None for what has to be looked up by itself."""
+        from wxasset.ledger.ensure import key_of  # noqa: PLC0415 - as above
+
         await ledger.adopt_first(self.account_library(ledger), kind)
         realm = await ledger.realm_of(self._transport.api)
         paths = {at: path for at, new in enumerate(news) if (path := path_of(new.media)) is not None}

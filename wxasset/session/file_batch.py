@@ -13,7 +13,8 @@ from wxasset.batch.outcomes import BatchReport, Failed, NotTried, Sum, Unknown
 from wxasset.batch.pool import Batch
 from wxasset.batch.work import Terms, Work
 from wxasset.calls.base import Call
-from wxasset.calls.cloud_batches import Collected, FileIds, checked
+from wxasset.calls.cloud_batches import Collected
+from wxasset.calls.fileids import FileIds, checked
 from wxasset.errors import TransferError, WxAssetError
 
 __all__ = ["FileBatch", "FileOutcomes", "Part", "Questions"]

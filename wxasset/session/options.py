@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from attrs import asdict, fields, frozen
 
-from wxasset.batch.budget import CallBudget
 from wxasset.calls.base import Call
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
@@ -44,7 +43,11 @@ def check_from_appid(value: object, source: object) -> None:
 
 def check_budget(budget: object) -> None:
     """Raise `UsageError` unless it is a budget or None."""
-    if budget is not None and not isinstance(budget, CallBudget):
+    if budget is None:
+        return
+    from wxasset.batch.budget import CallBudget  # noqa: PLC0415 - few sessions have a budget
+
+    if not isinstance(budget, CallBudget):
         raise UsageError(f"budget= is a CallBudget; not {type(budget).__name__}.")
 
 
