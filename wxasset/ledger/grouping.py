@@ -30,13 +30,17 @@ class Grouped(Generic[A, B]):
     A hop to a thread, a transaction and a round trip to a server each take longer than the work on one row.
     """
 
-    def __init__(self, work: Callable[[Sequence[A]], Awaitable[Sequence[B | BaseException]]]) -> None:
+    def __init__(
+        self, work: Callable[[Sequence[A]], Awaitable[Sequence[B | BaseException]]], *, turns: int = 0
+    ) -> None:
         """Set the function.
 
         Args:
             work: Returns a result, or an error, for each request of a group.
+            turns: Turns of the event loop to wait for further requests before each group.
         """
         self._work = work
+        self._turns = turns
         self._waiting: list[_Asked[A, B]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -79,16 +83,20 @@ class Grouped(Generic[A, B]):
     async def _serve(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting, []
-                await self._answer(group)
+                await self._answer(self._waiting)
         finally:
             self._task = None
 
-    async def _answer(self, group: "Sequence[_Asked[A, B]]") -> None:
+    async def _answer(self, group: "list[_Asked[A, B]]") -> None:
         results: Sequence[B | BaseException]
         try:
+            for _ in range(self._turns):
+                await asyncio.sleep(0)
+            self._waiting = []
             results = await self._work([asked.request for asked in group])
         except BaseException as error:  # noqa: BLE001 - each caller gets one
+            if self._waiting is group:
+                self._waiting = []
             results = [copy.copy(error) for _ in group]
         for asked, result in zip(group, results, strict=True):
             asked.served = True

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from wxasset.errors import UsageError
 from wxasset.errors.frames import concealed
@@ -23,6 +23,10 @@ __all__ = ["SqliteStore"]
 A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
+
+_TURNS: Final = 3
+"""Turns of the loop from the outcome of an upload to the claim of another one: a slot is taken, an item begins, and
+claims. Both are written together."""
 
 
 class SqliteStore:
@@ -54,7 +58,7 @@ class SqliteStore:
         self._guard = LoopGuard("Ledger")
         self._groups: Grouped[Work, Any] = Grouped(lambda group: self._serve(Database.do, group))
         # Apart: a disk takes some ms to write.
-        self._changes: Grouped[Asked, object] = Grouped(lambda group: self._serve(Database.change, group))
+        self._changes: Grouped[Asked, object] = Grouped(lambda group: self._serve(Database.change, group), turns=_TURNS)
 
     def __repr__(self) -> str:
         return f"SqliteStore({self.path!r})"
