@@ -87,7 +87,7 @@ class Engine(Lookup):
         """Make an upload listed by the library, and record it in the register."""
         marked = source.marked or self.uploads.unique_names or not source.named
         if marked and not source.marked:
-            source = evolve(source, filename=marked_name(source.filename, random_mark()))
+            source = source.renamed(marked_name(source.filename, random_mark()))
         upload = Pending(listing=str(call.listing), name=sent_name(source.filename), marked=marked)
         self.register.begin(upload)
         try:

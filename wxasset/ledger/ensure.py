@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
-from attrs import define, evolve
+from attrs import define
 
 from wxasset.batch.slots import Turn
 from wxasset.calls.base import MediaType
@@ -258,7 +258,7 @@ class EnsuredUpload:
                 await self.ledger.begin(self.key, self._now())
             begun = True
 
-        source = evolve(source, filename=marked_name(source.filename, self.key.mark), marked=True, before=begin)
+        source = source.renamed(marked_name(source.filename, self.key.mark), marked=True, before=begin)
         try:
             await self._take_turn()
             added = await self.engine.call(self.call, source=source, progress=self.progress)

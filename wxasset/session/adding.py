@@ -1,4 +1,4 @@
-"""Add the materials of a batch that has no ledger."""
+"""Add the materials of a batch."""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -42,12 +42,21 @@ class Adding:
         call, media, filename, size = self._described(item)
         if isinstance(work.looked, ReadFile):
             media = cast("Media", work.looked)
+        engine = self.engine(work, minutes=minutes)
+        added = await upload(engine, call, media, filename=filename, size=size, progress=work.sent)
+        self.take_back(engine)
+        return added
+
+    def engine(self, work: Work, *, minutes: bool) -> Engine:
+        """Return the engine for the calls of an item: that of one which has ended, or a new one."""
         engine = self._idle.pop() if self._idle else self.observing(work)
         engine.work, engine.minutes = work, minutes
-        added = await upload(engine, call, media, filename=filename, size=size, progress=work.sent)
+        return engine
+
+    def take_back(self, engine: Engine) -> None:
+        """Keep the engine of an item that has ended."""
         engine.work = None  # it may hold the bytes of a file
         self._idle.append(engine)
-        return added
 
     def _described(self, item: Media | NewMaterial) -> tuple[AddMaterial, Media, str | None, int | None]:
         """Return the call of an item, with its media, its filename and its size."""

@@ -155,7 +155,7 @@ class Bulk(Ensuring):
             if keeper is not None:
                 new = _described(item, title, introduction)
                 read = work.looked if isinstance(work.looked, ReadFile) else None
-                engine = partial(self._observing, work, minutes=not repeatable)
+                engine = plain.engine(work, minutes=not repeatable)
                 try:
                     ensured, skipped = await self._ensure(
                         type,
@@ -173,6 +173,7 @@ class Bulk(Ensuring):
                     if not isinstance(error.material, AddedMaterial):
                         raise
                     return Added(item, error.material, unrecorded=error.with_traceback(None))
+                plain.take_back(engine)
                 return Added(item, ensured, skipped)
             return Added(item, await plain.add(item, work, minutes=not repeatable))
 

@@ -1,7 +1,7 @@
 """The verb for adding a material exactly once."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
@@ -97,7 +97,7 @@ class Ensuring(Materials):
             type,
             new,
             ledger=keeper,
-            engine=None if wait else lambda: self._engine.with_options(minutes=False),
+            engine=None if wait else self._engine.with_options(minutes=False),
             verify=verify,
             retry_refused=retry_refused,
             waits=wait,
@@ -151,7 +151,7 @@ class Ensuring(Materials):
         new: NewMaterial,
         *,
         ledger: "Ledger",
-        engine: Callable[[], Engine] | None = None,
+        engine: Engine | None = None,
         verify: bool = False,
         retry_refused: bool = False,
         waits: bool = True,
@@ -160,7 +160,7 @@ class Ensuring(Materials):
         read: ReadFile | None = None,
         turn: "Turn | None" = None,
     ) -> tuple[AddedMaterial, bool]:
-        """Return the material, and True if it was not sent; `engine` makes the engine of the upload.
+        """Return the material, and True if it was not sent; `engine` sends it, by default that of the session.
 
         Without `waits`, `Later` is raised for an upload in doubt, or claimed by others; `claimed_since` belongs to a
         batch. `read` is the media, if it was looked up and read already. `turn` is the slot in a batch.
@@ -185,7 +185,7 @@ class Ensuring(Materials):
         if read is None and (known := await upload.look_up(new, verify=verify)) is not None:
             return known, True
         if engine is not None:
-            upload.engine = engine()
+            upload.engine = engine
         return await upload.ensure(new, verify=verify)
 
     async def _look_up(

@@ -91,6 +91,19 @@ class Source:
         """All bytes if they are few and in memory, so that `open` is not needed; else None."""
         return self._content.whole
 
+    def renamed(
+        self, filename: str, *, marked: bool = False, before: Callable[[], Awaitable[None]] | None = None
+    ) -> "Source":
+        """Return the same media under another name, for one upload; `evolve` would take ten times as long."""
+        return Source(
+            filename=filename,
+            content_type=self.content_type,
+            named=self.named,
+            marked=marked,
+            before=before,
+            content=self._content,
+        )
+
     async def aclose(self) -> None:
         """Close the temporary file or the stream, if there is one; a failure of that is logged."""
         try:
