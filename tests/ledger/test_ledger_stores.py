@@ -248,6 +248,17 @@ class TestStores:
             await quick.begin(KEY, 2.0)
             assert [(row.state, row.begun) async for row in quick.rows()] == [("in flight", 2.0)]
 
+    async def test_a_claim_that_was_moved_away_leaves_the_others_of_its_group(self, opener: Opener) -> None:
+        """Another process takes over a host's rows for a realm: their ends write nothing, and those beside them do."""
+        other = evolve(KEY, realm="example.com:81")
+        async with opener() as ledger, opener() as mover:
+            await asyncio.gather(*(ledger.claim(key, "a.png", 1, begun=1.0) for key in (KEY, other)))
+            await asyncio.gather(*(ledger.begin(key, 1.0) for key in (KEY, other)))
+            await mover.store.move(other.realm, "moved")
+            await asyncio.gather(*(ledger.end(key, "failed", error="x") for key in (KEY, other)))
+            rows = [(row.realm, row.state, row.error) async for row in mover.rows()]
+            assert sorted(rows) == [("moved", "in flight", None), ("weixin", "failed", "x")]
+
     async def test_what_a_closed_ledger_leaves_is_free(self, opener: Opener) -> None:
         """Planned uploads are sent by the next one, those under way are looked for."""
         other = evolve(KEY, sha256="cd" * 32)
