@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from attrs import define, field
-
 from wxasset.errors import (
     TokenUnavailableError,
     UsageError,
@@ -19,6 +17,7 @@ from wxasset.errors.classify import is_final
 from wxasset.errors.frames import concealed
 from wxasset.errors.text import printable
 from wxasset.instrumentation.hooks import NO_HOOKS
+from wxasset.tokens.flight import Flight
 from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchRecorder
 from wxasset.tokens.refusals import COOLDOWN, GuardedExchange, Refusals, session_exchange
@@ -37,17 +36,6 @@ _ADVISORY: Final = 300.0
 _JITTER: Final = 60.0  # seconds by which that is later, at random: not every process asks at once
 _MANDATORY: Final = 60.0  # seconds before its end at which a token no longer serves: a call takes its time
 _SHARES: Final = (0.25, 0.1)  # a short-lived token is replaced in the last quarter, and serves until the last tenth
-
-
-@define(eq=False)
-class _Flight:
-    """A fetch in progress, in a task of the cache; any number of calls wait for it."""
-
-    exchange: Exchange
-    task: "asyncio.Task[None] | None" = None
-    done: asyncio.Event = field(factory=asyncio.Event)
-    token: Token | None = None
-    error: Exception | None = None
 
 
 def _check(name: str, value: object, method: str, kind: str) -> None:
@@ -93,7 +81,7 @@ class TokenCache:
         self._guard = LoopGuard("TokenCache")
         self._lock = asyncio.Lock()
         self._deadlines = Deadlines()
-        self._flight: _Flight | None = None
+        self._flight: Flight | None = None
         self._token: Token | None = None
         self._previous: Token | None = None
         self._refresh_at = self._good_until = 0.0
@@ -138,14 +126,17 @@ class TokenCache:
             if self._refusal is not None and self._shared is None and self._now() < self._quiet_until:
                 raise copy.copy(self._refusal)
             flight = self._flight or self._start(exchange)
-            if patience is None:
-                await flight.done.wait()
-            else:
-                try:
+            waiter = flight.wait()
+            try:
+                if patience is None:
+                    await waiter
+                else:
                     with self._deadlines.at(time.monotonic() + patience):
-                        await flight.done.wait()
-                except TimeoutError:
-                    raise self._too_late(patience) from None
+                        await waiter
+            except TimeoutError:
+                raise self._too_late(patience or 0.0) from None
+            finally:
+                flight.leave(waiter)
             if flight.token is not None and flight.token is self._token:
                 return flight.token
             if isinstance(flight.error, UsageError) and session_exchange(flight.exchange) != session_exchange(exchange):
@@ -206,12 +197,12 @@ class TokenCache:
         if not self._guard.same() and self._guard.changed():
             self._lock, self._flight, self._deadlines = asyncio.Lock(), None, Deadlines()
 
-    def _start(self, exchange: Exchange) -> _Flight:
-        flight = self._flight = _Flight(exchange)
+    def _start(self, exchange: Exchange) -> Flight:
+        flight = self._flight = Flight(exchange)
         flight.task = asyncio.create_task(self._fly(flight))
         return flight
 
-    async def _fly(self, flight: _Flight) -> None:
+    async def _fly(self, flight: Flight) -> None:
         guarded = GuardedExchange(flight.exchange, self._refusals)
         try:
             hooks = getattr(session_exchange(flight.exchange), "hooks", NO_HOOKS)
@@ -226,7 +217,7 @@ class TokenCache:
         finally:
             if self._flight is flight:
                 self._flight = None
-            flight.done.set()
+            flight.end()
 
     def _failed(self, error: Exception, guarded: GuardedExchange) -> None:
         """Record a failed fetch; while an old token still serves, it is logged once."""
