@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from client_wxasset import Client
 from jobs import Job
 from tasks import TaskClient
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 
 
 class UploadFileClient(Client):

@@ -8,7 +8,7 @@ import aiohttp
 from jobs import Item, Job, check
 from tasks import TaskClient
 from wxasset import Limits, SavedMaterial, WxSession
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 
 _POOL = 100  # aiohttp's default number of connections
 _LIMITS = Limits(check_size=False, check_format=False, max_download=2**40)

@@ -29,6 +29,7 @@ _HOMES: Final = {
     "wxasset.calls.authorization": ("authorization_url",),
     "wxasset.calls.base": ("Ack", "Call", "Download", "Effect", "ListedType", "MediaType", "Route", "Upload"),
     "wxasset.calls.cloud": ("DeleteReport", "FailedDelete"),
+    "wxasset.calls.file_urls": ("FileURL",),
     "wxasset.calls.materials": (
         "AddedMaterial",
         "Article",
@@ -39,7 +40,6 @@ _HOMES: Final = {
         "Video",
     ),
     "wxasset.calls.media": ("TemporaryMedia",),
-    "wxasset.calls.object_storage": ("FileURL",),
     "wxasset.calls.platform": (
         "Authorization",
         "AuthorizerInfo",

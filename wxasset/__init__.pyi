@@ -30,6 +30,7 @@ from wxasset.calls.base import Route as Route
 from wxasset.calls.base import Upload as Upload
 from wxasset.calls.cloud import DeleteReport as DeleteReport
 from wxasset.calls.cloud import FailedDelete as FailedDelete
+from wxasset.calls.file_urls import FileURL as FileURL
 from wxasset.calls.materials import AddedMaterial as AddedMaterial
 from wxasset.calls.materials import Article as Article
 from wxasset.calls.materials import MaterialCount as MaterialCount
@@ -38,7 +39,6 @@ from wxasset.calls.materials import MaterialPage as MaterialPage
 from wxasset.calls.materials import News as News
 from wxasset.calls.materials import Video as Video
 from wxasset.calls.media import TemporaryMedia as TemporaryMedia
-from wxasset.calls.object_storage import FileURL as FileURL
 from wxasset.calls.platform import Authorization as Authorization
 from wxasset.calls.platform import AuthorizerInfo as AuthorizerInfo
 from wxasset.calls.platform import AuthorizerPage as AuthorizerPage

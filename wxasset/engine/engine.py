@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define, evolve, frozen
 
 from wxasset.calls.base import Call, Download, Upload
-from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.engine.lookup import Lookup
 from wxasset.engine.operation import Operation
 from wxasset.engine.register import Pending, random_mark
@@ -20,11 +19,9 @@ from wxasset.errors import (
 )
 from wxasset.instrumentation.hooks import Hooks
 from wxasset.transfer.downloads.download import FileReply, SavedMaterial
-from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Request
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Source
 from wxasset.wire.codec import decode
 from wxasset.wire.filenames import marked_name
 from wxasset.wire.json_bodies import excerpt
@@ -32,7 +29,10 @@ from wxasset.wire.multipart import sent_name
 
 if TYPE_CHECKING:
     from wxasset.calls.account import Quota
+    from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
     from wxasset.tokens.token import Exchange
+    from wxasset.transfer.downloads.partial import Partial
+    from wxasset.transfer.uploads.source import Source
 
 __all__ = ["Engine"]
 
@@ -53,7 +53,7 @@ class Engine(Lookup):
         other.exchange = self.exchange
         return other
 
-    async def call(self, call: Call[R], *, source: Source | None = None, progress: Progress | None = None) -> R:
+    async def call(self, call: Call[R], *, source: "Source | None" = None, progress: Progress | None = None) -> R:
         """Make a call with a JSON reply; an upload brings its source."""
 
         async def once(request: Request, repeated: bool) -> R:  # noqa: FBT001 - called by `_run` alone
@@ -81,7 +81,7 @@ class Engine(Lookup):
         self,
         call: Upload[R],
         once: Callable[[Request, bool], Awaitable[R]],
-        source: Source,
+        source: "Source",
         progress: Progress | None,
     ) -> R:
         """Make an upload listed by the library, and record it in the register."""
@@ -115,7 +115,7 @@ class Engine(Lookup):
 
         return await self._run(Operation(call, progress=progress, sink=sink), once)
 
-    async def fetch(self, link: FetchLink, sink: Sink, progress: Progress | None) -> SavedMaterial:
+    async def fetch(self, link: "FetchLink", sink: Sink, progress: Progress | None) -> SavedMaterial:
         """Download the file behind a URL given by the server into the sink."""
 
         async def once(request: Request, _: bool) -> SavedMaterial:  # noqa: FBT001 - as above
@@ -132,7 +132,7 @@ class Engine(Lookup):
                 error.message += " The link has expired; get the material again for a new one."
             raise
 
-    async def put(self, file: PutFile, source: Source, progress: Progress | None) -> None:
+    async def put(self, file: "PutFile", source: "Source", progress: Progress | None) -> None:
         """Post a file to object storage."""
 
         async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above
@@ -144,7 +144,7 @@ class Engine(Lookup):
 
         await self._run(Operation(file, source, progress), once)
 
-    async def go_on(self, file: FetchFile, partial: Partial) -> None:
+    async def go_on(self, file: "FetchFile", partial: "Partial") -> None:
         """Download the missing part of a file in object storage."""
 
         async def once(request: Request, _: bool) -> None:  # noqa: FBT001 - as above

@@ -21,7 +21,6 @@ from wxasset.errors import (
 )
 from wxasset.transfer.downloads.download import MaterialStream
 from wxasset.transfer.http import Request
-from wxasset.transfer.uploads.source import sha256_of
 from wxasset.wire.codec import decode
 from wxasset.wire.multipart import sent_name
 
@@ -152,6 +151,8 @@ class Lookup(Loop):
         """Add the facts for a search in another process; an upload that is not listed has none."""
         if upload is None or lost.source is None:
             return lost
+        from wxasset.transfer.uploads.source import sha256_of  # noqa: PLC0415 - as above
+
         sha256 = lost.sha256
         if sha256 is None and not upload.marked and lost.source.replayable:
             with suppress(Exception):  # changed or gone: then no match is certain

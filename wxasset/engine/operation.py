@@ -1,7 +1,7 @@
 """Describe one operation: the call, its media, and where its result goes."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from attrs import define, evolve, field
 
@@ -10,12 +10,14 @@ from wxasset.engine.hosting import with_account
 from wxasset.engine.register import Pending
 from wxasset.errors import APIError, ReplyError, RequestError, WxAssetError
 from wxasset.tokens.token import Token
-from wxasset.transfer.downloads.partial import Partial
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.http import Delivery, Request, Timeouts
 from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.body import UploadBody
-from wxasset.transfer.uploads.source import Source
+
+if TYPE_CHECKING:
+    from wxasset.transfer.downloads.partial import Partial
+    from wxasset.transfer.uploads.source import Source
 
 __all__ = ["Once", "Operation"]
 
@@ -39,10 +41,10 @@ class Operation:
     """
 
     call: Call[Any]
-    source: Source | None = None
+    source: "Source | None" = None
     progress: Progress | None = None
     sink: Sink | None = None
-    partial: Partial | None = None
+    partial: "Partial | None" = None
     pending: Pending | None = None
     delivery: Delivery = field(factory=Delivery)
 

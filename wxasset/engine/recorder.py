@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from wxasset.calls.base import Call
 from wxasset.instrumentation.hooks import Hooks
-from wxasset.transfer.uploads.source import Source
 
 if TYPE_CHECKING:
     from wxasset.instrumentation.events import Operation
     from wxasset.tokens.token import Token
+    from wxasset.transfer.uploads.source import Source
 
 __all__ = ["OperationRecorder"]
 
@@ -30,7 +30,7 @@ class OperationRecorder:
 
     __slots__ = ("attempts", "call", "hooks", "lost_at", "operation", "origin", "result", "source", "token")
 
-    def __init__(self, hooks: Hooks, call: Call[Any], source: Source | None, origin: str) -> None:
+    def __init__(self, hooks: Hooks, call: Call[Any], source: "Source | None", origin: str) -> None:
         """Begin to record an operation."""
         self.hooks = hooks
         self.call = call

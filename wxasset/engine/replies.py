@@ -3,7 +3,6 @@
 from typing import Any, Final, TypeVar
 
 from wxasset.calls.base import Call, Download
-from wxasset.calls.object_storage import FetchLink
 from wxasset.errors import DecodeError, NotAFileError, TruncatedDownload
 from wxasset.transfer.downloads.download import FileReply
 from wxasset.transfer.http import Reply
@@ -42,6 +41,8 @@ async def json_or_file(call: Download[R], reply: Reply, limits: Limits) -> R | F
         body = await reply.read(max_reply(call, limits), head)
         decoded: R = decode(body, call.reply, call.route.path)
         return decoded
+    from wxasset.calls.object_storage import FetchLink  # noqa: PLC0415 - few answers are neither
+
     if isinstance(call, FetchLink):
         raise not_a_file(reply.path)
     raise DecodeError(f"{reply.path} returned {content.value} instead of a file.", reply.path, excerpt=excerpt(head))

@@ -22,7 +22,8 @@ from wxasset.ledger.transitions import Claim, ClaimLostError, Step
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.content import SMALL
 from wxasset.transfer.uploads.files import FileContent, ReadFile
-from wxasset.transfer.uploads.source import Media, Source, open_source, sha256_of
+from wxasset.transfer.uploads.media import Media
+from wxasset.transfer.uploads.source import Source, open_source, sha256_of
 from wxasset.wire.filenames import marked_name
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import reprlib
 
 from attrs import field, frozen
 
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 
 __all__ = ["NewMaterial", "media_of", "path_of"]
 

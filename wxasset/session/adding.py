@@ -14,7 +14,7 @@ from wxasset.session.materials import adding
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.cached_files import is_known
 from wxasset.transfer.uploads.files import ReadFile, read_ahead
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 
 __all__ = ["Adding", "read_media"]
 

@@ -18,11 +18,8 @@ from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageEr
 from wxasset.ledger.new_material import NewMaterial, media_of
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.downloads.paths import is_directory
 from wxasset.transfer.downloads.writer import in_thread
-from wxasset.transfer.uploads.content import SMALL
-from wxasset.transfer.uploads.files import ReadFile
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 from wxasset.wire.limits import ADD_MATERIAL
 
 if TYPE_CHECKING:
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
     from wxasset.ledger.records import UploadKey
     from wxasset.session.fetched import Fetched
+    from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["Added", "Bulk", "Deleted"]
 
@@ -136,6 +134,8 @@ class Bulk(Ensuring):
         """
         from wxasset.batch.ahead import Ahead  # noqa: PLC0415 - many sessions have no batches
         from wxasset.session.adding import Adding, read_media  # noqa: PLC0415 - as above
+        from wxasset.transfer.uploads.content import SMALL  # noqa: PLC0415 - as above
+        from wxasset.transfer.uploads.files import ReadFile  # noqa: PLC0415 - as above
 
         if type not in tuple(ADD_MATERIAL):
             raise UsageError(f"There is no media type {type!r}. Use one of: {', '.join(ADD_MATERIAL)}.")
@@ -325,6 +325,8 @@ def _is_light(item: Media | NewMaterial) -> bool:
 
 async def _check_directory(directory: str | os.PathLike[str]) -> None:
     """Look for the directory first: to a path, one material after the other would replace its predecessor."""
+    from wxasset.transfer.downloads.paths import is_directory  # noqa: PLC0415 - as above
+
     path = os.fsdecode(directory)
     if not await in_thread(is_directory, path, name=path):
         raise DestinationError(f"{path} is no directory; a path that ends with / is created as one.")

@@ -1,25 +1,27 @@
 """The verbs of cloud storage."""
 
 import posixpath
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from wxasset.calls.file_urls import links
 from wxasset.calls.fileids import MAX_AGE, check_fileid
-from wxasset.calls.object_storage import FetchFile, PutFile, links
 from wxasset.engine.engine import Engine
-from wxasset.engine.resume import resume
 from wxasset.errors import StorageError
 from wxasset.session.base import Session
+from wxasset.transfer.downloads.destination import Destination, Digest
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress, check_progress
-from wxasset.transfer.uploads.source import Media, Source, open_source
+from wxasset.transfer.uploads.media import Media
 from wxasset.wire.limits import CLOUD_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from wxasset.calls.cloud import StartUpload
+    from wxasset.calls.object_storage import FetchFile
+    from wxasset.transfer.uploads.source import Source
 
 __all__ = ["CloudFiles", "linking", "receive"]
 
@@ -65,6 +67,7 @@ class CloudFiles(Session):
                 is harmless.
         """
         from wxasset.calls.cloud import ComponentStartUpload, StartUpload  # noqa: PLC0415 - most sessions have no cloud files
+        from wxasset.transfer.uploads.source import open_source  # noqa: PLC0415 - many sessions upload nothing
 
         check_progress(progress)
         start = (ComponentStartUpload if as_component else StartUpload)(env=env, path=path)
@@ -74,8 +77,10 @@ class CloudFiles(Session):
         finally:
             await source.aclose()
 
-    async def _put(self, start: "StartUpload", source: Source, progress: Progress | None) -> str:
+    async def _put(self, start: "StartUpload", source: "Source", progress: Progress | None) -> str:
         """Upload with upload credentials; replace expired ones once."""
+        from wxasset.calls.object_storage import PutFile  # noqa: PLC0415 - as above
+
         grant = await self._engine.call(start)
         try:
             await self._engine.put(PutFile.under(grant, start.path), source, progress)
@@ -125,18 +130,21 @@ class CloudFiles(Session):
             StorageError: Object storage refused it.
             WxAssetError: Anything else that went wrong.
         """
+        from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - many sessions save no file
+
         check_progress(progress)
         link = linking(self._engine, env, fileid, as_component=as_component)
         return await receive(self._engine, fileid, link, await open_sink(to, fsync=fsync, digest=digest), progress)
 
 
-def linking(engine: Engine, env: str, fileid: str, *, as_component: bool) -> Callable[[], Awaitable[FetchFile]]:
+def linking(engine: Engine, env: str, fileid: str, *, as_component: bool) -> "Callable[[], Awaitable[FetchFile]]":
     """Return a function that asks for a link to a file."""
     from wxasset.calls.cloud import (  # noqa: PLC0415 - as above
         BatchDownloadFile,
         ComponentBatchDownloadFile,
         WantedFile,
     )
+    from wxasset.calls.object_storage import FetchFile  # noqa: PLC0415 - as above
 
     kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile
     call = kind(env=env, file_list=(WantedFile(fileid=check_fileid(fileid), max_age=MAX_AGE),))
@@ -149,8 +157,10 @@ def linking(engine: Engine, env: str, fileid: str, *, as_component: bool) -> Cal
 
 
 async def receive(
-    engine: Engine, fileid: str, link: Callable[[], Awaitable[FetchFile]], sink: Sink, progress: Progress | None
+    engine: Engine, fileid: str, link: "Callable[[], Awaitable[FetchFile]]", sink: Sink, progress: Progress | None
 ) -> SavedMaterial:
     """Download a file into a sink."""
+    from wxasset.engine.resume import resume  # noqa: PLC0415 - as above
+
     sink.mark = sha256(fileid.encode()).hexdigest()[:16]
     return await resume(engine, link, sink, progress)

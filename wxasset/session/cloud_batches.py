@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, TypeVar
 
 from wxasset.calls.base import Call
+from wxasset.calls.file_urls import FileURL, links
 from wxasset.calls.fileids import MAX_AGE, FileIds
-from wxasset.calls.object_storage import FileURL, links
 from wxasset.errors import PartialDeleteError, UsageError
 from wxasset.session.batches import Deleted
 from wxasset.session.cloud import CloudFiles

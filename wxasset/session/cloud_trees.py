@@ -10,21 +10,19 @@ from wxasset.batch.iteration import check_items, pulled
 from wxasset.batch.pool import Batch
 from wxasset.batch.tally import Progress
 from wxasset.calls.fileids import FileIds, check_fileid, checked
-from wxasset.calls.object_storage import FetchFile
 from wxasset.errors import SourceError, UsageError
 from wxasset.session.cloud import linking, receive
 from wxasset.session.cloud_batches import CloudFileBatches
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.downloads.paths import place_below
-from wxasset.transfer.downloads.sink import open_sink
 from wxasset.transfer.downloads.writer import in_thread
 from wxasset.transfer.threads import run_in_thread
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 from wxasset.transfer.uploads.tree import tree_files
 from wxasset.wire.file_paths import local_paths, stored_path
 
 if TYPE_CHECKING:
     from wxasset.batch.work import Work
+    from wxasset.calls.object_storage import FetchFile
 
 __all__ = ["CloudTrees", "Downloaded", "FileTree", "Uploaded"]
 
@@ -155,6 +153,8 @@ class CloudTrees(CloudFileBatches):
                 ``A.png``; raised where the block is entered, and nothing was asked for.
         """
         from wxasset.calls.cloud import BatchDownloadFile, ComponentBatchDownloadFile  # noqa: PLC0415 - as above
+        from wxasset.transfer.downloads.paths import place_below  # noqa: PLC0415 - many sessions save no file
+        from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - as above
 
         if not isinstance(to, str | os.PathLike):
             raise UsageError(f"to= must be a directory for many files, not {type(to).__name__}.")
@@ -170,7 +170,7 @@ class CloudTrees(CloudFileBatches):
             link = linking(engine, env, fileid, as_component=as_component)
             found = [await link()]  # before a directory is made for it
 
-            async def again() -> FetchFile:
+            async def again() -> "FetchFile":
                 return found.pop() if found else await link()
 
             path = await in_thread(place_below, directory, plan[fileid], name=directory)

@@ -7,11 +7,10 @@ from wxasset.engine.engine import Engine
 from wxasset.errors import UsageError
 from wxasset.session.base import Session
 from wxasset.session.options import check_call
+from wxasset.transfer.downloads.destination import Destination, Digest
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
-from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Media, open_source
+from wxasset.transfer.uploads.media import Media
 
 __all__ = ["DeclaredCalls", "upload"]
 
@@ -91,9 +90,11 @@ class DeclaredCalls(Session):
         if media is not None and isinstance(call, Upload):
             return await upload(engine, call, media, filename=filename, size=size, progress=progress)
         if isinstance(call, Download):
-            return await _download(
-                engine, call, None if to is None else await open_sink(to, fsync=fsync, digest=digest), progress
-            )
+            if to is None:
+                return await _answer(engine, call)
+            from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - many sessions save no file
+
+            return await engine.download(call, await open_sink(to, fsync=fsync, digest=digest), progress)
         return await engine.call(call)
 
 
@@ -107,6 +108,8 @@ async def upload(
     progress: Progress | None = None,
 ) -> R:
     """Make an upload; the media is open until its end."""
+    from wxasset.transfer.uploads.source import open_source  # noqa: PLC0415 - many sessions upload nothing
+
     source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
     try:
         return await engine.call(call, source=source, progress=progress)
@@ -114,9 +117,7 @@ async def upload(
         await source.aclose()
 
 
-async def _download(engine: Engine, call: Download[R], sink: Sink | None, progress: Progress | None) -> Any:
-    if sink is not None:
-        return await engine.download(call, sink, progress)
+async def _answer(engine: Engine, call: Download[R]) -> R:
     async with engine.open(call) as answer:
         if isinstance(answer, MaterialStream):
             raise UsageError(f"{type(call).__name__} was answered with a file: pass to= to say where it goes.")

@@ -12,8 +12,7 @@ from wxasset.ledger.new_material import NewMaterial, path_of
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.progress import Progress, check_progress
-from wxasset.transfer.uploads.files import ReadFile
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
     from wxasset.ledger.library import AccountLibrary
     from wxasset.ledger.records import LedgerRow, UploadKey
+    from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["Ensuring"]
 
@@ -157,7 +157,7 @@ class Ensuring(Materials):
         waits: bool = True,
         claimed_since: "dict[UploadKey, float] | None" = None,
         progress: Progress | None = None,
-        read: ReadFile | None = None,
+        read: "ReadFile | None" = None,
         turn: "Turn | None" = None,
     ) -> tuple[AddedMaterial, bool]:
         """Return the material, and True if it was not sent; `engine` sends it, by default that of the session.

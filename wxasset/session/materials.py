@@ -19,16 +19,15 @@ from wxasset.calls.materials import (
     UploadImage,
     Video,
 )
-from wxasset.calls.object_storage import FetchLink
 from wxasset.engine.pager import Pager
 from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.declared import DeclaredCalls
 from wxasset.session.opening import OpenMaterial
 from wxasset.session.paging import iterate
+from wxasset.transfer.downloads.destination import Destination, Digest
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 
 __all__ = ["Materials", "adding"]
 
@@ -117,6 +116,8 @@ class Materials(DeclaredCalls):
             TruncatedDownload: It ended early, on each attempt; nothing incomplete was left.
             WxAssetError: Anything else that went wrong.
         """
+        from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - many sessions save no file
+
         call, sink = GetMaterial(media_id=media_id), await open_sink(to, fsync=fsync, digest=digest)
         async with self._noting(media_id):
             return await self._engine.download(call, sink, progress)
@@ -174,6 +175,9 @@ class Materials(DeclaredCalls):
         """
         if not isinstance(video, Video):
             raise UsageError(f"video= is a Video, as get_material gives it; not {type(video).__name__}.")
+        from wxasset.calls.object_storage import FetchLink  # noqa: PLC0415 - few materials are videos
+        from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - as above
+
         link = FetchLink(url=video.down_url, fallback=f"{video.title or 'video'}.mp4")
         return await self._engine.fetch(link, await open_sink(to, fsync=fsync, digest=digest), progress)
 

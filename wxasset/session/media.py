@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import Video
 from wxasset.session.declared import DeclaredCalls
+from wxasset.transfer.downloads.destination import Destination, Digest
 from wxasset.transfer.downloads.download import SavedMaterial
-from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
 from wxasset.transfer.progress import Progress
-from wxasset.transfer.uploads.source import Media
+from wxasset.transfer.uploads.media import Media
 
 if TYPE_CHECKING:
     from wxasset.calls.media import TemporaryMedia
@@ -72,6 +72,7 @@ class TemporaryFiles(DeclaredCalls):
             WxAssetError: As in `get_material`.
         """
         from wxasset.calls.media import GetMedia  # noqa: PLC0415 - as above
+        from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - many sessions save no file
 
         return await self._engine.download(
             GetMedia(media_id=media_id), await open_sink(to, fsync=fsync, digest=digest), progress

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wxasset.errors import (
     TokenUnavailableError,
@@ -18,13 +18,15 @@ from wxasset.errors.frames import concealed
 from wxasset.errors.text import printable
 from wxasset.instrumentation.hooks import NO_HOOKS
 from wxasset.tokens.flight import Flight
-from wxasset.tokens.lease import SharedToken
 from wxasset.tokens.recorder import FetchRecorder
 from wxasset.tokens.refusals import COOLDOWN, GuardedExchange, Refusals, session_exchange
 from wxasset.tokens.store import TokenStore
 from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource, seconds
 from wxasset.transfer.deadlines import Deadlines
 from wxasset.transfer.event_loop import LoopGuard
+
+if TYPE_CHECKING:
+    from wxasset.tokens.lease import SharedToken
 
 __all__ = ["TokenCache"]
 
@@ -99,6 +101,8 @@ class TokenCache:
         """Share the tokens through a store, unless there is one."""
         account, platform = getattr(self.source, "account", None), getattr(self.source, "component", None)
         if account and self._shared is None:
+            from wxasset.tokens.lease import SharedToken  # noqa: PLC0415 - many sessions have no store
+
             supersedes = bool(getattr(self.source, "supersedes", False))
             self._shared = SharedToken(store, account, supersedes, isinstance(platform, TokenCache), self._clock)
         lend = getattr(platform, "lend", None)  # of a platform that was given without a `TokenCache`

@@ -6,7 +6,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
-from wxasset.transfer.downloads.sink import Destination, Digest, open_sink
+from wxasset.transfer.downloads.destination import Destination, Digest
 from wxasset.transfer.downloads.writer import Sink
 from wxasset.transfer.event_loop import LoopGuard
 from wxasset.transfer.http import Reply
@@ -209,6 +209,8 @@ class MaterialStream:
             TruncatedDownload: The file is incomplete; no part of it was kept.
             StreamConsumedError: The stream has been read already.
         """
+        from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - many sessions save no file
+
         sink = await open_sink(to, fsync=fsync, digest=digest)
         self._consume()
         return await self._file.save(sink, progress)

@@ -10,13 +10,14 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import IO, Any, BinaryIO, Final, Literal, Protocol, TypeAlias
+from typing import IO, Any, Final
 
 import anyio
 from attrs import define, field
 
 from wxasset.errors import DestinationError, UsageError
 from wxasset.transfer.buffers import DOWNLOAD_BUFFERS
+from wxasset.transfer.downloads.destination import AsyncWriter, Destination, Digest
 from wxasset.transfer.downloads.paths import examine_path
 from wxasset.transfer.downloads.writer import (
     DirectWriting,
@@ -33,23 +34,10 @@ from wxasset.transfer.downloads.writer import (
 from wxasset.transfer.readiness import descriptor_of, may_block_forever
 from wxasset.transfer.threads import abandonable, in_background
 
-__all__ = ["AsyncWriter", "Destination", "Digest", "open_sink"]
+__all__ = ["open_sink"]
 
 _OPEN_FILE: Final = "the open file"
 _COPIED: Final = 1024 * 1024  # bytes copied at once
-
-
-class AsyncWriter(Protocol):
-    """An object with ``async write(bytes)``."""
-
-    async def write(self, data: bytes, /) -> object:
-        """Write the next bytes."""
-        ...
-
-
-Destination: TypeAlias = str | os.PathLike[str] | BinaryIO | anyio.AsyncFile[bytes] | AsyncWriter
-"""A destination of a download: a path, a directory, an open binary file, an anyio file, or an object with
-``async write(bytes)``. A string that ends with ``/`` is a directory, created if missing."""
 
 
 def _examine_handle(handle: Any) -> None:
@@ -212,10 +200,6 @@ class _WriterSink(Sink):
                 data = data[taken:]
         except OSError as error:
             raise cannot_write("the destination", error) from error
-
-
-Digest: TypeAlias = Literal["sha256"] | None
-"""The hash of a download; None for none."""
 
 
 async def open_sink(to: Destination, *, fsync: bool = False, digest: Digest = "sha256") -> Sink:

@@ -5,7 +5,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 from attrs import define, field, frozen
@@ -13,8 +13,10 @@ from attrs import define, field, frozen
 from wxasset.errors import SourceError
 from wxasset.transfer.progress import Progress, Throttle
 from wxasset.transfer.uploads.content import Chunk
-from wxasset.transfer.uploads.source import Source
 from wxasset.wire.multipart import Frame
+
+if TYPE_CHECKING:
+    from wxasset.transfer.uploads.source import Source
 
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]
 
@@ -31,7 +33,7 @@ class UploadBody:
     """The body of an upload: a frame around a source."""
 
     frame: Frame = field(repr=False)
-    source: Source
+    source: "Source"
     progress: Progress | None = field(default=None, repr=False)
 
     @property

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, BinaryIO, Final, Protocol, TypeAlias
+from typing import Any, Final
 
 import anyio
 from attrs import field, frozen
@@ -16,35 +16,16 @@ from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
 from wxasset.transfer.uploads.files import DECODED, MANY, ReadFile, examine_file
 from wxasset.transfer.uploads.handles import examine_handle
+from wxasset.transfer.uploads.media import Media
 from wxasset.transfer.uploads.streams import examine_stream, handle_chunks, spool
 from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS, Format, sniff
 from wxasset.wire.limits import Limits, UploadLimit
 from wxasset.wire.media_text import describe_text, shortened
 
-__all__ = ["Media", "Source", "UploadFileLike", "open_source", "sha256_of"]
+__all__ = ["Source", "open_source", "sha256_of"]
 
 
-class UploadFileLike(Protocol):
-    """The shape of a Starlette or FastAPI ``UploadFile``."""
-
-    file: BinaryIO
-    filename: str | None
-
-
-Media: TypeAlias = (
-    str
-    | os.PathLike[str]
-    | bytes
-    | bytearray
-    | memoryview
-    | BinaryIO
-    | anyio.AsyncFile[bytes]
-    | UploadFileLike
-    | AsyncIterable[bytes]
-)
-"""Media to upload: a path, bytes, an open binary file, an anyio file, a Starlette or FastAPI ``UploadFile``, or an
-async iterable of bytes."""
 _log: Final = logging.getLogger("wxasset.engine")
 
 _KINDS: Final = Hint(
