@@ -196,7 +196,7 @@ def test_importing_the_package_imports_no_more_than_it_needs() -> None:
 
 
 def test_a_session_imports_no_more_than_it_needs() -> None:
-    """A session is imported without the calls of its rare verbs, the stores and the command line."""
+    """A session is imported without its rare verbs and calls, batches, events, media, stores and the command line."""
     loaded = modules_after("from wxasset import WxSession")
     assert not loaded & {
         *(
@@ -213,6 +213,10 @@ def test_a_session_imports_no_more_than_it_needs() -> None:
         *("opentelemetry", "wxasset.integrations", "wxasset.tokens.redis_store"),
         *("html", "wxasset.calls.account", "wxasset.calls.cloud", "wxasset.calls.media", "wxasset.calls.tokens"),
         *("wxasset.engine.library", "wxasset.ledger.library", "wxasset.session.file_batch"),
+        *("wxasset.batch.run", "wxasset.batch.turns", "wxasset.batch.work", "wxasset.calls.object_storage"),
+        *("wxasset.engine.operation_events", "wxasset.engine.reconcile", "wxasset.instrumentation.events"),
+        *("wxasset.ledger.ensure", "wxasset.ledger.records", "wxasset.session.fetched", "wxasset.tokens.lease"),
+        *("anyio._core._fileio", "wxasset.transfer.downloads.sink", "wxasset.transfer.uploads.source"),
         *(
             f"wxasset.tokens.{name}"
             for name in (

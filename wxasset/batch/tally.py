@@ -35,7 +35,7 @@ Progress: TypeAlias = Callable[[BatchProgress], object]
 """Called with how far a batch has come, at most ten times a second and in the end."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Tally:
     """Counts outcomes and reports progress."""
 

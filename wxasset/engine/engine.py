@@ -39,7 +39,7 @@ __all__ = ["Engine"]
 R = TypeVar("R")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Engine(Lookup):
     """Makes declared calls."""
 
@@ -156,7 +156,7 @@ class Engine(Lookup):
         await self._run(Operation(file, partial=partial), once)
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class _Lent:
     """The engine's way to make calls, as it is lent to sources of tokens."""
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Lookup"]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Lookup(Loop):
     """Runs operations, and searches for uploads whose response was lost."""
 

@@ -67,7 +67,7 @@ _PROGRESSED: Final = Attempt(progressed=True)
 _SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Loop(ABC):
     """Runs operations.
 
@@ -313,7 +313,7 @@ class Loop(ABC):
         """Add the facts for a search in another process; an upload that is not listed has none."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class _End:
     """The last attempt of an operation, and the action after it."""
 

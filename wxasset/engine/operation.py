@@ -26,7 +26,7 @@ Once: TypeAlias = Callable[[Request, bool], Awaitable[T]]
 """Make one attempt: takes the request, and True if an earlier attempt may have taken effect."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Operation:
     """One call with its parts, for all its attempts.
 

@@ -26,7 +26,7 @@ class Page(Protocol[T_co]):
         ...
 
 
-@define
+@define(eq=False, repr=False)
 class Pager(Generic[T]):
     """Read a list page by page, without gaps or repetitions.
 

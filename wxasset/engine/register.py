@@ -50,7 +50,7 @@ def random_mark() -> str:
     return letters
 
 
-@define
+@define(eq=False, repr=False)
 class ServerClock:
     """WeChat's clock, as told by Date headers and kept by the monotonic clock of this machine."""
 
@@ -90,7 +90,7 @@ class ServerClock:
         return None if now is None else now - time.time()
 
 
-@define(eq=False, kw_only=True)
+@define(eq=False, repr=False, kw_only=True)
 class Pending:
     """One upload in progress or given up.
 

@@ -18,13 +18,13 @@ _LOOKS: Final = 4
 MARK_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 """None that are taken for one another; eight of them tell a million uploads apart (half a chance of one pair)."""
 _LETTERS: Final = f"[{MARK_LETTERS}]"
-_MARK: Final = re.compile(rf"(?<!-[0-9a-f]{{4}})-({_LETTERS}{{12}}|{_LETTERS}{{8}})(?=\.[^.]*\Z|\Z)")
+_MARK: Final = rf"(?<!-[0-9a-f]{{4}})-({_LETTERS}{{12}}|{_LETTERS}{{8}})(?=\.[^.]*\Z|\Z)"
 """A mark at the end of a name; the last group of a UUID is none."""
 
 
 def mark_in(name: str) -> str | None:
     """Return the mark in a name; None if there is none."""
-    found = _MARK.search(name)
+    found = re.search(_MARK, name)
     return None if found is None else found[1]
 
 

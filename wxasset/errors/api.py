@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class APIError(WxAssetError):
     """WeChat refused the call.
 
@@ -88,7 +88,7 @@ class CredentialError(APIError):
         return self._hint if self.errcode in TOKEN_REJECTED else super().hint
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class IPNotAllowedError(APIError):
     """40164, or 61004 on a third-party platform: this machine's address is not on the IP allow-list.
 

@@ -17,7 +17,7 @@ def _rebuild(cls: "type[WxAssetError]", values: dict[str, Any], args: tuple[Any,
     return error
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class WxAssetError(Exception):
     """The root: ``except WxAssetError`` catches every failure of this package.
 
@@ -42,6 +42,10 @@ class WxAssetError(Exception):
     def hint(self) -> Hint:
         """Remedy, in English (`hint.english`) and Chinese (`hint.chinese`): its own one, or that of its class."""
         return getattr(self, "remedy", None) or self._hint
+
+    def __repr__(self) -> str:  # one for all errors: attrs would compile one for each class
+        shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(type(self)) if one.repr)
+        return f"{type(self).__qualname__}({shown})"
 
     def __str__(self) -> str:
         """Say what happened, then what to do."""

@@ -43,7 +43,7 @@ class UndeletedFile(Protocol):
         ...
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class PartialDeleteError(WxAssetError):
     """Some cloud files were not deleted.
 

@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class SourceError(WxAssetError):
     """The thing to upload is gone, changed, of the wrong size or kind, or cannot be sent again.
 
@@ -40,7 +40,7 @@ class DestinationError(WxAssetError):
     )
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class TokenUnavailableError(WxAssetError):
     """No access token is available: a file is missing, a ticket unreadable, a callable failed, a store is down.
 
@@ -53,7 +53,7 @@ class TokenUnavailableError(WxAssetError):
     _hint = Hint("Check where the access token comes from.", "请检查 access_token 的来源。")
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class TokenStoreError(TokenUnavailableError):
     """The store through which processes share their tokens failed.
 
@@ -69,7 +69,7 @@ class TokenStoreError(TokenUnavailableError):
     )
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class LedgerError(WxAssetError):
     """The ledger of uploads cannot be read or written. Its records stay valid.
 
@@ -87,7 +87,7 @@ class LedgerError(WxAssetError):
     )
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class Later(WxAssetError):
     """Nothing was decided yet: the same call can be made again at a known time, and may sleep or be queued until then.
 
@@ -103,7 +103,7 @@ class Later(WxAssetError):
     )
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class BudgetSpentError(Later):
     """The `CallBudget` has no call left: of this day, or of this minute. Nothing was sent.
 

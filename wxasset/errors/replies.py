@@ -22,7 +22,7 @@ __all__ = [
 _FORBIDDEN: Final = 403
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class ReplyError(WxAssetError):
     """An answer came, but it cannot be used.
 
@@ -40,7 +40,7 @@ class ReplyError(WxAssetError):
     )
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class HTTPStatusError(ReplyError):
     """The HTTP status was not 200. WeChat reports its own errors with status 200.
 
@@ -57,7 +57,7 @@ class HTTPStatusError(ReplyError):
     early: bool = False
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class StorageError(HTTPStatusError):
     """Object storage, where cloud files are, refused a request; it says why in XML.
 
@@ -103,7 +103,7 @@ class NotListedError(HTTPStatusError):
     )
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class DecodeError(ReplyError):
     """The body is not the JSON object that this API answers with.
 
@@ -114,7 +114,7 @@ class DecodeError(ReplyError):
     excerpt: str = ""
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class TruncatedDownload(ReplyError):
     """The body ended before its announced length. Nothing incomplete was left at the destination.
 
@@ -129,7 +129,7 @@ class TruncatedDownload(ReplyError):
     _hint = Hint("The download was cut short; fetch it again.", "下载被中断，请重新下载。")
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class ReplyTooLarge(ReplyError):
     """The body is larger than the limit that was set for it.
 

@@ -22,7 +22,7 @@ class Resolver(Protocol[M_co]):
         ...
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class RequestError(WxAssetError):
     """No complete answer was received.
 
@@ -35,7 +35,7 @@ class RequestError(WxAssetError):
     _hint = Hint("Check the network and try again.", "请检查网络后重试。")
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class ConnectError(RequestError):
     """Name resolution, the proxy, the connection or TLS failed: nothing was sent, so a repetition is harmless.
 
@@ -80,7 +80,7 @@ class ConnectError(RequestError):
         return self._hint if self.status is None else self._refused
 
 
-@define(eq=False, slots=False)
+@define(eq=False, repr=False, slots=False)
 class TransferError(RequestError):
     """The exchange broke on the way.
 
@@ -103,7 +103,7 @@ class TransferTimeout(TransferError):
     )
 
 
-@define(eq=False, slots=False, kw_only=True)
+@define(eq=False, repr=False, slots=False, kw_only=True)
 class UploadOutcomeUnknown(RequestError):
     """An upload, or another create, may or may not have happened. It was not sent again.
 

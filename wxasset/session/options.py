@@ -16,7 +16,7 @@ from wxasset.wire.url_policy import DownloadPolicy
 
 __all__ = ["Options", "check_budget", "check_call", "check_from_appid", "check_http"]
 
-_APPID: Final = re.compile(r"wx[0-9A-Za-z]{4,62}")
+_APPID: Final = r"wx[0-9A-Za-z]{4,62}"
 """An appid; original ids (gh_...) are none. WeChat's have 18 characters; the length is not checked further."""
 
 
@@ -31,7 +31,7 @@ def check_from_appid(value: object, source: object) -> None:
     """Raise `UsageError` unless it is None, or an appid beside a token source without an account of its own."""
     if value is None:
         return
-    if not isinstance(value, str) or _APPID.fullmatch(value) is None:
+    if not isinstance(value, str) or re.fullmatch(_APPID, value) is None:
         raise UsageError(f"from_appid= must be an appid such as 'wx0123456789abcdef', not {value!r:.40}.")
     own = getattr(source, "authorizer_appid", None) or getattr(source, "appid", None)
     if own or getattr(source, "in_hosting", True) is False:
@@ -59,7 +59,7 @@ def check_call(call: object) -> None:
         raise UsageError(f"The call must be an instance of a Call class, not {type(call).__name__}.")
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Options:
     """Options of a session; their types are checked here, before any upload begins."""
 

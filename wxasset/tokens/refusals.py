@@ -24,7 +24,7 @@ _REPLACED: Final = 20  # the same for tokens that served: they were superseded, 
 _EXPIRED: Final = 42001  # time has passed: a token that served is replaced without a limit
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Refusals:
     """The refusals of the last 30 seconds, for the fetches of one token cache.
 
@@ -78,7 +78,7 @@ class Refusals:
         self._refused.append((call, refusal, self.now() + COOLDOWN))
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class GuardedExchange:
     """The exchange of one fetch: its first call counts as a fetch, and a call refused for good is not repeated.
 

@@ -35,7 +35,7 @@ class Completeness(enum.Enum):
 _Walk: TypeAlias = Generator[Completeness, None, Completeness]
 
 
-@define
+@define(repr=False)
 class _Incoming:
     """The available bytes and the position in them; each step waits for more bytes as needed."""
 

@@ -33,8 +33,8 @@ _CLASSES: Final[Sequence[tuple[frozenset[int], type[APIError]]]] = (
     (codes.MEDIA_NOT_FOUND, MediaNotFoundError),
 )
 # wire reference 0.3: the request id ends the text, after a space or a comma. 1.1 and 8.4: the address in 40164, 61004.
-_RID: Final = re.compile(r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$")
-_IP: Final = re.compile(
+_RID: Final = r",?\s*rid:\s*([0-9a-fA-F]{8}-[0-9a-fA-F]{8}-[0-9a-fA-F]{8})\s*$"
+_IP: Final = (
     r"invalid ip (\S+?)(?: ipv6 \S+)?,? not in whitelist|requestIP:\s*(?:::ffff:(?=\d+\.))?([0-9A-Fa-f.:]*[0-9A-Fa-f])"
 )
 _ERRMSG_LIMIT: Final = 500  # characters; the longest captured text has 190
@@ -74,7 +74,7 @@ def storage_error(body: str, status: int, path: str, retry_after: float | None) 
 
 def api_error(errcode: int, errmsg: str, path: str) -> APIError:
     """Convert an error response of WeChat to an exception of the class matching its code."""
-    found = _RID.search(errmsg)
+    found = re.search(_RID, errmsg)
     text = errmsg[: found.start()] if found else errmsg
     cls = next((cls for codes, cls in _CLASSES if errcode in codes), APIError)
     known: dict[str, Any] = {
@@ -84,6 +84,6 @@ def api_error(errcode: int, errmsg: str, path: str) -> APIError:
         "path": path,
     }
     if issubclass(cls, IPNotAllowedError):
-        address = _IP.search(text)
+        address = re.search(_IP, text)
         known["ip"] = (address[1] or address[2]) if address else None
     return cls(**known)

@@ -13,15 +13,15 @@ __all__ = ["cut_bytes", "disposition_filename", "guarded_name", "marked_name", "
 _NAME_BYTES: Final = 200  # file systems allow 255; this leaves room for the affixes of temporary and numbered names
 _EXTENSION_BYTES: Final = 20
 _SENT_BYTES: Final = 255  # of an upload; WeChat documents no limit, and file systems have this one
-_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)")
+_RESERVED: Final = r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)"
 _FORBIDDEN: Final = frozenset('<>:"|?*')
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 # Charsets used by servers in practice; other codecs of Python are not text encodings, or do not support "replace".
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "iso-8859-1", "gbk", "gb2312", "gb18030", "big5"})
-_EXTENDED: Final = re.compile(r"(?i)(?:^|;)\s*filename\*\s*=\s*([\w!#$%&+^`{}~.-]+)'[^']*'([^;\s]*)")
-_QUOTED: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*"((?:\\.|[^"\\])*)"')
-_BARE: Final = re.compile(r'(?i)(?:^|;)\s*filename\s*=\s*([^";]+)')
+_EXTENDED: Final = r"(?i)(?:^|;)\s*filename\*\s*=\s*([\w!#$%&+^`{}~.-]+)'[^']*'([^;\s]*)"
+_QUOTED: Final = r'(?i)(?:^|;)\s*filename\s*=\s*"((?:\\.|[^"\\])*)"'
+_BARE: Final = r'(?i)(?:^|;)\s*filename\s*=\s*([^";]+)'
 
 
 def upload_name(name: str, form: Format | None) -> str:
@@ -93,12 +93,12 @@ def disposition_filename(disposition: str) -> str | None:
         disposition: The header, its bytes decoded as UTF-8 with ``surrogateescape``.
     """
     text = _repair(disposition)
-    found = _EXTENDED.search(text)
+    found = re.search(_EXTENDED, text)
     if found and found[1].lower() in _CHARSETS:
         return unquote(found[2], encoding=found[1], errors="replace")
-    if found := _QUOTED.search(text):
+    if found := re.search(_QUOTED, text):
         return re.sub(r"\\(.)", r"\1", found[1])
-    if found := _BARE.search(text):
+    if found := re.search(_BARE, text):
         return found[1].strip() or None
     return None
 
@@ -129,7 +129,7 @@ def safe_name(name: str | None, fallback: str, form: Format | None = None) -> st
     if len(extension.encode()) > _EXTENSION_BYTES:  # a sentence after a full stop
         stem, extension = plain, ""
     stem = stem.rstrip(" .")
-    stem = f"_{stem}" if _RESERVED.match(stem + extension) else _guarded_stem(stem, extension)
+    stem = f"_{stem}" if re.match(_RESERVED, stem + extension) else _guarded_stem(stem, extension)
     room = _NAME_BYTES - len(extension.encode())
     return cut_bytes(stem, room).rstrip(" .") + extension
 

@@ -11,10 +11,10 @@ from wxasset.wire.formats import sniff
 __all__ = ["describe_text", "shortened"]
 
 # pathlib makes one slash of two; a page refers to another host without a scheme.
-_URL: Final = re.compile(r"\s*(?:([A-Za-z][A-Za-z0-9+.-]+):/?/|//[^/?]+\.[^/?]+[/?])", re.ASCII)
-_QUERY: Final = re.compile(r"\?[^/?=]*=.*", re.DOTALL)
-_DATA_URI: Final = re.compile(r"\s*data:([\w.+-]{1,50}/[\w.+-]{1,50})?[;,]", re.ASCII | re.IGNORECASE)
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\r\n-]+={0,2}\s*", re.ASCII)
+_URL: Final = r"(?a)\s*(?:([A-Za-z][A-Za-z0-9+.-]+):/?/|//[^/?]+\.[^/?]+[/?])"
+_QUERY: Final = r"(?s)\?[^/?=]*=.*"
+_DATA_URI: Final = r"(?ai)\s*data:([\w.+-]{1,50}/[\w.+-]{1,50})?[;,]"
+_BASE64: Final = r"(?a)[A-Za-z0-9+/_\r\n-]+={0,2}\s*"
 _SAMPLE: Final = 64  # characters of base64 whose bytes show the format
 _LONG: Final = 4096  # characters; no path is longer
 _SHOWN: Final = 200
@@ -22,11 +22,11 @@ _SHOWN: Final = 200
 
 def describe_text(text: str) -> str | None:
     """Describe a string that is a URL, a data URI or base64, without any secret part of it; None for other strings."""
-    if found := _DATA_URI.match(text):
+    if found := re.match(_DATA_URI, text):
         return f"a data URI ({found[1] or 'text/plain'})"
-    if found := _URL.match(text):
+    if found := re.match(_URL, text):
         return f"a URL ({(found[1] or 'https').lower()}://{_host(text)})"
-    if not _BASE64.fullmatch(text):
+    if not re.fullmatch(_BASE64, text):
         return None
     form = sniff(_decoded(text))
     if form is not None:
@@ -52,5 +52,5 @@ def _decoded(text: str) -> bytes:
 
 def shortened(text: str) -> str:
     """Shorten a path for an error, also by what may be the query of a signed URL."""
-    text = _QUERY.sub("?...", text)
+    text = re.sub(_QUERY, "?...", text)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"

@@ -30,12 +30,12 @@ MEDIA_HOSTS: Final = (
     "*.qcloud.la",
 )
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
+_NAME: Final = rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*"
 """Host names (RFC 1123), in lower case. Names of other characters reach a resolver that may read them otherwise."""
-_NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
+_NUMBER: Final = r"(^|\.)([0-9]+|0x[0-9a-f]*)$"
 """Host names treated as IPv4 addresses by some resolvers: 127.1, 0x7f.1, 0177.0.0.1."""
 _INSIDE: Final = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet")
-_PATTERN: Final = re.compile(r"(\*\.)?[\w.-]+|[0-9A-Fa-f:.]+")
+_PATTERN: Final = r"(\*\.)?[\w.-]+|[0-9A-Fa-f:.]+"
 _PORTS: Final = {"http": 80, "https": 443}
 _LOCALHOST: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -65,7 +65,7 @@ def _hosts(value: Any) -> tuple[str, ...]:
         raise UsageError(f"hosts= must be a tuple of host names, such as {MEDIA_HOSTS[:1]}, not {value!r}.")
     hosts = tuple(value)
     for host in hosts:
-        if not isinstance(host, str) or not _PATTERN.fullmatch(host):
+        if not isinstance(host, str) or not re.fullmatch(_PATTERN, host):
             raise UsageError(f"hosts= must have host names such as '*.qq.com' without scheme and port, not {host!r}.")
     return hosts
 
@@ -137,7 +137,7 @@ def is_loopback(host: str) -> bool:
 
 def is_plain_name(host: str) -> bool:
     """Return whether a host is a name, and no number that resolvers take for an address."""
-    return _NAME.fullmatch(host) is not None and _NUMBER.search(host) is None
+    return re.fullmatch(_NAME, host) is not None and re.search(_NUMBER, host) is None
 
 
 def _is_near(host: str, port: int | None, near: URL | None) -> bool:
@@ -162,7 +162,7 @@ def _check_public(url: URL, host: str, port: int | None, policy: DownloadPolicy,
     address = _literal(host)
     if address is not None and not _is_public(address):
         raise UnsafeURLError(f"The server gave an address at {host}, which is not a public one.", path)
-    if address is None and _NAME.fullmatch(host) is None:
+    if address is None and re.fullmatch(_NAME, host) is None:
         raise UnsafeURLError("The server gave an address whose host is no host name.", path)
     if address is None and ("." not in host or host.endswith(_INSIDE) or not is_plain_name(host)):
         raise UnsafeURLError(f"The server gave an address at {host}, a host of this network.", path)

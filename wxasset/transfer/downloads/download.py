@@ -40,7 +40,7 @@ class SavedMaterial:
     integrity: Integrity
 
 
-@define
+@define(eq=False, repr=False)
 class FileReply:
     """A response identified as a file, including the bytes read for the identification.
 

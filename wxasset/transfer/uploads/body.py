@@ -28,7 +28,7 @@ chunks eight uploads took 7 % less processor time."""
 _ACKED_AT: Final = 120  # bytes; offset of tcpi_bytes_acked, of 8 bytes, in the struct tcp_info of linux/tcp.h
 
 
-@frozen(kw_only=True)
+@frozen(repr=False, kw_only=True)
 class UploadBody:
     """The body of an upload: a frame around a source."""
 
@@ -63,7 +63,7 @@ class PeerError(Exception):
     """The peer accepts no more bytes, or has closed the connection."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Sending:
     """One attempt to send a body.
 

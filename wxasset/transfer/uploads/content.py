@@ -130,7 +130,7 @@ def single_bytes(data: Chunk) -> Chunk:
         raise SourceError(f"Cannot read the memoryview: {error}.") from error
 
 
-@frozen
+@frozen(repr=False)
 class MemoryContent:
     """Bytes in memory."""
 
