@@ -32,12 +32,12 @@ class OperationRecorder:
 
     def __init__(self, hooks: Hooks, call: Call[Any], source: "Source | None", origin: str) -> None:
         """Begin to record an operation."""
-        self.hooks = hooks
-        self.call = call
-        self.source = source
-        self.origin = origin
-        self.attempts = 0
+        self.hooks: Hooks = hooks
+        self.call: Call[Any] = call
+        self.source: Source | None = source
+        self.origin: str = origin
+        self.attempts: int = 0
         self.token: Token | None = None
         self.result: object = None
         self.operation: Operation | None = None
-        self.lost_at = 0.0
+        self.lost_at: float = 0.0
