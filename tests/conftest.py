@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import redis.asyncio  # noqa: F401 - older versions read their metadata when imported, which blocks a running loop
 from blockbuster import BlockBuster
@@ -22,6 +23,9 @@ from raw_server import RawServer
 from unsafe_links import Sockets, watched_sockets
 from wxasset import DownloadPolicy, WxSession, cli
 from wxasset.simulator import Simulator
+
+# anyio loads its parts at their first use; pytest reads its modules with `open`, which blocks a running loop.
+_LOADED = [getattr(anyio, name) for name in ("AsyncFile", "CancelScope", "Event", "create_task_group")]
 
 SAMPLES = Path(cli.__file__).parent / "samples"
 

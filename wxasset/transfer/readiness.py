@@ -11,7 +11,15 @@ import stat
 import time
 from typing import Any, Final
 
-__all__ = ["descriptor_of", "may_block_forever", "read_ready", "wait_readable", "wait_writable", "write_ready"]
+__all__ = [
+    "descriptor_of",
+    "is_async_file",
+    "may_block_forever",
+    "read_ready",
+    "wait_readable",
+    "wait_writable",
+    "write_ready",
+]
 
 _POLL: Final = 0.01  # seconds between two tries on a file without a descriptor, or with one that cannot be watched
 _LOOK: Final = 1.0  # seconds until a thread notices that its file was closed: the system does not tell
@@ -79,3 +87,8 @@ def _wait(handle: Any, event: int) -> None:
                 ready = bool(selector.select(_LOOK))
     except (OSError, ValueError, KeyError):
         time.sleep(_POLL)
+
+
+def is_async_file(handle: object) -> bool:
+    """Return True for an `anyio.AsyncFile`, known by its name: to load its class takes longer than to open a file."""
+    return any((kind.__module__, kind.__name__) == ("anyio", "AsyncFile") for kind in type(handle).__mro__)

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
-import anyio
 from attrs import define, field
 
 from wxasset.errors import DestinationError, UsageError
@@ -31,7 +30,7 @@ from wxasset.transfer.downloads.writer import (
     shielded,
     write_all,
 )
-from wxasset.transfer.readiness import descriptor_of, may_block_forever
+from wxasset.transfer.readiness import descriptor_of, is_async_file, may_block_forever
 from wxasset.transfer.threads import abandonable, in_background
 
 __all__ = ["open_sink"]
@@ -231,7 +230,9 @@ async def _sink(to: Destination, fsync: bool) -> Sink:  # noqa: FBT001 - called 
         if not path:
             raise DestinationError("The destination is an empty path.")
         return await in_thread(examine_path, path, fsync, name=path)
-    handle: Any = to.wrapped if isinstance(to, anyio.AsyncFile) else to
+    handle: Any = to
+    if is_async_file(handle):
+        handle = handle.wrapped
     if not hasattr(handle, "write"):
         raise DestinationError(f"Cannot write to an object of type {type(to).__name__}.")
     if fsync and descriptor_of(handle) is None:

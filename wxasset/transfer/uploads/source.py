@@ -7,11 +7,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-import anyio
 from attrs import field, frozen
 
 from wxasset.errors import Hint, SourceError, UsageError
 from wxasset.errors.text import printable
+from wxasset.transfer.readiness import is_async_file
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.content import Chunk, Content, MemoryContent
 from wxasset.transfer.uploads.files import DECODED, MANY, ReadFile, examine_file
@@ -144,7 +144,7 @@ async def _content(media: Any, size: int | None, most: int) -> tuple[str, Conten
         return os.path.basename(path) or path, media.content if isinstance(media, ReadFile) else await examine_file(
             path
         )
-    if isinstance(media, anyio.AsyncFile):
+    if is_async_file(media):
         media = media.wrapped  # each read through the wrapper would be a thread hop of its own
     elif hasattr(media, "file") and hasattr(media, "filename"):
         name, content = await _from_handle(media.file, size, most)
