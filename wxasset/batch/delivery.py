@@ -25,7 +25,7 @@ class Delivery(Generic[R]):
 
     def __init__(self, most: int) -> None:
         """Keep at most `most` outcomes that were not taken."""
-        self.taken = False
+        self.taken: bool = False
         self.broken: BaseException | None = None
         self._queue: asyncio.Queue[R] = asyncio.Queue(most)
         self._left = False
