@@ -453,9 +453,9 @@ async def test_media_that_can_be_read_once_wait_in_their_slot(sim: Simulator, wx
         waits.append(seconds)
 
     wx._engine.sleep = sleep
-    sim.fail("add_material", "errcode:45011", times=2)
+    sim.fail("add_material", "errcode:45011")  # once: a second one could meet the same item, which waits for one minute
     items = [stream(number // 2) for number in range(8)]
     async with Ledger(tmp_path / "l.db") as ledger:
         report = await wx.add_materials("image", items, ledger=ledger).report()
     assert (report.done, report.skipped) == (8, 4)
-    assert len(waits) == 2
+    assert len(waits) == 1
