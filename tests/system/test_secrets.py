@@ -4,7 +4,7 @@ import inspect
 import json
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +41,7 @@ from wxasset import (
     Video,
     WxSession,
 )
-from wxasset.errors import DecodeError, WxAssetError
+from wxasset.errors import DecodeError, SourceError, WxAssetError
 from wxasset.simulator import Simulator
 
 ONCE = RetryPolicy(attempts=1)
@@ -51,6 +51,41 @@ def check(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     """Fail where a canary is to be seen."""
     shown = everything_shown(error) + caplog.text + json.dumps([str(one.args) for one in caplog.records])
     assert "CANARY" not in shown
+
+
+async def _failing(first: bytes, *, size: int) -> AsyncIterator[bytes]:
+    """A stream that breaks off before its end."""
+    yield first
+    yield bytes(size // 2)
+    raise OSError(5, "bad disk")
+
+
+@pytest.mark.parametrize("size", [1_000, 600_000])
+@pytest.mark.parametrize("lent", [False, True])
+@pytest.mark.parametrize("broken", ["stream", "progress"])
+async def test_a_failed_upload_shows_no_token(
+    server: RawServer, broken: str, caplog: pytest.LogCaptureFixture, *, size: int, lent: bool
+) -> None:
+    """An error of the media or of a callback keeps the frames that sent it; no variable of these is the request."""
+    server.script = [reply({"media_id": "M"})]
+    photo = b"\xff\xd8\xff\xe0" + bytes(range(256))
+
+    def told(_: int, __: int | None) -> None:
+        raise ZeroDivisionError
+
+    media: Any = _failing(photo, size=size) if broken == "stream" else photo.ljust(size, b"\0")
+    async with (
+        aiohttp.ClientSession() as http,
+        WxSession(tokens=StaticToken(TOKEN), base_url=server.url, http=http if lent else None, retry=ONCE) as wx,
+    ):
+        with pytest.raises((SourceError, ZeroDivisionError)) as caught:
+            await wx.add_material(
+                "image",
+                media,
+                size=size if broken == "stream" else None,
+                progress=told if broken == "progress" else None,
+            )
+    check(caught.value, caplog)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

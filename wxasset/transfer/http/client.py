@@ -144,7 +144,7 @@ class Transport:
         try:
             with pool.deadlines.at(limit) as deadline:
                 if proxy is None and pool.direct is not None and not is_watched(pool.session):
-                    return await pool.direct.send(request, observer.target(url), sending, observer, deadline)
+                    return await pool.direct.send(request, url, sending, observer, deadline)
                 if request.at_once:
                     observer.deadline = deadline
                 body = JSONBody(request.body) if isinstance(request.body, bytes) else None

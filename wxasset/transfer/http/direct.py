@@ -24,6 +24,7 @@ from wxasset.transfer.http.meter import is_kept
 from wxasset.transfer.http.payload import BrokenConnection, RequestObserver
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import PeerError, Sending
+from wxasset.transfer.uploads.content import Chunk
 
 __all__ = ["Direct", "Response", "is_watched"]
 
@@ -132,20 +133,63 @@ class Response:
             connection.close()
 
 
+class _Writer:
+    """A connection; the head of the request goes out with the first bytes of the body.
+
+    The head has the token. No variable of a frame holds it, as crash reporters show the variables of failed uploads.
+    """
+
+    __slots__ = ("_head", "_protocol")
+
+    def __init__(self, protocol: ResponseHandler, head: bytes) -> None:
+        self._protocol, self._head = protocol, head
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """Transport of the connection, or None after it is lost."""
+        return self._protocol.transport
+
+    async def write(self, chunk: Chunk, *, drain: bool = True) -> None:
+        """Pass bytes to the transport.
+
+        Raises:
+            ClientConnectionResetError: The connection is lost.
+        """
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            raise aiohttp.ClientConnectionResetError
+        if self._head:
+            transport.write(b"".join((self._taken(), chunk)))
+        else:
+            transport.write(chunk)
+        if drain:
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Wait while the write buffer of the transport exceeds its limit."""
+        await StreamWriter(self._protocol, asyncio.get_running_loop()).drain()
+
+    def _taken(self) -> bytes:
+        try:
+            return self._head
+        finally:
+            self._head = b""
+
+
 class _Upload:
     """One upload on a connection."""
 
-    __slots__ = ("_deadline", "_head", "_request", "_sending", "protocol")
+    __slots__ = ("_deadline", "_request", "_sending", "_writer", "protocol")
 
     def __init__(
-        self, protocol: ResponseHandler, head: bytes, sending: Sending, request: Request, deadline: Deadline
+        self, protocol: ResponseHandler, writer: _Writer, sending: Sending, request: Request, deadline: Deadline
     ) -> None:
         self.protocol: ResponseHandler = protocol
-        self._head, self._sending, self._request, self._deadline = head, sending, request, deadline
+        self._writer, self._sending, self._request, self._deadline = writer, sending, request, deadline
 
     async def write(self) -> None:
         """Write head and body."""
-        await self._sending.write(StreamWriter(self.protocol, asyncio.get_running_loop()), self._head)
+        await self._sending.write(self._writer)
 
     def listen(self) -> None:
         """Watch for silence, now that the whole request was written."""
@@ -172,9 +216,16 @@ class Direct:
         self._lines = "".join(f"{name}: {value}\r\n" for name, value in self._place.headers.items())
 
     async def send(
-        self, request: Request, target: str, sending: Sending | None, observer: RequestObserver, deadline: Deadline
+        self, request: Request, url: URL, sending: Sending | None, observer: RequestObserver, deadline: Deadline
     ) -> Response:
         """Send a request, and wait for the headers of its response.
+
+        Args:
+            request: The request.
+            url: Its URL without its secrets; no variable holds them, as in `_Writer`.
+            sending: The body of an upload.
+            observer: The observer of the request.
+            deadline: Its deadline.
 
         Raises:
             ClientError: The request failed, as in aiohttp.
@@ -184,12 +235,12 @@ class Direct:
         try:
             protocol.set_response_params(read_until_eof=True, auto_decompress=False)
             observer.connected(connection)
-            head = self._head(request, target, sending)
             if sending is None:
-                transport.write(head + request.body if isinstance(request.body, bytes) else head)
+                transport.write(self._head(request, url, None, observer) + _json(request))
                 deadline.listen(request.meter, request.timeouts.stall + request.grace)
             else:
-                upload = _Upload(protocol, head, sending, request, deadline)
+                writer = _Writer(protocol, self._head(request, url, sending, observer))
+                upload = _Upload(protocol, writer, sending, request, deadline)
                 if sending.is_single:
                     await _write_whole(upload)
                 else:
@@ -226,7 +277,7 @@ class Direct:
         except OSError as error:
             raise aiohttp.ClientOSError(*error.args) from error
 
-    def _head(self, request: Request, target: str, sending: Sending | None) -> bytes:
+    def _head(self, request: Request, url: URL, sending: Sending | None, observer: RequestObserver) -> bytes:
         """Return request line and headers."""
         body, more = request.body, ""
         if sending is not None:
@@ -235,7 +286,11 @@ class Direct:
             more = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         elif request.method != hdrs.METH_GET:
             more = "Content-Length: 0\r\n"
-        return f"{request.method} {target} HTTP/1.1\r\n{self._lines}{more}\r\n".encode("ascii")
+        return f"{request.method} {observer.target(url)} HTTP/1.1\r\n{self._lines}{more}\r\n".encode()
+
+
+def _json(request: Request) -> bytes:
+    return request.body if isinstance(request.body, bytes) else b""
 
 
 async def _write_whole(upload: _Upload) -> None:

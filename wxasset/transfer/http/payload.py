@@ -186,8 +186,7 @@ class RequestObserver:
             shown = request.url
             # For the request line alone: the secrets stay out of aiohttp's errors, traces and `url`.
             # A proxy gets its request line from the target, too.
-            line = str(self.complete(shown)) if self.proxy and not request.is_ssl() else self.target(shown)
-            request.url, request.proxy = cast("URL", _Target(shown, line)), None
+            request.url, request.proxy = cast("URL", _Target(shown, self._line(request))), None
             try:
                 return await send(conn)
             finally:
@@ -228,6 +227,11 @@ class RequestObserver:
         """Return the URL to request: the query holds the secrets."""
         return shown.with_query(self._request.query)
 
+    def _line(self, request: aiohttp.ClientRequest) -> str:
+        """Return the target of the request line, or the whole URL for a plain proxy."""
+        plain = request.proxy is not None and not request.is_ssl()
+        return str(self.complete(request.url)) if plain else self.target(request.url)
+
     def target(self, shown: URL) -> str:
         """Return the target of the request line.
 
@@ -240,16 +244,11 @@ class RequestObserver:
             known = self._lines[path] = query, self.complete(shown).raw_path_qs
         return known[1]
 
-    def connected(self, conn: Connection, *, sent: bool = True) -> None:
-        """Note the connection of the request.
-
-        Args:
-            conn: The connection.
-            sent: Whether the request is sent now; False if the connection has broken meanwhile.
-        """
+    def connected(self, conn: Connection) -> None:
+        """Note the connection on which the request is sent now."""
         request, self.waiting = self._request, False
-        request.delivery.whole = sent and not isinstance(request.body, UploadBody)
-        request.sent = len(request.body) if sent and isinstance(request.body, bytes) else 0
+        request.delivery.whole = not isinstance(request.body, UploadBody)
+        request.sent = len(request.body) if isinstance(request.body, bytes) else 0
         request.meter = Meter()
         self.on_kept_connection = meter_connection(conn, request.meter)
 

@@ -43,7 +43,7 @@ class UploadBody:
 
 
 class Writer(Protocol):
-    """Target of a body: a connection, in the form provided by aiohttp."""
+    """Target of a body: a connection."""
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -84,23 +84,17 @@ class Sending:
     failure: BaseException | None = None
     _ended: asyncio.Event | None = None
     _chunks: int = 0
-    _lead: int = 0
 
     @property
     def is_single(self) -> bool:
         """True if the body is one chunk in memory."""
         return self.body.source.whole is not None
 
-    async def write(self, writer: Writer, lead: bytes = b"") -> None:
-        """Write the body in the chunks of its source.
-
-        Args:
-            writer: The connection.
-            lead: The head of the request, if it is still to be sent.
-        """
-        self._ended, self._lead = asyncio.Event(), len(lead)
+    async def write(self, writer: Writer) -> None:
+        """Write the body in the chunks of its source."""
+        self._ended = asyncio.Event()
         try:
-            last = await self._write_but_last(writer, lead + self.body.frame.head)
+            last = await self._write_but_last(writer)
             # The source is closed by now, and this does not wait: aiohttp drops a connection if its response arrives
             # before the writer has finished.
             await self._put(writer, last)
@@ -119,9 +113,9 @@ class Sending:
             with anyio.move_on_after(self.stall, shield=True):
                 await self._ended.wait()
 
-    async def _write_but_last(self, writer: Writer, lead: bytes) -> bytes:
+    async def _write_but_last(self, writer: Writer) -> bytes:
         """Write all chunks but the last; return the last one together with the rest of the frame."""
-        source, done = self.body.source, 0
+        source, lead, done = self.body.source, self.body.frame.head, 0
         size = source.size
         told = Throttle(self.body.progress) if self.body.progress is not None else None
         if source.before is not None:
@@ -164,8 +158,7 @@ class Sending:
             await writer.write(data, drain=False)
         except OSError as error:
             raise PeerError from error
-        self.sent += len(data) - self._lead
-        self._lead = 0
+        self.sent += len(data)
 
 
 class _StallTimer:
