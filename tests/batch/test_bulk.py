@@ -546,6 +546,41 @@ async def test_cancelled_from_outside_nothing_goes_on(sim: Simulator, wx: WxSess
 # Progress
 
 
+@pytest.mark.parametrize("ends", ["returns", "raises"])
+async def test_items_that_swallow_their_cancellation_do_not_hold_the_block(ends: str) -> None:
+    """The outcome that such an item still has takes no room that nobody will make: the block is left."""
+
+    async def do(number: int, _: Work) -> int:
+        if number >= 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if ends == "raises":
+                    raise SourceError("It was cancelled.") from None
+        return number
+
+    async def leave() -> None:
+        async with Batch(range(4), do, concurrency=2) as outcomes:
+            await anext(outcomes)
+            await asyncio.sleep(0.05)  # the others have begun, and there is an outcome that nobody takes
+
+    await asyncio.wait_for(leave(), 5)
+
+
+async def test_an_item_that_others_cancel_does_not_vanish() -> None:
+    """A batch with an item that was cancelled from outside does not end as if it had been complete."""
+
+    async def do(number: int, _: Work) -> int:
+        task = asyncio.current_task()
+        if number == 1 and task is not None:
+            task.cancel()
+        await asyncio.sleep(0)
+        return number
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(Batch(range(4), do, concurrency=2).report())
+
+
 async def test_progress_counts_items_and_bytes(wx: WxSession, tmp_path: Path) -> None:
     """It ends with all items and bytes, never goes back, and is called ten times a second at most."""
     paths = make_pictures(tmp_path, 200)

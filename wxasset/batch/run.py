@@ -10,10 +10,10 @@ from typing import Any, Final, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
+from attrs import frozen
 
 from wxasset.batch.ahead import Ahead, LookAhead
 from wxasset.batch.conclusions import Case
-from wxasset.batch.delivery import Delivery
 from wxasset.batch.iteration import pulled
 from wxasset.batch.outcomes import Failed, NotTried, Unknown
 from wxasset.batch.pacing import ConcurrencyLimiter
@@ -21,9 +21,8 @@ from wxasset.batch.queue import Again, LaterQueue
 from wxasset.batch.slots import Slots, Turn
 from wxasset.batch.tally import Progress, Tally
 from wxasset.batch.work import Terms, Work
-from wxasset.errors import UsageError, WxAssetError
-from wxasset.transfer.event_loop import is_cancellation
-from wxasset.transfer.threads import uncancelled
+from wxasset.errors import StreamConsumedError, UsageError, WxAssetError
+from wxasset.transfer.event_loop import LoopGuard, is_cancellation
 
 __all__ = ["BatchRun"]
 
@@ -64,11 +63,12 @@ class BatchRun(Generic[T, R]):
         self._tally = Tally(len(items) if isinstance(items, Collection) else None, progress)
         self._under_way: dict[Again[T], Turn] = {}
         self._ended = False
+        self._taken = False
         self._skew = 0.0
-        self._changed = asyncio.Event()
-        # Nothing is begun while it is full.
-        self._delivery: Delivery[R | Failed[T] | Unknown[T] | NotTried[T]] = Delivery(concurrency)
+        self._broken: Exception | None = None
+        self._changed = anyio.Event()
         self._group: TaskGroup | None = None
+        self._guard = LoopGuard("batch")
         self._concurrency = concurrency
 
     @property
@@ -88,11 +88,15 @@ class BatchRun(Generic[T, R]):
             raise UsageError("A batch is run once; call again for another one.")
         if self._before is not None:
             await self._before()
-        self._delivery.begin()
+        # What is done waits here for whoever iterates, and nothing is begun while it is full.
+        self._give, self._take = anyio.create_memory_object_stream[R | Failed[T] | Unknown[T] | NotTried[T]](
+            self._concurrency
+        )
+        self._guard.require_same()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._feed, self._group)
-        return self._delivery
+        return _Outcomes(self._next)
 
     async def close(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -100,7 +104,6 @@ class BatchRun(Generic[T, R]):
         """Cancel the items under way, for a block that is left with this error."""
         if self._group is None:
             return
-        begun = self._cancel_items()
         self._group.cancel_scope.cancel()
         try:
             # What the block raised is not the group's, which would wrap it; that it was cancelled is.
@@ -109,40 +112,41 @@ class BatchRun(Generic[T, R]):
             else:
                 await self._group.__aexit__(None, None, None)
         finally:
-            self._delivery.leave()
-            begun |= self._cancel_items()  # a feeder that had been woken up may have begun some since
-            cancelled = await _ended(begun)
-            self._under_way.clear()  # those that were cancelled before their first step
-            if cancelled:
-                raise asyncio.CancelledError
-        if error is None and not self._delivery.taken:
+            self._give.close()
+            self._take.close()
+        if error is None and not self._taken:
             raise UsageError(_NOT_TAKEN)
 
-    def _cancel_items(self) -> "set[asyncio.Task[None]]":
-        """Cancel the items under way that have not been cancelled yet; return their tasks."""
-        tasks = {turn.task for turn in self._under_way.values() if turn.task is not None and not turn.task.cancelling()}
-        for task in tasks:
-            task.cancel()
-        return tasks
+    async def _next(self) -> R | Failed[T] | Unknown[T] | NotTried[T]:
+        self._guard.require_same()
+        self._taken = True
+        try:
+            try:
+                return self._take.receive_nowait()
+            except anyio.WouldBlock:
+                return await self._take.receive()
+        except anyio.ClosedResourceError:
+            raise StreamConsumedError("The block of this batch has been left.") from None
+        except anyio.EndOfStream:
+            if self._broken is not None:
+                raise self._broken from None
+            raise StopAsyncIteration from None
 
     async def _feed(self, group: TaskGroup) -> None:
-        """Begin one item after the other, as soon as there is room.
-
-        An item is a plain task: one of a task group takes five times as long to start.
-        """
+        """Begin one item after the other, as soon as there is room."""
         try:
             async with self._looked(group) as items:
-                while self._delivery.broken is None and (again := await self._item(items)) is not None:
-                    await self._begin(again)
+                while self._broken is None and (again := await self._item(items)) is not None:
+                    await self._begin(group, again)
         except Exception as failure:  # noqa: BLE001 - the items' own; raised where the outcomes are taken
-            self._delivery.breaks(failure)
+            self._broken = self._broken or failure
         while (again := await self._item(None)) is not None:  # what waited for its time when the items broke off
-            await self._begin(again)
+            await self._begin(group, again)
         try:
             self._tally.end()
         except Exception as failure:  # noqa: BLE001 - the callback's own
-            self._delivery.breaks(failure)
-        await self._delivery.end()
+            self._broken = self._broken or failure
+        self._give.close()
 
     @asynccontextmanager
     async def _looked(self, group: TaskGroup) -> AsyncGenerator[AsyncIterator[T | Again[T]], None]:
@@ -166,10 +170,13 @@ class BatchRun(Generic[T, R]):
         try:
             self._tally.step(done=1, failed=int(undone), skipped=int(getattr(outcome, "skipped", False)))
         except Exception as failure:  # noqa: BLE001 - the callback's own; nobody else knows what came of the item
-            self._delivery.breaks(failure)
-        await self._delivery.put(outcome)
+            self._broken = self._broken or failure
+        try:
+            self._give.send_nowait(outcome)  # without the turn of the event loop that `send` gives in any case
+        except anyio.WouldBlock:
+            await self._give.send(outcome)
 
-    async def _begin(self, again: Again[T]) -> None:
+    async def _begin(self, group: TaskGroup, again: Again[T]) -> None:
         early = self._is_early(again)
         while not early and (wait := self._room(early=False)) > 0:
             await self._change(wait)
@@ -178,7 +185,7 @@ class BatchRun(Generic[T, R]):
                 await self._tell(again.left(again.doubt))
         elif self._gate.stop is None:
             self._under_way[again] = turn = Turn.begin(self._slots, early=early)
-            turn.task = asyncio.create_task(self._run(again, turn))
+            group.start_soon(self._run, again, turn)
         else:
             await self._tell(again.left(self._gate.stop))
 
@@ -227,7 +234,7 @@ class BatchRun(Generic[T, R]):
 
     async def _change(self, most: float = math.inf) -> None:
         """Wait until an item has ended, or for some seconds."""
-        self._changed.clear()
+        self._changed = anyio.Event()
         if most == math.inf:
             await self._changed.wait()
             return
@@ -252,12 +259,8 @@ class BatchRun(Generic[T, R]):
                 self._later.push(outcome)
             else:
                 await self._tell(outcome)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as failure:  # no failure of the item's: raised where the outcomes are taken
-            self._delivery.breaks(failure)
-            if isinstance(failure, KeyboardInterrupt | SystemExit):  # the loop ends with these
-                raise
+        except Exception as failure:  # noqa: BLE001 - no failure of the item's: raised where the outcomes are taken
+            self._broken = self._broken or failure
         finally:
             del self._under_way[again]
             turn.end()
@@ -289,6 +292,14 @@ class BatchRun(Generic[T, R]):
             await self._terms.sleep(wait)
 
 
-async def _ended(tasks: "set[asyncio.Task[None]]") -> bool:
-    """Wait for the end of tasks, even if cancelled meanwhile; return whether the caller was cancelled."""
-    return bool(tasks) and await uncancelled(asyncio.gather(*tasks, return_exceptions=True))
+@frozen(eq=False)
+class _Outcomes(Generic[R]):
+    """Outcomes of one batch. Not a generator: an abandoned generator is closed later, by another task."""
+
+    _next: Callable[[], Awaitable[R]]
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return self
+
+    async def __anext__(self) -> R:
+        return await self._next()

@@ -86,13 +86,11 @@ class Turn:
 
     Attributes:
         waits: True before its slot.
-        task: The task of the item.
     """
 
     _slots: Slots
     _slot: Slot
     waits: bool
-    task: "asyncio.Task[None] | None" = None
     _early: bool = field(init=False)
     _holds: bool = field(init=False)
 
