@@ -1,5 +1,6 @@
 """The ledger's tables in SQLite. All functions block; they run in threads, one at a time."""
 
+import copy
 import os
 import sqlite3
 import threading
@@ -80,12 +81,15 @@ class Database:
 
     def change(self, group: Sequence[Asked]) -> list[object]:
         """Apply transitions in one transaction; return the result of each, or its error."""
-        with failures(self.path):
-            with self._lock:
-                results = self._changes.apply(group)
-            if any(asked.durable for asked in group):
-                sync(self._real)  # without the lock: others read meanwhile
-            return results
+        with failures(self.path), self._lock:
+            results = self._changes.apply(group)
+        if any(asked.durable for asked in group):
+            try:
+                with failures(self.path):
+                    sync(self._real)  # without the lock: others read meanwhile
+            except LedgerError as error:  # the others are committed, which is all that they need
+                return [copy.copy(error) if asked.durable else one for asked, one in zip(group, results, strict=True)]
+        return results
 
     def do(self, group: Sequence[Work]) -> list[Any]:
         """Run functions in the calling thread, with exclusive access, in one transaction if any of them writes."""
