@@ -535,6 +535,26 @@ async def test_transitions_of_one_row_that_arrive_together_follow_each_other(dsn
         await store.close()
 
 
+async def test_a_failed_sync_concerns_only_what_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that may be lost with the power is an error; an outcome in the same transaction is recorded."""
+    other = evolve(KEY, sha256="cd" * 32)
+    material = AddedMaterial(media_id="M1", url=None, reconciled=False)
+
+    def fail(_: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    async with Ledger(tmp_path / "l.db") as ledger:
+        await asyncio.gather(*(ledger.claim(key, "a.png", 1) for key in (KEY, other)))
+        await ledger.begin(other, 1.0)
+        with monkeypatch.context() as patch:
+            patch.setattr("wxasset.ledger.database.sync", fail)
+            started, ended = await asyncio.gather(
+                ledger.begin(KEY, 1.0), ledger.done(other, material), return_exceptions=True
+            )
+        assert (type(started), ended) == (LedgerError, None)
+        assert await ledger.counts() == LedgerCounts(in_flight=1, done=1)
+
+
 async def test_a_server_that_stays_away_is_an_error(postgres: PostgresServer, dsn: str, tmp_path: Path) -> None:
     """After `timeout` the error names the host; the ledger works again when the server is back."""
     async with Ledger(PostgresStore(dsn, timeout=0.2), index=tmp_path / "index.db") as ledger:
