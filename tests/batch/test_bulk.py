@@ -549,8 +549,10 @@ async def test_cancelled_from_outside_nothing_goes_on(sim: Simulator, wx: WxSess
 @pytest.mark.parametrize("ends", ["returns", "raises"])
 async def test_items_that_swallow_their_cancellation_do_not_hold_the_block(ends: str) -> None:
     """The outcome that such an item still has takes no room that nobody will make: the block is left."""
+    begun: list[int] = []
 
     async def do(number: int, _: Work) -> int:
+        begun.append(number)
         if number >= 2:
             try:
                 await asyncio.Event().wait()
@@ -562,7 +564,7 @@ async def test_items_that_swallow_their_cancellation_do_not_hold_the_block(ends:
     async def leave() -> None:
         async with Batch(range(4), do, concurrency=2) as outcomes:
             await anext(outcomes)
-            await asyncio.sleep(0.05)  # the others have begun, and there is an outcome that nobody takes
+            await until(lambda: len(begun) == 4)  # an outcome is there that nobody takes
 
     await asyncio.wait_for(leave(), 5)
 

@@ -279,11 +279,11 @@ class Direct:
 
     def _head(self, request: Request, url: URL, sending: Sending | None, observer: RequestObserver) -> bytes:
         """Return request line and headers."""
-        body, more = request.body, ""
+        more = ""  # no variable is the body, which can hold an AppSecret
         if sending is not None:
             more = f"Content-Type: {sending.body.frame.content_type}\r\nContent-Length: {sending.body.size}\r\n"
-        elif isinstance(body, bytes):
-            more = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        elif isinstance(request.body, bytes):
+            more = f"Content-Type: application/json\r\nContent-Length: {len(request.body)}\r\n"
         elif request.method != hdrs.METH_GET:
             more = "Content-Length: 0\r\n"
         return f"{request.method} {observer.target(url)} HTTP/1.1\r\n{self._lines}{more}\r\n".encode()
