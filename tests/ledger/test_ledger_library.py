@@ -1,5 +1,6 @@
 """The library is a ledger too: what it lists is not sent again, and what is gone from it is."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from wxasset.simulator import Simulator
 from wxasset.simulator.state.account import Material
 
 AT_ONCE: Final = UploadPolicy(visibility=0, settle=0)
+BOUND: Final = 10.0  # seconds in which anything here ends
 
 
 def session(sim: Simulator, ledger: Ledger, uploads: UploadPolicy = AT_ONCE) -> WxSession:
@@ -144,6 +146,31 @@ async def test_a_worker_of_a_queue_waits_for_nothing(sim: Simulator, tmp_path: P
         assert seconds - 70 < raised.value.at - time.time() <= seconds
         assert "add_material" in raised.value.message
         assert calls(sim, "add_material") == 1
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+async def test_a_clock_that_is_wrong_delays_no_second_search(tmp_path: Path, ahead: float) -> None:
+    """A list fails at the first search of a batch; `settle` seconds later another one finds the upload."""
+    files = make_pictures(tmp_path / "images", 2)
+    policy = UploadPolicy(visibility=0, settle=0.4)
+    async with (
+        Simulator(clock=lambda: time.time() + ahead) as sim,
+        Ledger(tmp_path / "a.db") as ledger,
+        session(sim, ledger, policy) as wx,
+    ):
+        await wx.count_materials()  # tells WeChat's time
+        sim.fail("add_material", "reset-after-commit")
+        with pytest.raises(UploadOutcomeUnknown):
+            await wx.with_options(uploads=UploadPolicy(reconcile="raise")).ensure_material("image", files[0])
+        sim.fail("batchget_material", "status:502", times=PATIENT.attempts)
+        with pytest.raises(Later) as raised:
+            await wx.ensure_material("image", files[0], wait=False)
+        assert raised.value.at - time.time() <= policy.settle
+        sim.fail("batchget_material", "status:502", times=PATIENT.attempts)
+        async with asyncio.timeout(BOUND):
+            report = await wx.add_materials("image", files).report()
+        assert report.complete, report
+        assert calls(sim, "add_material") == len(sim.materials) == 2
 
 
 async def test_a_batch_settles_what_it_lost_itself(sim: Simulator, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class Case(Generic[T]):
         """Keep an upload whose response was lost until a ledger can settle it; one that it could not settle stays."""
         item, lost = self.again.item, self.again.lost + 1
         settled, cause = error.ended_at + self.terms.settle - time.time(), error.__cause__
+        settled = min(settled, self.terms.settle)  # a clock may have been set
         useless = cause is not None and consequence(cause) is Consequence.STOP  # such as a spent quota of lists
         if settled <= 0 or useless or lost >= self.terms.tries or not self.terms.repeatable(item):
             return Unknown(item, error)

@@ -71,7 +71,7 @@ class DoubtSearch:
             case Missing():
                 return None
             case _:
-                raise still_unknown(doubt, finding)
+                raise self._unknown(doubt, finding)
 
     def _doubt(self, row: LedgerRow) -> UploadOutcomeUnknown:
         now = self._now()
@@ -108,10 +108,16 @@ class DoubtSearch:
         if isinstance(finding, Ambiguous):
             return Found(finding.items[0])
         if isinstance(finding, Unseen) and finding.error is not None:
-            raise still_unknown(doubt, finding) from finding.error
+            raise self._unknown(doubt, finding) from finding.error
         if isinstance(finding, Unseen) and finding.hidden:
-            raise still_unknown(doubt, finding)
+            raise self._unknown(doubt, finding)
         return finding
+
+    def _unknown(self, doubt: UploadOutcomeUnknown, finding: Finding) -> UploadOutcomeUnknown:
+        """Return the error to raise; its times are by the clock of this machine, as those of others."""
+        error, ahead = still_unknown(doubt, finding), self._now() - time.time()
+        error.started_at, error.ended_at, error.clock_ahead = doubt.started_at - ahead, doubt.ended_at - ahead, ahead
+        return error
 
 
 def _started(row: LedgerRow, ended: float) -> float:

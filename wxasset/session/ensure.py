@@ -117,7 +117,7 @@ class Ensuring(Materials):
         now = time.time()
         if isinstance(error, RateLimitedError):
             return now + self._engine.register.clock.next_minute()
-        at = error.ended_at + self._settle()
+        at = min(error.ended_at, now) + self._settle()  # a clock may have been set
         return at if at > now else None
 
     def _settle(self) -> float:
