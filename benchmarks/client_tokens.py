@@ -28,6 +28,21 @@ class Waiting(TaskClient):
             yield acquire
 
 
+class Event(TaskClient):
+    """Wait for an `asyncio.Event` in all tasks at once: the limit of asyncio."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Item]:
+        event = asyncio.Event()
+
+        async def wait(number: int) -> None:
+            if number == 0:
+                asyncio.get_running_loop().call_soon(event.set)  # after all others wait
+            await event.wait()
+
+        yield wait
+
+
 class _Never:
     """Token source without a response."""
 
@@ -79,8 +94,8 @@ class Parking:
         return [] if all(call.cancelled() for call in calls) else ["a call was not cancelled"]
 
 
-def make(name: str, job: Job) -> Waiting | Cancelling | Parking:
+def make(name: str, job: Job) -> Waiting | Event | Cancelling | Parking:
     """Create the client for the job."""
     del name
-    kinds: dict[str, type[Cancelling | Parking]] = {"cancel": Cancelling, "park": Parking}
+    kinds: dict[str, type[Event | Cancelling | Parking]] = {"cancel": Cancelling, "park": Parking, "event": Event}
     return kinds.get(job.work, Waiting)(job)

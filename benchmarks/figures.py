@@ -230,6 +230,7 @@ class Waiters:
         extra: Seconds beyond those of a single task.
         cancelled: Seconds to cancel all tasks.
         parked: Growth of the process with as many calls waiting for a token, in bytes.
+        limit: Seconds of as many tasks that wait for an `asyncio.Event`.
     """
 
     waiters: int
@@ -237,6 +238,7 @@ class Waiters:
     extra: float
     cancelled: float
     parked: int = 0
+    limit: float = 0.0
 
 
 @frozen

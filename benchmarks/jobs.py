@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from attrs import asdict, frozen
 
 T = TypeVar("T")
-Work = Literal["upload", "download", "count", "acquire", "cancel", "park", "hit"]
+Work = Literal["upload", "download", "count", "acquire", "cancel", "park", "event", "hit"]
 Item = Callable[[int], Awaitable[None]]
 
 KB, MB, GB = 2**10, 2**20, 2**30

@@ -124,18 +124,18 @@ def tokens(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     one = Load(work="acquire", tls=False, count=1, concurrency=1)
     many = evolve(one, count=WAITERS, concurrency=WAITERS)
     never = bench.job(evolve(one, work="cancel", count=CANCELLED))
-    parking = bench.job(evolve(many, work="park"))
+    parking, event = bench.job(evolve(many, work="park")), bench.job(evolve(many, work="event"))
     for number in range(bench.rounds + 1):
         alone, together = bench.measure(runner, one), bench.measure(runner, many)
-        cancelled = runner.run(never)
+        cancelled, limit = runner.run(never), runner.run(event)
         with bench.fresh("tokens") as started:
             parked = started.run(parking)
-        for fault in (alone.refused, together.refused, cancelled.error, parked.error):
+        for fault in (alone.refused, together.refused, cancelled.error, limit.error, parked.error):
             if fault:
                 raise SystemExit(f"tokens: {fault}")
         if number:
             extra = together.seconds - alone.seconds
-            waiters = Waiters(WAITERS, together.tokens, extra, cancelled.seconds, parked.growth)
+            waiters = Waiters(WAITERS, together.tokens, extra, cancelled.seconds, parked.growth, limit.seconds)
             results.waiters.append(waiters)
 
 

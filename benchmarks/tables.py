@@ -162,12 +162,13 @@ def small_tables(results: Results) -> Iterator[str]:
     """Show tokens, imports and connections."""
     if results.waiters:
         first = results.waiters[0]
-        extra, cancelled = (
-            Spread([getattr(each, name) * 1000 for each in results.waiters]) for name in ("extra", "cancelled")
+        extra, limit, cancelled = (
+            Spread([getattr(each, name) * 1000 for each in results.waiters]) for name in ("extra", "limit", "cancelled")
         )
         rows = [
             ("token calls", ", ".join(sorted({str(each.calls) for each in results.waiters}))),
             ("time beyond that of a single one", extra.text(" ms")),
+            ("time of as many tasks that wait for an asyncio.Event", limit.text(" ms")),
             ("16,000 that are cancelled at once: time of all", cancelled.text(" ms")),
             (
                 "memory of as many calls that wait for one",
