@@ -5,7 +5,7 @@ from typing import Any
 
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import UsageError
-from wxasset.ledger.ahead import look_up_all
+from wxasset.ledger.ahead import Unsent, look_up_all
 from wxasset.ledger.records import FetchKey, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
@@ -22,7 +22,6 @@ from wxasset.ledger.transitions import (
     releasing,
 )
 from wxasset.transfer.uploads.file_reader import Identity
-from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["Claims"]
 
@@ -78,7 +77,7 @@ class Claims:
             finally:
                 self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
             raise
-        if claim.step not in {Step.LOOK, Step.SEND}:
+        if claim.step is not Step.SEND and claim.step is not Step.LOOK:
             self._busy.discard(key)
         return claim
 
@@ -140,7 +139,7 @@ class Claims:
 
     async def look_up(
         self, keys: Sequence[UploadKey], paths: Sequence[str], most: int
-    ) -> Sequence[LedgerRow | ReadFile | None]:
+    ) -> Sequence[LedgerRow | Unsent | None]:
         """Return for each file its row, if it is in the library, or else the file itself; None if it was not read.
 
         Args:
@@ -149,9 +148,7 @@ class Claims:
             most: Most bytes to read.
         """
         index = self._index if self._open else None
-        found: Sequence[LedgerRow | ReadFile | None] = await self._ask(
-            look_up_all(self.store, index, keys, paths, most)
-        )
+        found: Sequence[LedgerRow | Unsent | None] = await self._ask(look_up_all(self.store, index, keys, paths, most))
         return found
 
     def remember(self, path: str, identity: Identity, sha256: str) -> None:
