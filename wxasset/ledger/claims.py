@@ -1,7 +1,7 @@
 """Claims of uploads in a ledger, and the index of this host's files: what the sessions use."""
 
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, cast
 
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import UsageError
@@ -45,10 +45,22 @@ class Claims:
         self._busy: set[UploadKey] = set()
 
     async def _ask(self, work: Coroutine[Any, Any, Any]) -> Any:
-        if not self._open:
+        try:
+            self._opened()
+        except UsageError:
             work.close()
-            raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
+            raise
         return await work
+
+    def _opened(self) -> LedgerStore:
+        """Return the store.
+
+        Raises:
+            UsageError: The ledger is not open.
+        """
+        if not self._open:
+            raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
+        return self.store
 
     async def claim(
         self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False, begun: float | None = None
@@ -70,10 +82,10 @@ class Claims:
         change = claiming(key, filename, size, retry_refused=retry_refused, begun=begun)
         self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
         try:
-            claim: Claim = await self._ask(self.store.change(key, change, durable=begun is not None))
+            claim = cast("Claim", await self._opened().change(key, change, durable=begun is not None))
         except BaseException:
             try:
-                await self._ask(self.store.change(key, releasing(begun)))
+                await self._opened().change(key, releasing(begun))
             finally:
                 self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
             raise
@@ -91,7 +103,7 @@ class Claims:
 
     async def doubt(self, key: UploadKey, ended: float) -> None:
         """Record when the last attempt of a lost process ended, in unix seconds of WeChat's clock."""
-        await self._ask(self.store.change(key, doubting(ended)))
+        await self._opened().change(key, doubting(ended))
 
     async def plan(self, key: UploadKey, filename: str) -> None:
         """Record that the library does not have it.
@@ -102,7 +114,7 @@ class Claims:
         await self._step(key, planning(filename))
 
     async def _step(self, key: UploadKey, change: Change, *, durable: bool = False) -> None:
-        if not await self._ask(self.store.change(key, change, durable=durable)):
+        if not await self._opened().change(key, change, durable=durable):
             raise ClaimLostError(f"The claim was lost; nothing was sent. (sha256 {key.sha256[:12]}, {key.type})")
 
     async def done(self, key: UploadKey, material: AddedMaterial) -> None:
@@ -131,7 +143,7 @@ class Claims:
         """
         ended = ending(state, ended=now, material=material, error=error, errcode=errcode)
         try:
-            await self._ask(self.store.change(key, ended))
+            await self._opened().change(key, ended)
         finally:
             self._busy.discard(key)
 
