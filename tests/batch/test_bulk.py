@@ -473,14 +473,14 @@ async def test_an_ended_batch_has_the_outcomes_of_what_was_under_way_alone(wx: W
 
 
 async def test_the_next_items_are_claimed_while_others_are_sent(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
-    """With two at a time, two more are claimed and not sent; the end of the batch gives these back as planned."""
+    """With two at a time, four more are claimed and not sent; the end of the batch gives these back as planned."""
     sim.fail("add_material", "delay-300ms", times=None)
     async with Ledger(tmp_path / "ledger.db") as ledger:
         batch = wx.add_materials("image", make_pictures(tmp_path / "images", 12), concurrency=2, ledger=ledger)
         outcomes: list[Any] = []
         async with batch as stream:
             async with asyncio.timeout(BOUND):
-                while (await ledger.counts()).in_flight < 4:  # noqa: ASYNC110 - it has no event
+                while (await ledger.counts()).in_flight < 6:  # noqa: ASYNC110 - it has no event
                     await asyncio.sleep(0.001)
             assert len(batch.in_progress) == 2
             batch.end()
@@ -488,7 +488,7 @@ async def test_the_next_items_are_claimed_while_others_are_sent(wx: WxSession, s
             counts = await ledger.counts()
     assert {type(outcome) for outcome in outcomes} == {Added}
     assert len(outcomes) == len(sim.materials) == counts.done == 2
-    assert (counts.planned, counts.in_flight, counts.unknown) == (2, 0, 0)
+    assert (counts.planned, counts.in_flight, counts.unknown) == (4, 0, 0)
 
 
 async def test_a_slot_is_left_at_the_response_and_the_outcome_waits_for_the_ledger(

@@ -555,6 +555,18 @@ async def test_a_failed_sync_concerns_only_what_waits_for_it(tmp_path: Path, mon
         assert await ledger.counts() == LedgerCounts(in_flight=1, done=1)
 
 
+async def test_a_serving_task_cancelled_at_once_leaves_no_caller_waiting(tmp_path: Path) -> None:
+    """Another task takes its place."""
+    async with Ledger(tmp_path / "l.db") as ledger:
+        before = asyncio.all_tasks()
+        claiming_task = asyncio.create_task(ledger.claim(KEY, "a.png", 1))
+        await asyncio.sleep(0)
+        (serving,) = asyncio.all_tasks() - before - {claiming_task}
+        serving.cancel()
+        async with asyncio.timeout(BOUND):
+            assert (await claiming_task).step is Step.SEND
+
+
 async def test_a_server_that_stays_away_is_an_error(postgres: PostgresServer, dsn: str, tmp_path: Path) -> None:
     """After `timeout` the error names the host; the ledger works again when the server is back."""
     async with Ledger(PostgresStore(dsn, timeout=0.2), index=tmp_path / "index.db") as ledger:

@@ -13,9 +13,11 @@ from wxasset.errors import Later
 
 __all__ = ["Slots", "Turn"]
 
-_STAGES: Final = 3
-"""Items before, in and after a slot: as many of each as the limit allows. After a kill those before and in one are in
-doubt; more of them gain nothing where a claim takes no longer than an upload."""
+_BEFORE: Final = 2
+"""Early items before a slot, for each slot: a group of claims is written while the one before it takes the slots. After
+a kill those before and in one are in doubt; more of them gain little where a claim takes no longer than an upload."""
+_STAGES: Final = 5
+"""Items under way for each slot: twice as many before and after as in it, as two groups are written one by one."""
 
 
 @define(eq=False)
@@ -42,8 +44,8 @@ class Slots:
     def full(self, *, early: bool) -> bool:
         """Return True if no item may begin; an `early` one needs no slot at its beginning."""
         limit = self.limiter.limit
-        busy = self.waiting if early else self.waiting + self.held
-        return busy >= limit or self.begun >= _STAGES * limit
+        busy = self.waiting >= _BEFORE * limit if early else self.waiting + self.held >= limit
+        return busy or self.begun >= _STAGES * limit
 
     async def take(self) -> None:
         """Wait for a slot, first come, first served.

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from attrs import frozen
+
 from wxasset.errors import LedgerError
 from wxasset.ledger.database import identity_of
 from wxasset.ledger.records import LedgerRow, UploadKey
@@ -11,12 +13,25 @@ from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
 from wxasset.transfer.uploads.files import ReadFile, read_ahead
 
-__all__ = ["look_up_all"]
+__all__ = ["Unsent", "look_up_all"]
+
+
+@frozen
+class Unsent:
+    """A file that is not in the library, as far as the ledger knows.
+
+    Attributes:
+        file: The file, which was read.
+        key: The key of its upload; without the hash, if the file was not hashed.
+    """
+
+    file: ReadFile
+    key: UploadKey
 
 
 async def look_up_all(
     store: LedgerStore, index: SqliteStore | None, keys: Sequence[UploadKey], paths: Sequence[str], most: int
-) -> list[LedgerRow | ReadFile | None]:
+) -> list[LedgerRow | Unsent | None]:
     """Return for each file its row, if it is in the library, or else the file itself; None if it was not read.
 
     Args:
@@ -27,22 +42,31 @@ async def look_up_all(
         most: Most bytes to read.
     """
     known = await _hashes(index, paths)
-    found: list[LedgerRow | ReadFile | None] = [None] * len(paths)
-    hashes: dict[int, str] = {at: sha256 for at, (sha256, _) in enumerate(known) if sha256 is not None}
-    for at, row in (await _done(store, keys, hashes)).items():
+    found: list[LedgerRow | Unsent | None] = [None] * len(paths)
+    wanted = {at: keys[at].of(sha256) for at, (sha256, _) in enumerate(known) if sha256 is not None}
+    for at, row in (await _done(store, wanted)).items():
         found[at] = row
     left = [at for at, row in enumerate(found) if row is None]
     if not left:
         return found
     files = await run_in_thread(lambda: read_ahead([paths[at] for at in left], most=most, hashed=True))
-    read = {at: one for at, one in zip(left, files, strict=True) if one is not None}
-    new = {at: one.sha256 for at, one in read.items() if one.sha256 is not None}
-    identified = [(paths[at], identity, sha256) for at, sha256 in new.items() if (identity := known[at][1]) is not None]
+    fresh: dict[int, UploadKey] = {}
+    identified: list[tuple[str, Identity, str]] = []
+    for at, one in zip(left, files, strict=True):
+        if one is None:
+            continue
+        key = keys[at]
+        if one.sha256 is not None:
+            key = key.of(one.sha256)
+            if key != wanted.get(at):
+                fresh[at] = key
+            if (identity := known[at][1]) is not None:
+                identified.append((paths[at], identity, one.sha256))
+        found[at] = Unsent(one, key)
     if index is not None and identified:
         index.remember(identified)
-    fresh = {at: sha256 for at, sha256 in new.items() if hashes.get(at) != sha256}
-    for at, one in (read | await _done(store, keys, fresh)).items():
-        found[at] = one
+    for at, row in (await _done(store, fresh)).items():
+        found[at] = row
     return found
 
 
@@ -56,11 +80,10 @@ async def _hashes(index: SqliteStore | None, paths: Sequence[str]) -> Sequence[t
     return await run_in_thread(lambda: [(None, identity_of(path)) for path in paths])
 
 
-async def _done(store: LedgerStore, keys: Sequence[UploadKey], hashes: Mapping[int, str]) -> dict[int, LedgerRow]:
+async def _done(store: LedgerStore, wanted: Mapping[int, UploadKey]) -> dict[int, LedgerRow]:
     """Return the rows of uploads that are in the library, by the places of their keys."""
-    if not hashes:
+    if not wanted:
         return {}
-    wanted = {at: keys[at].of(sha256) for at, sha256 in hashes.items()}
     adopted = {at: key.adopted for at, key in wanted.items()}
     found = await store.find([*wanted.values(), *adopted.values()])
     rows = {at: found.get(key) or found.get(adopted[at]) for at, key in wanted.items()}

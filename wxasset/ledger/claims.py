@@ -1,11 +1,11 @@
 """Claims of uploads in a ledger, and the index of this host's files: what the sessions use."""
 
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, cast
 
 from wxasset.calls.materials import AddedMaterial
 from wxasset.errors import UsageError
-from wxasset.ledger.ahead import look_up_all
+from wxasset.ledger.ahead import Unsent, look_up_all
 from wxasset.ledger.records import FetchKey, LedgerRow, LedgerState, UploadKey
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
@@ -22,7 +22,6 @@ from wxasset.ledger.transitions import (
     releasing,
 )
 from wxasset.transfer.uploads.file_reader import Identity
-from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["Claims"]
 
@@ -46,10 +45,22 @@ class Claims:
         self._busy: set[UploadKey] = set()
 
     async def _ask(self, work: Coroutine[Any, Any, Any]) -> Any:
-        if not self._open:
+        try:
+            self._opened()
+        except UsageError:
             work.close()
-            raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
+            raise
         return await work
+
+    def _opened(self) -> LedgerStore:
+        """Return the store.
+
+        Raises:
+            UsageError: The ledger is not open.
+        """
+        if not self._open:
+            raise UsageError(f"{self!r} is not open: async with Ledger(...) as ledger.")
+        return self.store
 
     async def claim(
         self, key: UploadKey, filename: str, size: int, *, retry_refused: bool = False, begun: float | None = None
@@ -71,14 +82,14 @@ class Claims:
         change = claiming(key, filename, size, retry_refused=retry_refused, begun=begun)
         self._busy.add(key)  # before anything is awaited: two tasks never both think that they are alone
         try:
-            claim: Claim = await self._ask(self.store.change(key, change, durable=begun is not None))
+            claim = cast("Claim", await self._opened().change(key, change, durable=begun is not None))
         except BaseException:
             try:
-                await self._ask(self.store.change(key, releasing(begun)))
+                await self._opened().change(key, releasing(begun))
             finally:
                 self._busy.discard(key)  # not before, or what another task claims meanwhile would be released
             raise
-        if claim.step not in {Step.LOOK, Step.SEND}:
+        if claim.step is not Step.SEND and claim.step is not Step.LOOK:
             self._busy.discard(key)
         return claim
 
@@ -92,7 +103,7 @@ class Claims:
 
     async def doubt(self, key: UploadKey, ended: float) -> None:
         """Record when the last attempt of a lost process ended, in unix seconds of WeChat's clock."""
-        await self._ask(self.store.change(key, doubting(ended)))
+        await self._opened().change(key, doubting(ended))
 
     async def plan(self, key: UploadKey, filename: str) -> None:
         """Record that the library does not have it.
@@ -103,7 +114,7 @@ class Claims:
         await self._step(key, planning(filename))
 
     async def _step(self, key: UploadKey, change: Change, *, durable: bool = False) -> None:
-        if not await self._ask(self.store.change(key, change, durable=durable)):
+        if not await self._opened().change(key, change, durable=durable):
             raise ClaimLostError(f"The claim was lost; nothing was sent. (sha256 {key.sha256[:12]}, {key.type})")
 
     async def done(self, key: UploadKey, material: AddedMaterial) -> None:
@@ -132,7 +143,7 @@ class Claims:
         """
         ended = ending(state, ended=now, material=material, error=error, errcode=errcode)
         try:
-            await self._ask(self.store.change(key, ended))
+            await self._opened().change(key, ended)
         finally:
             self._busy.discard(key)
 
@@ -140,7 +151,7 @@ class Claims:
 
     async def look_up(
         self, keys: Sequence[UploadKey], paths: Sequence[str], most: int
-    ) -> Sequence[LedgerRow | ReadFile | None]:
+    ) -> Sequence[LedgerRow | Unsent | None]:
         """Return for each file its row, if it is in the library, or else the file itself; None if it was not read.
 
         Args:
@@ -149,9 +160,7 @@ class Claims:
             most: Most bytes to read.
         """
         index = self._index if self._open else None
-        found: Sequence[LedgerRow | ReadFile | None] = await self._ask(
-            look_up_all(self.store, index, keys, paths, most)
-        )
+        found: Sequence[LedgerRow | Unsent | None] = await self._ask(look_up_all(self.store, index, keys, paths, most))
         return found
 
     def remember(self, path: str, identity: Identity, sha256: str) -> None:

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from operator import attrgetter
 from typing import Any, Final
 
-from attrs import asdict, astuple, define
+from attrs import asdict, define
 
 from wxasset.errors import LedgerError
 from wxasset.ledger import sqlite_rows as uploads
@@ -28,6 +29,7 @@ _SETTLED: Final = 2.0
 """Seconds for which a file has to be unchanged before its times are believed: FAT keeps even seconds, and a second
 write in the same tick of a clock leaves the times as they were."""
 _PAGE: Final = 500  # rows that are read at a time
+_of_identity: Final = attrgetter("device", "inode", "size", "modified_ns")
 
 _HASHES: Final = "SELECT path, device, inode, size, modified_ns, sha256 FROM files WHERE path IN "
 _REMEMBER: Final = "INSERT OR REPLACE INTO files VALUES "
@@ -125,14 +127,14 @@ class Database:
         """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
         full = [os.path.abspath(path) for path in paths]
         identities = [identity_of(path) for path in full]
-        texts = [_text(path) for path, identity in zip(full, identities, strict=True) if identity is not None]
+        texts = [_text(path) for path in full]
         known: dict[tuple[Any, ...], str] = {}
         for some in uploads.parts(texts):
             for *file, sha256 in self._base.execute(_HASHES + uploads.places(1, len(some)), some):
                 known[tuple(file)] = str(sha256)
         return [
-            (None if identity is None else known.get((_text(path), *astuple(identity))), identity)
-            for path, identity in zip(full, identities, strict=True)
+            (None if identity is None or not known else known.get((text, *_of_identity(identity))), identity)
+            for text, identity in zip(texts, identities, strict=True)
         ]
 
     def remember(self, files: Sequence[tuple[str, Identity, str]]) -> None:
@@ -142,7 +144,7 @@ class Database:
         for path, identity, sha256 in files:
             full = os.path.abspath(path)
             if identity.modified_ns <= settled and identity_of(full) == identity:
-                rows.append((_text(full), *astuple(identity), sha256))
+                rows.append((_text(full), *_of_identity(identity), sha256))
         for some in uploads.parts(rows):
             self._base.execute(
                 _REMEMBER + uploads.places(len(some), len(some[0])), [one for row in some for one in row]
@@ -200,7 +202,7 @@ class Database:
 
 def _text(said: str) -> str:
     """Escape surrogates, as in paths that are not UTF-8, for SQLite."""
-    return said.encode("utf-8", "backslashreplace").decode()
+    return said if said.isascii() else said.encode("utf-8", "backslashreplace").decode()
 
 
 def identity_of(path: str) -> Identity | None:

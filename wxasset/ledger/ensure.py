@@ -7,15 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
-from attrs import define
+from attrs import define, field
 
 from wxasset.batch.slots import Turn
-from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, Description
+from wxasset.calls.materials import AddedMaterial, AddMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import Hint, Later, LedgerError, MediaNotFoundError, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.ledger.doubts import DoubtSearch
-from wxasset.ledger.new_material import NewMaterial, path_of
+from wxasset.ledger.new_material import path_of
 from wxasset.ledger.records import LedgerRow, UploadKey, described_as
 from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
@@ -25,6 +24,7 @@ from wxasset.transfer.uploads.files import FileContent, ReadFile
 from wxasset.transfer.uploads.media import Media
 from wxasset.transfer.uploads.source import Source, open_source, sha256_of
 from wxasset.wire.filenames import marked_name
+from wxasset.wire.multipart import sent_name
 
 if TYPE_CHECKING:
     from wxasset.ledger.ledger import Ledger
@@ -38,14 +38,9 @@ _OTHERS_BATCH: Final = 0.25  # and until a batch does
 _POLL_MOST: Final = 0.25  # and up to this: an upload takes some tenths of a second
 
 
-def _description(new: NewMaterial) -> Description | None:
-    described = new.title is not None or new.introduction is not None
-    return Description(title=new.title or "", introduction=new.introduction or "") if described else None
-
-
-def key_of(kind: MediaType, new: NewMaterial, appid: str, realm: str) -> UploadKey:
+def key_of(call: AddMaterial, appid: str, realm: str) -> UploadKey:
     """Return the key of an upload, without the hash."""
-    return UploadKey(appid=appid, realm=realm, type=kind, sha256="", described=described_as(_description(new)))
+    return UploadKey(appid=appid, realm=realm, type=call.type, sha256="", described=described_as(call.description))
 
 
 @define(eq=False)
@@ -56,9 +51,11 @@ class EnsuredUpload:
         engine: The engine that makes the calls.
         ledger: The ledger to use.
         open_material: Fetch a material by its id; used to verify that WeChat still has it.
-        kind: The type of the material.
         call: The upload.
         key: The key of the upload; its hash is filled in when the media has been read.
+        media: The media.
+        filename: As in `add_material`.
+        size: The number of bytes that the media should have; None for any.
         progress: Called with the bytes sent and their total.
         retry_refused: True to send what WeChat refused before.
         waits: Whether to sleep until an upload in doubt has settled, or while another task or process has claimed it;
@@ -71,52 +68,39 @@ class EnsuredUpload:
     engine: Engine
     ledger: "Ledger"
     open_material: Callable[[str], AbstractAsyncContextManager[object]]
-    kind: MediaType
     call: AddMaterial
     key: UploadKey
-    progress: Progress | None
+    media: Media
+    filename: str | None = None
+    size: int | None = None
+    progress: Progress | None = None
     retry_refused: bool = False
     waits: bool = True
     claimed_since: dict[UploadKey, float] | None = None
     read: ReadFile | None = None
     turn: Turn | None = None
+    _recorded: bool = field(default=False, init=False)
+    _begun: bool = field(default=False, init=False)
 
-    @classmethod
-    def of(
-        cls,
-        new: NewMaterial,
-        kind: MediaType,
-        appid: str,
-        realm: str,
-        *,
-        engine: Engine,
-        ledger: "Ledger",
-        open_material: Callable[[str], AbstractAsyncContextManager[object]],
-        progress: Progress | None,
-        retry_refused: bool = False,
-    ) -> "EnsuredUpload":
-        """Prepare the upload of a material to an account."""
-        call = AddMaterial(type=kind, description=_description(new))
-        return cls(engine, ledger, open_material, kind, call, key_of(kind, new, appid, realm), progress, retry_refused)
-
-    async def look_up(self, new: NewMaterial, *, verify: bool) -> AddedMaterial | None:
+    async def look_up(self, *, verify: bool) -> AddedMaterial | None:
         """Look up a file; None if it has to be sent, or is none."""
-        if (path := path_of(new.media)) is None:
+        if (path := path_of(self.media)) is None:
             return None
         (found,) = await self.ledger.look_up([self.key], [path], SMALL)
         if isinstance(found, LedgerRow):
             return found.material if not verify or await self._is_there(found) else None
-        self.read = found
+        self.read = None if found is None else found.file
         return None
 
-    async def ensure(self, new: NewMaterial, *, verify: bool) -> tuple[AddedMaterial, bool]:
+    async def ensure(self, *, verify: bool) -> tuple[AddedMaterial, bool]:
         """Send the media, after `look_up` found nothing; return True if it was not sent."""
         read = self.read
-        source = await self._source(new, new.media if read is None else read)
+        source = await self._source(self.media if read is None else read)
         self.read = None  # or it would be kept until the end
         try:
             if read is not None and read.sha256 is not None:
-                self.key = self.key.of(read.sha256)
+                if self.key.sha256 != read.sha256:
+                    self.key = self.key.of(read.sha256)
                 return await self._settle(source, verify=verify)
             self.key = self.key.of(await sha256_of(source))
             if read is not None and isinstance(read.content, FileContent):
@@ -128,21 +112,23 @@ class EnsuredUpload:
         finally:
             await source.aclose()
 
-    async def _source(self, new: NewMaterial, media: Media | ReadFile) -> Source:
+    async def _source(self, media: Media | ReadFile) -> Source:
         """Open the media so that it can be read twice; spool it if necessary."""
         limits = self.engine.limits
-        source = await open_source(media, filename=new.filename, size=None, limit=self.call.limit, limits=limits)
-        if new.size is not None and source.size != new.size:
+        source = await open_source(media, filename=self.filename, size=None, limit=self.call.limit, limits=limits)
+        if self.size is not None and source.size != self.size:
             await source.aclose()
             raise SourceError(
-                f"{source.filename} has {source.size} bytes, not the {new.size} of size=.",
+                f"{source.filename} has {source.size} bytes, not the {self.size} of size=.",
                 Hint("Correct the size, or leave it out.", "请更正声明的大小，或不填。"),
             )
         return source
 
     async def _settle(self, source: Source, *, verify: bool) -> tuple[AddedMaterial, bool]:
         """Follow the ledger's steps until the library has the material."""
-        name, wait = self.key.sent_as(source.filename), _POLL
+        filename, wait = marked_name(source.filename, self.key.mark), _POLL
+        name = sent_name(filename)
+        source = source.renamed(filename, marked=True, before=self._begin)
         until = time.monotonic() + self._patience(source)
         while True:
             claim = await self.ledger.claim(
@@ -203,7 +189,7 @@ class EnsuredUpload:
             " it was not sent again.",
             self.call.route.path,
             filename=name,
-            type=self.kind,
+            type=self.call.type,
             size=source.size,
             started_at=now if row is None or row.begun is None else row.begun,
             ended_at=now,
@@ -251,33 +237,31 @@ class EnsuredUpload:
 
     async def _send(self, source: Source, *, recorded: bool) -> AddedMaterial:
         """Upload it, and record the result in the ledger; and the start, unless the first one is `recorded`."""
-        begun = False
-
-        async def begin() -> None:
-            nonlocal begun
-            if begun or not recorded:
-                await self.ledger.begin(self.key, self._now())
-            begun = True
-
-        source = source.renamed(marked_name(source.filename, self.key.mark), marked=True, before=begin)
+        self._begun, self._recorded = False, recorded
         try:
             await self._take_turn()
             added = await self.engine.call(self.call, source=source, progress=self.progress)
         except BaseException as error:  # noqa: BLE001 - raised again by `_fail`
-            await self._fail(error, begun=begun)
+            await self._fail(error)
         return await self._noted(added)
+
+    async def _begin(self) -> None:
+        """Record the start of an attempt before its first byte is sent."""
+        if self._begun or not self._recorded:
+            await self.ledger.begin(self.key, self._now())
+        self._begun = True
 
     async def _noted(self, added: AddedMaterial) -> AddedMaterial:
         """Record a material that is in the library; an error carries it, as nobody else knows its id."""
         if self.turn is not None:
             self.turn.release()
         try:
-            await self.ledger.done(self.key, added)
+            await self.ledger.end(self.key, "done", material=added)
         except LedgerError as error:
             raise LedgerError(error.message, error.remedy, added) from error
         return added
 
-    async def _fail(self, error: BaseException, *, begun: bool) -> NoReturn:
+    async def _fail(self, error: BaseException) -> NoReturn:
         """Record a failure: a refused upload was not added, a cancelled one may have been."""
         if isinstance(error, Later):
             await self.ledger.end(self.key, "planned")
@@ -285,5 +269,5 @@ class EnsuredUpload:
             await self.ledger.end(self.key, "failed", error=error.message, errcode=refusal_code(error))
         else:
             said = error.message if isinstance(error, WxAssetError) else type(error).__name__
-            await self.ledger.end(self.key, "unknown" if begun else "planned", now=self._now(), error=said)
+            await self.ledger.end(self.key, "unknown" if self._begun else "planned", now=self._now(), error=said)
         raise error

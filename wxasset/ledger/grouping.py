@@ -78,7 +78,18 @@ class Grouped(Generic[A, B]):
             self._task, self._waiting = None, []
         self._waiting.append(asked)
         if self._task is None:
-            self._task = loop.create_task(self._serve())
+            self._start(loop)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._task = loop.create_task(self._serve())
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Serve with another task if one was cancelled before its first step."""
+        if task is self._task:
+            self._task = None
+            if self._waiting:
+                self._start(task.get_loop())
 
     async def _serve(self) -> None:
         try:

@@ -27,6 +27,8 @@ __all__ = [
 _MARK_LENGTH: Final = 12
 """Characters of a mark: 100,000 images, as many as a library holds, have two with the same one at odds of 1 to 150
 million; with the eight of random marks it would be 1 to 170, as a hash has no second draw."""
+_MARKS: Final = len(MARK_LETTERS) ** _MARK_LENGTH
+_PAIRS: Final = tuple(f"{first}{second}" for second in MARK_LETTERS for first in MARK_LETTERS)
 
 _DAMAGED: Final = Hint(
     "The ledger is damaged. Put a backup in its place, or a new file: a new ledger adopts what the library shows.",
@@ -40,7 +42,7 @@ _STATES: Final = frozenset(get_args(LedgerState))
 the response lost."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)  # it is looked up many times in an upload
 class UploadKey:
     """Identity of an upload.
 
@@ -82,10 +84,10 @@ class UploadKey:
 @lru_cache(maxsize=1024)  # it is asked for several times in an upload
 def _mark(kind: str, sha256: str, described: str) -> str:
     digest = hashlib.sha256(f"{kind}\n{sha256}\n{described}".encode()).digest()
-    number, letters = int.from_bytes(digest, "big"), ""
-    for _ in range(_MARK_LENGTH):
-        number, place = divmod(number, len(MARK_LETTERS))
-        letters += MARK_LETTERS[place]
+    number, letters = int.from_bytes(digest, "big") % _MARKS, ""
+    for _ in range(_MARK_LENGTH // 2):
+        number, place = divmod(number, len(_PAIRS))
+        letters += _PAIRS[place]
     return letters
 
 
@@ -231,4 +233,6 @@ class FetchKey:
 
 def storable(text: str) -> str:
     """Escape what databases do not store: surrogates, as in paths that are not UTF-8, and null characters."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from wxasset.errors import UsageError
@@ -90,10 +90,10 @@ class SqliteStore:
         if cancelled:
             raise asyncio.CancelledError
 
-    async def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> object:
+    def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> Coroutine[Any, Any, object]:
         """Apply a transition."""
         self._opened()
-        return await self._changes.ask(Asked(key, change, durable))
+        return self._changes.ask(Asked(key, change, durable))
 
     async def find(self, keys: Iterable[UploadKey]) -> Mapping[UploadKey, LedgerRow]:
         """Return the rows of many keys."""

@@ -8,6 +8,7 @@ from attrs import define, field
 from wxasset.batch.work import Work
 from wxasset.calls.materials import AddedMaterial, AddMaterial
 from wxasset.engine.engine import Engine
+from wxasset.errors import WxAssetError
 from wxasset.ledger.new_material import NewMaterial, media_of, path_of
 from wxasset.session.declared import upload
 from wxasset.session.materials import adding
@@ -39,7 +40,7 @@ class Adding:
 
     async def add(self, item: Media | NewMaterial, work: Work, *, minutes: bool) -> AddedMaterial:
         """Add one material; the calls of an item with `minutes` wait for the next minute by themselves."""
-        call, media, filename, size = self._described(item)
+        call, media, filename, size = self.described(item)
         if isinstance(work.looked, ReadFile):
             media = cast("Media", work.looked)
         engine = self.engine(work, minutes=minutes)
@@ -58,7 +59,15 @@ class Adding:
         engine.work = None  # it may hold the bytes of a file
         self._idle.append(engine)
 
-    def _described(self, item: Media | NewMaterial) -> tuple[AddMaterial, Media, str | None, int | None]:
+    def wanted(self, item: Media | NewMaterial) -> tuple[AddMaterial, Media] | None:
+        """Return the call of an item, with its media; None if they do not fit, as its own try tells."""
+        try:
+            call, media, _, _ = self.described(item)
+        except WxAssetError:
+            return None
+        return call, media
+
+    def described(self, item: Media | NewMaterial) -> tuple[AddMaterial, Media, str | None, int | None]:
         """Return the call of an item, with its media, its filename and its size."""
         if not isinstance(item, NewMaterial):
             if self._call is None:

@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
@@ -25,10 +25,11 @@ from wxasset.wire.limits import ADD_MATERIAL
 if TYPE_CHECKING:
     from wxasset.batch.ahead import Ready
     from wxasset.batch.work import Work
+    from wxasset.ledger.ahead import Unsent
     from wxasset.ledger.ledger import Ledger
     from wxasset.ledger.records import UploadKey
+    from wxasset.session.adding import Adding
     from wxasset.session.fetched import Fetched
-    from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["Added", "Bulk", "Deleted"]
 
@@ -135,7 +136,6 @@ class Bulk(Ensuring):
         from wxasset.batch.ahead import Ahead  # noqa: PLC0415 - many sessions have no batches
         from wxasset.session.adding import Adding, read_media  # noqa: PLC0415 - as above
         from wxasset.transfer.uploads.content import SMALL  # noqa: PLC0415 - as above
-        from wxasset.transfer.uploads.files import ReadFile  # noqa: PLC0415 - as above
 
         if type not in tuple(ADD_MATERIAL):
             raise UsageError(f"There is no media type {type!r}. Use one of: {', '.join(ADD_MATERIAL)}.")
@@ -147,26 +147,26 @@ class Bulk(Ensuring):
             most = min(concurrency, _FULL) * SMALL
             if keeper is None:
                 return await read_media(items, most)
-            news = [_described(item, title, introduction) for item in items]
-            return await self._look_ahead(type, items, news, ledger=keeper, most=most)
+            return await self._look_ahead(plain, items, ledger=keeper, most=most)
 
         async def add(item: T, work: "Work") -> Added[T]:
             repeatable = _is_repeatable(item)
             if keeper is not None:
-                new = _described(item, title, introduction)
-                read = work.looked if isinstance(work.looked, ReadFile) else None
+                call, source, filename, size = plain.described(item)
                 engine = plain.engine(work, minutes=not repeatable)
                 try:
                     ensured, skipped = await self._ensure(
-                        type,
-                        new,
+                        call,
+                        source,
+                        filename=filename,
+                        size=size,
                         ledger=keeper,
                         engine=engine,
                         retry_refused=retry_refused,
                         waits=not repeatable,
                         claimed_since=claimed_since,
                         progress=work.sent,
-                        read=read,
+                        looked=cast("Unsent | None", work.looked),
                         turn=work.turn,
                     )
                 except LedgerError as error:
@@ -187,16 +187,16 @@ class Bulk(Ensuring):
         return Batch(media, add, concurrency=concurrency, progress=progress, ahead=ahead, terms=terms)
 
     async def _look_ahead(
-        self, kind: MediaType, items: Sequence[T], news: Sequence[NewMaterial], *, ledger: "Ledger", most: int
-    ) -> "Sequence[Ready | ReadFile | None]":
+        self, adding: "Adding", items: Sequence[T], *, ledger: "Ledger", most: int
+    ) -> "Sequence[Ready | Unsent | None]":
         """Look up many items at once, and read up to `most` bytes of those to be sent; a failure is told by each."""
         from wxasset.batch.ahead import Ready  # noqa: PLC0415 - as above
         from wxasset.ledger.records import LedgerRow  # noqa: PLC0415 - as above
 
         try:
-            found = await self._look_up(kind, news, ledger, most)
+            found = await self._look_up(adding.type, [adding.wanted(item) for item in items], ledger, most)
         except WxAssetError:
-            return [None] * len(news)
+            return [None] * len(items)
         return [
             Ready(Added(item, one.material, skipped=True)) if isinstance(one, LedgerRow) else one
             for item, one in zip(items, found, strict=True)
@@ -304,18 +304,6 @@ class Bulk(Ensuring):
 def _is_repeatable(item: Media | NewMaterial) -> bool:
     """Return True for a path or bytes. What is read only once waits in its slot, where others are tried again later."""
     return isinstance(media_of(item), str | os.PathLike | bytes | bytearray | memoryview)
-
-
-def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
-    """Give an item what it leaves to the batch."""
-    new: NewMaterial = item if isinstance(item, NewMaterial) else NewMaterial(media=item)
-    if title is None and introduction is None:
-        return new
-    return evolve(
-        new,
-        title=title if new.title is None else new.title,
-        introduction=introduction if new.introduction is None else new.introduction,
-    )
 
 
 def _is_light(item: Media | NewMaterial) -> bool:

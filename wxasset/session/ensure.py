@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial
+from wxasset.calls.materials import AddedMaterial, AddMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import Later, RateLimitedError, UploadOutcomeUnknown, UsageError
-from wxasset.ledger.new_material import NewMaterial, path_of
+from wxasset.ledger.new_material import path_of
 from wxasset.session.base import check_ledger
-from wxasset.session.materials import Materials
+from wxasset.session.materials import Materials, adding
 from wxasset.transfer.progress import Progress, check_progress
 from wxasset.transfer.uploads.media import Media
 from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
     from wxasset.batch.slots import Turn
+    from wxasset.ledger.ahead import Unsent
     from wxasset.ledger.ledger import Ledger
     from wxasset.ledger.library import AccountLibrary
     from wxasset.ledger.records import LedgerRow, UploadKey
-    from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["Ensuring"]
 
@@ -89,15 +89,15 @@ class Ensuring(Materials):
                 this call may take.
             WxAssetError: As in `add_material`.
         """
-        new = NewMaterial(media=media, filename=filename, title=title, introduction=introduction)
         keeper = self._keeper(ledger)
         if keeper is None:
             raise UsageError("There is no ledger: pass ledger=, here or to the session.")
         ensuring = self._ensure(
-            type,
-            new,
+            adding(type, title, introduction),
+            media,
+            filename=filename,
             ledger=keeper,
-            engine=None if wait else self._engine.with_options(minutes=False),
+            engine=self._engine if wait else self._engine.with_options(minutes=False),
             verify=verify,
             retry_refused=retry_refused,
             waits=wait,
@@ -147,58 +147,74 @@ class Ensuring(Materials):
 
     async def _ensure(
         self,
-        kind: MediaType,
-        new: NewMaterial,
+        call: AddMaterial,
+        media: Media,
         *,
+        filename: str | None = None,
+        size: int | None = None,
         ledger: "Ledger",
-        engine: Engine | None = None,
+        engine: Engine,
         verify: bool = False,
         retry_refused: bool = False,
         waits: bool = True,
         claimed_since: "dict[UploadKey, float] | None" = None,
         progress: Progress | None = None,
-        read: "ReadFile | None" = None,
+        looked: "Unsent | None" = None,
         turn: "Turn | None" = None,
     ) -> tuple[AddedMaterial, bool]:
-        """Return the material, and True if it was not sent; `engine` sends it, by default that of the session.
+        """Return the material, and True if it was not sent; `engine` sends it.
 
         Without `waits`, `Later` is raised for an upload in doubt, or claimed by others; `claimed_since` belongs to a
-        batch. `read` is the media, if it was looked up and read already. `turn` is the slot in a batch.
+        batch. `looked` is the media, if it was looked up and read already. `turn` is the slot in a batch.
         """
-        from wxasset.ledger.ensure import EnsuredUpload  # noqa: PLC0415 - few sessions have a ledger
+        from wxasset.ledger.ensure import EnsuredUpload, key_of  # noqa: PLC0415 - few sessions have a ledger
 
         check_progress(progress)
-        if read is None:  # else it has been looked up
-            await ledger.adopt_first(self.account_library(ledger), kind)
-        upload = EnsuredUpload.of(
-            new,
-            kind,
-            self._appid or "",
-            await ledger.realm_of(self._transport.api),
-            engine=self._engine,
-            ledger=ledger,
-            open_material=self.open_material,
-            progress=progress,
-            retry_refused=retry_refused,
+        if looked is None:
+            await ledger.adopt_first(self.account_library(ledger), call.type)
+            key, read = key_of(call, self._appid or "", await ledger.realm_of(self._transport.api)), None
+        else:
+            key, read = looked.key, looked.file
+        upload = EnsuredUpload(
+            engine,
+            ledger,
+            self.open_material,
+            call,
+            key,
+            media,
+            filename,
+            size,
+            progress,
+            retry_refused,
+            waits,
+            claimed_since,
+            read,
+            turn,
         )
-        upload.waits, upload.claimed_since, upload.read, upload.turn = waits, claimed_since, read, turn
-        if read is None and (known := await upload.look_up(new, verify=verify)) is not None:
+        if read is None and (known := await upload.look_up(verify=verify)) is not None:
             return known, True
-        if engine is not None:
-            upload.engine = engine
-        return await upload.ensure(new, verify=verify)
+        return await upload.ensure(verify=verify)
 
     async def _look_up(
-        self, kind: MediaType, news: Sequence[NewMaterial], ledger: "Ledger", most: int
-    ) -> "list[LedgerRow | ReadFile | None]":
+        self, kind: str, wanted: Sequence[tuple[AddMaterial, Media] | None], ledger: "Ledger", most: int
+    ) -> "list[LedgerRow | Unsent | None]":
         """Look up many materials at once, and read files to be sent; None for what has to be looked up by itself."""
         from wxasset.ledger.ensure import key_of  # noqa: PLC0415 - as above
 
         await ledger.adopt_first(self.account_library(ledger), kind)
         realm = await ledger.realm_of(self._transport.api)
-        paths = {at: path for at, new in enumerate(news) if (path := path_of(new.media)) is not None}
-        keys = [key_of(kind, news[at], self._appid or "", realm) for at in paths]
-        found: list[LedgerRow | ReadFile | None] = [None] * len(news)
-        for at, one in zip(paths, await ledger.look_up(keys, list(paths.values()), most), strict=True):
-            found[at] = one
+        appid = self._appid or ""
+        last, key = None, None  # most items of a batch have the same call
+        places, paths, keys = [], [], []
+        for at, one in enumerate(wanted):
+            if one is None or (path := path_of(one[1])) is None:
+                continue
+            if one[0] is not last or key is None:
+                last, key = one[0], key_of(one[0], appid, realm)
+            places.append(at)
+            paths.append(path)
+            keys.append(key)
+        found: list[LedgerRow | Unsent | None] = [None] * len(wanted)
+        for at, looked in zip(places, await ledger.look_up(keys, paths, most), strict=True):
+            found[at] = looked
         return found
