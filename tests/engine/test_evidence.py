@@ -232,6 +232,21 @@ async def test_what_a_sound_list_does_not_have_is_absent(lost: WxSession, shelf:
         assert not (await lost.ensure_material("image", PHOTO, filename="e.jpg", ledger=ledger)).reconciled
 
 
+def _grow(shelf: Shelf) -> None:
+    """Add 25 materials of other processes after the first page."""
+    names = [f"b-k7m2xq9{letter}.jpg" for letter in MARK_LETTERS[:25]] if shelf.pages == 1 else []
+    shelf.items[:0] = [{"media_id": name, "name": name, "update_time": int(shelf.now())} for name in names]
+
+
+async def test_a_library_that_grows_by_more_than_was_read_keeps_its_order(lost: WxSession, shelf: Shelf) -> None:
+    """Materials that came since the first page, more than that page holds, say nothing about the order of the list."""
+    shelf.commits = False
+    with pytest.raises(UploadOutcomeUnknown) as caught:
+        await lost.add_material("image", PHOTO, filename="a.jpg")
+    shelf.between, shelf.pages = _grow, 0
+    assert await caught.value.resolve(lost) is None
+
+
 async def test_a_material_of_unknown_origin_may_be_it(lost: WxSession, shelf: Shelf) -> None:
     """A material that nobody here made, of about that time, leaves the upload in doubt; the error names it."""
     shelf.commits = False

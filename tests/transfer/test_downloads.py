@@ -986,6 +986,7 @@ PACKED = gzip.compress(PHOTO)
         (b"compress", PACKED, False),
         (b"aws-chunked", PHOTO, True),
     ],
+    ids=["whole", "members", "half", "no-length", "more", "deflate", "twice", "compress", "aws-chunked"],
 )
 async def test_a_part_of_a_compressed_file_is_no_file(
     server: RawServer, tmp_path: Path, coding: bytes, body: bytes, whole: bool

@@ -47,6 +47,7 @@ class Evidence:
     count: int = 0
     flaw: str | None = None
     pager: Pager[MaterialItem] = field(factory=Pager)
+    _began: int | None = None
     _oldest: int | None = None
     _older: int = 0
     _fewest: float = math.inf
@@ -61,12 +62,16 @@ class Evidence:
         """Take in the next page."""
         before = self.pager.offset
         self._fewest = min(page.total, self._fewest)
+        self._began = page.total if self._began is None else self._began
+        # What came after the first page, and stands before what was listed then, says nothing about the order.
+        later = {item.media_id for item in page.items[: max(0, page.total - self._began - before)]}
         if len(page.items) < PAGE and before + len(page.items) < page.total:
             self.flaw = f"it has only {len(page.items)} materials on the page at {before} of {page.total}"
         new = self.pager.take(page)
         for item in new:
             self.count += 1
-            self._check_time(item, window)
+            if item.media_id not in later:
+                self._check_time(item, window)
             self._sort(item, window)
         self._check_count(page, forward=self.pager.offset > before, repeated=not new)
         if self._oldest is not None and self._oldest < window.begin - _NEAR:
