@@ -22,6 +22,7 @@ from wxasset.errors import (
 )
 from wxasset.errors.classify import is_not_ready, is_turned_away, never_reached_server
 from wxasset.wire.checks import number
+from wxasset.wire.values import Value
 
 __all__ = [
     "Action",
@@ -50,8 +51,8 @@ _THROTTLED: Final = 5
 _CAPACITY: Final = 500
 
 
-@frozen(kw_only=True)
-class RetryPolicy:
+@frozen(kw_only=True, eq=False, repr=False)
+class RetryPolicy(Value):
     """Limits of attempts and waits of a call.
 
     Attributes:
@@ -105,8 +106,8 @@ class RetryQuota:
             self.left = min(_CAPACITY, self.left + (cost or 1))
 
 
-@frozen(kw_only=True)
-class Attempt:
+@frozen(kw_only=True, eq=False, repr=False)
+class Attempt(Value):
     """Facts about a failed attempt.
 
     Attributes:
@@ -155,18 +156,18 @@ class Attempt:
         )
 
 
-@frozen
-class Raise:
+@frozen(eq=False, repr=False)
+class Raise(Value):
     """Give the caller the error."""
 
 
-@frozen
-class AlreadyDone:
+@frozen(eq=False, repr=False)
+class AlreadyDone(Value):
     """Treat a delete as done: an earlier attempt removed the object."""
 
 
-@frozen
-class OutcomeUnknown:
+@frozen(eq=False, repr=False)
+class OutcomeUnknown(Value):
     """Find out whether a create happened, or raise `UploadOutcomeUnknown`.
 
     Attributes:
@@ -176,13 +177,13 @@ class OutcomeUnknown:
     cost: int | None = None
 
 
-@frozen
-class CannotResend:
+@frozen(eq=False, repr=False)
+class CannotResend(Value):
     """Raise an error: the body is consumed."""
 
 
-@frozen(kw_only=True)
-class Resend:
+@frozen(kw_only=True, eq=False, repr=False)
+class Resend(Value):
     """Make another attempt.
 
     Attributes:

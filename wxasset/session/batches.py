@@ -21,6 +21,7 @@ from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.writer import in_thread
 from wxasset.transfer.uploads.media import Media
 from wxasset.wire.limits import ADD_MATERIAL
+from wxasset.wire.values import Value
 
 if TYPE_CHECKING:
     from wxasset.batch.ahead import Ready
@@ -38,8 +39,8 @@ _FULL: Final = 16
 """Files of the size `SMALL` that are read ahead, 4 MiB together; two groups are kept."""
 
 
-@frozen
-class Added(Generic[T]):
+@frozen(eq=False, repr=False)
+class Added(Value, Generic[T]):
     """A material that is in the library.
 
     Attributes:
@@ -60,8 +61,8 @@ class Added(Generic[T]):
         return self.material.media_id
 
 
-@frozen
-class Deleted:
+@frozen(eq=False, repr=False)
+class Deleted(Value):
     """A material that was deleted.
 
     Attributes:

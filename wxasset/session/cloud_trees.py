@@ -19,6 +19,7 @@ from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.media import Media
 from wxasset.transfer.uploads.tree import tree_files
 from wxasset.wire.file_paths import local_paths, stored_path
+from wxasset.wire.values import Value
 
 if TYPE_CHECKING:
     from wxasset.batch.work import Work
@@ -32,8 +33,8 @@ FileTree: TypeAlias = str | os.PathLike[str] | Mapping[str, Media] | Pairs
 """A directory; or media by their relative paths, as a mapping or as pairs."""
 
 
-@frozen
-class Uploaded:
+@frozen(eq=False, repr=False)
+class Uploaded(Value):
     """A file that is in cloud storage.
 
     Attributes:
@@ -45,8 +46,8 @@ class Uploaded:
     fileid: str
 
 
-@frozen
-class Downloaded:
+@frozen(eq=False, repr=False)
+class Downloaded(Value):
     """A cloud file that was downloaded.
 
     Attributes:

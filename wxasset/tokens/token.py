@@ -10,6 +10,7 @@ from attrs import field, frozen
 from wxasset.calls.base import Call
 from wxasset.errors import APIError, WxAssetError
 from wxasset.wire.json_bodies import LARGEST
+from wxasset.wire.values import Value
 
 __all__ = [
     "LONGEST",
@@ -83,8 +84,8 @@ class Exchange(Protocol):
         ...
 
 
-@frozen(kw_only=True)
-class Token:
+@frozen(kw_only=True, eq=False, repr=False)
+class Token(Value):
     """An access token in hand.
 
     Attributes:
@@ -131,8 +132,8 @@ class TokenSource(Protocol):
         ...
 
 
-@frozen(kw_only=True)
-class TokenRecord:
+@frozen(kw_only=True, eq=False, repr=False)
+class TokenRecord(Value):
     """A token as a store keeps it.
 
     Attributes:

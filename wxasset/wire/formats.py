@@ -8,14 +8,16 @@ from typing import Final
 
 from attrs import frozen
 
+from wxasset.wire.values import Value
+
 __all__ = ["BLANKS", "FORMATS", "HEAD_SIZE", "Content", "Format", "by_extension", "charset", "content_of", "sniff"]
 
 HEAD_SIZE: Final = 64
 """Number of bytes needed by `sniff`; the longest part it reads is the list of brands of an MP4."""
 
 
-@frozen
-class Format:
+@frozen(eq=False, repr=False)
+class Format(Value):
     """A media format.
 
     Attributes:

@@ -7,14 +7,16 @@ from typing import Final
 
 from attrs import frozen
 
+from wxasset.wire.values import Value
+
 __all__ = ["Frame", "frame", "sent_name"]
 
 # Escaped in file names of forms as specified by the HTML standard; other control characters are escaped alike.
 _UNSAFE: Final = re.compile(r'["\x00-\x1f\x7f]')
 
 
-@frozen(kw_only=True)
-class Frame:
+@frozen(kw_only=True, eq=False, repr=False)
+class Frame(Value):
     """Bytes around the media of one upload.
 
     Attributes:

@@ -14,6 +14,7 @@ from yarl import URL
 
 from wxasset.errors import UnsafeURLError, UsageError
 from wxasset.wire.checks import flag, number
+from wxasset.wire.values import Value
 
 __all__ = ["DownloadPolicy", "check_link", "check_redirect", "is_loopback", "is_plain_name", "may_connect"]
 
@@ -70,8 +71,8 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return hosts
 
 
-@frozen(kw_only=True)
-class DownloadPolicy:
+@frozen(kw_only=True, eq=False, repr=False)
+class DownloadPolicy(Value):
     """Policy for downloads from URLs sent by a server.
 
     Attributes:

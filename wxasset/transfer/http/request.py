@@ -14,12 +14,13 @@ from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.content import CHUNK
 from wxasset.wire.checks import number
 from wxasset.wire.limits import KIB
+from wxasset.wire.values import Value
 
 __all__ = ["Delivery", "Request", "Timeouts"]
 
 
-@frozen(kw_only=True)
-class Timeouts:
+@frozen(kw_only=True, eq=False, repr=False)
+class Timeouts(Value):
     """Timeouts, in seconds.
 
     One attempt takes at most `total`, plus one second for each `min_rate` bytes sent or received. A slow but steady
