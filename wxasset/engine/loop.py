@@ -107,6 +107,10 @@ class Loop(ABC):
     work: "Work | None" = None
     budget: "AccountBudget | None" = None
 
+    def __attrs_post_init__(self) -> None:
+        """Fetch tokens with the options of the session."""
+        self.exchange = self._own_exchange()
+
     @asynccontextmanager
     async def open(self, call: Download[R]) -> AsyncGenerator[R | MaterialStream, None]:
         """Make a call whose response is JSON or a file; the file stays open inside the block."""
@@ -297,6 +301,10 @@ class Loop(ABC):
                     raise end.failure
                 finally:
                     del end  # or error and frame would hold each other
+
+    @abstractmethod
+    def _own_exchange(self) -> Exchange:
+        """Return this engine's way to fetch tokens."""
 
     @abstractmethod
     async def ask_quota(self, path: str) -> "Quota | None":

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from wxasset.calls.base import Effect, Route
 from wxasset.errors import (
@@ -83,7 +83,6 @@ class RetryPolicy(Value):
         return longest * (1 - self.wait_jitter * chance)
 
 
-@define
 class RetryQuota:
     """Retry budget of a session: an outage uses it up, and then every call makes one attempt.
 
@@ -94,7 +93,9 @@ class RetryQuota:
         left: The rest of the budget.
     """
 
-    left: int = _CAPACITY
+    def __init__(self) -> None:
+        """Begin with all of it."""
+        self.left: int = _CAPACITY
 
     def spend(self, cost: int) -> None:
         """Pay for a retry; `decide` has checked the price."""

@@ -1,7 +1,7 @@
 """Frames of multipart/form-data bodies; the length is known before the first byte is sent. Pure."""
 
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Final
 
@@ -66,7 +66,7 @@ def frame(
         part: Name of the media part.
         last: Whether the media follow the fields, as required by object storage (wire reference 3.1).
     """
-    boundary = boundary or secrets.token_hex(16)
+    boundary = boundary or os.urandom(16).hex()  # `secrets` would load hmac with the package
     mark = boundary.encode()
     delimiter = b"\r\n--" + mark
     head = (
