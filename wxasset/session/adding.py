@@ -1,9 +1,10 @@
 """Add the materials of a batch."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from wxasset.batch.work import Work
 from wxasset.calls.materials import AddedMaterial, AddMaterial
@@ -16,7 +17,7 @@ from wxasset.transfer.uploads.cached_files import is_known
 from wxasset.transfer.uploads.files import ReadFile, read_ahead
 from wxasset.transfer.uploads.media import Media
 
-__all__ = ["Adding", "read_media"]
+__all__ = ["Adding", "described", "is_light", "is_repeatable", "read_media"]
 
 
 @define(eq=False)
@@ -78,3 +79,25 @@ async def read_media(items: Sequence[Media | NewMaterial], most: int) -> Sequenc
     read = await run_in_thread(lambda: read_ahead(list(paths.values()), most=most))
     files = dict(zip(paths, read, strict=True))
     return [files.get(at) for at in range(len(items))]
+
+
+def is_repeatable(item: Media | NewMaterial) -> bool:
+    """Return True for a path or bytes. What is read only once waits in its slot, where others are tried again later."""
+    return isinstance(media_of(item), str | os.PathLike | bytes | bytearray | memoryview)
+
+
+def described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
+    """Give an item what it leaves to the batch."""
+    new: NewMaterial = item if isinstance(item, NewMaterial) else NewMaterial(media=item)
+    if title is None and introduction is None:
+        return new
+    return evolve(
+        new,
+        title=title if new.title is None else new.title,
+        introduction=introduction if new.introduction is None else new.introduction,
+    )
+
+
+def is_light(item: Media | NewMaterial) -> bool:
+    """Return True for a path, which takes next to no memory."""
+    return isinstance(media_of(item), str | os.PathLike)

@@ -1,75 +1,40 @@
 """The verbs for many materials at once."""
 
 import os
-import reprlib
 from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
-from wxasset.batch.iteration import distinct
-from wxasset.batch.pool import Batch
-from wxasset.batch.tally import Progress
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, Video
 from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError, WxAssetError
-from wxasset.ledger.new_material import NewMaterial, media_of
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.writer import in_thread
-from wxasset.transfer.uploads.media import Media
 from wxasset.wire.limits import ADD_MATERIAL
-from wxasset.wire.values import Value
 
 if TYPE_CHECKING:
     from wxasset.batch.ahead import Ready
+    from wxasset.batch.pool import Batch
+    from wxasset.batch.tally import Progress
     from wxasset.batch.work import Work
     from wxasset.ledger.ledger import Ledger
+    from wxasset.ledger.new_material import NewMaterial
     from wxasset.ledger.records import UploadKey
     from wxasset.session.fetched import Fetched
+    from wxasset.session.outcomes import Added, Deleted
     from wxasset.transfer.uploads.files import ReadFile
+    from wxasset.transfer.uploads.media import Media
 
-__all__ = ["Added", "Bulk", "Deleted"]
+__all__ = ["Bulk"]
 
 
-T = TypeVar("T", bound=Media | NewMaterial)
+T = TypeVar("T", bound="Media | NewMaterial")
 _FULL: Final = 16
 """Files of the size `SMALL` that are read ahead, 4 MiB together; two groups are kept."""
-
-
-@frozen(eq=False, repr=False)
-class Added(Value, Generic[T]):
-    """A material that is in the library.
-
-    Attributes:
-        item: What was given.
-        material: What was added.
-        skipped: Whether it was there before, so that nothing was sent.
-        unrecorded: The error of the ledger, if it could not record the material; the batch ends with it.
-    """
-
-    item: T = field(repr=reprlib.repr)
-    material: AddedMaterial
-    skipped: bool = False
-    unrecorded: LedgerError | None = None
-
-    @property
-    def media_id(self) -> str:
-        """Its id."""
-        return self.material.media_id
-
-
-@frozen(eq=False, repr=False)
-class Deleted(Value):
-    """A material that was deleted.
-
-    Attributes:
-        item: The media_id that was given.
-    """
-
-    item: str
 
 
 class Bulk(Ensuring):
@@ -85,9 +50,9 @@ class Bulk(Ensuring):
         concurrency: int = 8,
         ledger: "Ledger | None" = None,
         retry_refused: bool = False,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         max_rate: float | None = None,
-    ) -> Batch[T, Added[T]]:
+    ) -> "Batch[T, Added[T]]":
         """Add many permanent materials, some at a time; every one has exactly one outcome, in any order.
 
         ::
@@ -134,7 +99,15 @@ class Bulk(Ensuring):
                 account this is; or the block was left before an outcome was taken.
         """
         from wxasset.batch.ahead import Ahead  # noqa: PLC0415 - many sessions have no batches
-        from wxasset.session.adding import Adding, read_media  # noqa: PLC0415 - as above
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
+        from wxasset.session.adding import (  # noqa: PLC0415 - as above
+            Adding,
+            described,
+            is_light,
+            is_repeatable,
+            read_media,
+        )
+        from wxasset.session.outcomes import Added  # noqa: PLC0415 - as above
         from wxasset.transfer.uploads.content import SMALL  # noqa: PLC0415 - as above
         from wxasset.transfer.uploads.files import ReadFile  # noqa: PLC0415 - as above
 
@@ -148,13 +121,13 @@ class Bulk(Ensuring):
             most = min(concurrency, _FULL) * SMALL
             if keeper is None:
                 return await read_media(items, most)
-            news = [_described(item, title, introduction) for item in items]
+            news = [described(item, title, introduction) for item in items]
             return await self._look_ahead(type, items, news, ledger=keeper, most=most)
 
         async def add(item: T, work: "Work") -> Added[T]:
-            repeatable = _is_repeatable(item)
+            repeatable = is_repeatable(item)
             if keeper is not None:
-                new = _described(item, title, introduction)
+                new = described(item, title, introduction)
                 read = work.looked if isinstance(work.looked, ReadFile) else None
                 engine = plain.engine(work, minutes=not repeatable)
                 try:
@@ -180,19 +153,20 @@ class Bulk(Ensuring):
 
         terms = evolve(
             self._terms(AddMaterial.route.path, max_rate),
-            repeatable=_is_repeatable,
+            repeatable=is_repeatable,
             settle=0.0 if keeper is None else self._settle(),
             early=keeper is not None,
         )
-        ahead = Ahead(look, _is_light)
+        ahead = Ahead(look, is_light)
         return Batch(media, add, concurrency=concurrency, progress=progress, ahead=ahead, terms=terms)
 
     async def _look_ahead(
-        self, kind: MediaType, items: Sequence[T], news: Sequence[NewMaterial], *, ledger: "Ledger", most: int
+        self, kind: MediaType, items: Sequence[T], news: "Sequence[NewMaterial]", *, ledger: "Ledger", most: int
     ) -> "Sequence[Ready | ReadFile | None]":
         """Look up many items at once, and read up to `most` bytes of those to be sent; a failure is told by each."""
         from wxasset.batch.ahead import Ready  # noqa: PLC0415 - as above
         from wxasset.ledger.records import LedgerRow  # noqa: PLC0415 - as above
+        from wxasset.session.outcomes import Added  # noqa: PLC0415 - as above
 
         try:
             found = await self._look_up(kind, news, ledger, most)
@@ -210,7 +184,7 @@ class Bulk(Ensuring):
         *,
         concurrency: int = 8,
         ledger: "Ledger | None" = None,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         fsync: bool = False,
         max_rate: float | None = None,
     ) -> "Batch[str, Fetched]":
@@ -237,6 +211,7 @@ class Bulk(Ensuring):
             DestinationError: There is no such directory, or it cannot be created; raised where the block is entered.
             UsageError: `media_ids` is no iterable, or a single text; or the ledger cannot tell which account this is.
         """
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
         from wxasset.session.fetched import Fetched, FetchRecord  # noqa: PLC0415 - as above
 
         async def get(media_id: str, work: "Work") -> Fetched:
@@ -269,9 +244,9 @@ class Bulk(Ensuring):
         media_ids: Iterable[str] | AsyncIterable[str],
         *,
         concurrency: int = 8,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         max_rate: float | None = None,
-    ) -> Batch[str, Deleted]:
+    ) -> "Batch[str, Deleted]":
         """Delete many permanent materials, some at a time; every id has exactly one outcome.
 
         The rest is as in `add_materials`.
@@ -289,6 +264,9 @@ class Bulk(Ensuring):
         Raises:
             UsageError: `media_ids` is no iterable, or a single text.
         """
+        from wxasset.batch.iteration import distinct  # noqa: PLC0415 - as above
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
+        from wxasset.session.outcomes import Deleted  # noqa: PLC0415 - as above
 
         async def delete(media_id: str, work: "Work") -> Deleted:
             await self._observed(work).del_material(media_id)
@@ -300,28 +278,6 @@ class Bulk(Ensuring):
     def _observed(self, work: "Work") -> Self:
         """Return this session with calls that report their failed attempts."""
         return self._with_engine(self._observing(work), self._ledger, self._appid)
-
-
-def _is_repeatable(item: Media | NewMaterial) -> bool:
-    """Return True for a path or bytes. What is read only once waits in its slot, where others are tried again later."""
-    return isinstance(media_of(item), str | os.PathLike | bytes | bytearray | memoryview)
-
-
-def _described(item: Media | NewMaterial, title: str | None, introduction: str | None) -> NewMaterial:
-    """Give an item what it leaves to the batch."""
-    new: NewMaterial = item if isinstance(item, NewMaterial) else NewMaterial(media=item)
-    if title is None and introduction is None:
-        return new
-    return evolve(
-        new,
-        title=title if new.title is None else new.title,
-        introduction=introduction if new.introduction is None else new.introduction,
-    )
-
-
-def _is_light(item: Media | NewMaterial) -> bool:
-    """Return True for a path, which takes next to no memory."""
-    return isinstance(media_of(item), str | os.PathLike)
 
 
 async def _check_directory(directory: str | os.PathLike[str]) -> None:

@@ -1,14 +1,12 @@
 """The verb for adding a material exactly once."""
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import Later, RateLimitedError, UploadOutcomeUnknown, UsageError
-from wxasset.ledger.new_material import NewMaterial, path_of
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials
 from wxasset.transfer.progress import Progress, check_progress
@@ -16,9 +14,12 @@ from wxasset.transfer.uploads.media import Media
 from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wxasset.batch.slots import Turn
     from wxasset.ledger.ledger import Ledger
     from wxasset.ledger.library import AccountLibrary
+    from wxasset.ledger.new_material import NewMaterial
     from wxasset.ledger.records import LedgerRow, UploadKey
     from wxasset.transfer.uploads.files import ReadFile
 
@@ -89,6 +90,8 @@ class Ensuring(Materials):
                 this call may take.
             WxAssetError: As in `add_material`.
         """
+        from wxasset.ledger.new_material import NewMaterial  # noqa: PLC0415 - many sessions have no ledger
+
         new = NewMaterial(media=media, filename=filename, title=title, introduction=introduction)
         keeper = self._keeper(ledger)
         if keeper is None:
@@ -148,7 +151,7 @@ class Ensuring(Materials):
     async def _ensure(
         self,
         kind: MediaType,
-        new: NewMaterial,
+        new: "NewMaterial",
         *,
         ledger: "Ledger",
         engine: Engine | None = None,
@@ -189,10 +192,11 @@ class Ensuring(Materials):
         return await upload.ensure(new, verify=verify)
 
     async def _look_up(
-        self, kind: MediaType, news: Sequence[NewMaterial], ledger: "Ledger", most: int
+        self, kind: MediaType, news: "Sequence[NewMaterial]", ledger: "Ledger", most: int
     ) -> "list[LedgerRow | ReadFile | None]":
         """Look up many materials at once, and read files to be sent; None for what has to be looked up by itself."""
         from wxasset.ledger.ensure import key_of  # noqa: PLC0415 - as above
+        from wxasset.ledger.new_material import path_of  # noqa: PLC0415 - as above
 
         await ledger.adopt_first(self.account_library(ledger), kind)
         realm = await ledger.realm_of(self._transport.api)
