@@ -1,4 +1,4 @@
-"""What became of the items of a batch."""
+"""Outcomes of the items of a batch."""
 
 import reprlib
 from typing import Generic, TypeVar
