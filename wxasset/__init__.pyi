@@ -72,13 +72,13 @@ from wxasset.ledger.sqlite_store import SqliteStore as SqliteStore
 from wxasset.ledger.store import LedgerStore as LedgerStore
 from wxasset.session import WxSession as WxSession
 from wxasset.session.accounts import Platform as Platform
-from wxasset.session.batches import Added as Added
-from wxasset.session.batches import Deleted as Deleted
-from wxasset.session.cloud_trees import Downloaded as Downloaded
-from wxasset.session.cloud_trees import Uploaded as Uploaded
 from wxasset.session.fetched import Fetched as Fetched
 from wxasset.session.file_batch import FileBatch as FileBatch
 from wxasset.session.file_batch import FileOutcomes as FileOutcomes
+from wxasset.session.outcomes import Added as Added
+from wxasset.session.outcomes import Deleted as Deleted
+from wxasset.session.outcomes import Downloaded as Downloaded
+from wxasset.session.outcomes import Uploaded as Uploaded
 from wxasset.tokens.cache import TokenCache as TokenCache
 from wxasset.tokens.component_source import ComponentToken as ComponentToken
 from wxasset.tokens.file_store import FileTokenStore as FileTokenStore

@@ -6,12 +6,13 @@ from typing import TypeAlias
 from attrs import define, field, frozen
 
 from wxasset.transfer.progress import Throttle
+from wxasset.wire.values import Value
 
 __all__ = ["BatchProgress", "Progress", "Tally"]
 
 
-@frozen(kw_only=True)
-class BatchProgress:
+@frozen(kw_only=True, eq=False, repr=False)
+class BatchProgress(Value):
     """Progress of a batch.
 
     Attributes:

@@ -10,6 +10,7 @@ from wxasset.errors import UsageError, WxAssetError
 from wxasset.wire.codec import dumps, unstructure
 from wxasset.wire.limits import KIB, MIB, UploadLimit
 from wxasset.wire.multipart import Frame, frame
+from wxasset.wire.values import Value
 
 __all__ = ["LARGE_REPLY", "Ack", "Call", "Download", "Effect", "ListedType", "MediaType", "Route", "Upload"]
 
@@ -21,7 +22,7 @@ LARGE_REPLY: Final = 32 * MIB
 
 
 class Effect(enum.Enum):
-    """Effect of repeating a call, used by `wxasset.engine.retry.decide`."""
+    """Effect of repeating a call, used by `wxasset.engine.decisions.decide`."""
 
     READ = "read"
     REPLACE = "replace"  # the same bytes in the same place: a repetition has no effect
@@ -29,8 +30,8 @@ class Effect(enum.Enum):
     CREATE = "create"
 
 
-@frozen(kw_only=True)
-class Route:
+@frozen(kw_only=True, eq=False, repr=False)
+class Route(Value):
     """Route and properties of an endpoint.
 
     Attributes:
@@ -55,16 +56,16 @@ class Route:
     confidential: bool = False
 
 
-@frozen
-class Ack:
+@frozen(eq=False, repr=False)
+class Ack(Value):
     """A response without data: ``errcode`` 0 and no other key.
 
     Like each class without a required field, it accepts no JSON without ``errcode`` 0 or a key of the class.
     """
 
 
-@frozen(kw_only=True)
-class Call(Generic[R_co]):
+@frozen(kw_only=True, eq=False, repr=False)
+class Call(Value, Generic[R_co]):
     """A call with a JSON response; the type argument is the attrs class of the response, or a union of such classes.
 
     A subclass is frozen, sets `route`, and has the parameters of the API as fields, under WeChat's names. Fields with
@@ -99,7 +100,7 @@ class Call(Generic[R_co]):
         return error
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Upload(Call[R_co]):
     """A multipart call with one file in the part ``media``.
 
@@ -150,7 +151,7 @@ class Upload(Call[R_co]):
         return {name: dumps(value).decode() for name, value in unstructure(self).items() if isinstance(value, dict)}
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Download(Call[R_co]):
     """A call with a media file as its response, or with JSON of the type argument.
 

@@ -7,6 +7,7 @@ from attrs import field, frozen
 
 from wxasset.errors import WxAssetError
 from wxasset.errors.text import printable
+from wxasset.wire.values import Value
 
 if TYPE_CHECKING:
     from wxasset.calls.cloud import FoundFile, FoundFiles
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["FileURL", "links"]
 
 
-@frozen(kw_only=True)
-class FileURL:
+@frozen(kw_only=True, eq=False, repr=False)
+class FileURL(Value):
     """Outcome of the request for a link to one cloud file.
 
     Attributes:

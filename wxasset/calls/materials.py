@@ -12,6 +12,7 @@ from wxasset.errors import Hint, SourceError, UsageError
 from wxasset.wire.checks import number
 from wxasset.wire.codec import wire_name
 from wxasset.wire.limits import ADD_MATERIAL, UPLOAD_IMAGE, UploadLimit
+from wxasset.wire.values import Value
 
 __all__ = [
     "AddMaterial",
@@ -41,8 +42,8 @@ def _or_none(url: str | None) -> str | None:
     return url or None
 
 
-@frozen(kw_only=True)
-class AddedMaterial:
+@frozen(kw_only=True, eq=False, repr=False)
+class AddedMaterial(Value):
     """An added material.
 
     Attributes:
@@ -56,8 +57,8 @@ class AddedMaterial:
     reconciled: bool = field(default=False, metadata=wire_name())
 
 
-@frozen(kw_only=True)
-class Description:
+@frozen(kw_only=True, eq=False, repr=False)
+class Description(Value):
     """Title and introduction of a video.
 
     Attributes:
@@ -69,7 +70,7 @@ class Description:
     introduction: str = ""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class AddMaterial(Upload[AddedMaterial]):
     """Add a permanent material.
 
@@ -107,14 +108,14 @@ class AddMaterial(Upload[AddedMaterial]):
             )
 
 
-@frozen(kw_only=True)
-class ImageURL:
+@frozen(kw_only=True, eq=False, repr=False)
+class ImageURL(Value):
     """Response to `UploadImage`."""
 
     url: str = field(validator=min_len(1))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class UploadImage(Upload[ImageURL]):
     """Upload an image for article bodies; it is not kept in the library.
 
@@ -130,8 +131,8 @@ class UploadImage(Upload[ImageURL]):
         return "image"
 
 
-@frozen(kw_only=True)
-class Article:
+@frozen(kw_only=True, eq=False, repr=False)
+class Article(Value):
     """One article of a `News`.
 
     Attributes:
@@ -161,8 +162,8 @@ class Article:
     only_fans_can_comment: bool = False
 
 
-@frozen(kw_only=True)
-class News:
+@frozen(kw_only=True, eq=False, repr=False)
+class News(Value):
     """A material made of articles.
 
     Attributes:
@@ -176,8 +177,8 @@ class News:
     update_time: int | None = None
 
 
-@frozen(kw_only=True)
-class Video:
+@frozen(kw_only=True, eq=False, repr=False)
+class Video(Value):
     """Description of a video; the file is available at `down_url`.
 
     Attributes:
@@ -192,7 +193,7 @@ class Video:
     description: str = ""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class GetMaterial(Download[News | Video]):
     """Fetch a permanent material: JSON for articles and videos, the bytes for other types.
 
@@ -204,7 +205,7 @@ class GetMaterial(Download[News | Video]):
     media_id: str = field(validator=present)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class DeleteMaterial(Call[Ack]):
     """Delete a permanent material.
 
@@ -220,8 +221,8 @@ class DeleteMaterial(Call[Ack]):
     media_id: str = field(validator=present)
 
 
-@frozen(kw_only=True)
-class MaterialCount:
+@frozen(kw_only=True, eq=False, repr=False)
+class MaterialCount(Value):
     """Number of materials in the library; thumbs count as images."""
 
     voice: int = field(metadata=wire_name("voice_count"))
@@ -230,7 +231,7 @@ class MaterialCount:
     news: int = field(metadata=wire_name("news_count"))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CountMaterials(Call[MaterialCount]):
     """Count the permanent materials, including those created in the web console.
 
@@ -240,8 +241,8 @@ class CountMaterials(Call[MaterialCount]):
     route: ClassVar[Route] = Route(path="/cgi-bin/material/get_materialcount", effect=Effect.READ, method="GET")
 
 
-@frozen(kw_only=True)
-class MaterialItem:
+@frozen(kw_only=True, eq=False, repr=False)
+class MaterialItem(Value):
     """One material of a list.
 
     Attributes:
@@ -264,8 +265,8 @@ def recovered(item: MaterialItem) -> AddedMaterial:
     return AddedMaterial(media_id=item.media_id, url=item.url, reconciled=True)
 
 
-@frozen(kw_only=True)
-class MaterialPage:
+@frozen(kw_only=True, eq=False, repr=False)
+class MaterialPage(Value):
     """A page of the library.
 
     Attributes:
@@ -277,7 +278,7 @@ class MaterialPage:
     total: int = field(metadata=wire_name("total_count"))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ListMaterials(Call[MaterialPage]):
     """List permanent materials of a type; thumbs are listed as images.
 

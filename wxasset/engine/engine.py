@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import define, evolve, frozen
+from attrs import evolve
 
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine.lookup import Lookup
@@ -39,13 +39,13 @@ __all__ = ["Engine"]
 R = TypeVar("R")
 
 
-@define(eq=False, repr=False)
 class Engine(Lookup):
     """Makes declared calls."""
 
-    def __attrs_post_init__(self) -> None:
-        """Fetch tokens by itself."""
-        self.exchange: Exchange = _Lent(self)
+    __slots__ = ()
+
+    def _own_exchange(self) -> "Exchange":
+        return _Lent(self)
 
     def with_options(self, **options: Any) -> "Engine":
         """Return an engine with other options; all else is shared."""
@@ -156,11 +156,11 @@ class Engine(Lookup):
         await self._run(Operation(file, partial=partial), once)
 
 
-@frozen(eq=False, repr=False)
 class _Lent:
     """The engine's way to make calls, as it is lent to sources of tokens."""
 
-    _engine: Engine
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     @property
     def hooks(self) -> Hooks:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, evolve
+from attrs import evolve
 
 from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
 from wxasset.engine.loop import Loop
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["Lookup"]
 
 
-@define(eq=False, repr=False)
 class Lookup(Loop):
     """Runs operations, and searches for uploads whose response was lost."""
+
+    __slots__ = ()
 
     async def resolve(self, error: UploadOutcomeUnknown) -> AddedMaterial | None:
         """Find out whether an upload of unknown outcome happened."""

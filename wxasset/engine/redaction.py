@@ -13,9 +13,7 @@ from wxasset.tokens.token import Token
 __all__ = ["hide", "without_secrets"]
 
 _SECRET: Final = 8  # characters; real ones have 32 and more, and to blot out a shorter one would spoil the text
-_LINK: Final = re.compile(
-    r"""https?:[\\/]+[^\s"'<>]*""", re.IGNORECASE
-)  # in JSON a slash can have a backslash before it
+_LINK: Final = r"""(?i:https?:[\\/]+[^\s"'<>]*)"""  # in JSON a slash can have a backslash before it
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
@@ -35,7 +33,7 @@ def without_secrets(error: WxAssetError, call: Call[Any], token: Token | None) -
             if one.name == "excerpt" and (call.route.confidential or not call.route.authorized):
                 text = ""  # a broken answer of a token endpoint may hold the token
             elif one.name == "excerpt":
-                text = _LINK.sub("***", text)  # the address of a video is signed
+                text = re.sub(_LINK, "***", text)  # the address of a video is signed
             setattr(error, one.name, hide(text, hidden))
     error.args = ()  # attrs keeps a copy of the fields there
     if not isinstance(error, SourceError | DestinationError):

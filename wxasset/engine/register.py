@@ -2,7 +2,6 @@
 
 import math
 import random
-import secrets
 import threading
 import time
 import weakref
@@ -33,6 +32,7 @@ _FRESH: Final = 600.0
 """Seconds for which a Date header is used; a clock drifts by less than 0.1 s in that time."""
 _SECOND: Final = 1.0  # a Date header has whole seconds
 _MARK_LENGTH: Final = 8
+_SYSTEM: Final = random.SystemRandom()
 _MARKS: Final = len(MARK_LETTERS) ** _MARK_LENGTH
 _MINUTE: Final = 60.0
 _SPREAD: Final = 2.0  # seconds, as for single calls
@@ -43,19 +43,20 @@ Owner: TypeAlias = tuple[str, str, float]
 
 def random_mark() -> str:
     """Return a mark for one upload; it differs also between processes that seed `random` equally."""
-    letters, number = "", secrets.randbelow(_MARKS)  # one system call; a choice for each letter takes eight
+    letters, number = "", _SYSTEM.randrange(_MARKS)  # one system call; a choice for each letter takes eight
     for _ in range(_MARK_LENGTH):
         number, letter = divmod(number, len(MARK_LETTERS))
         letters += MARK_LETTERS[letter]
     return letters
 
 
-@define(eq=False, repr=False)
 class ServerClock:
     """WeChat's clock, as told by Date headers and kept by the monotonic clock of this machine."""
 
-    _told: tuple[float, float] | None = None
-    _asked: float = -math.inf
+    def __init__(self) -> None:
+        """Begin without a Date header."""
+        self._told: tuple[float, float] | None = None
+        self._asked = -math.inf
 
     @property
     def stale(self) -> bool:

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from wxasset.calls.materials import MaterialItem
 from wxasset.wire.checks import choice, flag, number
+from wxasset.wire.values import Value
 
 __all__ = ["MARK_LETTERS", "UploadPolicy", "Window", "mark_in", "polls"]
 
@@ -28,8 +29,8 @@ def mark_in(name: str) -> str | None:
     return None if found is None else found[1]
 
 
-@frozen(kw_only=True)
-class UploadPolicy:
+@frozen(kw_only=True, eq=False, repr=False)
+class UploadPolicy(Value):
     """Handling of an upload whose response was lost.
 
     Attributes:
@@ -54,8 +55,8 @@ class UploadPolicy:
     unlisted: Literal["raise", "resend"] = field(default="raise", validator=choice("raise", "resend"))
 
 
-@frozen(kw_only=True)
-class Window:
+@frozen(kw_only=True, eq=False, repr=False)
+class Window(Value):
     """The possible time of an upload, in unix seconds of WeChat's clock.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import Attribute, field, frozen
 
 from wxasset.errors import UsageError
+from wxasset.wire.values import Value
 
 if TYPE_CHECKING:
     from wxasset.instrumentation.events import Event, Started
@@ -27,8 +28,8 @@ def _plain(_: object, attribute: "Attribute[Any]", value: object) -> None:
         raise UsageError(f"{name}= is an async function, and events are told without waiting: pass a plain one.")
 
 
-@frozen(kw_only=True)
-class Hooks:
+@frozen(kw_only=True, eq=False, repr=False)
+class Hooks(Value):
     """Callbacks for the events of a session.
 
     Both are plain functions, called in the event loop, so they must not block. What one of them raises breaks no call:

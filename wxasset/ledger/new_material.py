@@ -6,12 +6,13 @@ import reprlib
 from attrs import field, frozen
 
 from wxasset.transfer.uploads.media import Media
+from wxasset.wire.values import Value
 
 __all__ = ["NewMaterial", "media_of", "path_of"]
 
 
-@frozen(kw_only=True)
-class NewMaterial:
+@frozen(kw_only=True, eq=False, repr=False)
+class NewMaterial(Value):
     """One of many materials to add, with its own options.
 
     Attributes:

@@ -1,5 +1,6 @@
 """Add the materials of a batch."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -17,7 +18,7 @@ from wxasset.transfer.uploads.cached_files import is_known
 from wxasset.transfer.uploads.files import ReadFile, read_ahead
 from wxasset.transfer.uploads.media import Media
 
-__all__ = ["Adding", "read_media"]
+__all__ = ["Adding", "is_light", "is_repeatable", "read_media"]
 
 
 @define(eq=False)
@@ -87,3 +88,13 @@ async def read_media(items: Sequence[Media | NewMaterial], most: int) -> Sequenc
     read = await run_in_thread(lambda: read_ahead(list(paths.values()), most=most))
     files = dict(zip(paths, read, strict=True))
     return [files.get(at) for at in range(len(items))]
+
+
+def is_repeatable(item: Media | NewMaterial) -> bool:
+    """Return True for a path or bytes. What is read only once waits in its slot, where others are tried again later."""
+    return isinstance(media_of(item), str | os.PathLike | bytes | bytearray | memoryview)
+
+
+def is_light(item: Media | NewMaterial) -> bool:
+    """Return True for a path, which takes next to no memory."""
+    return isinstance(media_of(item), str | os.PathLike)

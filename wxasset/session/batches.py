@@ -1,75 +1,41 @@
 """The verbs for many materials at once."""
 
 import os
-import reprlib
 from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
-from wxasset.batch.iteration import distinct
-from wxasset.batch.pool import Batch
-from wxasset.batch.tally import Progress
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, Video
 from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError, WxAssetError
-from wxasset.ledger.new_material import NewMaterial, media_of
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.writer import in_thread
-from wxasset.transfer.uploads.media import Media
 from wxasset.wire.limits import ADD_MATERIAL
 
 if TYPE_CHECKING:
     from wxasset.batch.ahead import Ready
+    from wxasset.batch.pool import Batch
+    from wxasset.batch.tally import Progress
     from wxasset.batch.work import Work
     from wxasset.ledger.ahead import Unsent
     from wxasset.ledger.ledger import Ledger
+    from wxasset.ledger.new_material import NewMaterial
     from wxasset.ledger.records import UploadKey
     from wxasset.session.adding import Adding
     from wxasset.session.fetched import Fetched
+    from wxasset.session.outcomes import Added, Deleted
+    from wxasset.transfer.uploads.media import Media
 
-__all__ = ["Added", "Bulk", "Deleted"]
+__all__ = ["Bulk"]
 
 
-T = TypeVar("T", bound=Media | NewMaterial)
+T = TypeVar("T", bound="Media | NewMaterial")
 _FULL: Final = 16
 """Files of the size `SMALL` that are read ahead, 4 MiB together; two groups are kept."""
-
-
-@frozen
-class Added(Generic[T]):
-    """A material that is in the library.
-
-    Attributes:
-        item: What was given.
-        material: What was added.
-        skipped: Whether it was there before, so that nothing was sent.
-        unrecorded: The error of the ledger, if it could not record the material; the batch ends with it.
-    """
-
-    item: T = field(repr=reprlib.repr)
-    material: AddedMaterial
-    skipped: bool = False
-    unrecorded: LedgerError | None = None
-
-    @property
-    def media_id(self) -> str:
-        """Its id."""
-        return self.material.media_id
-
-
-@frozen
-class Deleted:
-    """A material that was deleted.
-
-    Attributes:
-        item: The media_id that was given.
-    """
-
-    item: str
 
 
 class Bulk(Ensuring):
@@ -85,9 +51,9 @@ class Bulk(Ensuring):
         concurrency: int = 8,
         ledger: "Ledger | None" = None,
         retry_refused: bool = False,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         max_rate: float | None = None,
-    ) -> Batch[T, Added[T]]:
+    ) -> "Batch[T, Added[T]]":
         """Add many permanent materials, some at a time; every one has exactly one outcome, in any order.
 
         ::
@@ -134,7 +100,9 @@ class Bulk(Ensuring):
                 account this is; or the block was left before an outcome was taken.
         """
         from wxasset.batch.ahead import Ahead  # noqa: PLC0415 - many sessions have no batches
-        from wxasset.session.adding import Adding, read_media  # noqa: PLC0415 - as above
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
+        from wxasset.session.adding import Adding, is_light, is_repeatable, read_media  # noqa: PLC0415 - as above
+        from wxasset.session.outcomes import Added  # noqa: PLC0415 - as above
         from wxasset.transfer.uploads.content import SMALL  # noqa: PLC0415 - as above
 
         if type not in tuple(ADD_MATERIAL):
@@ -150,7 +118,7 @@ class Bulk(Ensuring):
             return await self._look_ahead(plain, items, ledger=keeper, most=most)
 
         async def add(item: T, work: "Work") -> Added[T]:
-            repeatable = _is_repeatable(item)
+            repeatable = is_repeatable(item)
             if keeper is not None:
                 call, source, filename, size = plain.described(item)
                 engine = plain.engine(work, minutes=not repeatable)
@@ -179,11 +147,11 @@ class Bulk(Ensuring):
 
         terms = evolve(
             self._terms(AddMaterial.route.path, max_rate),
-            repeatable=_is_repeatable,
+            repeatable=is_repeatable,
             settle=0.0 if keeper is None else self._settle(),
             early=keeper is not None,
         )
-        ahead = Ahead(look, _is_light)
+        ahead = Ahead(look, is_light)
         return Batch(media, add, concurrency=concurrency, progress=progress, ahead=ahead, terms=terms)
 
     async def _look_ahead(
@@ -192,6 +160,7 @@ class Bulk(Ensuring):
         """Look up many items at once, and read up to `most` bytes of those to be sent; a failure is told by each."""
         from wxasset.batch.ahead import Ready  # noqa: PLC0415 - as above
         from wxasset.ledger.records import LedgerRow  # noqa: PLC0415 - as above
+        from wxasset.session.outcomes import Added  # noqa: PLC0415 - as above
 
         try:
             found = await self._look_up(adding.type, [adding.wanted(item) for item in items], ledger, most)
@@ -209,7 +178,7 @@ class Bulk(Ensuring):
         *,
         concurrency: int = 8,
         ledger: "Ledger | None" = None,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         fsync: bool = False,
         max_rate: float | None = None,
     ) -> "Batch[str, Fetched]":
@@ -236,6 +205,7 @@ class Bulk(Ensuring):
             DestinationError: There is no such directory, or it cannot be created; raised where the block is entered.
             UsageError: `media_ids` is no iterable, or a single text; or the ledger cannot tell which account this is.
         """
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
         from wxasset.session.fetched import Fetched, FetchRecord  # noqa: PLC0415 - as above
 
         async def get(media_id: str, work: "Work") -> Fetched:
@@ -268,9 +238,9 @@ class Bulk(Ensuring):
         media_ids: Iterable[str] | AsyncIterable[str],
         *,
         concurrency: int = 8,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         max_rate: float | None = None,
-    ) -> Batch[str, Deleted]:
+    ) -> "Batch[str, Deleted]":
         """Delete many permanent materials, some at a time; every id has exactly one outcome.
 
         The rest is as in `add_materials`.
@@ -288,6 +258,9 @@ class Bulk(Ensuring):
         Raises:
             UsageError: `media_ids` is no iterable, or a single text.
         """
+        from wxasset.batch.iteration import distinct  # noqa: PLC0415 - as above
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
+        from wxasset.session.outcomes import Deleted  # noqa: PLC0415 - as above
 
         async def delete(media_id: str, work: "Work") -> Deleted:
             await self._observed(work).del_material(media_id)
@@ -299,16 +272,6 @@ class Bulk(Ensuring):
     def _observed(self, work: "Work") -> Self:
         """Return this session with calls that report their failed attempts."""
         return self._with_engine(self._observing(work), self._ledger, self._appid)
-
-
-def _is_repeatable(item: Media | NewMaterial) -> bool:
-    """Return True for a path or bytes. What is read only once waits in its slot, where others are tried again later."""
-    return isinstance(media_of(item), str | os.PathLike | bytes | bytearray | memoryview)
-
-
-def _is_light(item: Media | NewMaterial) -> bool:
-    """Return True for a path, which takes next to no memory."""
-    return isinstance(media_of(item), str | os.PathLike)
 
 
 async def _check_directory(directory: str | os.PathLike[str]) -> None:

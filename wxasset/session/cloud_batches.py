@@ -6,7 +6,6 @@ from wxasset.calls.base import Call
 from wxasset.calls.file_urls import FileURL, links
 from wxasset.calls.fileids import MAX_AGE, FileIds
 from wxasset.errors import PartialDeleteError, UsageError
-from wxasset.session.batches import Deleted
 from wxasset.session.cloud import CloudFiles
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from wxasset.batch.work import Work
     from wxasset.calls.cloud import DeletedFiles, DeleteReport, FoundFiles
     from wxasset.session.file_batch import FileBatch
+    from wxasset.session.outcomes import Deleted
 
 __all__ = ["CloudFileBatches"]
 
@@ -191,6 +191,7 @@ def _deleted(ids: tuple[str, ...], answer: "DeletedFiles") -> "list[Deleted | Fa
     """Return the outcome of every id of a request."""
     from wxasset.batch.outcomes import Failed  # noqa: PLC0415 - loaded with the batch
     from wxasset.calls.cloud import outcomes  # noqa: PLC0415 - as above
+    from wxasset.session.outcomes import Deleted  # noqa: PLC0415 - as above
 
     failed = {one.fileid: one for one in outcomes(ids, answer).failed}
     return [Failed(one, failed[one].reason()) if one in failed else Deleted(one) for one in ids]

@@ -4,16 +4,10 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from attrs import frozen
-
-from wxasset.batch.iteration import check_items, pulled
-from wxasset.batch.pool import Batch
-from wxasset.batch.tally import Progress
 from wxasset.calls.fileids import FileIds, check_fileid, checked
 from wxasset.errors import SourceError, UsageError
 from wxasset.session.cloud import linking, receive
 from wxasset.session.cloud_batches import CloudFileBatches
-from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.downloads.writer import in_thread
 from wxasset.transfer.threads import run_in_thread
 from wxasset.transfer.uploads.media import Media
@@ -21,41 +15,18 @@ from wxasset.transfer.uploads.tree import tree_files
 from wxasset.wire.file_paths import local_paths, stored_path
 
 if TYPE_CHECKING:
+    from wxasset.batch.pool import Batch
+    from wxasset.batch.tally import Progress
     from wxasset.batch.work import Work
     from wxasset.calls.object_storage import FetchFile
+    from wxasset.session.outcomes import Downloaded, Uploaded
 
-__all__ = ["CloudTrees", "Downloaded", "FileTree", "Uploaded"]
+__all__ = ["CloudTrees", "FileTree"]
 
 T = TypeVar("T")
 Pairs: TypeAlias = Iterable[tuple[str, Media]] | AsyncIterable[tuple[str, Media]]
 FileTree: TypeAlias = str | os.PathLike[str] | Mapping[str, Media] | Pairs
 """A directory; or media by their relative paths, as a mapping or as pairs."""
-
-
-@frozen
-class Uploaded:
-    """A file that is in cloud storage.
-
-    Attributes:
-        item: Its path in the storage.
-        fileid: Its id.
-    """
-
-    item: str
-    fileid: str
-
-
-@frozen
-class Downloaded:
-    """A cloud file that was downloaded.
-
-    Attributes:
-        item: The id that was given.
-        file: The saved file.
-    """
-
-    item: str
-    file: SavedMaterial
 
 
 class CloudTrees(CloudFileBatches):
@@ -68,10 +39,10 @@ class CloudTrees(CloudFileBatches):
         *,
         prefix: str = "",
         concurrency: int = 8,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         max_rate: float | None = None,
         as_component: bool = False,
-    ) -> Batch[str, Uploaded]:
+    ) -> "Batch[str, Uploaded]":
         """Upload a directory, or many media, to cloud storage; relative paths are kept.
 
         ::
@@ -97,7 +68,10 @@ class CloudTrees(CloudFileBatches):
             SourceError: A directory cannot be read; raised where the block is entered, and nothing was sent.
             UsageError: Two files have the same path, or a path is not relative; likewise.
         """
-        from wxasset.calls.cloud import ComponentStartUpload, StartUpload  # noqa: PLC0415 - most sessions have no cloud files
+        from wxasset.batch.iteration import check_items  # noqa: PLC0415 - most sessions have no cloud files
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
+        from wxasset.calls.cloud import ComponentStartUpload, StartUpload  # noqa: PLC0415 - as above
+        from wxasset.session.outcomes import Uploaded  # noqa: PLC0415 - as above
 
         if not isinstance(files, str | os.PathLike):
             check_items(files)
@@ -125,11 +99,11 @@ class CloudTrees(CloudFileBatches):
         to: str | os.PathLike[str],
         *,
         concurrency: int = 8,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         fsync: bool = False,
         max_rate: float | None = None,
         as_component: bool = False,
-    ) -> Batch[str, Downloaded]:
+    ) -> "Batch[str, Downloaded]":
         """Download many cloud files into a directory; their paths in the storage are kept below it.
 
         All ids are read before the first file is asked for. The rest is as in `get_materials` and `download_file`.
@@ -152,7 +126,10 @@ class CloudTrees(CloudFileBatches):
             UsageError: An id has no relative path, or two files would be one on some system, such as ``a.png`` and
                 ``A.png``; raised where the block is entered, and nothing was asked for.
         """
+        from wxasset.batch.iteration import pulled  # noqa: PLC0415 - as above
+        from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
         from wxasset.calls.cloud import BatchDownloadFile, ComponentBatchDownloadFile  # noqa: PLC0415 - as above
+        from wxasset.session.outcomes import Downloaded  # noqa: PLC0415 - as above
         from wxasset.transfer.downloads.paths import place_below  # noqa: PLC0415 - many sessions save no file
         from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - as above
 
@@ -189,6 +166,8 @@ async def _keys(plan: Mapping[str, object]) -> AsyncGenerator[str, None]:
 
 async def _stored(files: FileTree, prefix: str) -> dict[str, Media | SourceError]:
     """Return media, or their errors, by their paths in the storage; refuse two of one path."""
+    from wxasset.batch.iteration import pulled  # noqa: PLC0415 - as above
+
     plan: dict[str, Media | SourceError] = {}
     pairs: Iterable[tuple[str, Media | SourceError]] | AsyncIterable[tuple[str, Media]]
     if isinstance(files, str | os.PathLike):

@@ -1,14 +1,12 @@
 """The verb for adding a material exactly once."""
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
 from wxasset.calls.materials import AddedMaterial, AddMaterial
 from wxasset.engine.engine import Engine
 from wxasset.errors import Later, RateLimitedError, UploadOutcomeUnknown, UsageError
-from wxasset.ledger.new_material import path_of
 from wxasset.session.base import check_ledger
 from wxasset.session.materials import Materials, adding
 from wxasset.transfer.progress import Progress, check_progress
@@ -16,6 +14,8 @@ from wxasset.transfer.uploads.media import Media
 from wxasset.wire.realms import realm_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wxasset.batch.slots import Turn
     from wxasset.ledger.ahead import Unsent
     from wxasset.ledger.ledger import Ledger
@@ -196,10 +196,11 @@ class Ensuring(Materials):
         return await upload.ensure(verify=verify)
 
     async def _look_up(
-        self, kind: str, wanted: Sequence[tuple[AddMaterial, Media] | None], ledger: "Ledger", most: int
+        self, kind: str, wanted: "Sequence[tuple[AddMaterial, Media] | None]", ledger: "Ledger", most: int
     ) -> "list[LedgerRow | Unsent | None]":
         """Look up many materials at once, and read files to be sent; None for what has to be looked up by itself."""
         from wxasset.ledger.ensure import key_of  # noqa: PLC0415 - as above
+        from wxasset.ledger.new_material import path_of  # noqa: PLC0415 - as above
 
         await ledger.adopt_first(self.account_library(ledger), kind)
         realm = await ledger.realm_of(self._transport.api)

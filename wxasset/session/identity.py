@@ -1,6 +1,6 @@
 """Identity of an account, for caches of its materials."""
 
-import secrets
+import os
 import weakref
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ class AccountIdentity:
             origin: URL of the API host.
             appid: Its appid, if known.
         """
-        self.key: str = f"{origin}\0{appid or secrets.token_hex()}"
+        self.key: str = f"{origin}\0{appid or os.urandom(32).hex()}"
         self.watchers: weakref.WeakSet[DeletionWatcher] = weakref.WeakSet()
 
     async def forget(self, wx: Any, media_id: str) -> None:

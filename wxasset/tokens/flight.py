@@ -3,8 +3,6 @@
 import asyncio
 from typing import Final
 
-from attrs import define, field
-
 from wxasset.tokens.token import Exchange, Token
 
 __all__ = ["Flight"]
@@ -14,7 +12,6 @@ _AT_ONCE: Final = 400
 to do where the first have ended before the last are woken."""
 
 
-@define(eq=False)
 class Flight:
     """A fetch in progress, in a task of the cache; any number of calls wait for it, each for a future of its own.
 
@@ -25,12 +22,14 @@ class Flight:
         error: The failure, if it was not.
     """
 
-    exchange: Exchange
-    task: "asyncio.Task[None] | None" = None
-    token: Token | None = None
-    error: Exception | None = None
-    _waiters: "dict[asyncio.Future[None], None]" = field(factory=dict)
-    _over: bool = False
+    def __init__(self, exchange: Exchange) -> None:
+        """Begin a fetch."""
+        self.exchange: Exchange = exchange
+        self.task: asyncio.Task[None] | None = None
+        self.token: Token | None = None
+        self.error: Exception | None = None
+        self._waiters: dict[asyncio.Future[None], None] = {}
+        self._over = False
 
     def wait(self) -> "asyncio.Future[None]":
         """Return a future for its end, to be awaited by one call."""

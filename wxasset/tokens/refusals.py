@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from attrs import define, field
-
 from wxasset.calls.base import Call
 from wxasset.errors import APIError, Hint, TokenUnavailableError, WxAssetError
 from wxasset.errors.classify import is_final
@@ -24,7 +22,6 @@ _REPLACED: Final = 20  # the same for tokens that served: they were superseded, 
 _EXPIRED: Final = 42001  # time has passed: a token that served is replaced without a limit
 
 
-@define(eq=False, repr=False)
 class Refusals:
     """The refusals of the last 30 seconds, for the fetches of one token cache.
 
@@ -33,12 +30,14 @@ class Refusals:
         rejection: The rejection of the last token; None after the next fetch.
     """
 
-    now: Callable[[], float] = time.monotonic
-    rejection: WxAssetError | None = None
-    _limit: int = _FETCHES
-    _fetched_at: list[float] = field(factory=list)
-    _serving: set[str] = field(factory=set)
-    _refused: list[tuple[Call[Any], WxAssetError, float]] = field(factory=list, repr=False)
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """Begin without any."""
+        self.now: Callable[[], float] = now
+        self.rejection: WxAssetError | None = None
+        self._limit = _FETCHES
+        self._fetched_at: list[float] = []
+        self._serving: set[str] = set()
+        self._refused: list[tuple[Call[Any], WxAssetError, float]] = []
 
     def accept(self, path: str) -> None:
         """Record that a token served a call of this path: its later rejection means that it was replaced."""
@@ -78,7 +77,6 @@ class Refusals:
         self._refused.append((call, refusal, self.now() + COOLDOWN))
 
 
-@define(eq=False, repr=False)
 class GuardedExchange:
     """The exchange of one fetch: its first call counts as a fetch, and a call refused for good is not repeated.
 
@@ -87,10 +85,12 @@ class GuardedExchange:
         refused: Whether a call of this fetch was refused for good, now or before.
     """
 
-    exchange: Exchange
-    _refusals: Refusals
-    _counted: bool = False
-    refused: bool = False
+    def __init__(self, exchange: Exchange, refusals: Refusals) -> None:
+        """Begin a fetch."""
+        self.exchange: Exchange = exchange
+        self.refused: bool = False
+        self._refusals = refusals
+        self._counted = False
 
     async def __call__(self, call: Call[R], /) -> R:
         """Make a call."""

@@ -11,6 +11,7 @@ from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
 from wxasset.tokens.validation import TokenParameter, ask, filled, is_async, is_life, issued, parameter_name, positive
+from wxasset.wire.values import Value
 
 __all__ = ["CallableToken", "ClassicToken", "NoToken", "StableToken", "StaticToken"]
 
@@ -42,8 +43,8 @@ _credential: Final = filled(
 
 
 @conceals_arguments
-@frozen
-class ClassicToken:
+@frozen(eq=False, repr=False)
+class ClassicToken(Value):
     """The token of ``/cgi-bin/token``: 2,000 fetches a day, and each fetch supersedes the token before.
 
     Use it only where nothing else fetches tokens for the account; `StableToken` is safer.
@@ -135,8 +136,8 @@ def _given_token(instance: object, attribute: "Attribute[Any]", value: object) -
 
 
 @conceals_arguments
-@frozen
-class StaticToken:
+@frozen(eq=False, repr=False)
+class StaticToken(Value):
     """One given token, for a script or a single request; it is never replaced.
 
     A token from the header ``X-WX-CLOUDBASE-ACCESS-TOKEN`` of a call that came through WeChat cloud hosting rides in
@@ -181,8 +182,8 @@ def _async_function(instance: object, attribute: "Attribute[Any]", value: object
 
 
 @conceals_arguments
-@frozen
-class CallableToken:
+@frozen(eq=False, repr=False)
+class CallableToken(Value):
     """A token from an async function of yours: for hosts where a central service alone fetches tokens.
 
     The function returns the newest token, as a `str` that is asked for again after `lifetime` seconds, or as a
@@ -236,8 +237,8 @@ def _same(token: Token, previous: Token | None) -> bool:
 # None at all
 
 
-@frozen
-class NoToken:
+@frozen(eq=False, repr=False)
+class NoToken(Value):
     """No token: for containers of WeChat cloud hosting with 开放接口服务 switched on.
 
     Its sidecar answers for ``http://api.weixin.qq.com``, without TLS, and adds the token. The paths have to be listed

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from wxasset.calls.base import Call
 from wxasset.errors import APIError, WxAssetError
 from wxasset.wire.json_bodies import LARGEST
+from wxasset.wire.values import Value
 
 __all__ = [
     "LONGEST",
@@ -32,24 +33,24 @@ _SLACK: Final = 86_400.0  # seconds by which the clocks of hosts may differ
 _LAST: Final = 253_402_300_799  # the end of the year 9999, up to which `datetime` goes
 _NAMES: Final = frozenset({"token", "issued", "expires", "version", "mode"})
 _FIELDS: Final = ("token", "issued", "expires", "version", "mode", "refresh_token")
-_TOKEN: Final = re.compile(r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}")
+_VISIBLE: Final = r"[!$%*+./0-9:=@A-Z_a-z|~-]{1,2048}"
 """Pattern of tokens: WeChat's have up to 512 characters, of a smaller set (wire reference 1.1)."""
-_PARAMETER: Final = re.compile(r"[A-Za-z_]{0,64}")
+_PARAMETER: Final = r"[A-Za-z_]{0,64}"
 _NOT_AUTHORIZED: Final = 61003
 _PLATFORM: Final = "component_access_token"
 _COMPONENT_PATHS: Final = "/componenttcb/"
 """These APIs take the token of a third-party platform as ``access_token`` (wire reference 8.4)."""
-_PLACEHOLDER: Final = re.compile(r"null|none|nil|undefined|true|false|nan|-?[0-9.]+", re.IGNORECASE)
+_PLACEHOLDER: Final = r"(?i:null|none|nil|undefined|true|false|nan|-?[0-9.]+)"
 
 
 def is_token(text: str) -> bool:
     """Tell whether this can be a token: a text of visible characters, and no page or document."""
-    return _TOKEN.fullmatch(text) is not None
+    return re.fullmatch(_VISIBLE, text) is not None
 
 
 def is_placeholder(text: str) -> bool:
     """Return True for the text of a number, a flag or a missing value."""
-    return _PLACEHOLDER.fullmatch(text) is not None
+    return re.fullmatch(_PLACEHOLDER, text) is not None
 
 
 def seconds(value: float) -> float:
@@ -83,8 +84,8 @@ class Exchange(Protocol):
         ...
 
 
-@frozen(kw_only=True)
-class Token:
+@frozen(kw_only=True, eq=False, repr=False)
+class Token(Value):
     """An access token in hand.
 
     Attributes:
@@ -131,8 +132,8 @@ class TokenSource(Protocol):
         ...
 
 
-@frozen(kw_only=True)
-class TokenRecord:
+@frozen(kw_only=True, eq=False, repr=False)
+class TokenRecord(Value):
     """A token as a store keeps it.
 
     Attributes:
@@ -197,7 +198,7 @@ class TokenRecord:
         if not (named and numbers and counted and isinstance(self.refresh_token, str | None)):
             return False
         parameter: object = self.parameter
-        if parameter is not None and not (isinstance(parameter, str) and _PARAMETER.fullmatch(parameter)):
+        if parameter is not None and not (isinstance(parameter, str) and re.fullmatch(_PARAMETER, parameter)):
             return False
         return is_token(self.token) and not is_placeholder(self.token)
 

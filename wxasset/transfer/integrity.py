@@ -1,9 +1,12 @@
 """Checks that a download is complete."""
 
 import enum
+from typing import TYPE_CHECKING
 
-from wxasset.wire.completeness import Completeness, CompletenessChecker
 from wxasset.wire.formats import HEAD_SIZE, sniff
+
+if TYPE_CHECKING:
+    from wxasset.wire.completeness import CompletenessChecker
 
 __all__ = ["Integrity", "IntegrityChecker"]
 
@@ -42,13 +45,17 @@ class IntegrityChecker:
         if len(self._head) >= HEAD_SIZE:
             self._begin()
 
-    def _begin(self) -> CompletenessChecker:
+    def _begin(self) -> "CompletenessChecker":
+        from wxasset.wire.completeness import CompletenessChecker  # noqa: PLC0415 - nearly every server tells a length
+
         self._checker = CompletenessChecker(sniff(self._head))
         self._checker.feed(self._head)
         return self._checker
 
     def result(self) -> Integrity | None:
         """Return the result at the end of the file; None if the file is truncated."""
+        from wxasset.wire.completeness import Completeness  # noqa: PLC0415 - as above
+
         checker = self._checker or self._begin()
         return {Completeness.COMPLETE: Integrity.END_MARK, Completeness.UNKNOWN: Integrity.UNVERIFIED}.get(
             checker.state

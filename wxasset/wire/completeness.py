@@ -10,8 +10,6 @@ import struct
 from collections.abc import Callable, Generator, Mapping
 from typing import Final, TypeAlias
 
-from attrs import define
-
 from wxasset.wire.formats import Format
 
 __all__ = ["Completeness", "CompletenessChecker"]
@@ -35,12 +33,12 @@ class Completeness(enum.Enum):
 _Walk: TypeAlias = Generator[Completeness, None, Completeness]
 
 
-@define(repr=False)
 class _Incoming:
     """The available bytes and the position in them; each step waits for more bytes as needed."""
 
-    data: bytes = b""
-    place: int = 0
+    def __init__(self) -> None:
+        self.data = b""
+        self.place = 0
 
     def take(self, count: int, at_rest: Completeness = Completeness.INCOMPLETE) -> Generator[Completeness, None, bytes]:
         """Return the next few bytes; `at_rest` is the state until the first of them arrives."""

@@ -8,14 +8,16 @@ from typing import Final
 
 from attrs import frozen
 
+from wxasset.wire.values import Value
+
 __all__ = ["BLANKS", "FORMATS", "HEAD_SIZE", "Content", "Format", "by_extension", "charset", "content_of", "sniff"]
 
 HEAD_SIZE: Final = 64
 """Number of bytes needed by `sniff`; the longest part it reads is the list of brands of an MP4."""
 
 
-@frozen
-class Format:
+@frozen(eq=False, repr=False)
+class Format(Value):
     """A media format.
 
     Attributes:
@@ -234,7 +236,7 @@ _CHARSETS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x00{\x00", "utf-16-be"),
     (b"\x00<\x00", "utf-16-be"),
 )
-_NO_TEXT: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
+_NO_TEXT: Final = "[\x00-\x08\x0e-\x1f\x7f\ufffd]"
 
 
 def charset(body: bytes | bytearray) -> str:
@@ -262,4 +264,4 @@ def _is_text(head: bytes | bytearray) -> bool:
     name = charset(head)
     # Encodings other than UTF-16 and UTF-32 have the control characters of ASCII.
     text = head.decode(name if name.startswith(("utf-16", "utf-32")) else "latin-1", "replace")
-    return _NO_TEXT.search(text, 0, max(1, len(text) - 1)) is None  # the last character may be cut, or a zero
+    return re.search(_NO_TEXT, text[: max(1, len(text) - 1)]) is None  # the last character may be cut, or a zero

@@ -28,9 +28,10 @@ LARGEST: Final = 2**53
 """Largest absolute value of an integer from outside: JSON numbers are exact up to it (RFC 8259, section 6)."""
 EXCERPT: Final = 200
 """Maximum number of characters of an excerpt; sufficient for the headline of a gateway's page."""
-_KEY: Final = re.compile(r"""[\s,]*["']?(\w+)["']?\s*:\s*""")
-_CODE: Final = re.compile(r"""["']errcode["']\s*:\s*["']?(-?[0-9]{1,18})["']?\s*[,}]""")
-_END: Final = re.compile(r"[\s,}]")  # without it a number may be truncated
+# Patterns for broken bodies; they are compiled for the first one.
+_KEY: Final = r"""[\s,]*["']?(\w+)["']?\s*:\s*"""
+_CODE: Final = r"""["']errcode["']\s*:\s*["']?(-?[0-9]{1,18})["']?\s*[,}]"""
+_END: Final = r"[\s,}]"  # without it a number may be truncated
 _DECODER: Final = json.JSONDecoder(strict=False)  # json.loads would create one per response
 
 
@@ -86,16 +87,16 @@ def raise_for_errcode(body: bytes, path: str) -> None:
     """
     text = _text(body)
     found: dict[str, object] = {}
-    name, place = "", 1
-    while text.startswith("{") and (key := _KEY.match(text, place)):
+    name, place, keys, ends = "", 1, re.compile(_KEY), re.compile(_END)
+    while text.startswith("{") and (key := keys.match(text, place)):
         name, place = key[1], key.end()
         try:
             value, place = _DECODER.raw_decode(text, place)
         except (RecursionError, ValueError):
             break
-        if isinstance(value, str) or _END.match(text, place):
+        if isinstance(value, str) or ends.match(text, place):
             found[name] = value
-    if name == "errmsg" and "errcode" not in found and (code := _CODE.search(text, place)):
+    if name == "errmsg" and "errcode" not in found and (code := re.compile(_CODE).search(text, place)):
         found["errcode"] = code[1]  # behind a message with unescaped quotes
     if as_int(found.get("errcode")):
         raise_if_error({"errmsg": text[place:].strip("\"' "), **found}, path)

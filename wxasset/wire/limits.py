@@ -7,6 +7,7 @@ from typing import Final
 from attrs import field, frozen
 
 from wxasset.wire.checks import flag, number
+from wxasset.wire.values import Value
 
 __all__ = ["ADD_MATERIAL", "CLOUD_FILE", "KIB", "MIB", "UPLOAD_IMAGE", "UPLOAD_MEDIA", "Limits", "UploadLimit"]
 
@@ -16,8 +17,8 @@ MIB: Final = 1024 * KIB
 # rejecting files accepted by the service.
 
 
-@frozen(kw_only=True)
-class UploadLimit:
+@frozen(kw_only=True, eq=False, repr=False)
+class UploadLimit(Value):
     """Documented limits of one endpoint for one type of media.
 
     Attributes:
@@ -79,8 +80,8 @@ CLOUD_FILE: Final = UploadLimit(
 """Cloud files: limit of object storage for one form upload, with any format."""
 
 
-@frozen(kw_only=True)
-class Limits:
+@frozen(kw_only=True, eq=False, repr=False)
+class Limits(Value):
     """Limits of a session for sending and reading.
 
     Attributes:

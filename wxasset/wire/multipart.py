@@ -1,11 +1,13 @@
 """Frames of multipart/form-data bodies; the length is known before the first byte is sent. Pure."""
 
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
+
+from wxasset.wire.values import Value
 
 __all__ = ["Frame", "frame", "sent_name"]
 
@@ -13,8 +15,8 @@ __all__ = ["Frame", "frame", "sent_name"]
 _UNSAFE: Final = re.compile(r'["\x00-\x1f\x7f]')
 
 
-@frozen(kw_only=True)
-class Frame:
+@frozen(kw_only=True, eq=False, repr=False)
+class Frame(Value):
     """Bytes around the media of one upload.
 
     Attributes:
@@ -64,7 +66,7 @@ def frame(
         part: Name of the media part.
         last: Whether the media follow the fields, as required by object storage (wire reference 3.1).
     """
-    boundary = boundary or secrets.token_hex(16)
+    boundary = boundary or os.urandom(16).hex()  # `secrets` would load hmac with the package
     mark = boundary.encode()
     delimiter = b"\r\n--" + mark
     head = (

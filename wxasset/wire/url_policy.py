@@ -7,6 +7,7 @@ network.
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -14,6 +15,7 @@ from yarl import URL
 
 from wxasset.errors import UnsafeURLError, UsageError
 from wxasset.wire.checks import flag, number
+from wxasset.wire.values import Value
 
 __all__ = ["DownloadPolicy", "check_link", "check_redirect", "is_loopback", "is_plain_name", "may_connect"]
 
@@ -40,12 +42,13 @@ _PORTS: Final = {"http": 80, "https": 443}
 _LOCALHOST: Final = ("localhost", "127.0.0.1", "::1")
 
 
+@cache
 def _networks(text: str) -> tuple[IPNetwork, ...]:
     return tuple(map(ipaddress.ip_network, text.split()))
 
 
 # Tables of our own: those of Python differ between its versions.
-_SPECIAL: Final = _networks(
+_SPECIAL: Final = (
     # The special-purpose registry of IANA for IPv4; of 192.0.0.0/24 all, multicast, and the host of Azure's machines.
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
     " 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3 168.63.129.16/32"
@@ -54,7 +57,7 @@ _SPECIAL: Final = _networks(
 )
 _GLOBAL: Final = ipaddress.ip_network("2000::/3")
 """The part of IPv6 that is assigned to the public network; the rest is private, local, or reserved."""
-_EMBEDDED: Final = _networks("::ffff:0:0/96 64:ff9b::/96")
+_EMBEDDED: Final = "::ffff:0:0/96 64:ff9b::/96"
 """IPv4-mapped addresses, and NAT64: networks without IPv4 use it to reach public hosts that have nothing else."""
 _FAKE: Final = ipaddress.ip_network("198.18.0.0/15")
 """Addresses by which Clash and Surge (fake-ip) stand for any host name; the real ones are known to them alone."""
@@ -70,8 +73,8 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return hosts
 
 
-@frozen(kw_only=True)
-class DownloadPolicy:
+@frozen(kw_only=True, eq=False, repr=False)
+class DownloadPolicy(Value):
     """Policy for downloads from URLs sent by a server.
 
     Attributes:
@@ -221,8 +224,8 @@ def may_connect(
 
 def _is_public(address: IPAddress) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
-        if any(address in network for network in _EMBEDDED):
+        if any(address in network for network in _networks(_EMBEDDED)):
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address.scope_id is not None or address not in _GLOBAL:
             return False
-    return not any(address in network for network in _SPECIAL)
+    return not any(address in network for network in _networks(_SPECIAL))

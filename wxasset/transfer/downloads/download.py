@@ -14,12 +14,13 @@ from wxasset.transfer.integrity import Integrity, IntegrityChecker
 from wxasset.transfer.progress import Progress, Throttle
 from wxasset.wire.filenames import disposition_filename, safe_name
 from wxasset.wire.limits import MIB
+from wxasset.wire.values import Value
 
 __all__ = ["FileReply", "MaterialStream", "SavedMaterial"]
 
 
-@frozen(kw_only=True)
-class SavedMaterial:
+@frozen(kw_only=True, eq=False, repr=False)
+class SavedMaterial(Value):
     """A completely downloaded file.
 
     Attributes:

@@ -5,7 +5,6 @@ import time
 from typing import Any, Final
 
 from aiohttp.connector import Connection
-from attrs import define
 
 from wxasset.wire.limits import MIB
 
@@ -16,7 +15,6 @@ _DENSITY: Final = 4  # bytes on the wire per byte of the body: a chunk of two by
 _METERED: Final = "_wxasset_metered"
 
 
-@define(eq=False)
 class Meter:
     """Bytes of one response.
 
@@ -27,10 +25,13 @@ class Meter:
         heard: Time of the last bytes by `time.monotonic`.
     """
 
-    wire: int = 0
-    body: int = 0
-    exceeded: bool = False
-    heard: float = 0.0
+    __slots__ = ("body", "exceeded", "heard", "wire")
+
+    def __init__(self) -> None:
+        self.wire: int = 0
+        self.body: int = 0
+        self.exceeded: bool = False
+        self.heard: float = 0.0
 
     def count(self, size: int) -> None:
         """Count bytes received."""

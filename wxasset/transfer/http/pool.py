@@ -22,7 +22,7 @@ CONNECTIONS: Final = 100  # of one own session at once, as aiohttp's default
 _NO_LIMIT: Final = 1_000_000
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Pool:
     """A session of aiohttp, and a semaphore for its connections.
 

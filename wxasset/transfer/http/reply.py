@@ -37,7 +37,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PACKED: Final = 1024 * KIB  # bytes; allowed decompressed size of any compressed response
 _DENSITY: Final = 32  # allowed compression ratio of larger ones: articles of HTML are compressed to a tenth
 _PEEK: Final = 2048  # bytes of an error response read for the excerpt
-_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
+_CONTENT_RANGE: Final = r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})"
 _EVER: Final = 1e9  # seconds; uvloop cannot count 2**64 milliseconds or more
 
 
@@ -70,7 +70,7 @@ class Reply:
     @property
     def content_range(self) -> tuple[int, int] | None:
         """Offset of the body in the file and size of the file, from Content-Range; None if absent."""
-        found = _CONTENT_RANGE.fullmatch(self._response.headers.get(hdrs.CONTENT_RANGE, "").strip())
+        found = re.fullmatch(_CONTENT_RANGE, self._response.headers.get(hdrs.CONTENT_RANGE, "").strip())
         return None if found is None else (int(found[1]), int(found[2]))
 
     @property

@@ -14,12 +14,13 @@ from wxasset.transfer.uploads.body import UploadBody
 from wxasset.transfer.uploads.content import CHUNK
 from wxasset.wire.checks import number
 from wxasset.wire.limits import KIB
+from wxasset.wire.values import Value
 
 __all__ = ["Delivery", "Request", "Timeouts"]
 
 
-@frozen(kw_only=True)
-class Timeouts:
+@frozen(kw_only=True, eq=False, repr=False)
+class Timeouts(Value):
     """Timeouts, in seconds.
 
     One attempt takes at most `total`, plus one second for each `min_rate` bytes sent or received. A slow but steady
@@ -67,7 +68,6 @@ class Timeouts:
         )
 
 
-@define(eq=False)
 class Delivery:
     """Delivery of the last request of an operation.
 
@@ -77,9 +77,12 @@ class Delivery:
         waited: Seconds of waiting for a free connection of the session.
     """
 
-    started_at: float = 0.0
-    whole: bool = False
-    waited: float = 0.0
+    __slots__ = ("started_at", "waited", "whole")
+
+    def __init__(self) -> None:
+        self.started_at: float = 0.0
+        self.whole: bool = False
+        self.waited: float = 0.0
 
     def start(self) -> None:
         """Begin the next request."""
@@ -90,9 +93,9 @@ _SMALL: Final = 16 * KIB  # bytes; no socket buffer is smaller
 _NO_METER: Final = Meter()  # of requests without a connection; each connection sets another one
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, repr=False)
 class Request:
-    """Request of one attempt, and its statistics. Fields with possible secrets are excluded from `repr`.
+    """Request of one attempt, and its statistics. It has no `repr` of its own, as it holds secrets.
 
     Attributes:
         method: GET or POST.
@@ -111,16 +114,16 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str] = field(factory=dict, repr=False)
-    body: "bytes | UploadBody | None" = field(default=None, repr=False)
+    query: Mapping[str, str] = field(factory=dict)
+    body: "bytes | UploadBody | None" = None
     timeouts: Timeouts = Timeouts()
     deadline: float = math.inf
-    progress: Progress | None = field(default=None, repr=False)
+    progress: Progress | None = None
     delivery: Delivery = field(factory=Delivery)
     status: int | None = field(default=None, init=False)
     sent: int = field(default=0, init=False)
     received: int = field(default=0, init=False)
-    meter: Meter = field(default=_NO_METER, init=False, repr=False)
+    meter: Meter = field(default=_NO_METER, init=False)
 
     def postpone(self, seconds: float) -> None:
         """Move the deadline by the time of waiting for a free connection."""

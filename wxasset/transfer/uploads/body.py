@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
-from attrs import define, field, frozen
+from attrs import frozen
 
 from wxasset.errors import SourceError
 from wxasset.transfer.progress import Progress, Throttle
@@ -28,13 +28,13 @@ chunks eight uploads took 7 % less processor time."""
 _ACKED_AT: Final = 120  # bytes; offset of tcpi_bytes_acked, of 8 bytes, in the struct tcp_info of linux/tcp.h
 
 
-@frozen(repr=False, kw_only=True)
+@frozen(eq=False, repr=False, kw_only=True)
 class UploadBody:
     """The body of an upload: a frame around a source."""
 
-    frame: Frame = field(repr=False)
+    frame: Frame
     source: "Source"
-    progress: Progress | None = field(default=None, repr=False)
+    progress: Progress | None = None
 
     @property
     def size(self) -> int:
@@ -63,7 +63,6 @@ class PeerError(Exception):
     """The peer accepts no more bytes, or has closed the connection."""
 
 
-@define(eq=False, repr=False)
 class Sending:
     """One attempt to send a body.
 
@@ -76,14 +75,17 @@ class Sending:
         failure: Local error, such as a failed source; aiohttp would report it as a network error.
     """
 
-    body: UploadBody
-    stall: float
-    sent: int = 0
-    whole: bool = False
-    stalled: bool = False
-    failure: BaseException | None = None
-    _ended: asyncio.Event | None = None
-    _chunks: int = 0
+    __slots__ = ("_chunks", "_ended", "body", "failure", "sent", "stall", "stalled", "whole")
+
+    def __init__(self, body: UploadBody, stall: float) -> None:
+        self.body: UploadBody = body
+        self.stall: float = stall
+        self.sent: int = 0
+        self.whole: bool = False
+        self.stalled: bool = False
+        self.failure: BaseException | None = None
+        self._ended: asyncio.Event | None = None
+        self._chunks = 0
 
     @property
     def is_single(self) -> bool:

@@ -4,8 +4,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-from attrs import field, frozen
-
 from wxasset.errors import Hint, SourceError
 from wxasset.transfer.readiness import read_ready, wait_readable
 from wxasset.transfer.threads import run_in_thread
@@ -130,12 +128,16 @@ def single_bytes(data: Chunk) -> Chunk:
         raise SourceError(f"Cannot read the memoryview: {error}.") from error
 
 
-@frozen(repr=False)
 class MemoryContent:
     """Bytes in memory."""
 
-    data: Chunk = field(repr=False, converter=single_bytes)
-    replayable: bool = field(default=True, init=False)
+    __slots__ = ("data",)
+
+    replayable: Final = True
+
+    def __init__(self, data: Chunk) -> None:
+        """Hold the bytes."""
+        self.data: Chunk = single_bytes(data)
 
     @property
     def size(self) -> int:
