@@ -113,7 +113,7 @@ class CacheDirectory:
             if self._files.get(file.key) is file:
                 del self._files[file.key]
             if self._over:
-                self._evict(0)
+                self._evict()
 
     def claim_of(self, key: str) -> FileLock:
         """Return the lock between processes for the download of a material."""
@@ -169,7 +169,7 @@ class CacheDirectory:
             )
 
     def keep(self, key: str, part: Part, filename: str | None, content_type: str | None) -> CachedFile | None:
-        """Put a complete download in its place, evict others for it, and take it as `take` does.
+        """Put a complete download in its place, take it as `take` does, and evict others for it.
 
         Raises:
             DestinationError: The directory cannot be written.
@@ -179,13 +179,15 @@ class CacheDirectory:
             size = os.fstat(part.handle.fileno()).st_size
             part.handle.close()
             with self._lock:
-                self._evict(size if size <= self.max_bytes else 0)
                 self._describe(key, _Description(filename=filename, content_type=content_type, size=size))
                 part.path.replace(self._content(key))
-                self._over = self._over or size > self.max_bytes
         except OSError as error:
             raise self._unusable(error) from error
-        return self.take(key)
+        file = self.take(key)
+        # Last: of two processes that keep a file at once, one sees both. The part was as large before.
+        with self._lock, suppress(OSError):
+            self._evict()
+        return file
 
     def _describe(self, key: str, told: _Description) -> None:
         path = self._description(key).with_suffix(f".{secrets.token_hex(6)}.part")
@@ -207,10 +209,10 @@ class CacheDirectory:
     def _description(self, key: str) -> Path:
         return self.path / f"{key}.json"
 
-    def _evict(self, room: int) -> None:
-        """Delete the least recently used files until the rest fits beside `room` bytes; files larger than all first."""
+    def _evict(self) -> None:
+        """Delete the least recently used files until the rest fits; files larger than all first."""
         entries = sorted(self._entries())
-        total = room + sum(size for _, size, _ in entries if size <= self.max_bytes)
+        total = sum(size for _, size, _ in entries if size <= self.max_bytes)
         self._over = False
         for _, size, key in entries:
             too_large = size > self.max_bytes
