@@ -33,7 +33,6 @@ PUBLIC = {"wxasset.events", "wxasset.otel", "wxasset.starlette"}
 """Thin modules, part of the face: they re-export the public names of a package."""
 PURE = (
     "wxasset.instrumentation",
-    "wxasset.engine.decisions",
     "wxasset.engine.evidence",
     "wxasset.engine.pager",
     "wxasset.engine.retry",

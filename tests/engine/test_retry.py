@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wxasset.calls.base import Effect, Route
-from wxasset.engine import decisions
-from wxasset.engine.decisions import (
+from wxasset.engine import retry
+from wxasset.engine.retry import (
     Action,
     AlreadyDone,
     Attempt,
@@ -19,9 +19,10 @@ from wxasset.engine.decisions import (
     OutcomeUnknown,
     Raise,
     Resend,
+    RetryPolicy,
+    RetryQuota,
     decide,
 )
-from wxasset.engine.retry import RetryPolicy, RetryQuota
 from wxasset.errors import (
     APIError,
     ConnectError,
@@ -222,7 +223,7 @@ def test_gone_is_success_only_where_the_route_says_so() -> None:
 
 def test_a_decision_can_be_named() -> None:
     """Every decision is a public name of the module."""
-    assert {one.__name__ for one in Action.__args__} <= set(decisions.__all__)
+    assert {one.__name__ for one in Action.__args__} <= set(retry.__all__)
 
 
 SECONDS: Final = st.floats(0, 1e6, allow_nan=False)

@@ -27,7 +27,6 @@ from cosmic_ray.work_item import TestOutcome
 ENOUGH: Final = 85.0  # percent
 PATIENCE: Final = 30.0  # seconds for the tests of one module, of which the slowest take eight
 MODULES: Final = {
-    "wxasset/engine/decisions.py": ("tests/engine/test_retry.py",),
     "wxasset/engine/retry.py": ("tests/engine/test_retry.py",),
     "wxasset/wire/codec.py": ("tests/wire/test_codec.py",),
     "wxasset/wire/json_bodies.py": ("tests/wire/test_codec.py",),

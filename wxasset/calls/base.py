@@ -22,7 +22,7 @@ LARGE_REPLY: Final = 32 * MIB
 
 
 class Effect(enum.Enum):
-    """Effect of repeating a call, used by `wxasset.engine.decisions.decide`."""
+    """Effect of repeating a call, used by `wxasset.engine.retry.decide`."""
 
     READ = "read"
     REPLACE = "replace"  # the same bytes in the same place: a repetition has no effect

@@ -20,7 +20,17 @@ from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.redaction import without_secrets
 from wxasset.engine.register import Pending, UploadRegister
 from wxasset.engine.replies import json_or_file
-from wxasset.engine.retry import RetryPolicy, RetryQuota
+from wxasset.engine.retry import (
+    Action,
+    AlreadyDone,
+    Attempt,
+    CannotResend,
+    OutcomeUnknown,
+    Resend,
+    RetryPolicy,
+    RetryQuota,
+    decide,
+)
 from wxasset.engine.uploads import UploadPolicy
 from wxasset.errors import (
     BudgetSpentError,
@@ -42,7 +52,6 @@ if TYPE_CHECKING:
     from wxasset.batch.turns import AccountBudget
     from wxasset.batch.work import Work
     from wxasset.calls.account import Quota
-    from wxasset.engine.decisions import Action, Attempt
     from wxasset.engine.operation_events import OperationEvents
     from wxasset.engine.reconcile import Lost
 
@@ -52,6 +61,9 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _log: Final = logging.getLogger("wxasset.engine")
+_FIRST: Final = Attempt()
+_AT_ONCE: Final = Attempt(minute_waited=True)
+_PROGRESSED: Final = Attempt(progressed=True)
 _SPREAD: Final = 2.0  # seconds over which calls that wait for the next minute are spread
 
 
@@ -153,8 +165,7 @@ class Loop(ABC):
 
     async def _attempts(self, operation: Operation, once: Once[T], recorder: OperationRecorder) -> T:
         """Make attempts until one succeeds or `decide` returns another action than to resend."""
-        call = operation.call
-        attempt: Attempt | None = None  # the first one needs no facts
+        call, attempt = operation.call, _FIRST if self.minutes else _AT_ONCE
         begun = time.monotonic() + operation.sending_time(self.timeouts)
         while True:
             turn, waited = FREE, 0.0
@@ -169,22 +180,19 @@ class Loop(ABC):
                 recorder.token = token
                 recorder.attempts += 1
                 try:
-                    in_doubt = attempt is not None and attempt.in_doubt
                     # The request is in no variable: an error that is kept holds this frame, and a piece of the media.
-                    result = await once(self._request(operation, token, deadline), in_doubt)
+                    result = await once(self._request(operation, token, deadline), attempt.in_doubt)
                 except WxAssetError as error:
                     failure = self._explained(error, operation, token)
                     if failure is None:
                         raise
                     turn.failed(failure)
                 else:
-                    self._accepted(0 if attempt is None else attempt.cost, call, token)
+                    self._accepted(attempt, call, token)
                     return result
             finally:
                 if turn is not FREE:
                     await turn.ended()
-            from wxasset.engine.decisions import OutcomeUnknown, Resend, decide  # noqa: PLC0415 - most calls do not fail
-
             attempt, begun = self._failed(attempt, operation, begun)
             attempt = self._judged(attempt, token, failure, recorder)
             action = decide(call.route, failure, attempt, self.retry)
@@ -231,14 +239,14 @@ class Loop(ABC):
                 wait = max(0.0, error.at - time.time()) + random.uniform(0.0, _SPREAD)  # noqa: S311 - no secret
             await self.sleep(wait)
 
-    def _accepted(self, cost: int, call: Call[Any], token: Token | None) -> None:
-        self.quota.refill(cost)
+    def _accepted(self, attempt: Attempt, call: Call[Any], token: Token | None) -> None:
+        self.quota.refill(attempt.cost)
         if token is not None:
             self.tokens.accept(call.route.path)
 
     def _judged(
-        self, attempt: "Attempt", token: Token | None, failure: WxAssetError, recorder: OperationRecorder
-    ) -> "Attempt":
+        self, attempt: Attempt, token: Token | None, failure: WxAssetError, recorder: OperationRecorder
+    ) -> Attempt:
         """Reject the token if the failure concerns it."""
         if token is None:
             return attempt
@@ -254,15 +262,12 @@ class Loop(ABC):
             self.work.begin()
         return operation.request(token, self.timeouts, deadline, from_appid=self.from_appid)
 
-    def _failed(self, attempt: "Attempt | None", operation: Operation, begun: float) -> "tuple[Attempt, float]":
-        """Return a failed attempt with the facts for `decide`, and the begin of the time limit; None is the first."""
-        from wxasset.engine.decisions import Attempt  # noqa: PLC0415 - as above
-
-        attempt = attempt or Attempt(minute_waited=not self.minutes)
+    def _failed(self, attempt: Attempt, operation: Operation, begun: float) -> tuple[Attempt, float]:
+        """Return a failed attempt with the facts for `decide`, and the begin of the time limit."""
         begun += operation.delivery.waited
         if operation.moved():  # a resumed download that receives bytes is not out of patience
             self.quota.refill(attempt.cost)
-            attempt, begun = Attempt(progressed=True), time.monotonic()
+            attempt, begun = _PROGRESSED, time.monotonic()
         failed = evolve(
             attempt,
             elapsed=max(0.0, time.monotonic() - begun),
@@ -276,8 +281,6 @@ class Loop(ABC):
 
     async def _conclude(self, end: "_End", recorder: OperationRecorder) -> Any:
         """Return the result of an operation without a further attempt, or raise its error."""
-        from wxasset.engine.decisions import AlreadyDone, CannotResend, OutcomeUnknown  # noqa: PLC0415 - as above
-
         match end.action:
             case AlreadyDone():
                 self.quota.refill(end.cost)
@@ -323,7 +326,7 @@ class _End:
     """The last attempt of an operation, and the action after it."""
 
     operation: Operation
-    action: "Action"
+    action: Action
     failure: WxAssetError
     deadline: float
     cost: int

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from wxasset.calls.base import Call
 from wxasset.calls.object_storage import FetchFile, FetchLink, PutFile
 from wxasset.engine import reconcile
-from wxasset.engine.decisions import Resend
 from wxasset.engine.recorder import OperationRecorder
 from wxasset.engine.redaction import without_secrets
+from wxasset.engine.retry import Resend
 from wxasset.errors import (
     BusyError,
     HTTPStatusError,
