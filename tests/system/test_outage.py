@@ -1,14 +1,17 @@
 """Under an outage a session asks about once a call, whatever the calls are, and recovers with the service."""
 
 import asyncio
+import os
+import sys
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from raw_server import Handler, RawServer, reply, reset
 from wxasset import RetryPolicy, Token, TokenCache, UploadPolicy, WxSession
 from wxasset.errors import APIError, ConnectError, WxAssetError
+from wxasset.simulator import Simulator
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -161,3 +164,63 @@ async def test_the_minute_quota_is_waited_out_once(server: RawServer) -> None:
     assert len(waits) == 2
     assert all(0 <= wait <= 62 for wait in waits)
     assert len(server.requests) == 4
+
+
+WITHOUT_DESCRIPTORS: Final = """
+import asyncio, errno, sys
+from importlib.abc import MetaPathFinder
+from wxasset import RetryPolicy, WxSession
+
+
+class NoDescriptors(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.startswith("wxasset"):
+            raise OSError(errno.EMFILE, "Too many open files", name)
+
+
+async def main():
+    photo = bytes.fromhex("ffd8ffe0") + bytes(1000)
+    wx = WxSession.from_env(retry=RetryPolicy(attempts=2, wait_initial=0))
+    await wx.count_materials()
+    await wx.add_material("image", photo)
+    sys.meta_path.insert(0, NoDescriptors())
+    for call in [lambda: wx.add_material("image", photo)] * int(sys.argv[1]) + [wx.count_materials]:
+        try:
+            await call()
+        except Exception as error:
+            print(type(error).__name__, flush=True)
+        else:
+            print("done", flush=True)
+    sys.meta_path.pop(0)
+    await wx.aclose()
+
+
+asyncio.run(main())
+"""
+"""No module of the package can be loaded after the first calls, as in a process without free file descriptors."""
+
+
+async def test_a_failed_call_loads_no_module(sim: Simulator) -> None:
+    """A process without free file descriptors gets the same errors, and what was added is known."""
+    faults = {
+        "errcode:45009": "QuotaExceededError",
+        "reset-after-commit": "done",
+        "status-after-commit:502": "done",
+        "errcode:40004": "InvalidMediaError",
+        "errcode:-1": "UploadOutcomeUnknown",
+        "errcode:40001": "done",
+    }
+    sim.fail("add_material", "delay-1ms")
+    for fault in faults:
+        sim.fail("add_material", fault)
+    sim.fail("get_materialcount", "delay-1ms")
+    sim.fail("get_materialcount", "errcode:-1", times=None)
+    told = {"WXASSET_APPID": sim.appid, "WXASSET_SECRET": sim.secret, "WXASSET_BASE_URL": sim.url}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WITHOUT_DESCRIPTORS, str(len(faults))),
+        env=os.environ | told,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, complaints = await process.communicate()
+    assert (output.decode().split(), process.returncode) == ([*faults.values(), "BusyError"], 0), complaints.decode()

@@ -82,6 +82,10 @@ class Session:
         hooks: Hooks = NO_HOOKS,
         from_appid: str | None = None,
     ) -> None:
+        # Not when a call fails: there may be no free file descriptor left to load a module with.
+        import wxasset.engine.operation_events  # noqa: PLC0415 - the import of this class does not need them
+        import wxasset.engine.reconcile  # noqa: F401, PLC0415 - as above
+
         options = Options(retry, timeouts, limits, downloads, uploads, hooks)
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
