@@ -160,7 +160,7 @@ class _Pull(Generic[T]):
 def check_items(items: object) -> None:
     """Raise `UsageError` unless it is an iterable of items."""
     if isinstance(items, str | bytes | bytearray | memoryview):
-        raise UsageError("A batch is made of many items, not of a single text.")
+        raise UsageError("Expected an iterable of items, got a single string.")
     if not isinstance(items, Iterable | AsyncIterable):
         raise UsageError(f"A batch is made of an iterable or an async iterable; not of {type(items).__name__}.")
 
