@@ -9,7 +9,7 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, materials, media, tokens
+from wxasset.calls import cloud, library, materials, media, tokens
 from wxasset.calls.arguments import known_type, present
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.calls.cloud import (
@@ -28,20 +28,22 @@ from wxasset.calls.cloud import (
 )
 from wxasset.calls.cloud_batches import Asking, Collected
 from wxasset.calls.fileids import checked
-from wxasset.calls.materials import (
-    AddedMaterial,
-    AddMaterial,
+from wxasset.calls.library import (
     CountMaterials,
-    DeleteMaterial,
-    Description,
     GetMaterial,
-    ImageURL,
     ListMaterials,
     MaterialCount,
     MaterialPage,
     News,
-    UploadImage,
     Video,
+)
+from wxasset.calls.materials import (
+    AddedMaterial,
+    AddMaterial,
+    DeleteMaterial,
+    Description,
+    ImageURL,
+    UploadImage,
 )
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
 from wxasset.calls.tokens import (
@@ -166,7 +168,7 @@ def declared() -> set[type[Any]]:
     """Return every endpoint that the modules of calls declare."""
     return {
         one
-        for module in (materials, media, cloud, tokens)
+        for module in (library, materials, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
     } - {StartUpload, BatchDownloadFile, ComponentStartUpload, ComponentBatchDownloadFile}

@@ -25,7 +25,8 @@ from wxasset import (
     WxSession,
 )
 from wxasset.calls.base import Ack, Call, Effect, Route
-from wxasset.calls.materials import AddMaterial, CountMaterials
+from wxasset.calls.library import CountMaterials
+from wxasset.calls.materials import AddMaterial
 from wxasset.errors import (
     APIError,
     BusyError,

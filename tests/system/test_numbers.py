@@ -31,7 +31,7 @@ from wxasset import (
     TokenStore,
     WxSession,
 )
-from wxasset.calls import account, cloud, materials, media, object_storage, tokens
+from wxasset.calls import account, cloud, library, materials, media, object_storage, tokens
 from wxasset.calls.base import Call
 from wxasset.errors import TokenUnavailableError, WxAssetError
 from wxasset.simulator import Simulator
@@ -103,7 +103,7 @@ def filled(document: Any, number: object) -> Any:
 
 REPLIES: Final = {
     part.__name__: part
-    for module in (account, cloud, materials, media, object_storage, tokens)
+    for module in (account, cloud, library, materials, media, object_storage, tokens)
     for call in vars(module).values()
     if isinstance(call, type) and issubclass(call, Call) and hasattr(call, "reply") and hasattr(call, "route")
     for part in members(call.reply)

@@ -31,7 +31,7 @@ from wxasset import (
     Video,
     WxSession,
 )
-from wxasset.calls.materials import GetMaterial
+from wxasset.calls.library import GetMaterial
 from wxasset.errors import (
     APIError,
     BusyError,

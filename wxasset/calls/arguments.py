@@ -8,7 +8,7 @@ from wxasset.errors import Hint, SourceError, UsageError
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["known_type", "present"]
+__all__ = ["known_type", "none_if_empty", "present"]
 
 
 def present(instance: object, attribute: "Attribute[str]", value: object) -> None:
@@ -27,3 +27,8 @@ def known_type(instance: Upload[object], attribute: "Attribute[str]", value: obj
             f"There is no media type {value!r}.",
             Hint(f"Use one of: {types}.", f"媒体类型只能是：{types}。"),
         )
+
+
+def none_if_empty(url: str | None) -> str | None:
+    """Convert an empty URL to None: the official sample response for a video has one."""
+    return url or None

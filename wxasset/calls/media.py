@@ -8,7 +8,7 @@ from attrs.validators import min_len
 
 from wxasset.calls.arguments import known_type, present
 from wxasset.calls.base import Download, Effect, Route, Upload
-from wxasset.calls.materials import Video
+from wxasset.calls.library import Video
 from wxasset.wire.codec import wire_name
 from wxasset.wire.limits import UPLOAD_MEDIA, UploadLimit
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["FetchFile", "FetchLink", "PutFile"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PutFile(Upload[Ack]):
     """Post a file to object storage with the credentials from `StartUpload`; the file comes last (wire reference 3.1).
 
@@ -61,7 +61,7 @@ class PutFile(Upload[Ack]):
         return frame(filename, content_type, self.form(), part="file", last=True)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class FetchFile(Download[Ack]):
     """Download a cloud file from its signed URL, without an access token."""
 
@@ -73,7 +73,7 @@ class FetchFile(Download[Ack]):
     fallback: str
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class FetchLink(Download[Ack]):
     """Download a file from a signed URL, without an access token."""
 

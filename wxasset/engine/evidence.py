@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define, field
 
-from wxasset.calls.materials import PAGE, MaterialItem, MaterialPage
+from wxasset.calls.library import PAGE, MaterialItem, MaterialPage
 from wxasset.engine.pager import Pager
 from wxasset.engine.register import Pending, UploadRegister
 from wxasset.engine.uploads import Window, mark_in
@@ -24,7 +24,7 @@ _BEYOND: Final = 5
 """Pages of older materials that are read before absence is concluded (our choice): another order shows in them."""
 
 
-@define
+@define(eq=False, repr=False)
 class Evidence:
     """Pages of the list, each of `PAGE` materials but the last, read for one upload.
 

@@ -6,7 +6,7 @@ from typing import Final
 import anyio
 from attrs import define, field
 
-from wxasset.calls.materials import MaterialItem, MaterialPage
+from wxasset.calls.library import MaterialItem, MaterialPage
 from wxasset.engine.evidence import Evidence
 from wxasset.engine.reconcile import Listing
 from wxasset.engine.register import Pending, UploadRegister

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from wxasset.calls.materials import AddedMaterial, GetMaterial, ListMaterials, MaterialPage, recovered
+from wxasset.calls.materials import AddedMaterial, recovered
 from wxasset.engine.loop import Loop
 from wxasset.engine.operation import Operation
 from wxasset.engine.recorder import OperationRecorder
@@ -25,6 +25,7 @@ from wxasset.wire.codec import decode
 from wxasset.wire.multipart import sent_name
 
 if TYPE_CHECKING:
+    from wxasset.calls.library import MaterialPage
     from wxasset.engine.library import LibraryIndex, SharedPages
     from wxasset.engine.reconcile import Finding, Lost
 
@@ -99,20 +100,25 @@ class Lookup(Loop):
             self.register.end(upload)
         return finding
 
-    async def _page(self, kind: str, offset: int) -> tuple[MaterialPage, float | None]:
+    async def _page(self, kind: str, offset: int) -> "tuple[MaterialPage, float | None]":
         """List a page for a search, with WeChat's time."""
+        from wxasset.calls.library import ListMaterials  # noqa: PLC0415 - as above
+
         call, clock = ListMaterials(type=kind, offset=offset), self.register.clock
 
-        async def once(request: Request, _: bool) -> MaterialPage:  # noqa: FBT001 - as above
+        async def once(request: Request, _: bool) -> "MaterialPage":  # noqa: FBT001 - as above
             async with self.transport.send(request) as reply:
                 body = await reply.read(max_reply(call, self.limits))
                 clock.tell(reply.date)
-            return decode(body, MaterialPage, call.route.path)
+            page: MaterialPage = decode(body, call.reply, call.route.path)
+            return page
 
         return await self._run(Operation(call), once), clock.now()
 
     async def _sha256(self, media_id: str) -> str | None:
         """Return the hash of a material; None if it has no bytes to compare, or cannot be read."""
+        from wxasset.calls.library import GetMaterial  # noqa: PLC0415 - as above
+
         digest = hashlib.sha256()
         with suppress(WxAssetError):
             async with self.open(GetMaterial(media_id=media_id)) as answer:

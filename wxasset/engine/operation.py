@@ -98,7 +98,7 @@ class Operation:
         body: bytes | UploadBody | None = call.body()
         if isinstance(call, Upload) and self.source is not None:
             frame = call.frame(self.source.filename, self.source.content_type)
-            body = UploadBody(frame=frame, source=self.source, progress=self.progress)
+            body = UploadBody(frame, self.source, self.progress)
         return Request(
             method=call.route.method,
             path=call.route.path,

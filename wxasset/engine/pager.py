@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Generic, Protocol, TypeVar
-
-from attrs import define, field
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 __all__ = ["Page", "Pager"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_BY_ID: Final = attrgetter("media_id")
 
 
 class Page(Protocol[T_co]):
@@ -26,7 +26,6 @@ class Page(Protocol[T_co]):
         ...
 
 
-@define(eq=False, repr=False)
 class Pager(Generic[T]):
     """Read a list page by page, without gaps or repetitions.
 
@@ -39,11 +38,13 @@ class Pager(Generic[T]):
         key: Returns the id of an item.
     """
 
-    offset: int = 0
-    ended: bool = False
-    key: Callable[[T], str] = field(default=attrgetter("media_id"))
-    _total: int | None = None
-    _seen: set[str] = field(init=False, factory=set)
+    def __init__(self, offset: int = 0, key: Callable[[Any], str] = _BY_ID) -> None:
+        """Begin at an offset."""
+        self.offset: int = offset
+        self.ended: bool = False
+        self.key: Callable[[T], str] = key
+        self._total: int | None = None
+        self._seen: set[str] = set()
 
     def take(self, page: Page[T]) -> tuple[T, ...]:
         """Advance by one page and return its new items; none after a step back."""

@@ -9,12 +9,13 @@ import anyio
 from attrs import define, frozen
 
 from wxasset.calls.base import Upload
-from wxasset.calls.materials import MaterialItem, MaterialPage
+from wxasset.calls.library import MaterialItem, MaterialPage
 from wxasset.engine.evidence import Evidence
 from wxasset.engine.register import Pending, UploadRegister
 from wxasset.engine.uploads import Window, polls
 from wxasset.errors import Hint, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.transfer.uploads.source import Source
+from wxasset.wire.values import Value
 
 __all__ = ["Ambiguous", "Found", "Listing", "Lost", "Missing", "Search", "Unseen", "cannot_resend", "still_unknown"]
 
@@ -35,20 +36,20 @@ class Listing(Protocol):
         ...
 
 
-@frozen
-class Found:
+@frozen(eq=False, repr=False)
+class Found(Value):
     """The only matching material."""
 
     item: MaterialItem
 
 
-@frozen
-class Missing:
+@frozen(eq=False, repr=False)
+class Missing(Value):
     """The list does not have it; after a thorough search this is proven."""
 
 
-@frozen
-class Ambiguous:
+@frozen(eq=False, repr=False)
+class Ambiguous(Value):
     """Any of these may be it, the newest first."""
 
     items: tuple[MaterialItem, ...]
@@ -59,8 +60,8 @@ class Ambiguous:
         return tuple(item.media_id for item in self.items)
 
 
-@frozen
-class Unseen:
+@frozen(eq=False, repr=False)
+class Unseen(Value):
     """It was not found, and the list does not prove that it is absent.
 
     Attributes:
@@ -77,7 +78,7 @@ class Unseen:
 Finding = Found | Missing | Ambiguous | Unseen
 
 
-@define
+@define(eq=False, repr=False)
 class Search:
     """Looks for one upload.
 
@@ -167,8 +168,8 @@ class Search:
         return [item for item in named if item not in other], None not in hashes.values()
 
 
-@frozen
-class Lost:
+@frozen(eq=False, repr=False)
+class Lost(Value):
     """An upload whose response was lost.
 
     Attributes:

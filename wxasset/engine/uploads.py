@@ -5,13 +5,15 @@ the mark in its name; without a mark by its name, its time and its bytes, if no 
 """
 
 import re
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import field, frozen
 
-from wxasset.calls.materials import MaterialItem
 from wxasset.wire.checks import choice, flag, number
 from wxasset.wire.values import Value
+
+if TYPE_CHECKING:
+    from wxasset.calls.library import MaterialItem
 
 __all__ = ["MARK_LETTERS", "UploadPolicy", "Window", "mark_in", "polls"]
 
@@ -69,7 +71,7 @@ class Window(Value):
     end: float
     now: float
 
-    def holds(self, item: MaterialItem, margin: float = 0.0) -> bool:
+    def holds(self, item: "MaterialItem", margin: float = 0.0) -> bool:
         """Tell whether a material is of this time."""
         return self.begin - margin <= item.update_time <= self.end + margin
 

@@ -29,6 +29,7 @@ from attrs import frozen
 
 from wxasset.calls.base import Effect
 from wxasset.instrumentation.failing import Failing
+from wxasset.wire.values import Value
 
 __all__ = [
     "AttemptEnded",
@@ -96,8 +97,8 @@ class TokenFetch:
     source: str
 
 
-@frozen(kw_only=True)
-class OperationStarted:
+@frozen(kw_only=True, eq=False, repr=False)
+class OperationStarted(Value):
     """A call is about to be made; the token is not there yet.
 
     Attributes:
@@ -107,7 +108,7 @@ class OperationStarted:
     operation: Operation
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class OperationEnded(Failing):
     """A call has its result, or failed.
 
@@ -127,8 +128,8 @@ class OperationEnded(Failing):
     media_id: str | None = None
 
 
-@frozen(kw_only=True)
-class AttemptStarted:
+@frozen(kw_only=True, eq=False, repr=False)
+class AttemptStarted(Value):
     """A request is about to be sent.
 
     Attributes:
@@ -140,7 +141,7 @@ class AttemptStarted:
     number: int
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class AttemptEnded(Failing):
     """An attempt has its reply, or failed. The reply of `WxSession.open_material` is there when its head is.
 
@@ -164,7 +165,7 @@ class AttemptEnded(Failing):
     received: int
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Retrying(Failing):
     """Another attempt will be made.
 
@@ -182,7 +183,7 @@ class Retrying(Failing):
     reason: Reason
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReplyLost(Failing):
     """An upload may or may not have happened; the library may be searched for it.
 
@@ -194,8 +195,8 @@ class ReplyLost(Failing):
     operation: Operation
 
 
-@frozen(kw_only=True)
-class Searched:
+@frozen(kw_only=True, eq=False, repr=False)
+class Searched(Value):
     """The library was searched for an upload whose response was lost; its pages were operations of their own.
 
     Attributes:
@@ -211,7 +212,7 @@ class Searched:
     duration: float
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class TokenRefused(Failing):
     """WeChat refused the access token of an attempt.
 
@@ -223,8 +224,8 @@ class TokenRefused(Failing):
     operation: Operation
 
 
-@frozen(kw_only=True)
-class TokenFetchStarted:
+@frozen(kw_only=True, eq=False, repr=False)
+class TokenFetchStarted(Value):
     """A token is about to be fetched, in a task that calls wait for, or that renews it while they do not.
 
     It is told to the hooks with which the session was made whose call came first, whatever options the call has.
@@ -236,8 +237,8 @@ class TokenFetchStarted:
     fetch: TokenFetch
 
 
-@frozen(kw_only=True)
-class TokenFetched:
+@frozen(kw_only=True, eq=False, repr=False)
+class TokenFetched(Value):
     """There is another token.
 
     Attributes:
@@ -253,7 +254,7 @@ class TokenFetched:
     duration: float
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class TokenFetchFailed(Failing):
     """No token is available.
 
@@ -267,8 +268,8 @@ class TokenFetchFailed(Failing):
     duration: float
 
 
-@frozen(kw_only=True)
-class Progressed:
+@frozen(kw_only=True, eq=False, repr=False)
+class Progressed(Value):
     """A file has come further; told at most ten times a second, and at its end.
 
     Attributes:

@@ -4,12 +4,13 @@ from attrs import frozen
 
 from wxasset.errors import APIError, WxAssetError
 from wxasset.errors.text import printable
+from wxasset.wire.values import Value
 
 __all__ = ["Failing"]
 
 
-@frozen(kw_only=True)
-class Failing:
+@frozen(kw_only=True, eq=False, repr=False)
+class Failing(Value):
     """An event with an error, or None for a success.
 
     Attributes:

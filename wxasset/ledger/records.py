@@ -7,7 +7,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
-from wxasset.calls.materials import AddedMaterial, Description, MaterialItem
+from wxasset.calls.library import MaterialItem
+from wxasset.calls.materials import AddedMaterial, Description
 from wxasset.engine.uploads import MARK_LETTERS
 from wxasset.errors import Hint, LedgerError
 from wxasset.wire.filenames import marked_name

@@ -18,7 +18,7 @@ from wxasset.errors import LedgerError, MediaNotFoundError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.instrumentation.hooks import NO_HOOKS, Hooks
 from wxasset.session.identity import AccountIdentity, appid_of, platform_of
-from wxasset.session.options import Options, check_budget, check_from_appid, check_http
+from wxasset.session.options import check_budget, check_from_appid, check_http, options
 from wxasset.tokens.cache import TokenCache
 from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import TokenStore, run_shielded
@@ -86,7 +86,9 @@ class Session:
         import wxasset.engine.operation_events  # noqa: PLC0415 - the import of this class does not need them
         import wxasset.engine.reconcile  # noqa: F401, PLC0415 - as above
 
-        options = Options(retry, timeouts, limits, downloads, uploads, hooks)
+        given = options(
+            retry=retry, timeouts=timeouts, limits=limits, downloads=downloads, uploads=uploads, hooks=hooks
+        )
         if tokens is None:
             tokens = StableToken(appid or "", secret or "")
         check_ledger(ledger)
@@ -105,7 +107,7 @@ class Session:
         check_budget(budget)
         self._budget = budget
         account = self._of_appid(self._appid or platform_of(cache.source))
-        self._engine = Engine(self._transport, cache, from_appid=from_appid, **account, **options.named)
+        self._engine = Engine(self._transport, cache, from_appid=from_appid, **account, **given)
         self._accounts: weakref.WeakSet[TokenCache] = weakref.WeakSet()
         self._owner = True
 
@@ -190,15 +192,15 @@ class Session:
         """
         check_ledger(ledger)
         engine = self._engine
-        options = Options(
-            engine.retry if retry is None else retry,
-            engine.timeouts if timeouts is None else timeouts,
-            engine.limits if limits is None else limits,
-            engine.downloads if downloads is None else downloads,
-            engine.uploads if uploads is None else uploads,
-            engine.hooks if hooks is None else hooks,
+        given = options(
+            retry=engine.retry if retry is None else retry,
+            timeouts=engine.timeouts if timeouts is None else timeouts,
+            limits=engine.limits if limits is None else limits,
+            downloads=engine.downloads if downloads is None else downloads,
+            uploads=engine.uploads if uploads is None else uploads,
+            hooks=engine.hooks if hooks is None else hooks,
         )
-        engine = self._calling(engine.with_options(**options.named), from_appid)
+        engine = self._calling(engine.with_options(**given), from_appid)
         return self._with_engine(engine, ledger or self._ledger, self._appid)
 
     def _with_engine(self, engine: Engine, ledger: "Ledger | None", appid: str | None) -> Self:

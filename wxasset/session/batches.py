@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 from attrs import evolve
 
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, GetMaterial, Video
+from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial
 from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError, WxAssetError
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
@@ -206,6 +206,7 @@ class Bulk(Ensuring):
             UsageError: `media_ids` is no iterable, or a single text; or the ledger cannot tell which account this is.
         """
         from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
+        from wxasset.calls.library import GetMaterial, Video  # noqa: PLC0415 - as above
         from wxasset.session.fetched import Fetched, FetchRecord  # noqa: PLC0415 - as above
 
         async def get(media_id: str, work: "Work") -> Fetched:

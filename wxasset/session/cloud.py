@@ -4,7 +4,6 @@ import posixpath
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from wxasset.calls.file_urls import links
 from wxasset.calls.fileids import MAX_AGE, check_fileid
 from wxasset.engine.engine import Engine
 from wxasset.errors import StorageError
@@ -144,6 +143,7 @@ def linking(engine: Engine, env: str, fileid: str, *, as_component: bool) -> "Ca
         ComponentBatchDownloadFile,
         WantedFile,
     )
+    from wxasset.calls.file_urls import links  # noqa: PLC0415 - as above
     from wxasset.calls.object_storage import FetchFile  # noqa: PLC0415 - as above
 
     kind = ComponentBatchDownloadFile if as_component else BatchDownloadFile

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, TypeVar
 
 from wxasset.calls.base import Call
-from wxasset.calls.file_urls import FileURL, links
 from wxasset.calls.fileids import MAX_AGE, FileIds
 from wxasset.errors import PartialDeleteError, UsageError
 from wxasset.session.cloud import CloudFiles
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from wxasset.batch.outcomes import Failed
     from wxasset.batch.work import Work
     from wxasset.calls.cloud import DeletedFiles, DeleteReport, FoundFiles
+    from wxasset.calls.file_urls import FileURL
     from wxasset.session.file_batch import FileBatch
     from wxasset.session.outcomes import Deleted
 
@@ -98,6 +98,7 @@ class CloudFileBatches(CloudFiles):
             ComponentBatchDownloadFile,
             WantedFile,
         )
+        from wxasset.calls.file_urls import links  # noqa: PLC0415 - as above
         from wxasset.session.file_batch import FileBatch, Questions  # noqa: PLC0415 - as above
 
         if type(max_age) is not int or max_age < 1:
@@ -114,7 +115,7 @@ class CloudFileBatches(CloudFiles):
 
     async def file_urls(
         self, env: str, fileids: FileIds, *, max_age: int = MAX_AGE, concurrency: int = 4, as_component: bool = False
-    ) -> tuple[FileURL, ...]:
+    ) -> "tuple[FileURL, ...]":
         """Ask for links to cloud files, any number of them, 50 to a request.
 
         https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/cloudbase-common/file-management/getTcbDownloadLink.html
@@ -133,6 +134,7 @@ class CloudFileBatches(CloudFiles):
             WxAssetError: Not one request was answered; the error is that of the first.
         """
         from wxasset.calls.cloud_batches import Asking  # noqa: PLC0415 - as above
+        from wxasset.calls.file_urls import links  # noqa: PLC0415 - as above
 
         asking: Asking[FoundFiles, tuple[FileURL, ...]] = Asking(lambda ids, answer: links(ids, answer, max_age))
         batch = self.link_files(env, fileids, max_age=max_age, concurrency=concurrency, as_component=as_component)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
-from wxasset.calls.materials import News, Video
+from wxasset.calls.library import News, Video
 from wxasset.errors import LedgerError
 from wxasset.ledger.records import FetchKey
 from wxasset.transfer.downloads.download import SavedMaterial

@@ -1,33 +1,23 @@
 """The verbs of permanent materials and of images for articles."""
 
-from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from wxasset.calls.base import ListedType, MediaType
-from wxasset.calls.materials import (
-    AddedMaterial,
-    AddMaterial,
-    CountMaterials,
-    DeleteMaterial,
-    Description,
-    GetMaterial,
-    ListMaterials,
-    MaterialCount,
-    MaterialItem,
-    MaterialPage,
-    News,
-    UploadImage,
-    Video,
-)
+from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, Description, UploadImage
 from wxasset.engine.pager import Pager
 from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.declared import DeclaredCalls
-from wxasset.session.opening import OpenMaterial
 from wxasset.session.paging import iterate
 from wxasset.transfer.downloads.destination import Destination, Digest
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.media import Media
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from wxasset.calls.library import MaterialCount, MaterialItem, MaterialPage, News, Video
 
 __all__ = ["Materials", "adding"]
 
@@ -89,7 +79,7 @@ class Materials(DeclaredCalls):
         progress: Progress | None = None,
         fsync: bool = False,
         digest: Digest = "sha256",
-    ) -> News | Video | SavedMaterial:
+    ) -> "News | Video | SavedMaterial":
         """Fetch a permanent material; an image, a voice or a thumb is streamed into `to`.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
@@ -116,13 +106,14 @@ class Materials(DeclaredCalls):
             TruncatedDownload: It ended early, on each attempt; nothing incomplete was left.
             WxAssetError: Anything else that went wrong.
         """
+        from wxasset.calls.library import GetMaterial  # noqa: PLC0415 - the import of the session does not need it
         from wxasset.transfer.downloads.sink import open_sink  # noqa: PLC0415 - many sessions save no file
 
         call, sink = GetMaterial(media_id=media_id), await open_sink(to, fsync=fsync, digest=digest)
         async with self._noting(media_id):
             return await self._engine.download(call, sink, progress)
 
-    def open_material(self, media_id: str) -> AbstractAsyncContextManager[News | Video | MaterialStream]:
+    def open_material(self, media_id: str) -> "AbstractAsyncContextManager[News | Video | MaterialStream]":
         """Fetch a permanent material and keep its bytes in your hands, inside an ``async with``.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterial.html
@@ -137,10 +128,14 @@ class Materials(DeclaredCalls):
             MediaNotFoundError: There is no such material.
             WxAssetError: Any other failure.
         """
+        from wxasset.session.opening import OpenMaterial  # noqa: PLC0415 - as above
+
         return OpenMaterial(lambda: self._opened(media_id))
 
     @asynccontextmanager
-    async def _opened(self, media_id: str) -> AsyncGenerator[News | Video | MaterialStream, None]:
+    async def _opened(self, media_id: str) -> "AsyncGenerator[News | Video | MaterialStream, None]":
+        from wxasset.calls.library import GetMaterial  # noqa: PLC0415 - as above
+
         async with AsyncExitStack() as stack:
             async with self._noting(media_id):
                 material = await stack.enter_async_context(self._engine.open(GetMaterial(media_id=media_id)))
@@ -148,7 +143,7 @@ class Materials(DeclaredCalls):
 
     async def download_video(
         self,
-        video: Video,
+        video: "Video",
         to: Destination,
         *,
         progress: Progress | None = None,
@@ -173,6 +168,8 @@ class Materials(DeclaredCalls):
             HTTPStatusError: The link has expired (403, 404); fetch the material again to get a new one.
             WxAssetError: As in `get_material`.
         """
+        from wxasset.calls.library import Video  # noqa: PLC0415 - as above
+
         if not isinstance(video, Video):
             raise UsageError(f"video= is a Video, as get_material gives it; not {type(video).__name__}.")
         from wxasset.calls.object_storage import FetchLink  # noqa: PLC0415 - few materials are videos
@@ -196,11 +193,13 @@ class Materials(DeclaredCalls):
         async with self._noting(media_id, deletes=True):
             await self._engine.call(DeleteMaterial(media_id=media_id))
 
-    async def count_materials(self) -> MaterialCount:
+    async def count_materials(self) -> "MaterialCount":
         """Count the library's materials of each type.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_getmaterialcount.html
         """
+        from wxasset.calls.library import CountMaterials  # noqa: PLC0415 - as above
+
         return await self._engine.call(CountMaterials())
 
     async def list_materials(
@@ -209,7 +208,7 @@ class Materials(DeclaredCalls):
         *,
         offset: int = 0,
         count: int = 20,
-    ) -> MaterialPage:
+    ) -> "MaterialPage":
         """List one page of the library, the newest first.
 
         https://developers.weixin.qq.com/doc/service/api/material/permanent/api_batchgetmaterial.html
@@ -219,6 +218,8 @@ class Materials(DeclaredCalls):
             offset: How many to pass over.
             count: How many to list, 1 to 20.
         """
+        from wxasset.calls.library import ListMaterials  # noqa: PLC0415 - as above
+
         return await self._engine.call(ListMaterials(type=type, offset=offset, count=count))
 
     def iter_materials(
@@ -226,7 +227,7 @@ class Materials(DeclaredCalls):
         type: ListedType,  # noqa: A002 - WeChat's own name for it
         *,
         offset: int = 0,
-    ) -> AsyncGenerator[MaterialItem, None]:
+    ) -> "AsyncGenerator[MaterialItem, None]":
         """Iterate over all materials of a type, the newest first, 20 to a request.
 
         Each material comes once, also while others are added or deleted; deleting what it gives is fine.

@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import Video
 from wxasset.session.declared import DeclaredCalls
 from wxasset.transfer.downloads.destination import Destination, Digest
-from wxasset.transfer.downloads.download import SavedMaterial
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.media import Media
 
 if TYPE_CHECKING:
+    from wxasset.calls.library import Video
     from wxasset.calls.media import TemporaryMedia
+    from wxasset.transfer.downloads.download import SavedMaterial
 
 __all__ = ["TemporaryFiles"]
 
@@ -56,7 +56,7 @@ class TemporaryFiles(DeclaredCalls):
         progress: Progress | None = None,
         fsync: bool = False,
         digest: Digest = "sha256",
-    ) -> Video | SavedMaterial:
+    ) -> "Video | SavedMaterial":
         """Fetch a temporary medium; a file is streamed into `to`, a video comes as a `Video`.
 
         https://developers.weixin.qq.com/doc/service/api/material/temporary/api_gettempmedia.html

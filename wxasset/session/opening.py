@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Final, NoReturn, TypeAlias
 
-from wxasset.calls.materials import News, Video
+from wxasset.calls.library import News, Video
 from wxasset.errors import UsageError
 from wxasset.transfer.downloads.download import MaterialStream
 

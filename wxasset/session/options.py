@@ -3,8 +3,6 @@
 import re
 from typing import Any, Final
 
-from attrs import asdict, fields, frozen
-
 from wxasset.calls.base import Call
 from wxasset.engine.retry import RetryPolicy
 from wxasset.engine.uploads import UploadPolicy
@@ -14,10 +12,18 @@ from wxasset.transfer.http import ClientSession, Timeouts
 from wxasset.wire.limits import Limits
 from wxasset.wire.url_policy import DownloadPolicy
 
-__all__ = ["Options", "check_budget", "check_call", "check_from_appid", "check_http"]
+__all__ = ["check_budget", "check_call", "check_from_appid", "check_http", "options"]
 
 _APPID: Final = r"wx[0-9A-Za-z]{4,62}"
 """An appid; original ids (gh_...) are none. WeChat's have 18 characters; the length is not checked further."""
+_KINDS: Final = {
+    "retry": RetryPolicy,
+    "timeouts": Timeouts,
+    "limits": Limits,
+    "downloads": DownloadPolicy,
+    "uploads": UploadPolicy,
+    "hooks": Hooks,
+}
 
 
 def check_http(http: object) -> None:
@@ -59,29 +65,13 @@ def check_call(call: object) -> None:
         raise UsageError(f"The call must be an instance of a Call class, not {type(call).__name__}.")
 
 
-@frozen(eq=False, repr=False)
-class Options:
-    """Options of a session; their types are checked here, before any upload begins."""
+def options(**given: object) -> dict[str, Any]:
+    """Return the options for an engine, after a check of their types, before any upload begins.
 
-    retry: RetryPolicy
-    timeouts: Timeouts
-    limits: Limits
-    downloads: DownloadPolicy
-    uploads: UploadPolicy
-    hooks: Hooks
-
-    def __attrs_post_init__(self) -> None:
-        """Check the types.
-
-        Raises:
-            UsageError: An option has another type.
-        """
-        for option in fields(Options):
-            value, kind = getattr(self, option.name), option.type
-            if kind is not None and not isinstance(value, kind):
-                raise UsageError(f"{option.name}= is a {kind.__name__}; not {type(value).__name__}.")
-
-    @property
-    def named(self) -> dict[str, Any]:
-        """The options by name."""
-        return asdict(self, recurse=False)
+    Raises:
+        UsageError: An option has another type.
+    """
+    for name, kind in _KINDS.items():
+        if not isinstance(given[name], kind):
+            raise UsageError(f"{name}= is a {kind.__name__}; not {type(given[name]).__name__}.")
+    return given

@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import anyio
-from attrs import define, field
 
 from wxasset.errors import TokenStoreError
 from wxasset.tokens.token import TokenRecord
@@ -44,11 +43,12 @@ class TokenStore(Protocol):
         ...
 
 
-@define
 class MemoryTokenStore:
     """Tokens of this process, for several caches of one event loop."""
 
-    _records: dict[str, TokenRecord] = field(factory=dict, repr=False)
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._records: dict[str, TokenRecord] = {}
 
     async def load(self, key: str) -> TokenRecord | None:
         """Return the newest record."""

@@ -11,7 +11,17 @@ from wxasset.wire.json_bodies import LARGEST
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["TokenParameter", "ask", "filled", "is_async", "is_life", "issued", "parameter_name", "positive"]
+__all__ = [
+    "TokenParameter",
+    "ask",
+    "filled",
+    "is_async",
+    "is_life",
+    "is_same",
+    "issued",
+    "parameter_name",
+    "positive",
+]
 
 TokenParameter: TypeAlias = Literal["access_token", "component_access_token", "cloudbase_access_token"]
 """Query parameters of tokens: of an account, of a third-party platform, of cloud hosting (wire reference 1.3, 1.6)."""
@@ -48,6 +58,11 @@ def is_life(value: object) -> bool:
     if isinstance(value, int):
         return not isinstance(value, bool) and 0 < value <= LARGEST
     return isinstance(value, float) and value > 0
+
+
+def is_same(token: Token, previous: Token | None) -> bool:
+    """Return True for the token that was there before."""
+    return previous is not None and token.value == previous.value
 
 
 def is_async(function: object) -> bool:

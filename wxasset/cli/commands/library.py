@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wxasset import ListedType, MaterialItem, WxSession
-from wxasset.calls.materials import PAGE
+from wxasset.calls.library import PAGE
 from wxasset.cli.runtime.errors import note
 from wxasset.cli.runtime.exit_codes import Exit
 from wxasset.cli.runtime.inputs import IDS, ids_of

@@ -7,7 +7,7 @@ from typing import Final
 
 from wxasset import RetryPolicy, StableToken, StaticToken, Timeouts, Token, TokenSource, WxSession
 from wxasset.calls.cloud import BatchDownloadFile, WantedFile
-from wxasset.calls.materials import CountMaterials, GetMaterial, ListMaterials
+from wxasset.calls.library import CountMaterials, GetMaterial, ListMaterials
 from wxasset.calls.media import GetMedia
 from wxasset.cli.doctor.account import Trial
 from wxasset.cli.doctor.token_store import SharedTrial

@@ -15,7 +15,7 @@ from typing import Any, Final
 from anyio import sleep
 from attrs import define
 
-from wxasset.calls.materials import News, Video
+from wxasset.calls.library import News, Video
 from wxasset.errors import DestinationError, UsageError
 from wxasset.integrations.starlette.cache_files import CacheDirectory
 from wxasset.integrations.starlette.cached_file import CachedFile, Part

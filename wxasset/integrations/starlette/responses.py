@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from wxasset.calls.materials import News
+from wxasset.calls.library import News
 from wxasset.errors import UsageError, WxAssetError
 from wxasset.integrations.starlette.cache import MaterialCache, temporary_cache
 from wxasset.integrations.starlette.cached_file import CachedFile

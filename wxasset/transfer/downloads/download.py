@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from wxasset.errors import ReplyTooLarge, StreamConsumedError, TruncatedDownload
 from wxasset.transfer.downloads.destination import Destination, Digest
@@ -41,7 +41,6 @@ class SavedMaterial(Value):
     integrity: Integrity
 
 
-@define(eq=False, repr=False)
 class FileReply:
     """A response identified as a file, including the bytes read for the identification.
 
@@ -51,20 +50,17 @@ class FileReply:
         integrity: Evidence for the completeness of the file; None before all of it has been read.
     """
 
-    fallback: str
-    _reply: Reply
-    _start: bytes = field(repr=False)
-    _limit: int
-    _received: int = field(default=0, init=False)
-    _checker: IntegrityChecker | None = field(init=False, repr=False)
-    filename: str | None = field(init=False)
-    integrity: Integrity | None = field(default=None, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        """Watch for the end of the file if HTTP does not reveal a truncated body."""
-        self._checker = IntegrityChecker() if self._reply.integrity is None else None
-        name = disposition_filename(self._reply.disposition)
-        self.filename = safe_name(name, self.fallback) if name else None
+    def __init__(self, fallback: str, reply: Reply, start: bytes, limit: int) -> None:
+        """Begin with the bytes that were read; a body whose truncation HTTP does not reveal is watched for its end."""
+        self.fallback: str = fallback
+        self._reply = reply
+        self._start = start
+        self._limit = limit
+        self._received = 0
+        self._checker = IntegrityChecker() if reply.integrity is None else None
+        name = disposition_filename(reply.disposition)
+        self.filename: str | None = safe_name(name, fallback) if name else None
+        self.integrity: Integrity | None = None
 
     @property
     def content_type(self) -> str | None:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from attrs import field, frozen
 
 from wxasset.errors import ConnectError
 from wxasset.transfer.deadlines import Deadlines
@@ -22,7 +21,6 @@ CONNECTIONS: Final = 100  # of one own session at once, as aiohttp's default
 _NO_LIMIT: Final = 1_000_000
 
 
-@frozen(eq=False, repr=False)
 class Pool:
     """A session of aiohttp, and a semaphore for its connections.
 
@@ -30,10 +28,11 @@ class Pool:
     start after that.
     """
 
-    session: aiohttp.ClientSession
-    slots: "Slots"
-    direct: Direct | None = None
-    deadlines: Deadlines = field(factory=Deadlines)
+    def __init__(self, session: aiohttp.ClientSession, slots: "Slots", direct: Direct | None = None) -> None:
+        self.session: aiohttp.ClientSession = session
+        self.slots: Slots = slots
+        self.direct: Direct | None = direct
+        self.deadlines: Deadlines = Deadlines()
 
     @classmethod
     def of(cls, session: aiohttp.ClientSession, connections: int, direct: Direct | None = None) -> "Pool":

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
-from attrs import frozen
 
 from wxasset.errors import SourceError
 from wxasset.transfer.progress import Progress, Throttle
@@ -28,13 +27,16 @@ chunks eight uploads took 7 % less processor time."""
 _ACKED_AT: Final = 120  # bytes; offset of tcpi_bytes_acked, of 8 bytes, in the struct tcp_info of linux/tcp.h
 
 
-@frozen(eq=False, repr=False, kw_only=True)
 class UploadBody:
     """The body of an upload: a frame around a source."""
 
-    frame: Frame
-    source: "Source"
-    progress: Progress | None = None
+    __slots__ = ("frame", "progress", "source")
+
+    def __init__(self, frame: Frame, source: "Source", progress: Progress | None = None) -> None:
+        """Put a frame around a source; the callback is told the bytes sent."""
+        self.frame: Frame = frame
+        self.source: Source = source
+        self.progress: Progress | None = progress
 
     @property
     def size(self) -> int:

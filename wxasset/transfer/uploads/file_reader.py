@@ -58,7 +58,7 @@ def _read(descriptor: int, view: memoryview, offset: int) -> int:
     return done
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _FileReader:
     """One pass over a file."""
 

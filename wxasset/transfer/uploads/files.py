@@ -36,7 +36,7 @@ _HOME: Final = Hint(
 )
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class FileContent:
     """A file on disk, opened by path for each attempt."""
 
@@ -160,7 +160,7 @@ def _examine_file(path: str) -> Content:
     return MemoryContent(data)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ReadFile:
     """A file that has been examined, in the place of its path.
 

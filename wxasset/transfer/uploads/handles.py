@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False, repr=False)
 class OpenedContent:
     """Content of a handle opened by the caller, from its current position.
 
@@ -54,7 +54,7 @@ class OpenedContent:
             self.handle.close()
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False, repr=False)
 class OpenFileContent(OpenedContent):
     """A regular file opened by the caller: read by its descriptor, and left open."""
 
@@ -133,7 +133,7 @@ def check_position(name: str, start: int, end: int) -> None:
 T = TypeVar("T")
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False, repr=False)
 class HandleContent(OpenedContent):
     """A seekable handle of any kind; it is read with its own ``read``, and left open."""
 

@@ -37,7 +37,7 @@ _BINARY: Final = "application/octet-stream"
 _HASHED_AT_ONCE: Final = 65_536  # bytes that are hashed in less time than a hop to a thread takes
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Source:
     """Media to upload; the size is known before the first byte is sent.
 

@@ -88,7 +88,7 @@ class _Chunks:
             raise SourceError(f"The stream to upload failed: {type(error).__name__}: {error}.", _FRESH) from error
 
 
-@define
+@define(eq=False, repr=False)
 class StreamContent:
     """A stream with an announced size; it can be read once."""
 
