@@ -48,7 +48,7 @@ class PartialFile:
     than most of the calls.
 
     Attributes:
-        path: Its path.
+        path: Its path; empty before it is created.
         etag: The ETag of the file, once known; with a `mark`, the bytes of a killed process are found by it.
     """
 
@@ -57,7 +57,7 @@ class PartialFile:
     ) -> None:
         # Shortened, to stay within the file system's limit for names.
         self._stem = os.path.join(directory, f".{cut_bytes(base, 60)}.")
-        self.path: str = f"{self._stem}{secrets.token_hex(6)}.part"
+        self.path: str = ""
         self.etag: str | None = None
         self._mark = mark
         self._note: str | None = None
@@ -105,7 +105,9 @@ class PartialFile:
             mode = creation_mode(self._replaced)
             self._descriptor = self._create_kept(mode)
             if self._descriptor is None:
-                self._descriptor = os.open(self.path, _CREATE, mode)
+                path = f"{self._stem}{secrets.token_hex(6)}.part"
+                self._descriptor = os.open(path, _CREATE, mode)
+                self.path = path
             if self._replaced is not None:
                 adopt_permissions(self._descriptor, self._replaced)
         return self._descriptor
@@ -155,7 +157,8 @@ class PartialFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-        Path(self.path).unlink(missing_ok=True)
+        if self.path:
+            Path(self.path).unlink(missing_ok=True)
         self._forget()
 
     def _forget(self) -> None:

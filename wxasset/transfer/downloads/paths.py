@@ -28,9 +28,13 @@ def is_directory(path: str) -> bool:
     Raises:
         OSError: The directory cannot be created, or leads over a link of another user.
     """
+    _make_if_directory(path)
+    return os.path.isdir(path)
+
+
+def _make_if_directory(path: str) -> None:
     if path.endswith(_SEPARATORS):
         os.makedirs(resolve(os.path.abspath(path)), exist_ok=True)
-    return os.path.isdir(path)
 
 
 def place_below(directory: str, relative: str) -> str:
@@ -49,15 +53,18 @@ def place_below(directory: str, relative: str) -> str:
 def examine_path(path: str, sync: bool) -> "PathSink":  # noqa: FBT001 - passed on by position
     """Examine a path in a thread: a directory (created if the path ends with a separator), or a file.
 
+    Each system call releases the GIL, which takes longer to get back than most of the calls.
+
     Raises:
         OSError: The path cannot be written, or leads over a link of another user.
     """
-    is_directory(path)
+    _make_if_directory(path)
     target = os.path.abspath(path)
     resolved = resolve(target)
-    if os.path.islink(target):
-        target = resolved
     found = _lstat(target)
+    if found is not None and stat.S_ISLNK(found.st_mode):
+        target = resolved
+        found = _lstat(target)
     if found is not None and stat.S_ISDIR(found.st_mode):
         _check_writable(target)
         return PathSink(target, resolved, None, None, sync)
