@@ -98,6 +98,8 @@ def _add(app: App, command: Command) -> None:
         helped(function),
         name=command.name,
         group=_GROUPS[command.group],
+        # After the name of a program the option is the program's, which cyclopts before 5 does not see.
+        version_flags=() if command.name == "simulate" else ("--version",),
         usage=command.usage and f"Usage: wxasset {command.name} {command.usage}",
         help_epilogue=epilogue(f"{command.name} {command.example}"),
     )
