@@ -1,12 +1,12 @@
 """Read the library of permanent materials (wire reference 2.2, 2.4 and 2.5). Pure."""
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, get_args
 
 from attrs import Attribute, field, frozen
 from attrs.validators import min_len
 
 from wxasset.calls.arguments import none_if_empty, present
-from wxasset.calls.base import LARGE_REPLY, Call, Download, Effect, Route
+from wxasset.calls.base import LARGE_REPLY, Call, Download, Effect, ListedType, Route
 from wxasset.errors import UsageError
 from wxasset.wire.checks import number
 from wxasset.wire.codec import wire_name
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 PAGE: Final = 20  # maximum number of items per page
-_LISTED: Final = ("image", "voice", "video", "news")
+_LISTED: Final = get_args(ListedType)
 
 
 @frozen(kw_only=True, eq=False, repr=False)

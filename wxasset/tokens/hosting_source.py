@@ -12,6 +12,7 @@ from attrs import Attribute, define, field
 from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
+from wxasset.tokens.validation import is_same
 from wxasset.transfer.threads import run_in_thread
 
 __all__ = ["CloudHostingToken"]
@@ -87,7 +88,7 @@ class CloudHostingToken:
         """
         del exchange
         token = await self._pushed()
-        if rejected and previous is not None and token.value == previous.value:
+        if rejected and is_same(token, previous):
             raise TokenUnavailableError(
                 f"WeChat refused the token of {fspath(self.path)}, and the file still holds the same one.", _PUSH
             )

@@ -11,7 +11,7 @@ from wxasset.errors import Hint, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.redis_client import RedisClient, place_of, require_redis, send_command
 from wxasset.tokens.token import Exchange, Token, is_placeholder, is_token
-from wxasset.tokens.validation import TokenParameter, filled, is_async, is_life, parameter_name, positive
+from wxasset.tokens.validation import TokenParameter, filled, is_async, is_life, is_same, parameter_name, positive
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -137,7 +137,7 @@ class RedisToken:
         found = await self._read()
         if not isinstance(found, Token):
             raise TokenUnavailableError(f"The Redis key {_shown(self.key)} {found.problem}.", found.remedy)
-        if rejected and previous is not None and found.value == previous.value:
+        if rejected and is_same(found, previous):
             raise TokenUnavailableError(
                 f"The Redis key {_shown(self.key)} still holds the very token that WeChat refused.", _STALE
             )
