@@ -21,7 +21,7 @@ from raw_server import Connection, Handler, RawRequest, RawServer, forever, repl
 from suspension import descriptors
 from upload_sources import ADDED, HUGE, LARGE, SOURCES, UNLIMITED, chunks_of, jpeg, parts
 from waiting import until
-from wxasset import Limits, RetryPolicy, StaticToken, Timeouts, WxSession
+from wxasset import CallableToken, Limits, RetryPolicy, StaticToken, Timeouts, WxSession
 from wxasset.errors import SourceError, TransferError, TransferTimeout, UsageError
 from wxasset.transfer.progress import Throttle
 from wxasset.transfer.uploads.files import FileContent
@@ -871,3 +871,17 @@ async def test_what_was_opened_for_a_cancelled_upload_is_closed(
     with pytest.raises(asyncio.CancelledError):
         await upload
     assert not [name for name in descriptors() if name.startswith(str(tmp_path))]
+
+
+async def test_a_bytearray_that_changes_its_length_is_not_sent(server: RawServer) -> None:
+    """Its length is checked and announced before the token has come; with another one nothing is sent."""
+    media = bytearray(jpeg(1000))
+
+    async def token() -> str:
+        del media[500:]
+        return "token"
+
+    async with WxSession("wx1", tokens=CallableToken(token), base_url=server.url) as wx:
+        with pytest.raises(SourceError, match="has 500 bytes now, and had 1000"):
+            await wx.add_material("image", media)
+    assert not server.requests

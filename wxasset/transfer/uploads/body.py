@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from wxasset.errors import SourceError
+from wxasset.errors import Hint, SourceError
 from wxasset.transfer.progress import Progress, Throttle
 from wxasset.transfer.uploads.content import Chunk
 from wxasset.wire.multipart import Frame
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]
 
+_SAME_LENGTH: Final = Hint(
+    "Do not change the length of a bytearray during its upload, then upload it again; nothing was added.",
+    "上传期间请勿改变 bytearray 的长度；本次未新增素材，请重新上传。",
+)
 _CHECKS: Final = 4  # checks for moved bytes per `Timeouts.stall` seconds: a stall is detected at most a quarter late
 _TURN: Final = 4
 """Chunks after which other tasks have their turn, also if the connection takes all at once. A broken connection is
@@ -28,20 +32,23 @@ _ACKED_AT: Final = 120  # bytes; offset of tcpi_bytes_acked, of 8 bytes, in the 
 
 
 class UploadBody:
-    """The body of an upload: a frame around a source."""
+    """The body of an upload: a frame around a source.
 
-    __slots__ = ("frame", "progress", "source")
+    Attributes:
+        frame: The frame.
+        source: The source.
+        progress: The callback for the bytes sent.
+        size: Number of bytes, including the frame.
+    """
+
+    __slots__ = ("frame", "progress", "size", "source")
 
     def __init__(self, frame: Frame, source: "Source", progress: Progress | None = None) -> None:
         """Put a frame around a source; the callback is told the bytes sent."""
         self.frame: Frame = frame
         self.source: Source = source
         self.progress: Progress | None = progress
-
-    @property
-    def size(self) -> int:
-        """Number of bytes, including the frame."""
-        return self.frame.length(self.source.size)
+        self.size: int = frame.length(source.size)
 
 
 class Writer(Protocol):
@@ -96,7 +103,8 @@ class Sending:
 
     async def write(self, writer: Writer) -> None:
         """Write the body in the chunks of its source."""
-        self._ended = asyncio.Event()
+        ended = None if self.is_single else asyncio.Event()  # a source in memory is not opened
+        self._ended = ended
         try:
             last = await self._write_but_last(writer)
             # The source is closed by now, and this does not wait: aiohttp drops a connection if its response arrives
@@ -109,7 +117,8 @@ class Sending:
             self.failure = error
             raise
         finally:
-            self._ended.set()
+            if ended is not None:
+                ended.set()
 
     async def ended(self) -> None:
         """Wait until aiohttp's writer has released the source; only then may another attempt open it."""
@@ -124,10 +133,12 @@ class Sending:
         told = Throttle(self.body.progress) if self.body.progress is not None else None
         if source.before is not None:
             await source.before()
-        if source.whole is not None:
+        if (whole := source.whole) is not None:
+            if len(whole) != size:  # a bytearray of the caller, whose length is announced already
+                raise SourceError(f"{source.filename} has {len(whole)} bytes now, and had {size}.", _SAME_LENGTH)
             if told is not None:
                 told.end(size, size)
-            return b"".join((lead, source.whole, self.body.frame.tail))
+            return b"".join((lead, whole, self.body.frame.tail))
         async with source.open() as chunks:
             with _unbuffered(writer.transport):
                 async for chunk in chunks:

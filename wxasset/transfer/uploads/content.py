@@ -129,30 +129,28 @@ def single_bytes(data: Chunk) -> Chunk:
 
 
 class MemoryContent:
-    """Bytes in memory."""
+    """Bytes in memory.
 
-    __slots__ = ("data",)
+    Attributes:
+        data: The bytes.
+        size: Number of bytes.
+        whole: All bytes if they are few, else None.
+    """
+
+    __slots__ = ("data", "size", "whole")
 
     replayable: Final = True
 
     def __init__(self, data: Chunk) -> None:
         """Hold the bytes."""
         self.data: Chunk = single_bytes(data)
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        return len(self.data)
+        self.size: int = len(self.data)
+        self.whole: Chunk | None = self.data if self.size <= CHUNK else None
 
     @property
     def head(self) -> bytes:
         """The first bytes."""
         return bytes(memoryview(self.data)[:HEAD_SIZE])
-
-    @property
-    def whole(self) -> Chunk | None:
-        """All bytes if they are few, else None."""
-        return self.data if len(self.data) <= CHUNK else None
 
     async def aclose(self) -> None:
         """Do nothing: memory needs no clean-up."""

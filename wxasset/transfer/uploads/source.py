@@ -193,29 +193,29 @@ def _check(
     limits: Limits,
 ) -> None:
     """Raise `SourceError` for media to be rejected by WeChat, before sending."""
-    name, size = shortened(name), content.size
+    size = content.size
     if announced is not None and size != announced:
         raise SourceError(
-            f"{name} has {size} bytes, not the {announced} of size=.",
+            f"{shortened(name)} has {size} bytes, not the {announced} of size=.",
             Hint("Correct the size, or leave it out.", "请更正声明的大小，或不填。"),
         )
     if size == 0:
-        raise SourceError(f"{name} is empty.", Hint("Check the file.", "文件为空，请检查。"))
+        raise SourceError(f"{shortened(name)} is empty.", Hint("Check the file.", "文件为空，请检查。"))
     if limit is None:
         return
     if limits.check_size and size > limit.max_bytes:
         raise SourceError(
-            f"{name} has {size} bytes; WeChat takes at most {limit.max_bytes} here ({limit.source}).",
+            f"{shortened(name)} has {size} bytes; WeChat takes at most {limit.max_bytes} here ({limit.source}).",
             Hint("Make it smaller; a program can switch this check off.", "请压缩文件；程序可关闭此检查。"),
         )
     if limits.check_format and limit.formats and (form is None or form.name not in limit.formats):
         text = describe_text(content.head.decode("latin-1")) if form is None else None
         if text is not None:
-            raise SourceError(f"The bytes of {name} are {text}, not those of a file.", DECODED)
+            raise SourceError(f"The bytes of {shortened(name)} are {text}, not those of a file.", DECODED)
         taken = ", ".join(one for one in FORMATS if one in limit.formats)
         raise SourceError(
-            f"The bytes of {name} are {form.name if form else 'of no known format'}; WeChat takes {taken} here"
-            f" ({limit.source}).",
+            f"The bytes of {shortened(name)} are {form.name if form else 'of no known format'}; WeChat takes {taken}"
+            f" here ({limit.source}).",
             Hint(
                 "Convert it, or choose another type; a program can switch this check off.",
                 f"此处只接受 {taken}：请转换格式，或改用其他类型；程序可关闭此检查。",
