@@ -134,7 +134,19 @@ def test_each_thing_is_in_its_one_place() -> None:
     """The name of aiohttp stands in one client package, the lock of the event loop in one module, cattrs in one."""
     # A package since one module would have 600 lines: requests, replies, links and faults are all in terms of aiohttp.
     assert {name.removeprefix("wxasset.transfer.http.") for name in _named("aiohttp")} == {
-        *("client", "compatibility", "direct", "errors", "exchange", "meter", "payload", "pool", "redirects", "reply"),
+        *(
+            "client",
+            "compatibility",
+            "direct",
+            "errors",
+            "exchange",
+            "meter",
+            "observer",
+            "payload",
+            "pool",
+            "redirects",
+            "reply",
+        ),
         "request",
     }
     assert _named("cattrs") == {"wxasset.wire.codec"}

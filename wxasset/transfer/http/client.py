@@ -17,7 +17,8 @@ from wxasset.transfer.http.decoding import ACCEPTED
 from wxasset.transfer.http.direct import Direct, Response, is_watched
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
-from wxasset.transfer.http.payload import JSONBody, Lines, Payload, RequestObserver
+from wxasset.transfer.http.observer import Lines, RequestObserver
+from wxasset.transfer.http.payload import JSONBody, Payload
 from wxasset.transfer.http.pool import CONNECTIONS, Pool, close_pool
 from wxasset.transfer.http.proxies import ENVIRONMENT, Proxies
 from wxasset.transfer.http.redirects import LinkClient

@@ -21,7 +21,7 @@ from yarl import URL
 
 from wxasset.transfer.deadlines import Deadline
 from wxasset.transfer.http.meter import is_kept
-from wxasset.transfer.http.payload import BrokenConnection, RequestObserver
+from wxasset.transfer.http.observer import BrokenConnection, RequestObserver
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import PeerError, Sending
 from wxasset.transfer.uploads.content import Chunk
@@ -149,8 +149,8 @@ class _Writer:
         """Transport of the connection, or None after it is lost."""
         return self._protocol.transport
 
-    async def write(self, chunk: Chunk, *, drain: bool = True) -> None:
-        """Pass bytes to the transport.
+    async def write(self, *pieces: Chunk) -> None:
+        """Pass bytes to the transport as one, without waiting.
 
         Raises:
             ClientConnectionResetError: The connection is lost.
@@ -159,11 +159,9 @@ class _Writer:
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError
         if self._head:
-            transport.write(b"".join((self._taken(), chunk)))
+            transport.write(b"".join((self._taken(), *pieces)))
         else:
-            transport.write(chunk)
-        if drain:
-            await self.drain()
+            transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     async def drain(self) -> None:
         """Wait while the write buffer of the transport exceeds its limit."""

@@ -8,7 +8,7 @@ import aiohttp
 
 from wxasset.errors import ConnectError, TransferError, TransferTimeout
 from wxasset.transfer.deadlines import SilenceError
-from wxasset.transfer.http.payload import BrokenConnection, RequestObserver
+from wxasset.transfer.http.observer import BrokenConnection, RequestObserver
 from wxasset.transfer.http.proxies import place_of_proxy
 from wxasset.transfer.http.request import Request
 from wxasset.transfer.uploads.body import Sending

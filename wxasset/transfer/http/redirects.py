@@ -17,7 +17,8 @@ from wxasset.transfer.event_loop import LoopResource
 from wxasset.transfer.http.compatibility import check_aiohttp
 from wxasset.transfer.http.errors import FAULTS, broken_exchange
 from wxasset.transfer.http.exchange import Exchange, middlewares_of
-from wxasset.transfer.http.payload import ForbiddenAddressError, LinkObserver, Payload
+from wxasset.transfer.http.observer import ForbiddenAddressError, LinkObserver
+from wxasset.transfer.http.payload import Payload
 from wxasset.transfer.http.pool import CONNECTIONS, Pool, close_pool
 from wxasset.transfer.http.proxies import Proxies
 from wxasset.transfer.http.reply import OK, REDIRECTS, Reply, raise_for_status

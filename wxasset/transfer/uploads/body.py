@@ -59,8 +59,8 @@ class Writer(Protocol):
         """Transport of the connection, or None after it is lost."""
         ...
 
-    async def write(self, chunk: Chunk, *, drain: bool = True) -> None:
-        """Pass bytes to the transport."""
+    async def write(self, *pieces: Chunk) -> None:
+        """Pass bytes to the transport as one, without waiting."""
         ...
 
     async def drain(self) -> None:
@@ -109,7 +109,7 @@ class Sending:
             last = await self._write_but_last(writer)
             # The source is closed by now, and this does not wait: aiohttp drops a connection if its response arrives
             # before the writer has finished.
-            await self._put(writer, last)
+            await self._put(writer, *last)
             self.whole = True
         except (PeerError, asyncio.CancelledError):
             raise
@@ -126,8 +126,8 @@ class Sending:
             with anyio.move_on_after(self.stall, shield=True):
                 await self._ended.wait()
 
-    async def _write_but_last(self, writer: Writer) -> bytes:
-        """Write all chunks but the last; return the last one together with the rest of the frame."""
+    async def _write_but_last(self, writer: Writer) -> tuple[Chunk, ...]:
+        """Write all chunks but the last; return the last one together with the rest of the frame, in pieces."""
         source, lead, done = self.body.source, self.body.frame.head, 0
         size = source.size
         told = Throttle(self.body.progress) if self.body.progress is not None else None
@@ -138,7 +138,7 @@ class Sending:
                 raise SourceError(f"{source.filename} has {len(whole)} bytes now, and had {size}.", _SAME_LENGTH)
             if told is not None:
                 told.end(size, size)
-            return b"".join((lead, whole, self.body.frame.tail))
+            return lead, whole, self.body.frame.tail
         async with source.open() as chunks:
             with _unbuffered(writer.transport):
                 async for chunk in chunks:
@@ -146,7 +146,7 @@ class Sending:
                     if told is not None:
                         (told.end if done >= size else told)(done, size)
                     if done >= size:
-                        return b"".join((lead, chunk, self.body.frame.tail))
+                        return (b"".join((lead, chunk, self.body.frame.tail)),)  # a copy: the buffer is given back
                     await self._send(writer, b"".join((lead, chunk)) if lead else chunk)
                     lead = b""
         raise SourceError(f"{source.filename} yielded {done} bytes, expected {size}.")
@@ -168,12 +168,12 @@ class Sending:
         elif self._chunks % _TURN == 0:
             await asyncio.sleep(0)
 
-    async def _put(self, writer: Writer, data: Chunk) -> None:
+    async def _put(self, writer: Writer, *pieces: Chunk) -> None:
         try:
-            await writer.write(data, drain=False)
+            await writer.write(*pieces)
         except OSError as error:
             raise PeerError from error
-        self.sent += len(data)
+        self.sent += sum(map(len, pieces))
 
 
 class _StallTimer:
