@@ -77,6 +77,9 @@ class Connection:
 
 
 Handler = Callable[[RawRequest, Connection], Awaitable[None]]
+_PORTS: set[int] = set()
+"""Ports of earlier servers: equal platforms share their tokens by host, also with a test whose session is not collected
+yet."""
 
 
 def reply(
@@ -134,8 +137,14 @@ class RawServer:
     _tasks: set[asyncio.Task[None]] = field(factory=set)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20, ssl=self.tls)
-        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        while True:
+            server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20, ssl=self.tls)
+            port: int = server.sockets[0].getsockname()[1]
+            if port not in _PORTS:
+                break
+            server.close()
+        _PORTS.add(port)
+        self._server, self.url = server, f"http{'s' if self.tls else ''}://127.0.0.1:{port}"
         return self
 
     async def __aexit__(
