@@ -36,7 +36,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--concurrency", type=numbers, metavar="N,N", help="concurrency of uploads and downloads, 1,8,64 by default"
     )
-    parser.add_argument("--quick", action="store_true", help="2 rounds, a tenth of the work, TLS only, 8 at a time")
+    parser.add_argument("--quick", action="store_true", help="2 rounds, less of the work, TLS only, 8 at a time")
     parser.add_argument("--results", type=Path, help="write the results of an incomplete run too, to this directory")
     parser.add_argument(
         "--draw", action="store_true", help="write tables and plots from results.json without measuring"
