@@ -677,7 +677,7 @@ def test_a_second_signal_tells_what_may_have_happened(
     def interrupt() -> None:
         wait_for(lambda: sent(service, endpoint) > 0)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.raise_signal(number)  # delivered on return: of two that are pending, the second is seen first
+            signal.raise_signal(number)  # handled on return; of two that are pending, the later one is handled first
 
     with ThreadPoolExecutor(1) as pool:
         interrupting = pool.submit(interrupt)

@@ -873,15 +873,18 @@ async def test_what_was_opened_for_a_cancelled_upload_is_closed(
     assert not [name for name in descriptors() if name.startswith(str(tmp_path))]
 
 
-async def test_a_bytearray_that_changes_its_length_is_not_sent(server: RawServer) -> None:
-    """Its length is checked and announced before the token has come; with another one nothing is sent."""
-    media = bytearray(jpeg(1000))
+@pytest.mark.parametrize("percent", [50, 200])
+@pytest.mark.parametrize("size", [1000, 300_000])
+async def test_a_bytearray_that_changes_its_length_is_not_sent(server: RawServer, size: int, percent: int) -> None:
+    """Its length is checked before the token comes; with another one nothing is sent."""
+    media = bytearray(jpeg(size))
+    now = size * percent // 100
 
     async def token() -> str:
-        del media[500:]
+        media[:] = jpeg(now)
         return "token"
 
     async with WxSession("wx1", tokens=CallableToken(token), base_url=server.url) as wx:
-        with pytest.raises(SourceError, match="has 500 bytes now, and had 1000"):
+        with pytest.raises(SourceError, match=f"has {now} bytes now, and had {size}"):
             await wx.add_material("image", media)
     assert not server.requests

@@ -49,7 +49,7 @@ class Exchange(AbstractAsyncContextManager[Reply]):
         self._slots = pool.slots
         try:
             limit = self._request.limit()
-            if self._sending is None or self._sending.is_single:  # without a buffer
+            if self._sending is None or self._sending.is_single:  # it needs no buffer
                 response = self._response = await self._respond(pool, self._request, self._sending, limit)
             else:
                 with UPLOAD_BUFFERS.lease():

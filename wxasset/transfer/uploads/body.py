@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from wxasset.errors import Hint, SourceError
+from wxasset.errors import SourceError
 from wxasset.transfer.progress import Progress, Throttle
-from wxasset.transfer.uploads.content import Chunk
+from wxasset.transfer.uploads.content import Chunk, resized
 from wxasset.wire.multipart import Frame
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PeerError", "Sending", "UploadBody", "Writer"]
 
-_SAME_LENGTH: Final = Hint(
-    "Do not change the length of a bytearray during its upload, then upload it again; nothing was added.",
-    "上传期间请勿改变 bytearray 的长度；本次未新增素材，请重新上传。",
-)
 _CHECKS: Final = 4  # checks for moved bytes per `Timeouts.stall` seconds: a stall is detected at most a quarter late
 _TURN: Final = 4
 """Chunks after which other tasks have their turn, also if the connection takes all at once. A broken connection is
@@ -103,8 +99,7 @@ class Sending:
 
     async def write(self, writer: Writer) -> None:
         """Write the body in the chunks of its source."""
-        ended = None if self.is_single else asyncio.Event()  # a source in memory is not opened
-        self._ended = ended
+        self._ended = asyncio.Event()
         try:
             last = await self._write_but_last(writer)
             # The source is closed by now, and this does not wait: aiohttp drops a connection if its response arrives
@@ -117,8 +112,7 @@ class Sending:
             self.failure = error
             raise
         finally:
-            if ended is not None:
-                ended.set()
+            self._ended.set()
 
     async def ended(self) -> None:
         """Wait until aiohttp's writer has released the source; only then may another attempt open it."""
@@ -134,8 +128,8 @@ class Sending:
         if source.before is not None:
             await source.before()
         if (whole := source.whole) is not None:
-            if len(whole) != size:  # a bytearray of the caller, whose length is announced already
-                raise SourceError(f"{source.filename} has {len(whole)} bytes now, and had {size}.", _SAME_LENGTH)
+            if len(whole) != size:
+                raise resized(len(whole), size)
             if told is not None:
                 told.end(size, size)
             return lead, whole, self.body.frame.tail

@@ -19,6 +19,7 @@ __all__ = [
     "MemoryContent",
     "in_thread",
     "read_up_to",
+    "resized",
     "single_bytes",
     "unreadable",
 ]
@@ -40,6 +41,12 @@ OPEN_BINARY: Final = Hint(
 _READABLE: Final = Hint(
     "Check the path and its permissions.",
     "请检查路径是否存在以及是否有读取权限。",
+)
+
+
+_SAME_LENGTH: Final = Hint(
+    "Do not change the length of a bytearray during its upload, then upload it again; nothing was added.",
+    "上传期间请勿改变 bytearray 的长度；本次未新增素材，请重新上传。",
 )
 
 
@@ -128,12 +135,17 @@ def single_bytes(data: Chunk) -> Chunk:
         raise SourceError(f"Cannot read the memoryview: {error}.") from error
 
 
+def resized(size: int, checked: int) -> SourceError:
+    """Return the error for a bytearray whose length the caller has changed since it was checked, in bytes."""
+    return SourceError(f"The bytearray has {size} bytes now, and had {checked}.", _SAME_LENGTH)
+
+
 class MemoryContent:
     """Bytes in memory.
 
     Attributes:
         data: The bytes.
-        size: Number of bytes.
+        size: Number of bytes, as they were checked.
         whole: All bytes if they are few, else None.
     """
 
@@ -158,7 +170,10 @@ class MemoryContent:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[AsyncIterator[Chunk], None]:
         """Yield slices of the bytes without copying."""
-        async with aclosing(_slices(memoryview(self.data))) as chunks:
+        view = memoryview(self.data)
+        if len(view) != self.size:
+            raise resized(len(view), self.size)
+        async with aclosing(_slices(view)) as chunks:
             yield chunks
 
 
