@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from wxasset.errors import LedgerError
-from wxasset.ledger.database import identity_of
 from wxasset.ledger.records import LedgerRow, UploadKey
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
 from wxasset.transfer.threads import run_in_thread
-from wxasset.transfer.uploads.file_reader import Identity
 from wxasset.transfer.uploads.files import ReadFile, read_ahead
 
 __all__ = ["Unsent", "look_up_all"]
@@ -41,43 +38,33 @@ async def look_up_all(
         paths: The paths of the files.
         most: Most bytes to read.
     """
-    known = await _hashes(index, paths)
-    found: list[LedgerRow | Unsent | None] = [None] * len(paths)
-    wanted = {at: keys[at].of(sha256) for at, (sha256, _) in enumerate(known) if sha256 is not None}
-    for at, row in (await _done(store, wanted)).items():
-        found[at] = row
-    left = [at for at, row in enumerate(found) if row is None]
-    if not left:
-        return found
-    files = await run_in_thread(lambda: read_ahead([paths[at] for at in left], most=most, hashed=True))
-    fresh: dict[int, UploadKey] = {}
-    identified: list[tuple[str, Identity, str]] = []
-    for at, one in zip(left, files, strict=True):
-        if one is None:
-            continue
-        key = keys[at]
-        if one.sha256 is not None:
-            key = key.of(one.sha256)
-            if key != wanted.get(at):
-                fresh[at] = key
-            if (identity := known[at][1]) is not None:
-                identified.append((paths[at], identity, one.sha256))
-        found[at] = Unsent(one, key)
-    if index is not None and identified:
-        index.remember(identified)
-    for at, row in (await _done(store, fresh)).items():
-        found[at] = row
-    return found
+    looked = await _examined(index, paths, most)
+    files = {at: one for at, one in enumerate(looked) if isinstance(one, ReadFile)}
+    wanted = {at: keys[at].of(one) for at, one in enumerate(looked) if isinstance(one, str)}
+    wanted |= _hashed(files, keys)
+    done = await _done(store, wanted)
+    left = [at for at in wanted if at not in done and at not in files]
+    if left:  # an earlier run hashed them, and has not sent them
+        most -= sum(one.content.size for one in files.values() if one.content.whole is not None)
+        again = await run_in_thread(lambda: read_ahead([paths[at] for at in left], most=most, hashed=True))
+        late = {at: one for at, one in zip(left, again, strict=True) if one is not None}
+        changed = {at: key for at, key in _hashed(late, keys).items() if key != wanted[at]}
+        done |= await _done(store, changed)
+        files, wanted = files | late, wanted | changed
+    unsent = {at: Unsent(one, wanted.get(at, keys[at])) for at, one in files.items()}
+    return [done.get(at) or unsent.get(at) for at in range(len(paths))]
 
 
-async def _hashes(index: SqliteStore | None, paths: Sequence[str]) -> Sequence[tuple[str | None, Identity | None]]:
-    """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
-    try:
-        if index is not None:
-            return await index.hashes_of(paths)
-    except LedgerError:  # a mere cache
-        pass
-    return await run_in_thread(lambda: [(None, identity_of(path)) for path in paths])
+async def _examined(index: SqliteStore | None, paths: Sequence[str], most: int) -> Sequence[str | ReadFile | None]:
+    """Return the hash of each unchanged file, as far as it is known, and else the file, if it was read."""
+    if index is not None:
+        return await index.examine(paths, most)
+    return await run_in_thread(lambda: read_ahead(paths, most=most, hashed=True))
+
+
+def _hashed(files: Mapping[int, ReadFile], keys: Sequence[UploadKey]) -> dict[int, UploadKey]:
+    """Return the keys of the files whose hashes are known."""
+    return {at: keys[at].of(one.sha256) for at, one in files.items() if one.sha256 is not None}
 
 
 async def _done(store: LedgerStore, wanted: Mapping[int, UploadKey]) -> dict[int, LedgerRow]:

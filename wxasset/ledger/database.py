@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from operator import attrgetter
 from typing import Any, Final
 
@@ -22,12 +22,10 @@ from wxasset.ledger.sqlite_changes import Asked, Changes
 from wxasset.transfer.private_files import UnsafeFileError
 from wxasset.transfer.threads import NoThreadError
 from wxasset.transfer.uploads.file_reader import Identity
+from wxasset.transfer.uploads.files import ReadFile, read_ahead
 
-__all__ = ["Database", "Work", "failures", "identity_of"]
+__all__ = ["Database", "Work", "failures"]
 
-_SETTLED: Final = 2.0
-"""Seconds for which a file has to be unchanged before its times are believed: FAT keeps even seconds, and a second
-write in the same tick of a clock leaves the times as they were."""
 _PAGE: Final = 500  # rows that are read at a time
 _of_identity: Final = attrgetter("device", "inode", "size", "modified_ns")
 
@@ -123,28 +121,42 @@ class Database:
         """Return the rows of many keys."""
         return uploads.find(self._base, keys)
 
-    def hashes_of(self, paths: Sequence[str]) -> list[tuple[str | None, Identity | None]]:
-        """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
+    def examine(self, paths: Sequence[str], most: int) -> list[str | ReadFile | None]:
+        """Return the hash of each unchanged file, as far as it is known, and else the file, whose hash is stored.
+
+        Args:
+            paths: The paths.
+            most: Most bytes to read; None is returned for files beyond, and for those that cannot be read.
+        """
+        known: Sequence[str | None] = [None] * len(paths)
+        with suppress(LedgerError):  # a mere cache
+            (known,) = self.do([Work(lambda database: database.hashes_of(paths))])
+        unknown = [path for path, sha256 in zip(paths, known, strict=True) if sha256 is None]
+        read = read_ahead(unknown, most=most, hashed=True)
+        fresh = [(one.path, one.settled, one.sha256) for one in read if one is not None and one.settled and one.sha256]
+        with suppress(LedgerError):
+            if fresh:
+                self.do([Work(lambda database: database.remember(fresh), writes=True)])
+        files = iter(read)
+        return [next(files) if sha256 is None else sha256 for sha256 in known]
+
+    def hashes_of(self, paths: Sequence[str]) -> list[str | None]:
+        """Return the hashes of unchanged files, as far as they are known."""
         full = [os.path.abspath(path) for path in paths]
-        identities = [identity_of(path) for path in full]
         texts = [_text(path) for path in full]
-        known: dict[tuple[Any, ...], str] = {}
+        known: dict[str, tuple[Identity, str]] = {}
         for some in uploads.parts(texts):
-            for *file, sha256 in self._base.execute(_HASHES + uploads.places(1, len(some)), some):
-                known[tuple(file)] = str(sha256)
-        return [
-            (None if identity is None or not known else known.get((text, *_of_identity(identity))), identity)
-            for text, identity in zip(texts, identities, strict=True)
-        ]
+            for text, *identity, sha256 in self._base.execute(_HASHES + uploads.places(1, len(some)), some):
+                known[text] = Identity(*identity), sha256
+        hashes: list[str | None] = []
+        for path, text in zip(full, texts, strict=True):
+            identity, sha256 = known.get(text, (None, None))
+            hashes.append(sha256 if identity is not None and identity == _identity_of(path) else None)
+        return hashes
 
     def remember(self, files: Sequence[tuple[str, Identity, str]]) -> None:
-        """Store the hashes of files, but of those that changed recently or while they were hashed."""
-        settled = time.time_ns() - _SETTLED * 1e9
-        rows = []
-        for path, identity, sha256 in files:
-            full = os.path.abspath(path)
-            if identity.modified_ns <= settled and identity_of(full) == identity:
-                rows.append((_text(full), *_of_identity(identity), sha256))
+        """Store the hashes of files with settled identities."""
+        rows = [(_text(os.path.abspath(path)), *_of_identity(identity), sha256) for path, identity, sha256 in files]
         for some in uploads.parts(rows):
             self._base.execute(
                 _REMEMBER + uploads.places(len(some), len(some[0])), [one for row in some for one in row]
@@ -205,7 +217,7 @@ def _text(said: str) -> str:
     return said if said.isascii() else said.encode("utf-8", "backslashreplace").decode()
 
 
-def identity_of(path: str) -> Identity | None:
+def _identity_of(path: str) -> Identity | None:
     """Return the identity of a file; None if it cannot be read."""
     try:
         return Identity.of(os.stat(path))

@@ -20,7 +20,7 @@ from wxasset.ledger.refusals import refusal_code, remembered_refusal
 from wxasset.ledger.transitions import Claim, ClaimLostError, Step
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.content import SMALL
-from wxasset.transfer.uploads.files import FileContent, ReadFile
+from wxasset.transfer.uploads.files import ReadFile
 from wxasset.transfer.uploads.media import Media
 from wxasset.transfer.uploads.source import Source, open_source, sha256_of
 from wxasset.wire.filenames import marked_name
@@ -103,8 +103,8 @@ class EnsuredUpload:
                     self.key = self.key.of(read.sha256)
                 return await self._settle(source, verify=verify)
             self.key = self.key.of(await sha256_of(source))
-            if read is not None and isinstance(read.content, FileContent):
-                self.ledger.remember(read.path, read.content.identity, self.key.sha256)
+            if read is not None and read.settled is not None:
+                self.ledger.remember(read.path, read.settled, self.key.sha256)
             row = await self.ledger.adopted(self.key)
             if row is not None and (not verify or await self._is_there(row)):
                 return row.material, True

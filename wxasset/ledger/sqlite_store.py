@@ -17,6 +17,7 @@ from wxasset.ledger.transitions import Change
 from wxasset.transfer.event_loop import LoopGuard
 from wxasset.transfer.threads import in_background, run_in_thread
 from wxasset.transfer.uploads.file_reader import Identity
+from wxasset.transfer.uploads.files import ReadFile
 
 __all__ = ["SqliteStore"]
 
@@ -132,9 +133,16 @@ class SqliteStore:
 
     # The index of files
 
-    async def hashes_of(self, paths: Sequence[str]) -> list[tuple[str | None, Identity | None]]:
-        """Return the hashes of unchanged files, as far as they are known, and the identities of all."""
-        return await self._do(lambda database: database.hashes_of(paths))
+    async def examine(self, paths: Sequence[str], most: int) -> list[str | ReadFile | None]:
+        """Return the hash of each unchanged file, as far as it is known, and else the file, whose hash is stored.
+
+        Args:
+            paths: The paths.
+            most: Most bytes to read; None is returned for files beyond, and for those that cannot be read.
+        """
+        database = self._opened()
+        with failures(self.path):
+            return await run_in_thread(database.examine, paths, most)
 
     def remember(self, files: Sequence[tuple[str, Identity, str]]) -> None:
         """Store the hashes of files with the next group of work; if that fails, they are read again."""
@@ -155,10 +163,11 @@ class SqliteStore:
         result: T = await self._groups.ask(Work(function, writes))
         return result
 
-    def _opened(self) -> None:
+    def _opened(self) -> Database:
         if self._database is None:
             raise UsageError(f"The ledger {self.path} is not open: async with Ledger(...) as ledger.")
         self._guard.changed()
+        return self._database
 
     async def _serve(self, serve: Callable[[Database, Sequence[A]], Sequence[B]], group: Sequence[A]) -> Sequence[B]:
         database = self._database

@@ -13,6 +13,10 @@ from wxasset.transfer.uploads.content import Chunk, in_thread, unreadable
 
 __all__ = ["LEAVE_ALONE", "Identity", "read_file"]
 
+_SETTLED_NS: Final = 2_000_000_000
+"""Nanoseconds for which a file has to be unchanged before its times are believed: FAT keeps even seconds, and a second
+write in the same tick of a clock leaves the times as they were."""
+
 LEAVE_ALONE: Final = Hint(
     "Do not modify the file during the upload, then upload it again; nothing was added.",
     "上传期间请勿改动文件；本次未新增素材，请重新上传。",
@@ -32,6 +36,10 @@ class Identity:
     def of(cls, found: os.stat_result) -> "Identity":
         """Create the identity from the result of `os.stat` or `os.fstat`."""
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def is_settled(self, now_ns: int) -> bool:
+        """Return True if each write after this time, in unix nanoseconds, changes the identity."""
+        return self.modified_ns <= now_ns - _SETTLED_NS
 
     def check(self, descriptor: int, name: str) -> None:
         """Raise `SourceError` if a file is another one or has been modified."""

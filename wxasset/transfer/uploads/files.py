@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
@@ -86,7 +87,7 @@ async def examine_file(path: str) -> Content:
     """
     try:
         found = _examine_cached(path)
-        return await in_thread(_examine_file, path, name=path) if found is None else found
+        return (await in_thread(_examine_file, path, name=path))[0] if found is None else found
     except SourceError as error:
         failure = error
     if failure.__cause__ is not None:
@@ -133,8 +134,12 @@ def _examine_cached(path: str) -> Content | None:
     return MemoryContent(data) if small else FileContent(path, bytes(data), Identity.of(found))
 
 
-def _examine_file(path: str) -> Content:
-    """Examine a file in few system calls: each call releases and reacquires the GIL."""
+def _examine_file(path: str) -> tuple[Content, os.stat_result]:
+    """Examine a file in few system calls: each call releases and reacquires the GIL.
+
+    Returns:
+        The content, and the state of the file before it was read.
+    """
     try:
         descriptor = os.open(path, FLAGS)
     except PermissionError:
@@ -149,7 +154,7 @@ def _examine_file(path: str) -> Content:
             raise SourceError(f"{path} is not a regular file.", OPEN_BINARY)
         remember(path, descriptor)
         if found.st_size > SMALL:
-            return FileContent(path, os.read(descriptor, HEAD_SIZE), Identity.of(found))
+            return FileContent(path, os.read(descriptor, HEAD_SIZE), Identity.of(found)), found
         # Allocate no more than needed: memory new to the process costs more than the read.
         data = os.read(descriptor, found.st_size + 1)
     finally:
@@ -157,7 +162,7 @@ def _examine_file(path: str) -> Content:
     if len(data) != found.st_size:
         how = "grew" if len(data) > found.st_size else "shrank"
         raise SourceError(f"{path} {how} while it was read.", LEAVE_ALONE)
-    return MemoryContent(data)
+    return MemoryContent(data), found
 
 
 @frozen(eq=False, repr=False)
@@ -168,11 +173,13 @@ class ReadFile:
         path: The path.
         content: The bytes.
         sha256: Their hash, if it was asked for and they are in memory.
+        settled: The identity, if a later write is certain to change it.
     """
 
     path: str
     content: Content = field(repr=False)
     sha256: str | None = None
+    settled: Identity | None = None
 
 
 def read_ahead(paths: Sequence[str], *, most: int, hashed: bool = False) -> list[ReadFile | None]:
@@ -191,9 +198,13 @@ def read_ahead(paths: Sequence[str], *, most: int, hashed: bool = False) -> list
 
 
 def _read_one(path: str, *, hashed: bool) -> ReadFile | None:
+    begun = time.time_ns()
     try:
-        content = _examine_file(path)
+        content, found = _examine_file(path)
     except (OSError, ValueError, SourceError):
         return None
-    whole = content.whole if hashed else None
-    return ReadFile(path, content, None if whole is None else hashlib.sha256(whole).hexdigest())
+    if not hashed:
+        return ReadFile(path, content)
+    identity, whole = Identity.of(found), content.whole
+    sha256 = None if whole is None else hashlib.sha256(whole).hexdigest()
+    return ReadFile(path, content, sha256, identity if identity.is_settled(begun) else None)
