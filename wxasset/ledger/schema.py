@@ -76,6 +76,7 @@ def open_database(path: str) -> sqlite3.Connection:
     try:
         _write_ahead(base, path)
         base.execute("PRAGMA synchronous = NORMAL")
+        base.execute("PRAGMA temp_store = MEMORY")
         with transaction(base):
             version = _version(base, path)
             if version == 0:
