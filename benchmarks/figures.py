@@ -246,10 +246,10 @@ class Imports:
     """A round of fresh interpreters, in seconds.
 
     Attributes:
-        bare: Without imports.
-        libraries: With the four libraries required by wxasset.
-        named: With them and ``import wxasset``, without most of its modules.
-        usable: With them and ``from wxasset import WxSession``, the minimum for real use.
+        bare: A whole process without imports.
+        libraries: The import of the four libraries required by wxasset.
+        named: ``import wxasset`` after them, without most of its modules.
+        usable: ``from wxasset import WxSession`` after them, the minimum for real use.
     """
 
     bare: float

@@ -45,6 +45,8 @@ _JSON_CALLS = 3000
 _COUNTED = 40  # items under valgrind
 _INTERPRETERS = 15
 _LIBRARIES = "import aiohttp, anyio, attrs, cattrs"
+_TIMED = "from time import perf_counter as now; a = now(); {}; b = now(); {}; print(b - a, now() - b)"
+"""Both parts in one interpreter: the start and the end of a process vary by more than the second part takes."""
 
 # Transfers of a file of each size per run: many for small ones, otherwise session setup would dominate the time.
 _GROWING_SIZES = {KB: 50, 32 * KB: 50, MB: 20, 32 * MB: 4, 256 * MB: 1, GB: 1}
@@ -147,20 +149,25 @@ def import_(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
     del bench
     tell("import")
     # Names of wxasset are loaded on first use; the time of the module alone is not representative.
-    programs = ("pass", _LIBRARIES, f"{_LIBRARIES}, wxasset", f"{_LIBRARIES}; from wxasset import WxSession")
+    programs = [_TIMED.format(_LIBRARIES, part) for part in ("import wxasset", "from wxasset import WxSession")]
     with tempfile.TemporaryDirectory(prefix="wxasset-compiled-") as compiled:
         variables = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         variables["PYTHONPYCACHEPREFIX"] = compiled
         for program in programs:
             _interpret(program, variables)  # compiles to bytecode, as an installation does
         for _ in range(plan.count(_INTERPRETERS, 5)):
-            results.imports.append(Imports(*(_interpret(program, variables) for program in programs)))
+            started = perf_counter()
+            _interpret("pass", variables)
+            bare = perf_counter() - started
+            (_, named), (libraries, usable) = (_interpret(program, variables) for program in programs)
+            results.imports.append(Imports(bare, libraries, named, usable))
 
 
-def _interpret(program: str, variables: dict[str, str]) -> float:
-    started = perf_counter()
-    subprocess.run([sys.executable, "-c", program], env=variables, check=True)  # noqa: S603 - this interpreter
-    return perf_counter() - started
+def _interpret(program: str, variables: dict[str, str]) -> list[float]:
+    """Run a program in a fresh interpreter, and return the numbers that it prints."""
+    python = [sys.executable, "-c", program]
+    done = subprocess.run(python, env=variables, check=True, capture_output=True, text=True)  # noqa: S603 - this interpreter
+    return [float(number) for number in done.stdout.split()]
 
 
 def growth(bench: Bench, plan: Plan, results: Results, tell: Tell) -> None:
