@@ -122,7 +122,9 @@ class Database:
         return uploads.find(self._base, keys)
 
     def examine(self, paths: Sequence[str], most: int) -> list[str | ReadFile | None]:
-        """Return the hash of each unchanged file, as far as it is known, and else the file, whose hash is stored.
+        """Return the hash of each unchanged file, as far as it is known, and else the file.
+
+        The hash of a file that was read is stored, unless the file is large or was written just now.
 
         Args:
             paths: The paths.
@@ -134,8 +136,8 @@ class Database:
         unknown = [path for path, sha256 in zip(paths, known, strict=True) if sha256 is None]
         read = read_ahead(unknown, most=most, hashed=True)
         fresh = [(one.path, one.settled, one.sha256) for one in read if one is not None and one.settled and one.sha256]
-        with suppress(LedgerError):
-            if fresh:
+        if fresh:
+            with suppress(LedgerError):
                 self.do([Work(lambda database: database.remember(fresh), writes=True)])
         files = iter(read)
         return [next(files) if sha256 is None else sha256 for sha256 in known]

@@ -76,7 +76,7 @@ def open_database(path: str) -> sqlite3.Connection:
     try:
         _write_ahead(base, path)
         base.execute("PRAGMA synchronous = NORMAL")
-        base.execute("PRAGMA temp_store = MEMORY")
+        base.execute("PRAGMA temp_store = MEMORY")  # or a statement that changes over 64 KB creates a temporary file
         with transaction(base):
             version = _version(base, path)
             if version == 0:

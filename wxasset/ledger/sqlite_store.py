@@ -134,7 +134,9 @@ class SqliteStore:
     # The index of files
 
     async def examine(self, paths: Sequence[str], most: int) -> list[str | ReadFile | None]:
-        """Return the hash of each unchanged file, as far as it is known, and else the file, whose hash is stored.
+        """Return the hash of each unchanged file, as far as it is known, and else the file.
+
+        The hash of a file that was read is stored, unless the file is large or was written just now.
 
         Args:
             paths: The paths.

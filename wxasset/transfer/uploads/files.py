@@ -173,7 +173,7 @@ class ReadFile:
         path: The path.
         content: The bytes.
         sha256: Their hash, if it was asked for and they are in memory.
-        settled: The identity, if a later write is certain to change it.
+        settled: The identity, if the hash was asked for and a later write is certain to change the identity.
     """
 
     path: str
