@@ -52,6 +52,7 @@ from wxasset.ledger.records import UploadKey, described_as
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.transitions import Kept, Step, beginning, claiming, doubting, ending, next_step, planning, releasing
 from wxasset.simulator import Simulator
+from wxasset.transfer.uploads.cached_files import open_cached
 from wxasset.wire.filenames import upload_name
 from wxasset.wire.formats import FORMATS
 
@@ -135,18 +136,46 @@ async def test_the_row_says_what_became_of_it(kept: WxSession, ledger: Ledger, s
     assert await ledger.counts() == LedgerCounts(done=1)
 
 
-async def test_a_file_that_has_not_changed_is_not_read_again(kept: WxSession, sim: Simulator, tmp_path: Path) -> None:
+def large(number: int) -> bytes:
+    """An image that is too large to be read in the event loop."""
+    return picture(number) + bytes(100_000)
+
+
+def disguise(path: Path, content: bytes) -> None:
+    """Give a file other bytes with the same inode, size and times, as nobody has them by accident."""
+    found = path.stat()
+    with path.open("r+b") as file:
+        file.write(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+async def test_a_large_file_that_has_not_changed_is_not_read_again(
+    kept: WxSession, sim: Simulator, tmp_path: Path
+) -> None:
     """Size, inode and times vouch for a file that was left alone for two seconds; a change of its times ends that."""
-    (path,) = make_pictures(tmp_path / "images", 1)
-    an_hour_ago = time.time() - 3600
+    path, an_hour_ago = tmp_path / "large.png", time.time() - 3600
+    path.write_bytes(large(0))
     os.utime(path, (an_hour_ago, an_hour_ago))
     added = await kept.ensure_material("image", path)
-    with path.open("r+b") as file:  # the same inode, size and time, as nobody has them by accident
-        file.write(picture(7))
-    os.utime(path, (an_hour_ago, an_hour_ago))
+    disguise(path, large(7))
     assert await kept.ensure_material("image", path) == added
     os.utime(path, (an_hour_ago, an_hour_ago + 1))
     assert await kept.ensure_material("image", path) != added
+    assert sent(sim) == 2
+
+
+async def test_a_small_file_is_read_again_where_no_thread_is_needed(
+    kept: WxSession, sim: Simulator, tmp_path: Path
+) -> None:
+    """It takes no longer than a look at what is noted of it, and no times need to vouch for it."""
+    (path,) = make_pictures(tmp_path / "images", 1)
+    os.utime(path, (1e9, 1e9))
+    await kept.ensure_material("image", path)
+    if (descriptor := open_cached(str(path))) is None:
+        pytest.skip("this system has no openat2, or a file system that cannot tell that a read would wait")
+    os.close(descriptor)
+    disguise(path, picture(7))
+    await kept.ensure_material("image", path)
     assert sent(sim) == 2
 
 
@@ -165,12 +194,10 @@ async def test_a_name_that_is_not_utf_8_ends_no_batch(kept: WxSession, sim: Simu
 
 async def test_a_file_that_was_just_written_is_read_again(kept: WxSession, sim: Simulator, tmp_path: Path) -> None:
     """Within two seconds times do not vouch for a file: a second write may leave them as they are."""
-    (path,) = make_pictures(tmp_path / "images", 1)
-    found = path.stat()
+    path = tmp_path / "large.png"
+    path.write_bytes(large(0))
     await kept.ensure_material("image", path)
-    with path.open("r+b") as file:
-        file.write(picture(7))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    disguise(path, large(7))
     await kept.ensure_material("image", path)
     assert sent(sim) == 2
 

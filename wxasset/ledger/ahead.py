@@ -1,6 +1,8 @@
 """Look up many files of a batch at once, and read those that have to be sent."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from attrs import frozen
 
@@ -8,9 +10,13 @@ from wxasset.ledger.records import LedgerRow, UploadKey
 from wxasset.ledger.sqlite_store import SqliteStore
 from wxasset.ledger.store import LedgerStore
 from wxasset.transfer.threads import run_in_thread
-from wxasset.transfer.uploads.files import ReadFile, read_ahead
+from wxasset.transfer.uploads.files import ReadFile, read_ahead, read_at_once
 
 __all__ = ["Unsent", "look_up_all"]
+
+
+_IN_A_TURN: Final = 8
+"""Files that are read and hashed in one turn of the event loop, at most: some 0.3 ms."""
 
 
 @frozen
@@ -57,6 +63,22 @@ async def look_up_all(
 
 async def _examined(index: SqliteStore | None, paths: Sequence[str], most: int) -> Sequence[str | ReadFile | None]:
     """Return the hash of each unchanged file, as far as it is known, and else the file, if it was read."""
+    looked: list[str | ReadFile | None] = []
+    for at, path in enumerate(paths):
+        if at % _IN_A_TURN == _IN_A_TURN - 1:
+            await asyncio.sleep(0)
+        looked.append(one := read_at_once(path) if most > 0 else None)
+        most -= 0 if one is None else one.content.size
+    left = [at for at, one in enumerate(looked) if one is None]
+    if left:
+        for at, found in zip(left, await _examined_in_thread(index, [paths[at] for at in left], most), strict=True):
+            looked[at] = found
+    return looked
+
+
+async def _examined_in_thread(
+    index: SqliteStore | None, paths: Sequence[str], most: int
+) -> Sequence[str | ReadFile | None]:
     if index is not None:
         return await index.examine(paths, most)
     return await run_in_thread(lambda: read_ahead(paths, most=most, hashed=True))
