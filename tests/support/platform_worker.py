@@ -19,7 +19,7 @@ from attrs import define
 from wxasset import ComponentToken, FileTokenStore, Platform, RedisTokenStore, RetryPolicy
 from wxasset.errors import WxAssetError
 from wxasset.tokens.claims import Claim, Pauses
-from wxasset.tokens.token import TokenRecord
+from wxasset.tokens.records import TokenRecord
 
 
 def say(line: str) -> None:

@@ -19,7 +19,7 @@ from wxasset import FileTokenStore, Ledger, SavedMaterial, WxSession
 from wxasset.cli.runtime.credentials import find_credentials
 from wxasset.errors import DestinationError, LedgerError, TokenStoreError, TokenUnavailableError
 from wxasset.simulator import Simulator
-from wxasset.tokens.token import TokenRecord
+from wxasset.tokens.records import TokenRecord
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix" or os.geteuid() != 0, reason="only root can act as two users of a host"

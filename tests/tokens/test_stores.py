@@ -33,10 +33,10 @@ from wxasset import ClassicToken, StableToken, TokenCache, WxSession
 from wxasset.errors import TokenStoreError, UsageError
 from wxasset.simulator import Simulator
 from wxasset.tokens.file_store import FileTokenStore
+from wxasset.tokens.records import TokenRecord, parse_document
 from wxasset.tokens.redis_source import RedisToken
 from wxasset.tokens.redis_store import RedisTokenStore
 from wxasset.tokens.store import MemoryTokenStore, TokenStore, run_shielded
-from wxasset.tokens.token import TokenRecord, parse_document
 from wxasset.transfer.file_lock import FileLock
 
 Shared: TypeAlias = FileTokenStore | RedisTokenStore
@@ -52,7 +52,7 @@ CHILD = """
 import asyncio, json, os, random, sys, time
 from wxasset.tokens.file_store import FileTokenStore
 from wxasset.tokens.redis_store import RedisTokenStore
-from wxasset.tokens.token import TokenRecord, parse_document
+from wxasset.tokens.records import TokenRecord, parse_document
 
 def record(version):
     return TokenRecord(token=f"T{version}", issued=0.0, expires=time.time() + 7200, version=version, mode="stable")

@@ -20,8 +20,8 @@ from wxasset.errors import (
     TokenUnavailableError,
     TransferError,
 )
+from wxasset.tokens.records import TokenRecord
 from wxasset.tokens.store import MemoryTokenStore
-from wxasset.tokens.token import TokenRecord
 
 LIFE = 7200.0
 REFUSED = TokenRejectedError(errcode=40001, errmsg="invalid credential", path="/cgi-bin/x")

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wxasset.errors import APIError, ConnectError, WxAssetError
-from wxasset.tokens.token import Token, TokenRecord, parse_document, seconds
+from wxasset.tokens.records import TokenRecord, parse_document
+from wxasset.tokens.token import Token, seconds
 
 SOUND: dict[str, Any] = {
     "token": "CANARY",

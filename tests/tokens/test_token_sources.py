@@ -45,12 +45,13 @@ from wxasset.errors import (
 )
 from wxasset.session import WxSession
 from wxasset.tokens.cache import TokenCache
+from wxasset.tokens.classic_source import ClassicToken
 from wxasset.tokens.component_source import ComponentToken
 from wxasset.tokens.given_sources import CallableToken, StaticToken
 from wxasset.tokens.hosting_source import CloudHostingToken
 from wxasset.tokens.platform_source import AuthorizerToken
 from wxasset.tokens.redis_source import RedisToken, token_in
-from wxasset.tokens.sources import ClassicToken, NoToken, StableToken
+from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.store import MemoryTokenStore
 from wxasset.tokens.token import Token, TokenSource
 

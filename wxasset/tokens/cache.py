@@ -21,12 +21,13 @@ from wxasset.tokens.flight import Flight
 from wxasset.tokens.recorder import FetchRecorder
 from wxasset.tokens.refusals import COOLDOWN, GuardedExchange, Refusals, session_exchange
 from wxasset.tokens.store import TokenStore
-from wxasset.tokens.token import Exchange, Token, TokenRecord, TokenSource, seconds
+from wxasset.tokens.token import Exchange, Token, TokenSource, seconds
 from wxasset.transfer.deadlines import Deadlines
 from wxasset.transfer.event_loop import LoopGuard
 
 if TYPE_CHECKING:
     from wxasset.tokens.lease import SharedToken
+    from wxasset.tokens.records import TokenRecord
 
 __all__ = ["TokenCache"]
 
@@ -239,7 +240,7 @@ class TokenCache:
     async def _obtain(self, guarded: GuardedExchange, watch: FetchRecorder) -> Token:
         asked_at = self._now()
 
-        async def fetch(last: TokenRecord | None) -> Token:
+        async def fetch(last: "TokenRecord | None") -> Token:
             if self._refusal is not None and self._is_quiet():
                 raise copy.copy(self._refusal)
             previous = self._previous
@@ -247,16 +248,20 @@ class TokenCache:
                 previous = Token(value=last.token, expires_in=0, refresh_token=last.refresh_token)
             return await self.source.fetch(guarded, previous=previous, rejected=self._refusals.rejection is not None)
 
-        found = await self._shared.obtain(self._usable, fetch) if self._shared is not None else await fetch(None)
-        if isinstance(found, TokenRecord):
-            life, left = found.expires - found.issued, found.left(self._clock())
-            watch.got(left, shared=True)
-            return self._adopt(_token(found), self._now(), left, life)
+        if self._shared is None:
+            found = await fetch(None)
+        else:
+            kept = await self._shared.obtain(self._usable, fetch)
+            if not isinstance(kept, Token):
+                life, left = kept.expires - kept.issued, kept.left(self._clock())
+                watch.got(left, shared=True)
+                return self._adopt(_token(kept), self._now(), left, life)
+            found = kept
         life = seconds(found.expires_in)
         watch.got(life, shared=False)
         return self._adopt(found, asked_at, life, life)
 
-    def _usable(self, record: TokenRecord) -> bool:
+    def _usable(self, record: "TokenRecord") -> bool:
         """Return True for a valid record other than the current and the rejected token."""
         if self._previous is not None and record.token == self._previous.value:
             return False
@@ -283,7 +288,7 @@ class TokenCache:
         return self._now() < self._quiet_until
 
 
-def _token(record: TokenRecord) -> Token:
+def _token(record: "TokenRecord") -> Token:
     return Token(
         value=record.token,
         expires_in=record.expires - record.issued,

@@ -9,8 +9,8 @@ from typing import Final, Protocol, runtime_checkable
 from attrs import define, field, frozen
 
 from wxasset.errors import TokenStoreError
+from wxasset.tokens.records import TokenRecord
 from wxasset.tokens.store import TokenStore
-from wxasset.tokens.token import TokenRecord
 
 __all__ = ["Claim", "Claiming", "Pauses", "claiming"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from wxasset.errors import Hint
-from wxasset.tokens.token import TokenRecord, parse_document
+from wxasset.tokens.records import TokenRecord, parse_document
 from wxasset.transfer.private_files import CREATE, UnsafeFileError, check_private, open_private
 from wxasset.wire.limits import MIB
 

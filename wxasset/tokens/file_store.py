@@ -17,8 +17,8 @@ from wxasset.errors import TokenStoreError, UsageError
 from wxasset.errors.frames import concealed
 from wxasset.tokens.claims import Claim, Pauses
 from wxasset.tokens.file_records import EarlierDocument, read_document, record_in, replace_document
+from wxasset.tokens.records import TokenRecord
 from wxasset.tokens.store import KeyLocks
-from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import FileLock
 from wxasset.transfer.private_files import UnsafeFileError, check_private_directory, make_private_directory
 from wxasset.transfer.threads import in_background, run_in_thread

@@ -14,8 +14,9 @@ from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError
 from wxasset.tokens.claims import Claim, Pauses, claiming
+from wxasset.tokens.records import TokenRecord
 from wxasset.tokens.store import TokenStore
-from wxasset.tokens.token import LONGEST, Token, TokenRecord, usual_parameter
+from wxasset.tokens.token import LONGEST, Token, usual_parameter
 
 __all__ = ["SharedToken"]
 

@@ -14,10 +14,11 @@ from wxasset.errors.codes import TOKEN_REJECTED
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.authorizer_list import RefreshToken, list_of
 from wxasset.tokens.cache import TokenCache
+from wxasset.tokens.classic_source import ClassicToken
 from wxasset.tokens.component_source import ComponentToken
 from wxasset.tokens.refusals import session_exchange
 from wxasset.tokens.shared_cache import SharedCache
-from wxasset.tokens.sources import ClassicToken, NoToken, StableToken
+from wxasset.tokens.sources import NoToken, StableToken
 from wxasset.tokens.token import Exchange, Token, TokenSource, is_token
 from wxasset.tokens.validation import ask, filled, is_async, issued
 

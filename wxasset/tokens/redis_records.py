@@ -5,8 +5,8 @@ import math
 import time
 from typing import Any, Final, cast
 
+from wxasset.tokens.records import TokenRecord, parse_document
 from wxasset.tokens.redis_client import send_command
-from wxasset.tokens.token import TokenRecord, parse_document
 
 __all__ = ["ForeignValueError", "give_back", "load", "look", "save", "take"]
 

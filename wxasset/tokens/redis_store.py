@@ -18,10 +18,10 @@ from wxasset.errors.frames import concealed
 from wxasset.tokens import redis_records
 from wxasset.tokens.breaker import Breaker
 from wxasset.tokens.claims import Claim, Pauses
+from wxasset.tokens.records import TokenRecord
 from wxasset.tokens.redis_client import RedisClient, passes, place_of, require_redis, trouble_of
 from wxasset.tokens.redis_records import ForeignValueError
 from wxasset.tokens.store import run_shielded
-from wxasset.tokens.token import TokenRecord
 from wxasset.wire.checks import check_number
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from attrs import define, field, frozen
 from wxasset.errors import Hint, TokenUnavailableError
 from wxasset.errors.frames import conceals_arguments
 from wxasset.tokens.token import Exchange, Token
-from wxasset.tokens.validation import filled, is_same, issued
+from wxasset.tokens.validation import credential, is_same, issued
 from wxasset.wire.values import Value
 
-__all__ = ["ClassicToken", "NoToken", "StableToken"]
+__all__ = ["NoToken", "StableToken"]
 
 # wire reference 1.2: a forced refresh within 30 s of the last one has no effect but counts, and a day has 20.
 _FORCE_INTERVAL: Final = 30.0
@@ -30,46 +30,9 @@ _LISTED: Final = Hint(
 )
 
 
-_credential: Final = filled(
-    "pass it to WxSession(appid, secret), or set WXASSET_APPID and WXASSET_SECRET and use WxSession.from_env()."
-)
-
-
 @conceals_arguments
-@frozen(eq=False, repr=False)
-class ClassicToken(Value):
-    """The token of ``/cgi-bin/token``: 2,000 fetches a day, and each fetch supersedes the token before.
-
-    Use it only where nothing else fetches tokens for the account; `StableToken` is safer.
-    Source: https://developers.weixin.qq.com/doc/service/api/base/api_getaccesstoken.html
-    """
-
-    appid: str = field(validator=_credential)
-    secret: str = field(validator=_credential, repr=False)
-
-    @property
-    def account(self) -> str:
-        """Names the account and the kind of token."""
-        return f"classic {self.appid}"
-
-    @property
-    def supersedes(self) -> bool:
-        """A fetch ends the token before, 5 minutes later."""
-        return True
-
-    async def fetch(self, exchange: Exchange, *, previous: Token | None, rejected: bool) -> Token:
-        """Fetch a new token; the old one is superseded, whether it was refused or not."""
-        from wxasset.calls.tokens import GetAccessToken  # noqa: PLC0415 - as for the stable token
-
-        del previous, rejected
-        call = GetAccessToken(appid=self.appid, secret=self.secret)
-        reply = await exchange(call)
-        return issued(Token(value=reply.access_token, expires_in=reply.expires_in), call.route.path)
-
-
-@conceals_arguments
-@define
-class StableToken:
+@define(eq=False, repr=False)
+class StableToken(Value):
     """The token of ``/cgi-bin/stable_token``: the same one for all callers, renewed in time by WeChat.
 
     A refresh is forced only where normal mode brings back the very token that was refused, 30 seconds after the last
@@ -79,8 +42,8 @@ class StableToken:
     Source: https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken.html
     """
 
-    appid: str = field(validator=_credential)
-    secret: str = field(validator=_credential, repr=False)
+    appid: str = field(validator=credential)
+    secret: str = field(validator=credential, repr=False)
     _now: Callable[[], float] = field(default=time.monotonic, kw_only=True, repr=False)
     _forced: list[float] = field(factory=list, init=False, repr=False, eq=False)
 

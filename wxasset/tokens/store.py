@@ -5,12 +5,14 @@ import math
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import anyio
 
 from wxasset.errors import TokenStoreError
-from wxasset.tokens.token import TokenRecord
+
+if TYPE_CHECKING:
+    from wxasset.tokens.records import TokenRecord
 
 __all__ = ["KeyLocks", "MemoryTokenStore", "TokenStore", "run_shielded"]
 
@@ -23,11 +25,11 @@ class TokenStore(Protocol):
     Every method may raise `TokenStoreError`: the cache then goes on without the store as well as it can.
     """
 
-    async def load(self, key: str) -> TokenRecord | None:
+    async def load(self, key: str) -> "TokenRecord | None":
         """Return the newest record, also an expired one; None if it is missing or unreadable."""
         ...
 
-    async def save(self, key: str, record: TokenRecord) -> bool:
+    async def save(self, key: str, record: "TokenRecord") -> bool:
         """Save a record if its version is higher than the kept one (compare-and-set); return True if saved."""
         ...
 
@@ -50,11 +52,11 @@ class MemoryTokenStore:
         """Begin without any."""
         self._records: dict[str, TokenRecord] = {}
 
-    async def load(self, key: str) -> TokenRecord | None:
+    async def load(self, key: str) -> "TokenRecord | None":
         """Return the newest record."""
         return self._records.get(key)
 
-    async def save(self, key: str, record: TokenRecord) -> bool:
+    async def save(self, key: str, record: "TokenRecord") -> bool:
         """Save a record if its version is higher than the kept one; return True if saved."""
         kept = self._records.get(key)
         if kept is not None and kept.version >= record.version:

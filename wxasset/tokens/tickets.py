@@ -9,8 +9,9 @@ from attrs import define, field
 
 from wxasset.errors import Hint, TokenStoreError, TokenUnavailableError, UsageError
 from wxasset.errors.frames import conceals_arguments
+from wxasset.tokens.records import TokenRecord
 from wxasset.tokens.store import MemoryTokenStore, TokenStore
-from wxasset.tokens.token import TokenRecord, is_token
+from wxasset.tokens.token import is_token
 from wxasset.tokens.validation import filled
 from wxasset.wire.push_events import PushedTicket
 

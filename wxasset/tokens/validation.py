@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from wxasset.errors import Hint, TokenUnavailableError, UsageError, WxAssetError
 from wxasset.tokens.token import LONGEST, Token, is_placeholder, is_token
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TokenParameter",
     "ask",
+    "credential",
     "filled",
     "is_async",
     "is_life",
@@ -36,6 +37,11 @@ def filled(remedy: str) -> Callable[[object, "Attribute[Any]", object], None]:
             raise UsageError(f"{attribute.name} is missing: {remedy}")
 
     return check
+
+
+credential: Final = filled(
+    "pass it to WxSession(appid, secret), or set WXASSET_APPID and WXASSET_SECRET and use WxSession.from_env()."
+)
 
 
 def positive(instance: object, attribute: "Attribute[Any]", value: object) -> None:

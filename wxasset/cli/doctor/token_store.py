@@ -15,8 +15,8 @@ from wxasset import FileTokenStore
 from wxasset.cli.doctor.findings import Finding, failed, ok, skipped, warning
 from wxasset.cli.runtime.hints import hint_for
 from wxasset.errors import Hint, TokenRejectedError, TokenStoreError, UsageError, WxAssetError
+from wxasset.tokens.records import TokenRecord
 from wxasset.tokens.redis_client import RedisClient, place_of, send_command, trouble_of
-from wxasset.tokens.token import TokenRecord
 from wxasset.transfer.file_lock import FileLock
 from wxasset.transfer.private_files import UnsafeFileError, shell_path
 
