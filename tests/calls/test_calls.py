@@ -9,7 +9,7 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, library, materials, media, tokens
+from wxasset.calls import cloud, images, library, materials, media, tokens
 from wxasset.calls.arguments import known_type, present
 from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, Route, Upload
 from wxasset.calls.cloud import (
@@ -28,8 +28,10 @@ from wxasset.calls.cloud import (
 )
 from wxasset.calls.cloud_batches import Asking, Collected
 from wxasset.calls.fileids import checked
+from wxasset.calls.images import ImageURL, UploadImage
 from wxasset.calls.library import (
     CountMaterials,
+    DeleteMaterial,
     GetMaterial,
     ListMaterials,
     MaterialCount,
@@ -37,14 +39,7 @@ from wxasset.calls.library import (
     News,
     Video,
 )
-from wxasset.calls.materials import (
-    AddedMaterial,
-    AddMaterial,
-    DeleteMaterial,
-    Description,
-    ImageURL,
-    UploadImage,
-)
+from wxasset.calls.materials import AddedMaterial, AddMaterial, Description
 from wxasset.calls.media import GetMedia, TemporaryMedia, UploadMedia
 from wxasset.calls.tokens import (
     GetAccessToken,
@@ -168,7 +163,7 @@ def declared() -> set[type[Any]]:
     """Return every endpoint that the modules of calls declare."""
     return {
         one
-        for module in (library, materials, media, cloud, tokens)
+        for module in (library, materials, images, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Call) and hasattr(one, "route")
     } - {StartUpload, BatchDownloadFile, ComponentStartUpload, ComponentBatchDownloadFile}

@@ -10,11 +10,12 @@ from attrs import NOTHING, field, fields, frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wxasset.calls import cloud, library, materials, media, tokens
+from wxasset.calls import cloud, images, library, materials, media, tokens
 from wxasset.calls.base import Ack, Call
 from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, DeletedFile, DeletedFiles, StartUpload
+from wxasset.calls.images import ImageURL
 from wxasset.calls.library import Article, MaterialCount, MaterialItem, MaterialPage, News, Video
-from wxasset.calls.materials import AddedMaterial, Description, ImageURL
+from wxasset.calls.materials import AddedMaterial, Description
 from wxasset.calls.media import TemporaryMedia
 from wxasset.calls.tokens import IssuedAuthorizerToken, IssuedComponentToken, IssuedToken
 from wxasset.errors import APIError, BusyError, DecodeError, MediaNotFoundError
@@ -142,7 +143,7 @@ def test_every_reply_of_the_declared_calls_is_tested() -> None:
     """The replies that these tests build are those of the modules of calls."""
     calls = {
         one
-        for module in (library, materials, media, cloud, tokens)
+        for module in (library, materials, images, media, cloud, tokens)
         for one in vars(module).values()
         if isinstance(one, type)
         and issubclass(one, Call)

@@ -1,4 +1,4 @@
-"""Read the library of permanent materials (wire reference 2.2, 2.4 and 2.5). Pure."""
+"""Read the library of permanent materials, and delete from it (wire reference 2.2 to 2.5). Pure."""
 
 from typing import ClassVar, Final, get_args
 
@@ -6,7 +6,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import min_len
 
 from wxasset.calls.arguments import none_if_empty, present
-from wxasset.calls.base import LARGE_REPLY, Call, Download, Effect, ListedType, Route
+from wxasset.calls.base import LARGE_REPLY, Ack, Call, Download, Effect, ListedType, Route
 from wxasset.errors import UsageError
 from wxasset.wire.checks import number
 from wxasset.wire.codec import wire_name
@@ -16,6 +16,7 @@ __all__ = [
     "PAGE",
     "Article",
     "CountMaterials",
+    "DeleteMaterial",
     "GetMaterial",
     "ListMaterials",
     "MaterialCount",
@@ -175,3 +176,19 @@ class ListMaterials(Call[MaterialPage]):
         del attribute
         if value not in _LISTED:
             raise UsageError(f"type= must be one of {', '.join(_LISTED)}, not {value!r}.")
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class DeleteMaterial(Call[Ack]):
+    """Delete a permanent material.
+
+    https://developers.weixin.qq.com/doc/service/api/material/permanent/api_delmaterial.html
+    """
+
+    route: ClassVar[Route] = Route(
+        path="/cgi-bin/material/del_material",
+        effect=Effect.DELETE,
+        gone=frozenset({40007}),
+    )
+
+    media_id: str = field(validator=present)

@@ -1,4 +1,4 @@
-"""Add and delete permanent materials, upload images (wire reference 2.1, 2.3 and 2.6). Pure."""
+"""Add permanent materials (wire reference 2.1). Pure."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 from attrs import Attribute, field, frozen
 from attrs.validators import min_len
 
-from wxasset.calls.arguments import known_type, none_if_empty, present
-from wxasset.calls.base import Ack, Call, Effect, Route, Upload
+from wxasset.calls.arguments import known_type, none_if_empty
+from wxasset.calls.base import Effect, Route, Upload
 from wxasset.errors import Hint, SourceError
 from wxasset.wire.codec import wire_name
-from wxasset.wire.limits import ADD_MATERIAL, UPLOAD_IMAGE, UploadLimit
+from wxasset.wire.limits import ADD_MATERIAL, UploadLimit
 from wxasset.wire.values import Value
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AddMaterial",
     "AddedMaterial",
-    "DeleteMaterial",
     "Description",
-    "ImageURL",
-    "UploadImage",
     "recovered",
 ]
 
@@ -91,45 +88,6 @@ class AddMaterial(Upload[AddedMaterial]):
                 f"A title or introduction belongs to a video, not to {self.type!r}.",
                 Hint("Leave title and introduction out.", "只有视频才需要标题和简介，请去掉。"),
             )
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class ImageURL(Value):
-    """Response to `UploadImage`."""
-
-    url: str = field(validator=min_len(1))
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class UploadImage(Upload[ImageURL]):
-    """Upload an image for article bodies; it is not kept in the library.
-
-    https://developers.weixin.qq.com/doc/service/api/material/permanent/api_uploadimage.html
-    """
-
-    route: ClassVar[Route] = Route(path="/cgi-bin/media/uploadimg", effect=Effect.CREATE)
-    limits: ClassVar[Mapping[str, UploadLimit]] = UPLOAD_IMAGE
-
-    @property
-    def media_type(self) -> str:
-        """Media type, always ``image``."""
-        return "image"
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class DeleteMaterial(Call[Ack]):
-    """Delete a permanent material.
-
-    https://developers.weixin.qq.com/doc/service/api/material/permanent/api_delmaterial.html
-    """
-
-    route: ClassVar[Route] = Route(
-        path="/cgi-bin/material/del_material",
-        effect=Effect.DELETE,
-        gone=frozenset({40007}),
-    )
-
-    media_id: str = field(validator=present)
 
 
 def recovered(item: "MaterialItem") -> AddedMaterial:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 from attrs import evolve
 
 from wxasset.calls.base import MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial
+from wxasset.calls.materials import AddedMaterial, AddMaterial
 from wxasset.errors import DestinationError, LedgerError, NotAFileError, UsageError, WxAssetError
 from wxasset.session.ensure import Ensuring
 from wxasset.transfer.downloads.download import SavedMaterial
@@ -261,6 +261,7 @@ class Bulk(Ensuring):
         """
         from wxasset.batch.iteration import distinct  # noqa: PLC0415 - as above
         from wxasset.batch.pool import Batch  # noqa: PLC0415 - as above
+        from wxasset.calls.library import DeleteMaterial  # noqa: PLC0415 - as above
         from wxasset.session.outcomes import Deleted  # noqa: PLC0415 - as above
 
         async def delete(media_id: str, work: "Work") -> Deleted:

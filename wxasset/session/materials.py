@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import TYPE_CHECKING
 
 from wxasset.calls.base import ListedType, MediaType
-from wxasset.calls.materials import AddedMaterial, AddMaterial, DeleteMaterial, Description, UploadImage
+from wxasset.calls.materials import AddedMaterial, AddMaterial, Description
 from wxasset.engine.pager import Pager
 from wxasset.errors import UploadOutcomeUnknown, UsageError
 from wxasset.session.declared import DeclaredCalls
@@ -190,6 +190,8 @@ class Materials(DeclaredCalls):
             MediaNotFoundError: There is no such material.
             WxAssetError: Any other failure.
         """
+        from wxasset.calls.library import DeleteMaterial  # noqa: PLC0415 - as above
+
         async with self._noting(media_id, deletes=True):
             await self._engine.call(DeleteMaterial(media_id=media_id))
 
@@ -267,6 +269,8 @@ class Materials(DeclaredCalls):
         Raises:
             WxAssetError: As in `add_material`.
         """
+        from wxasset.calls.images import UploadImage  # noqa: PLC0415 - as above
+
         reply = await self.call(UploadImage(), media=media, filename=filename, size=size, progress=progress)
         return reply.url
 

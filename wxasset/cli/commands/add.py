@@ -8,7 +8,8 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from wxasset import Limits, WxSession
-from wxasset.calls.materials import AddMaterial, Description, UploadImage
+from wxasset.calls.images import UploadImage
+from wxasset.calls.materials import AddMaterial, Description
 from wxasset.cli.runtime.inputs import FileName, Kind, kind_of
 from wxasset.cli.runtime.progress import transfer
 from wxasset.cli.runtime.report import Record, Report

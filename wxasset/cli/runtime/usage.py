@@ -9,8 +9,9 @@ from wxasset import CallQuota, GetQuota, MaterialCount, WxSession
 from wxasset.batch.pool import Batch
 from wxasset.batch.work import Work
 from wxasset.calls.cloud import BatchDeleteFile, BatchDownloadFile, StartUpload
-from wxasset.calls.library import CountMaterials, GetMaterial, ListMaterials
-from wxasset.calls.materials import AddMaterial, DeleteMaterial, UploadImage
+from wxasset.calls.images import UploadImage
+from wxasset.calls.library import CountMaterials, DeleteMaterial, GetMaterial, ListMaterials
+from wxasset.calls.materials import AddMaterial
 from wxasset.calls.media import GetMedia, UploadMedia
 from wxasset.calls.tokens import GetAccessToken, GetStableAccessToken
 from wxasset.errors import WxAssetError
