@@ -13,11 +13,9 @@ from wxasset.calls.base import Effect, Route
 from wxasset.engine import retry
 from wxasset.engine.retry import (
     Action,
-    AlreadyDone,
     Attempt,
-    CannotResend,
+    Ending,
     OutcomeUnknown,
-    Raise,
     Resend,
     RetryPolicy,
     RetryQuota,
@@ -134,7 +132,7 @@ RETRY_DOUBTFULLY: Final = Resend(wait=WAIT, in_doubt=True, cost=COST)
 RETRY_THROTTLED: Final = Resend(wait=WAIT, cost=THROTTLE)
 NEXT_MINUTE: Final = Resend(wait=21.0, minute=True, cost=THROTTLE)
 FRESH: Final = Resend(fresh_token=True)
-RAISE: Final = Raise()
+RAISE: Final = Ending.RAISE
 UNKNOWN: Final = OutcomeUnknown(COST)
 NOT_AFFORDABLE: Final = OutcomeUnknown(None)
 AT_ONCE: Final = Resend(stale=True)
@@ -192,12 +190,12 @@ TABLE: Final = [
     *rows(REFUSED, "last", LAST, FRESH, FRESH, FRESH),
     *rows(REFUSED, "late", LATE, FRESH, FRESH, FRESH),
     *rows(REFUSED, "refused before", Attempt(token_refused=True), RAISE, RAISE, RAISE),
-    *rows(REFUSED, "stream", STREAM, CannotResend(), CannotResend(), CannotResend()),
+    *rows(REFUSED, "stream", STREAM, Ending.CANNOT_RESEND, Ending.CANNOT_RESEND, Ending.CANNOT_RESEND),
     *rows({"too large": TOO_LARGE}, "first", FIRST, RAISE, RAISE, UNKNOWN),
     *rows({"too large": TOO_LARGE}, "doubtful", DOUBTFUL, RAISE, RAISE, UNKNOWN),
     *rows(FINAL, "first", FIRST, RAISE, RAISE, RAISE),
     *rows({name: FINAL[name] for name in FINAL if name != "40007"}, "doubtful", DOUBTFUL, RAISE, RAISE, UNKNOWN),
-    *rows({"40007": FINAL["40007"]}, "doubtful", DOUBTFUL, RAISE, AlreadyDone(), UNKNOWN),
+    *rows({"40007": FINAL["40007"]}, "doubtful", DOUBTFUL, RAISE, Ending.ALREADY_DONE, UNKNOWN),
     *rows(UNCLEAR, "harmless at last", Attempt(harmless=True, number=3), RAISE, RAISE, UNKNOWN),
 ]
 
@@ -326,7 +324,7 @@ def test_only_a_repeated_delete_can_be_done_already(
     effect: Effect, error: WxAssetError, attempt: Attempt, policy: RetryPolicy
 ) -> None:
     """An error counts as success for a DELETE alone, in doubt alone, and by its code alone."""
-    if decide(ROUTES[effect], error, attempt, policy) == AlreadyDone():
+    if decide(ROUTES[effect], error, attempt, policy) is Ending.ALREADY_DONE:
         assert effect is DELETE
         assert attempt.in_doubt
         assert isinstance(error, APIError)

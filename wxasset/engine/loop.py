@@ -22,9 +22,8 @@ from wxasset.engine.register import Pending, UploadRegister
 from wxasset.engine.replies import json_or_file
 from wxasset.engine.retry import (
     Action,
-    AlreadyDone,
     Attempt,
-    CannotResend,
+    Ending,
     OutcomeUnknown,
     Resend,
     RetryPolicy,
@@ -282,7 +281,7 @@ class Loop(ABC):
     async def _conclude(self, end: "_End", recorder: OperationRecorder) -> Any:
         """Return the result of an operation without a further attempt, or raise its error."""
         match end.action:
-            case AlreadyDone():
+            case Ending.ALREADY_DONE:
                 self.quota.refill(end.cost)
                 return end.operation.call.reply()
             case OutcomeUnknown(cost):
@@ -292,7 +291,7 @@ class Loop(ABC):
                 lost = Lost(end.operation.call, end.operation.source, end.operation.delivery.started_at, end.failure)
                 patience = end.deadline - time.monotonic()
                 return await self._find(lost, recorder, end.operation.pending, cost, patience)
-            case CannotResend():
+            case Ending.CANNOT_RESEND:
                 from wxasset.engine.reconcile import cannot_resend  # noqa: PLC0415 - as above
 
                 raise cannot_resend(end.failure) from end.failure

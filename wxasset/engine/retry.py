@@ -1,5 +1,6 @@
 """Decide on the next step after a failed attempt: a pure function of the failure and the effect of a repetition."""
 
+import enum
 import math
 from typing import Final
 
@@ -26,11 +27,9 @@ from wxasset.wire.values import Value
 
 __all__ = [
     "Action",
-    "AlreadyDone",
     "Attempt",
-    "CannotResend",
+    "Ending",
     "OutcomeUnknown",
-    "Raise",
     "Resend",
     "RetryPolicy",
     "RetryQuota",
@@ -157,14 +156,12 @@ class Attempt(Value):
         )
 
 
-@frozen(eq=False, repr=False)
-class Raise(Value):
-    """Give the caller the error."""
+class Ending(enum.Enum):
+    """The end of an operation with neither another attempt nor a search."""
 
-
-@frozen(eq=False, repr=False)
-class AlreadyDone(Value):
-    """Treat a delete as done: an earlier attempt removed the object."""
+    RAISE = "give the caller the error"
+    ALREADY_DONE = "treat a delete as done: an earlier attempt removed the object"
+    CANNOT_RESEND = "raise an error: the body is consumed"
 
 
 @frozen(eq=False, repr=False)
@@ -176,11 +173,6 @@ class OutcomeUnknown(Value):
     """
 
     cost: int | None = None
-
-
-@frozen(eq=False, repr=False)
-class CannotResend(Value):
-    """Raise an error: the body is consumed."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -204,7 +196,7 @@ class Resend(Value):
     cost: int = 0
 
 
-Action = Raise | AlreadyDone | OutcomeUnknown | CannotResend | Resend
+Action = Ending | OutcomeUnknown | Resend
 
 
 def _unclear(route: Route, error: WxAssetError) -> bool:
@@ -235,7 +227,7 @@ def decide(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPol
     ============================  =============  ===================================  ========================
     """
     action = _next(route, error, attempt, policy)
-    if isinstance(action, Raise) and route.effect is Effect.CREATE and (attempt.in_doubt or _unclear(route, error)):
+    if action is Ending.RAISE and route.effect is Effect.CREATE and (attempt.in_doubt or _unclear(route, error)):
         return _unknown(attempt)  # this or an earlier attempt may have made it
     return action
 
@@ -255,10 +247,10 @@ def _next(route: Route, error: WxAssetError, attempt: Attempt, policy: RetryPoli
         return Resend(stale=True, in_doubt=unclear or attempt.in_doubt)
     if unclear or never_reached_server(error) or is_turned_away(error) or is_not_ready(error):
         permanent = isinstance(error, ReplyTooLarge) or (isinstance(error, ConnectError) and error.permanent)
-        return Raise() if permanent else _again(error, attempt, policy, in_doubt=unclear)
+        return Ending.RAISE if permanent else _again(error, attempt, policy, in_doubt=unclear)
     if attempt.in_doubt and isinstance(error, APIError) and error.errcode in route.gone:
-        return AlreadyDone()
-    return Raise()
+        return Ending.ALREADY_DONE
+    return Ending.RAISE
 
 
 def _stale(error: WxAssetError, attempt: Attempt) -> bool:
@@ -268,16 +260,16 @@ def _stale(error: WxAssetError, attempt: Attempt) -> bool:
 
 def _after_refusal(route: Route, attempt: Attempt) -> Action:
     if attempt.token_refused or not route.authorized:
-        return Raise()
+        return Ending.RAISE
     if not attempt.resendable:
-        return CannotResend()
+        return Ending.CANNOT_RESEND
     return Resend(fresh_token=True, in_doubt=attempt.in_doubt)
 
 
 def _again(error: WxAssetError, attempt: Attempt, policy: RetryPolicy, *, in_doubt: bool) -> Action:
     minute = isinstance(error, RateLimitedError) and error.errcode == _MINUTE_QUOTA
     if minute and attempt.minute_waited:
-        return Raise()
+        return Ending.RAISE
     order = error.retry_after or 0.0 if isinstance(error, HTTPStatusError) else 0.0
     wait = max(policy.wait(attempt.number, attempt.chance), order)
     if minute:
@@ -290,7 +282,7 @@ def _again(error: WxAssetError, attempt: Attempt, policy: RetryPolicy, *, in_dou
         attempts, cost = math.inf, 0  # it takes minutes, and is no outage
         end -= min(_ROOM, end / 2)
     if attempt.number >= attempts or attempt.elapsed + wait > end or not attempt.resendable:
-        return Raise()
+        return Ending.RAISE
     if order > _LONGEST_ORDER or cost > attempt.quota:
-        return Raise()
+        return Ending.RAISE
     return Resend(wait=wait, in_doubt=in_doubt or attempt.in_doubt, minute=minute, cost=cost)

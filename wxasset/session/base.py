@@ -83,7 +83,9 @@ class Session:
         from_appid: str | None = None,
     ) -> None:
         # Not when a call fails: there may be no free file descriptor left to load a module with.
-        import wxasset.engine.operation_events  # noqa: PLC0415 - the import of this class does not need them
+        import concurrent.futures.thread  # noqa: F401, PLC0415 - the import of this class does not need them
+
+        import wxasset.engine.operation_events  # noqa: PLC0415 - as above
         import wxasset.engine.reconcile  # noqa: F401, PLC0415 - as above
 
         given = options(

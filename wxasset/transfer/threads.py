@@ -8,12 +8,15 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import anyio
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["Job", "NoThreadError", "abandonable", "in_background", "run_in_thread", "uncancelled"]
 
@@ -29,8 +32,10 @@ class NoThreadError(OSError, RuntimeError):
 
 
 @cache
-def _executor(pid: int) -> ThreadPoolExecutor:
+def _executor(pid: int) -> "ThreadPoolExecutor":
     """Return the executor of a process: the threads of its parent do not exist in a forked child."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a session loads it, the import of its class not
+
     del pid
     return ThreadPoolExecutor(_MAX_THREADS, _NAME)
 

@@ -5,7 +5,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -178,7 +177,8 @@ def _structure_tuple(cls: Any, converter: Converter) -> Any:
     return structure
 
 
-def _make_converter(*, explaining: bool) -> Converter:
+@functools.cache
+def _converter(*, explaining: bool = False) -> Converter:
     """Create a converter without the type coercions of cattrs; the `explaining` one finds all problems."""
     converter = Converter(detailed_validation=explaining)
     converter.register_structure_hook(str, _structure_str)
@@ -190,13 +190,9 @@ def _make_converter(*, explaining: bool) -> Converter:
     return converter
 
 
-_converter: Final = _make_converter(explaining=False)
-_explaining: Final = functools.cache(partial(_make_converter, explaining=True))  # made for the first invalid response
-
-
 def unstructure(instance: Any) -> dict[str, Any]:
     """Convert an attrs instance to JSON values under their wire names; fields with the value None are left out."""
-    result: dict[str, Any] = _converter.unstructure(instance)
+    result: dict[str, Any] = _converter().unstructure(instance)
     return result
 
 
@@ -253,9 +249,9 @@ def _structure(document: Mapping[str, Any], reply: Any, body: bytes, path: str) 
     cls = members[0] if len(members) == 1 else _fitting(document, members) or members[0]
     try:
         try:
-            result = _converter.structure(document, cls)
+            result = _converter().structure(document, cls)
         except Exception:  # noqa: BLE001 - raised again by the other converter, with its place
-            result = _explaining().structure(document, cls)
+            result = _converter(explaining=True).structure(document, cls)
     except (ClassValidationError, IterableValidationError, TypeError) as error:
         found = (
             transform_error(error, path="$", format_exception=_problem)
