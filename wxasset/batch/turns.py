@@ -47,6 +47,7 @@ class _Lane:
         rest: The calls that were left when WeChat was asked last.
         few: Whether to make one call at a time.
         asking: Whether a call asks for the quota, while others wait.
+        asked: Questions that have ended.
         ask_at: The time from which the quota is asked for again, by the monotonic clock.
         check_at: The same where all calls are counted.
         closed: The day on which WeChat refused a call; 0 for none.
@@ -57,6 +58,7 @@ class _Lane:
     rest: int = 0
     few: bool = False
     asking: bool = False
+    asked: int = 0
     ask_at: float = -math.inf
     check_at: float = -math.inf
     closed: int = 0
@@ -191,12 +193,13 @@ class _Turn(FreeTurn):
         lane, clock = self._lane, time.monotonic()
         if lane.closed == day_of(self._account.now()) and clock < lane.check_at:
             raise self._spent()
+        asked = lane.asked
         count = await self._account.counts.take(self._key, self._account.now())
         if count.taken is Taken.PAUSED:
             raise self._paused(count.until)
         if count.taken is Taken.YES:
             return await self._granted(count, ask)
-        if lane.asking:  # since this call looked
+        if lane.asking or lane.asked != asked:  # since this call looked
             return False
         if count.taken is Taken.UNKNOWN:
             await self._asking(self._learn(ask))
@@ -224,6 +227,7 @@ class _Turn(FreeTurn):
             await question
         finally:
             self._lane.asking = False
+            self._lane.asked += 1
             self._lane.change()
 
     async def _learn(self, ask: Asking) -> None:
