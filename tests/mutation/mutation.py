@@ -33,6 +33,7 @@ MODULES: Final = {
     "wxasset/wire/formats.py": ("tests/wire/test_formats.py",),
     "wxasset/wire/multipart.py": ("tests/wire/test_multipart.py",),
     "wxasset/tokens/token.py": ("tests/tokens/test_token_records.py",),
+    "wxasset/tokens/records.py": ("tests/tokens/test_token_records.py",),
     "wxasset/tokens/cache.py": (
         "tests/tokens/test_token_cache.py",
         "tests/tokens/test_tokens.py",
