@@ -19,7 +19,8 @@ from raw_server import Connection, RawRequest, RawServer, reply
 from wxasset import Ledger, MaterialItem, MaterialPage, RetryPolicy, UploadOutcomeUnknown, UploadPolicy, WxSession
 from wxasset.engine.evidence import Evidence
 from wxasset.engine.register import Pending, UploadRegister
-from wxasset.engine.uploads import MARK_LETTERS, Window, mark_in
+from wxasset.engine.uploads import MARK_LETTERS, mark_in
+from wxasset.engine.windows import Window
 from wxasset.wire.filenames import marked_name
 
 PHOTO: Final = b"\xff\xd8\xff\xe0" + bytes(1000)

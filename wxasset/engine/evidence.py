@@ -13,7 +13,8 @@ from attrs import define, field
 from wxasset.calls.library import PAGE, MaterialItem, MaterialPage
 from wxasset.engine.pager import Pager
 from wxasset.engine.register import Pending, UploadRegister
-from wxasset.engine.uploads import Window, mark_in
+from wxasset.engine.uploads import mark_in
+from wxasset.engine.windows import Window
 
 __all__ = ["Evidence"]
 

@@ -10,7 +10,8 @@ from wxasset.calls.library import MaterialItem, MaterialPage
 from wxasset.engine.evidence import Evidence
 from wxasset.engine.reconcile import Listing
 from wxasset.engine.register import Pending, UploadRegister
-from wxasset.engine.uploads import MARK_LETTERS, Window
+from wxasset.engine.uploads import MARK_LETTERS
+from wxasset.engine.windows import Window
 
 __all__ = ["LibraryIndex", "SharedPages"]
 

@@ -12,7 +12,7 @@ from wxasset.calls.materials import AddedMaterial, recovered
 from wxasset.engine.loop import Loop
 from wxasset.engine.operation import Operation
 from wxasset.engine.recorder import OperationRecorder
-from wxasset.engine.register import Pending, recent, recorded
+from wxasset.engine.register import Pending
 from wxasset.engine.replies import max_reply
 from wxasset.errors import (
     UploadOutcomeUnknown,
@@ -74,6 +74,7 @@ class Lookup(Loop):
             shared: Pages that were read for others already; this search reads the list once.
         """
         from wxasset.engine.reconcile import MORE_PAGES, Found, Search  # noqa: PLC0415 - as above
+        from wxasset.engine.windows import recent, recorded  # noqa: PLC0415 - as above
 
         if error.listing is None:
             raise UsageError(f"WeChat has no list in which the upload to {error.path} could be looked up.")
@@ -133,6 +134,7 @@ class Lookup(Loop):
     ) -> Any:
         """Search for an upload whose response was lost; return its result, or raise `UploadOutcomeUnknown`."""
         from wxasset.engine.reconcile import Found, Search, Unseen  # noqa: PLC0415 - as above
+        from wxasset.engine.windows import recent  # noqa: PLC0415 - as above
 
         unique, search = upload is not None and upload.marked, self.uploads.reconcile == "search" and cost is not None
         if upload is not None and search:

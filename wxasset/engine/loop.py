@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from wxasset.batch.free_turn import FREE, FreeTurn
 from wxasset.calls.base import Call, Download
@@ -204,11 +204,11 @@ class Loop(ABC):
             await self.sleep(action.wait)
             attempt = attempt.after(action)
         try:
-            end = _End(operation, action, failure, begun + self.retry.timeout, attempt.cost)
-            done: T = await self._conclude(end, recorder)
+            deadline = begun + self.retry.timeout
+            done: T = await self._conclude(operation, action, failure, recorder, deadline=deadline, cost=attempt.cost)
             return done
         finally:
-            del failure, end  # or error and frame would hold each other
+            del failure  # or error and frame would hold each other
 
     def _explained(self, error: WxAssetError, operation: Operation, token: Token | None) -> WxAssetError | None:
         """Return the failure of an attempt; None where it does not tell whether a create was carried out."""
@@ -278,28 +278,45 @@ class Loop(ABC):
         )
         return failed, begun
 
-    async def _conclude(self, end: "_End", recorder: OperationRecorder) -> Any:
-        """Return the result of an operation without a further attempt, or raise its error."""
-        match end.action:
-            case Ending.ALREADY_DONE:
-                self.quota.refill(end.cost)
-                return end.operation.call.reply()
-            case OutcomeUnknown(cost):
-                from wxasset.engine.reconcile import Lost  # noqa: PLC0415 - as above
+    async def _conclude(
+        self,
+        operation: Operation,
+        action: Action,
+        failure: WxAssetError,
+        recorder: OperationRecorder,
+        *,
+        deadline: float,
+        cost: int,
+    ) -> Any:
+        """Return the result of an operation without a further attempt, or raise its error.
 
-                self._events(recorder).lost(end.failure)
-                lost = Lost(end.operation.call, end.operation.source, end.operation.delivery.started_at, end.failure)
-                patience = end.deadline - time.monotonic()
-                return await self._find(lost, recorder, end.operation.pending, cost, patience)
-            case Ending.CANNOT_RESEND:
-                from wxasset.engine.reconcile import cannot_resend  # noqa: PLC0415 - as above
+        Args:
+            operation: The operation.
+            action: The action after its last attempt.
+            failure: The failure of that attempt.
+            recorder: Records the operation.
+            deadline: The time of the monotonic clock at which a search has to end.
+            cost: The retry budget spent by the operation.
+        """
+        try:
+            match action:
+                case Ending.ALREADY_DONE:
+                    self.quota.refill(cost)
+                    return operation.call.reply()
+                case OutcomeUnknown(price):
+                    from wxasset.engine.reconcile import Lost  # noqa: PLC0415 - as above
 
-                raise cannot_resend(end.failure) from end.failure
-            case _:
-                try:
-                    raise end.failure
-                finally:
-                    del end  # or error and frame would hold each other
+                    self._events(recorder).lost(failure)
+                    lost = Lost(operation.call, operation.source, operation.delivery.started_at, failure)
+                    return await self._find(lost, recorder, operation.pending, price, deadline - time.monotonic())
+                case Ending.CANNOT_RESEND:
+                    from wxasset.engine.reconcile import cannot_resend  # noqa: PLC0415 - as above
+
+                    raise cannot_resend(failure) from failure
+                case _:
+                    raise failure
+        finally:
+            del failure  # or error and frame would hold each other
 
     @abstractmethod
     def _own_exchange(self) -> Exchange:
@@ -318,14 +335,3 @@ class Loop(ABC):
     @abstractmethod
     async def _with_facts(self, lost: "Lost", upload: Pending | None) -> "Lost":
         """Add the facts for a search in another process; an upload that is not listed has none."""
-
-
-@frozen(eq=False, repr=False)
-class _End:
-    """The last attempt of an operation, and the action after it."""
-
-    operation: Operation
-    action: Action
-    failure: WxAssetError
-    deadline: float
-    cost: int

@@ -12,7 +12,8 @@ from wxasset.calls.base import Upload
 from wxasset.calls.library import MaterialItem, MaterialPage
 from wxasset.engine.evidence import Evidence
 from wxasset.engine.register import Pending, UploadRegister
-from wxasset.engine.uploads import Window, polls
+from wxasset.engine.uploads import polls
+from wxasset.engine.windows import Window
 from wxasset.errors import Hint, SourceError, UploadOutcomeUnknown, WxAssetError
 from wxasset.transfer.uploads.source import Source
 from wxasset.wire.values import Value

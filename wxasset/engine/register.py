@@ -10,18 +10,13 @@ from typing import Final, TypeAlias
 
 from attrs import define, field
 
-from wxasset.engine.uploads import MARK_LETTERS, Window
+from wxasset.engine.uploads import MARK_LETTERS
 
-__all__ = ["Pending", "ServerClock", "UploadRegister", "random_mark", "recent", "recorded"]
+__all__ = ["ROUNDING", "Pending", "ServerClock", "UploadRegister", "random_mark"]
 
-_ROUNDING: Final = 2.0
+ROUNDING: Final = 2.0
 """Seconds by which a time of WeChat's may differ from ours when its clock is known: both its list and its Date header
 give whole seconds."""
-_SKEW: Final = 60.0
-"""Seconds by which it may differ when a proxy took the Date header away: the clocks of both sides are kept by NTP,
-and a mistake here costs no more than an unknown outcome."""
-_LATEST: Final = 600.0
-"""Seconds after it was given up in which WeChat may still have carried an upload out."""
 _DOUBT: Final = 600.0
 """Seconds for which an upload that was given up may still turn up under its name."""
 _MOST_OWNED: Final = 10_000
@@ -79,7 +74,7 @@ class ServerClock:
     def time(self) -> float:
         """Return WeChat's unix time in seconds; this machine's if it is unknown, or agrees but for the rounding."""
         now, own = self.now(), time.time()
-        return own if now is None or abs(now - own) <= _ROUNDING else now
+        return own if now is None or abs(now - own) <= ROUNDING else now
 
     def next_minute(self) -> float:
         """Return the seconds to wait for WeChat's next minute, a little more so that waiting calls are spread."""
@@ -193,32 +188,3 @@ class UploadRegister:
 
 _REGISTERS: Final[weakref.WeakValueDictionary[tuple[str, str | None], UploadRegister]] = weakref.WeakValueDictionary()
 _LOCK: Final = threading.Lock()
-
-
-def recent(upload: Pending, theirs: float | None) -> Window:
-    """Return the time of an upload of this process, measured by the monotonic clock.
-
-    Args:
-        upload: The upload.
-        theirs: WeChat's unix time in seconds; None if unknown.
-    """
-    now, slack = (time.time(), _SKEW) if theirs is None else (theirs, _ROUNDING)
-    clock = time.monotonic()
-    late = 0.0 if upload.given_up is None else max(0.0, clock - upload.given_up - _LATEST)
-    return Window(begin=now - (clock - upload.begun) - slack, end=now - late + slack, now=now)
-
-
-def recorded(started_at: float, ended_at: float, ahead: float | None, theirs: float | None) -> Window:
-    """Return the time of an upload of another process, measured by WeChat's clock.
-
-    Args:
-        started_at: Unix time in seconds of its start, by the clock of its machine.
-        ended_at: Unix time in seconds of giving up.
-        ahead: Seconds by which WeChat's clock was ahead of that machine's; None if unknown.
-        theirs: WeChat's unix time in seconds; None if unknown.
-    """
-    slack = _SKEW if ahead is None or theirs is None else _ROUNDING
-    now = time.time() if theirs is None else theirs
-    if ahead is None:
-        ahead = now - time.time()
-    return Window(begin=started_at + ahead - slack, end=min(now, ended_at + ahead + _LATEST) + slack, now=now)

@@ -5,17 +5,14 @@ the mark in its name; without a mark by its name, its time and its bytes, if no 
 """
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from attrs import field, frozen
 
 from wxasset.wire.checks import choice, flag, number
 from wxasset.wire.values import Value
 
-if TYPE_CHECKING:
-    from wxasset.calls.library import MaterialItem
-
-__all__ = ["MARK_LETTERS", "UploadPolicy", "Window", "mark_in", "polls"]
+__all__ = ["MARK_LETTERS", "UploadPolicy", "mark_in", "polls"]
 
 _LOOKS: Final = 4
 MARK_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -55,25 +52,6 @@ class UploadPolicy(Value):
     settle: float = field(default=30.0, validator=number(at_least=0, at_most=600))
     unique_names: bool = field(default=False, validator=flag)
     unlisted: Literal["raise", "resend"] = field(default="raise", validator=choice("raise", "resend"))
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Window(Value):
-    """The possible time of an upload, in unix seconds of WeChat's clock.
-
-    Attributes:
-        begin: When it was sent at the earliest.
-        end: When it was carried out at the latest.
-        now: The present time.
-    """
-
-    begin: float
-    end: float
-    now: float
-
-    def holds(self, item: "MaterialItem", margin: float = 0.0) -> bool:
-        """Tell whether a material is of this time."""
-        return self.begin - margin <= item.update_time <= self.end + margin
 
 
 def polls(visibility: float) -> list[float]:

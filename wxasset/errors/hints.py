@@ -13,12 +13,25 @@ from attrs import frozen
 __all__ = ["HINTS", "STORAGE_HINTS", "Hint"]
 
 
-@frozen
+@frozen(eq=False, repr=False)  # three methods less that each import would compile
 class Hint:
     """Remedy for an error code, in English and in Chinese."""
 
     english: str
     chinese: str
+
+    def __eq__(self, other: object) -> bool:
+        """Compare both texts."""
+        if not isinstance(other, Hint):
+            return NotImplemented
+        return (self.english, self.chinese) == (other.english, other.chinese)
+
+    def __hash__(self) -> int:
+        """Hash both texts."""
+        return hash((self.english, self.chinese))
+
+    def __repr__(self) -> str:
+        return f"Hint(english={self.english!r}, chinese={self.chinese!r})"
 
     def __str__(self) -> str:
         return f"{self.english} {self.chinese}"
