@@ -167,7 +167,7 @@ async def test_a_large_file_that_has_not_changed_is_not_read_again(
 async def test_a_small_file_is_read_again_where_no_thread_is_needed(
     kept: WxSession, sim: Simulator, tmp_path: Path
 ) -> None:
-    """It takes no longer than a look at what is noted of it, and no times need to vouch for it."""
+    """A file that is in the memory of the system is hashed by each run, so that its bytes decide, and not its times."""
     (path,) = make_pictures(tmp_path / "images", 1)
     os.utime(path, (1e9, 1e9))
     await kept.ensure_material("image", path)

@@ -12,10 +12,10 @@ from wxasset.wire.values import Value
 __all__ = ["Window", "recent", "recorded"]
 
 _SKEW: Final = 60.0
-"""Seconds by which it may differ when a proxy took the Date header away: the clocks of both sides are kept by NTP,
-and a mistake here costs no more than an unknown outcome."""
+"""Seconds by which a time of WeChat's may differ from ours when a proxy took the Date header away: the clocks of both
+sides are kept by NTP, and a mistake here costs no more than an unknown outcome."""
 _LATEST: Final = 600.0
-"""Seconds after it was given up in which WeChat may still have carried an upload out."""
+"""Seconds after an upload was given up in which WeChat may still have carried an upload out."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -13,7 +13,7 @@ from attrs import frozen
 __all__ = ["HINTS", "STORAGE_HINTS", "Hint"]
 
 
-@frozen(eq=False, repr=False)  # three methods less that each import would compile
+@frozen(eq=False, repr=False)  # attrs would compile three methods with each import
 class Hint:
     """Remedy for an error code, in English and in Chinese."""
 

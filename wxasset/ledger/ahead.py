@@ -14,7 +14,6 @@ from wxasset.transfer.uploads.files import ReadFile, read_ahead, read_at_once
 
 __all__ = ["Unsent", "look_up_all"]
 
-
 _IN_A_TURN: Final = 8
 """Files that are read and hashed in one turn of the event loop, at most: some 0.3 ms."""
 
@@ -65,7 +64,7 @@ async def _examined(index: SqliteStore | None, paths: Sequence[str], most: int) 
     """Return the hash of each unchanged file, as far as it is known, and else the file, if it was read."""
     looked: list[str | ReadFile | None] = []
     for at, path in enumerate(paths):
-        if at % _IN_A_TURN == _IN_A_TURN - 1:
+        if at and at % _IN_A_TURN == 0:
             await asyncio.sleep(0)
         looked.append(one := read_at_once(path) if most > 0 else None)
         most -= 0 if one is None else one.content.size

@@ -34,7 +34,7 @@ class NoThreadError(OSError, RuntimeError):
 @cache
 def _executor(pid: int) -> "ThreadPoolExecutor":
     """Return the executor of a process: the threads of its parent do not exist in a forked child."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a session loads it, the import of its class not
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a session loads it; the import of its class need not
 
     del pid
     return ThreadPoolExecutor(_MAX_THREADS, _NAME)

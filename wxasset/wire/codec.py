@@ -179,7 +179,10 @@ def _structure_tuple(cls: Any, converter: Converter) -> Any:
 
 @functools.cache
 def _converter(*, explaining: bool = False) -> Converter:
-    """Create a converter without the type coercions of cattrs; the `explaining` one finds all problems."""
+    """Create a converter without the type coercions of cattrs; the `explaining` one finds all problems.
+
+    It takes 0.5 ms, so that one is made for the first call, and the other for the first invalid response.
+    """
     converter = Converter(detailed_validation=explaining)
     converter.register_structure_hook(str, _structure_str)
     converter.register_structure_hook(int, _structure_int)

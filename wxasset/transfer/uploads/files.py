@@ -22,7 +22,8 @@ __all__ = ["DECODED", "MANY", "FileContent", "ReadFile", "examine_file", "read_a
 
 _AT_ONCE: Final = 32 * 1024
 """Most bytes of a file that is read and hashed in the event loop, which takes 31 us. In a thread it takes as long, and
-the thread and the loop wait for each other: a batch of files of 20 KB with a ledger takes a tenth longer."""
+the thread and the loop wait for each other: a batch of files of 20 KB with a ledger takes a tenth longer. A second run
+of the batch takes 58 us a file instead of 44, as it reads the file instead of a row of the index."""
 
 MANY: Final = Hint(
     "Many files are uploaded as a batch.",
