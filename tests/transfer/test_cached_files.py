@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from waiting import until
 from wxasset import WxSession
 from wxasset.errors import SourceError
 from wxasset.transfer.buffers import UPLOAD_BUFFERS
-from wxasset.transfer.uploads import cached_files, files
+from wxasset.transfer.uploads import cached_files, file_reader, files
 from wxasset.transfer.uploads.content import SMALL
 
 
@@ -102,6 +103,29 @@ async def test_a_cached_file_that_grows_while_it_is_read_is_examined_in_a_thread
     await raw.add_material("image", path)
     assert grown
     assert parts(server.requests[0])[0][1] == before + bytes(4)
+
+
+async def test_chunks_are_large_only_while_the_connection_takes_them_quickly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow connection progress is told often, and a chunk moves before the timeout of a stall."""
+    clock, path, kib = 0.0, tmp_path / "large.jpg", 1024
+    path.write_bytes(jpeg(3_000_000))
+    monkeypatch.setattr(file_reader, "monotonic", lambda: clock)
+    sizes, seconds = [], [0.0] * 5 + [0.3] * 5 + [0.0] * 50
+    descriptor = os.open(path, cached_files.FLAGS)
+    try:
+        identity = file_reader.Identity.of(os.fstat(descriptor))
+        async with aclosing(file_reader.read_file(descriptor, identity, 0, "large.jpg")) as chunks:
+            async for chunk in chunks:
+                sizes.append(len(chunk))
+                clock += seconds.pop(0)
+    finally:
+        os.close(descriptor)
+    grown = [32 * kib, 64 * kib, 128 * kib, 256 * kib, 512 * kib]
+    assert sizes[:11] == [*grown, 512 * kib, *reversed(grown[:-1]), 32 * kib]
+    assert sizes[11:13] == grown[1:3]
+    assert sum(sizes) == path.stat().st_size
 
 
 async def test_the_buffer_of_a_cancelled_upload_is_not_used_again(

@@ -88,9 +88,10 @@ class BufferBudget:
         return BufferLease(self, self._counts.setdefault(loop, _Count()) if count is None else count)
 
 
-UPLOAD_BUFFERS: Final = BufferBudget(total=4096 * KIB, minimum=32 * KIB, maximum=256 * KIB)
-"""Sizes of the chunks of an upload. With 256 KiB eight uploads over TLS are a fifth faster than with 64 KiB. A TLS
-connection keeps four thirds of its largest chunk: this made 42 MB for 200 connections instead of 2."""
+UPLOAD_BUFFERS: Final = BufferBudget(total=8192 * KIB, minimum=32 * KIB, maximum=512 * KIB)
+"""Sizes of the chunks of an upload. With 512 KiB eight uploads over TLS are 5 % faster than with 256 KiB, and with
+256 KiB a fifth faster than with 64 KiB. A TLS connection keeps four thirds of its largest chunk: with 256 KiB for each
+of 200 connections this made 42 MB instead of 2."""
 
 DOWNLOAD_BUFFERS: Final = BufferBudget(total=32 * 1024 * KIB, minimum=256 * KIB, maximum=1024 * KIB)
 """Bytes collected for one write of a download to a file; as much again is being written to the disk. Below 256 KiB

@@ -30,8 +30,8 @@ class Timeouts(Value):
         connect: Time to connect: DNS, TCP, proxy and TLS.
         pool: Time to wait while all connections of the session are in use (100 of its own). No other limit counts this
             time, nor does `RetryPolicy.timeout`. With None, a request waits as long as others are completed.
-        stall: Longest time without a byte in either direction. For the response to an upload, the time of its last
-            chunk (256 KiB at `min_rate`) is added: the chunk may still be in transit.
+        stall: Longest time without a byte in either direction. For the response to an upload, the time of up to
+            256 KiB at `min_rate` is added: its last chunk may still be in transit.
         total: Time of one attempt, without the time for its bytes. Time used by the receiver of a file does not count.
         min_rate: Minimum rate, in bytes per second.
     """
