@@ -259,6 +259,23 @@ class TestStores:
             rows = [(row.realm, row.state, row.error) async for row in mover.rows()]
             assert sorted(rows) == [("moved", "in flight", None), ("weixin", "failed", "x")]
 
+    @pytest.mark.parametrize("count", [8, 50])
+    async def test_a_row_that_another_process_has_written_does_not_disturb_its_group(
+        self, opener: Opener, count: int
+    ) -> None:
+        """Claims made at once expect no rows; where there is one, it counts, and the others are claimed."""
+        keys = [evolve(KEY, sha256=f"{number:064x}") for number in range(count)]
+        material = AddedMaterial(media_id="M1", url=None, reconciled=False)
+        async with opener() as ledger, opener() as other:
+            for key in keys[:2]:
+                await other.claim(key, "a.png", 1)
+            await other.done(keys[0], material)
+            claims = await asyncio.gather(*(ledger.claim(key, "a.png", 1) for key in keys))
+            assert [claim.step for claim in claims] == [Step.SKIP, Step.WAIT] + [Step.SEND] * (count - 2)
+            assert await ledger.counts() == LedgerCounts(done=1, planned=count - 1)
+            await asyncio.gather(*(ledger.done(key, material) for key in keys[2:]))
+            assert await other.counts() == LedgerCounts(done=count - 1, planned=1)
+
     async def test_what_a_closed_ledger_leaves_is_free(self, opener: Opener) -> None:
         """Planned uploads are sent by the next one, those under way are looked for."""
         other = evolve(KEY, sha256="cd" * 32)

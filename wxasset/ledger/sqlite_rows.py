@@ -15,11 +15,11 @@ from attrs import fields
 from wxasset.ledger.records import LedgerRow, UploadKey
 from wxasset.ledger.transitions import Write
 
-__all__ = ["COLUMNS", "add", "find", "kept", "parts", "places", "put", "put_held", "row_of"]
+__all__ = ["COLUMNS", "MOST", "add", "find", "kept", "parts", "places", "put", "row_of"]
 
 T = TypeVar("T")
 
-_MOST: Final = 32
+MOST: Final = 32
 """Rows of a statement: SQLite may allow no more than 999 values."""
 
 _FIELDS: Final = tuple(one.name for one in fields(LedgerRow))
@@ -40,7 +40,7 @@ _of_row: Final = attrgetter(*_FIELDS)
 
 def parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """Divide values into those of single statements."""
-    return (values[at : at + _MOST] for at in range(0, len(values), _MOST))
+    return (values[at : at + MOST] for at in range(0, len(values), MOST))
 
 
 def places(rows: int, columns: int) -> str:
@@ -49,7 +49,7 @@ def places(rows: int, columns: int) -> str:
     return ", ".join([row] * rows)
 
 
-@lru_cache(maxsize=_MOST)
+@lru_cache(maxsize=MOST)
 def _read(rows: int) -> str:
     same = " AND ".join(f"uploads.{name} = wanted.{name}" for name in _KEY)
     return (
@@ -58,18 +58,16 @@ def _read(rows: int) -> str:
     )
 
 
-@lru_cache(maxsize=_MOST)
+@lru_cache(maxsize=MOST)
 def _put(rows: int) -> str:
-    return f"INSERT INTO uploads ({COLUMNS}, holder) VALUES {places(rows, len(_FIELDS) + 1)}{_UPDATE}"
-
-
-@lru_cache(maxsize=_MOST)
-def _put_held(rows: int) -> str:
     same = " AND ".join(f"old.{name} = new.{name}" for name in _KEY)
+    held = f"SELECT coalesce(old.holder = ?, 0) FROM uploads AS old WHERE {same}"
+    # The table refuses a row without a size, and with it the whole statement.
+    size = f"CASE WHEN expected IS NULL OR ({held}) IS nullif(expected, 0) THEN size END"
+    values = ", ".join(size if name == "size" else name for name in _FIELDS)
     return (
-        f"WITH new ({COLUMNS}, holder) AS (VALUES {places(rows, len(_FIELDS) + 1)})"
-        f" INSERT INTO uploads ({COLUMNS}, holder) SELECT {COLUMNS}, holder FROM new"
-        f" WHERE EXISTS (SELECT 1 FROM uploads AS old WHERE {same} AND old.holder = ?){_UPDATE}"
+        f"WITH new ({COLUMNS}, holder, expected) AS (VALUES {places(rows, len(_FIELDS) + 2)})"
+        f" INSERT INTO uploads ({COLUMNS}, holder) SELECT {values}, holder FROM new WHERE true{_UPDATE}"
     )
 
 
@@ -88,24 +86,30 @@ def find(base: sqlite3.Connection, keys: Sequence[UploadKey]) -> dict[UploadKey,
     return {key: row for key, (_, row) in kept(base, keys).items()}
 
 
-def put(base: sqlite3.Connection, writes: Sequence[Write], holder: str) -> None:
-    """Write rows of different keys."""
-    for some in parts(writes):
-        base.execute(_put(len(some)), _values(some, holder))
+def put(base: sqlite3.Connection, writes: Sequence[Write], expected: Sequence[bool | None], holder: str) -> bool:
+    """Write rows of different keys; return False, with nothing written, if one is not as expected.
+
+    Args:
+        base: The connection; more than `MOST` rows need a transaction.
+        writes: The rows.
+        expected: What is expected of each: True if the process holds it, False if there is none, None if it was read
+            in this transaction.
+        holder: The process.
+    """
+    try:
+        for some, known in zip(parts(writes), parts(expected), strict=True):
+            base.execute(_put(len(some)), [*_values(some, known, holder), holder])
+    except sqlite3.IntegrityError:
+        if None in expected:
+            raise
+        return False
+    return True
 
 
-def put_held(base: sqlite3.Connection, writes: Sequence[Write], holder: str) -> bool:
-    """Write rows of different keys whose claims a process holds; return False if it does not hold all of them."""
-    before = base.total_changes
-    for some in parts(writes):
-        base.execute(_put_held(len(some)), [*_values(some, holder), holder])
-    return base.total_changes - before == len(writes)
-
-
-def _values(writes: Sequence[Write], holder: str) -> list[Any]:
+def _values(writes: Sequence[Write], expected: Sequence[bool | None], holder: str) -> list[Any]:
     values: list[Any] = []
-    for write in writes:
-        row = [*_of_row(write.row), holder if write.hold else None]
+    for write, known in zip(writes, expected, strict=True):
+        row = [*_of_row(write.row), holder if write.hold else None, known if known is None else int(known)]
         row[_RECONCILED] = int(write.row.reconciled)  # for a bool, sqlite3 looks for an adapter, which takes 1 us
         values += row
     return values
