@@ -44,9 +44,14 @@ async def look_up_all(
         most: Most bytes to read.
     """
     looked = await _examined(index, paths, most)
-    files = {at: one for at, one in enumerate(looked) if isinstance(one, ReadFile)}
-    wanted = {at: keys[at].of(one) for at, one in enumerate(looked) if isinstance(one, str)}
-    wanted |= _hashed(files, keys)
+    files: dict[int, ReadFile] = {}
+    wanted: dict[int, UploadKey] = {}
+    for at, one in enumerate(looked):
+        sha256 = one
+        if isinstance(one, ReadFile):
+            files[at], sha256 = one, one.sha256
+        if isinstance(sha256, str):
+            wanted[at] = keys[at].of(sha256)
     done = await _done(store, wanted)
     left = [at for at in wanted if at not in done and at not in files]
     if left:  # an earlier run hashed them, and has not sent them
@@ -56,8 +61,11 @@ async def look_up_all(
         changed = {at: key for at, key in _hashed(late, keys).items() if key != wanted[at]}
         done |= await _done(store, changed)
         files, wanted = files | late, wanted | changed
-    unsent = {at: Unsent(one, wanted.get(at, keys[at])) for at, one in files.items()}
-    return [done.get(at) or unsent.get(at) for at in range(len(paths))]
+    rest: list[LedgerRow | Unsent | None] = []
+    for at, key in enumerate(keys):
+        file = files.get(at)
+        rest.append(done.get(at) or (None if file is None else Unsent(file, wanted.get(at, key))))
+    return rest
 
 
 async def _examined(index: SqliteStore | None, paths: Sequence[str], most: int) -> Sequence[str | ReadFile | None]:
@@ -94,5 +102,7 @@ async def _done(store: LedgerStore, wanted: Mapping[int, UploadKey]) -> dict[int
         return {}
     adopted = {at: key.adopted for at, key in wanted.items()}
     found = await store.find([*wanted.values(), *adopted.values()])
+    if not found:
+        return {}
     rows = {at: found.get(key) or found.get(adopted[at]) for at, key in wanted.items()}
     return {at: row for at, row in rows.items() if row is not None and row.state == "done"}

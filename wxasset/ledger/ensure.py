@@ -129,7 +129,7 @@ class EnsuredUpload:
         filename, wait = marked_name(source.filename, self.key.mark), _POLL
         name = sent_name(filename)
         source = source.renamed(filename, marked=True, before=self._begin)
-        until = time.monotonic() + self._patience(source)
+        started = time.monotonic()
         while True:
             claim = await self.ledger.claim(
                 self.key, name, source.size, retry_refused=self.retry_refused, begun=self._now()
@@ -140,19 +140,19 @@ class EnsuredUpload:
                 if (done := await self._take(claim, source, name, verify=verify)) is not None:
                     return done
             except ClaimLostError as error:  # another process has taken over, and its result counts
-                if time.monotonic() > until:
+                if time.monotonic() > started + self._patience(source):
                     raise
                 _log.warning("%s: %s", name, error.message)
             if claim.step is Step.WAIT:
-                self._wait_for_others(claim, source, name, until)
+                self._wait_for_others(claim, source, name, started)
             await anyio.sleep(wait)
             wait = min(2 * wait, _POLL_MOST)
 
-    def _wait_for_others(self, claim: Claim, source: Source, name: str, until: float) -> None:
+    def _wait_for_others(self, claim: Claim, source: Source, name: str, since: float) -> None:
         """Raise an error unless to sleep while another task or process has claimed the upload."""
         if self.claimed_since is not None:
-            until = self.claimed_since.setdefault(self.key, time.monotonic()) + self._patience(source)
-        if time.monotonic() > until:
+            since = self.claimed_since.setdefault(self.key, time.monotonic())
+        if time.monotonic() > since + self._patience(source):
             if self.claimed_since is not None:
                 del self.claimed_since[self.key]
             raise self._held_up(name, source, claim.row)

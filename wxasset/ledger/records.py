@@ -43,7 +43,7 @@ _STATES: Final = frozenset(get_args(LedgerState))
 the response lost."""
 
 
-@frozen(kw_only=True, cache_hash=True)  # it is looked up many times in an upload
+@frozen(kw_only=True)
 class UploadKey:
     """Identity of an upload.
 
@@ -61,6 +61,10 @@ class UploadKey:
     type: str
     sha256: str
     described: str = ""
+
+    def __hash__(self) -> int:
+        """Return the hash of the text that tells keys apart, which keeps it: many times in an upload."""
+        return hash(self.sha256)
 
     def of(self, sha256: str) -> "UploadKey":
         """Return the key of the media with a hash."""
