@@ -226,6 +226,7 @@ FILETYPE_SAYS: Final[Mapping[str, Mapping[str | None, str]]] = {
 LIBMAGIC_SAYS: Final[Mapping[str, Mapping[str, str]]] = {
     "wav": {"audio/x-wav": "the name from before RFC 2361"},
     "wma": {"video/x-ms-asf": "does not look for the streams inside"},
+    "mp3": {"application/octet-stream": "takes a frame with zeros in the right places for a boot sector of NTFS"},
     "mp4": {
         "video/x-m4v": "Apple's name for an MP4 of the brand M4V",
         "audio/mp4": "takes the brand MSNV, of Sony's film players, for sound",
