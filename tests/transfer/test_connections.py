@@ -3,6 +3,7 @@
 import asyncio
 import io
 import ssl
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +16,7 @@ from policies import PATIENT
 from raw_server import Connection, RawRequest, RawServer, reply
 from wxasset import DownloadPolicy, NoToken, RetryPolicy, StaticToken, Timeouts, UploadPolicy, Video, WxSession
 from wxasset.errors import ConnectError, UnsafeURLError, UsageError, WxAssetError
+from wxasset.transfer.buffers import UPLOAD_BUFFERS
 
 COUNTS = reply({"voice_count": 0, "video_count": 0, "image_count": 1, "news_count": 0})
 FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(100)
@@ -115,8 +117,16 @@ async def test_a_borrowed_session_does_not_lead_a_link_to_a_private_address(serv
     assert server.requests == []
 
 
-async def test_a_reset_tls_upload_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("small", [False, True])
+async def test_a_reset_tls_upload_logs_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, small: bool
+) -> None:
     """A TLS connection that is reset in the middle of an upload is a typed error, and no traceback of asyncio's."""
+    data, path, taken = b"\xff\xd8\xff\xe0" + bytes(9_000_000), tmp_path / "a.jpg", 300_000
+    path.write_bytes(data)
+    if small:  # as while many files are sent
+        taken = 1_000
+        monkeypatch.setattr(UPLOAD_BUFFERS, "maximum", UPLOAD_BUFFERS.minimum)
     authority = trustme.CA()
     context, trusted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -126,7 +136,7 @@ async def test_a_reset_tls_upload_logs_nothing(caplog: pytest.LogCaptureFixture)
         connection.writer.transport.abort()
 
     http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted))
-    async with RawServer(tls=context, take=300_000, script=[break_off]) as server, http:
+    async with RawServer(tls=context, take=taken, script=[break_off]) as server, http:
         async with WxSession(
             tokens=StaticToken("token" * 20),
             base_url=server.url,
@@ -135,7 +145,7 @@ async def test_a_reset_tls_upload_logs_nothing(caplog: pytest.LogCaptureFixture)
             uploads=UploadPolicy(reconcile="raise"),
         ) as wx:
             with pytest.raises(WxAssetError):
-                await wx.add_material("image", b"\xff\xd8\xff\xe0" + bytes(9_000_000))
+                await wx.add_material("image", path if small else data)
         await asyncio.sleep(0.05)
     assert [record for record in caplog.records if record.name == "asyncio"] == []
 
