@@ -15,7 +15,7 @@ _SKEW: Final = 60.0
 """Seconds by which a time of WeChat's may differ from ours when a proxy took the Date header away: the clocks of both
 sides are kept by NTP, and a mistake here costs no more than an unknown outcome."""
 _LATEST: Final = 600.0
-"""Seconds after an upload was given up in which WeChat may still have carried an upload out."""
+"""Seconds after an upload was given up in which WeChat may still have carried it out."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

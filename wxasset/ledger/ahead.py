@@ -58,7 +58,11 @@ async def look_up_all(
         most -= sum(one.content.size for one in files.values() if one.content.whole is not None)
         again = await run_in_thread(lambda: read_ahead([paths[at] for at in left], most=most, hashed=True))
         late = {at: one for at, one in zip(left, again, strict=True) if one is not None}
-        changed = {at: key for at, key in _hashed(late, keys).items() if key != wanted[at]}
+        changed = {
+            at: keys[at].of(one.sha256)
+            for at, one in late.items()
+            if one.sha256 is not None and one.sha256 != wanted[at].sha256
+        }
         done |= await _done(store, changed)
         files, wanted = files | late, wanted | changed
     rest: list[LedgerRow | Unsent | None] = []
@@ -89,11 +93,6 @@ async def _examined_in_thread(
     if index is not None:
         return await index.examine(paths, most)
     return await run_in_thread(lambda: read_ahead(paths, most=most, hashed=True))
-
-
-def _hashed(files: Mapping[int, ReadFile], keys: Sequence[UploadKey]) -> dict[int, UploadKey]:
-    """Return the keys of the files whose hashes are known."""
-    return {at: keys[at].of(one.sha256) for at, one in files.items() if one.sha256 is not None}
 
 
 async def _done(store: LedgerStore, wanted: Mapping[int, UploadKey]) -> dict[int, LedgerRow]:

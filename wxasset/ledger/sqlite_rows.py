@@ -87,10 +87,12 @@ def find(base: sqlite3.Connection, keys: Sequence[UploadKey]) -> dict[UploadKey,
 
 
 def put(base: sqlite3.Connection, writes: Sequence[Write], expected: Sequence[bool | None], holder: str) -> bool:
-    """Write rows of different keys; return False, with nothing written, if one is not as expected.
+    """Write rows of different keys; return False if one is not as expected.
+
+    Its statement has written nothing then. More than `MOST` rows take several: the caller rolls back the others.
 
     Args:
-        base: The connection; more than `MOST` rows need a transaction.
+        base: The connection.
         writes: The rows.
         expected: What is expected of each: True if the process holds it, False if there is none, None if it was read
             in this transaction.
