@@ -37,18 +37,21 @@ class Grouped(Generic[A, B]):
 
         Args:
             work: Returns a result, or an error, for each request of a group.
-            turns: Turns of the event loop to wait for further requests before each group.
+            turns: Most turns of the event loop to wait for further requests before each group. One turn after an
+                urgent request is the last one: those that follow from the same event are asked by then.
         """
         self._work = work
         self._turns = turns
+        self._urgent = False
         self._waiting: list[_Asked[A, B]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, request: A) -> B:
+    async def ask(self, request: A, *, urgent: bool = False) -> B:
         """Return the result for a request; a cancelled caller waits for it nevertheless."""
         loop = asyncio.get_running_loop()
         asked: _Asked[A, B] = _Asked(request, loop.create_future())
         self._append(asked, loop)
+        self._urgent = self._urgent or urgent
         try:
             return await asked.future
         except asyncio.CancelledError:
@@ -75,7 +78,7 @@ class Grouped(Generic[A, B]):
 
     def _append(self, asked: "_Asked[A, B]", loop: asyncio.AbstractEventLoop) -> None:
         if self._task is not None and self._task.get_loop() is not loop:  # that loop is closed
-            self._task, self._waiting = None, []
+            self._task, self._waiting, self._urgent = None, [], False
         self._waiting.append(asked)
         if self._task is None:
             self._start(loop)
@@ -101,13 +104,12 @@ class Grouped(Generic[A, B]):
     async def _answer(self, group: "list[_Asked[A, B]]") -> None:
         results: Sequence[B | BaseException]
         try:
-            for _ in range(self._turns):
-                await asyncio.sleep(0)
-            self._waiting = []
+            await self._turns_of_others()
+            self._waiting, self._urgent = [], False
             results = await self._work([asked.request for asked in group])
         except BaseException as error:  # noqa: BLE001 - each caller gets one
             if self._waiting is group:
-                self._waiting = []
+                self._waiting, self._urgent = [], False
             results = [copy.copy(error) for _ in group]
         for asked, result in zip(group, results, strict=True):
             asked.served = True
@@ -117,3 +119,10 @@ class Grouped(Generic[A, B]):
                 asked.future.set_exception(result)
             else:
                 asked.future.set_result(result)
+
+    async def _turns_of_others(self) -> None:
+        for _ in range(self._turns):
+            urgent = self._urgent
+            await asyncio.sleep(0)
+            if urgent:
+                break

@@ -25,9 +25,10 @@ A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
 
-_TURNS: Final = 3
-"""Turns of the loop from the outcome of an upload to the claim of another one: a slot is taken, an item begins, and
-claims. Both are written together."""
+_TURNS: Final = 6
+"""Most turns of the loop that an outcome waits for the claim of another upload: a slot is taken, an item begins, and
+claims. Both are written together. A claim does not wait: while a batch of small files is busy, a turn takes 1 ms and
+more, and slots would be left empty. Uploads of 20 KB take 0.96 of the time that they take with 3 turns for each."""
 
 
 class SqliteStore:
@@ -94,7 +95,7 @@ class SqliteStore:
     def change(self, key: UploadKey, change: Change, *, durable: bool = False) -> Coroutine[Any, Any, object]:
         """Apply a transition."""
         self._opened()
-        return self._changes.ask(Asked(key, change, durable))
+        return self._changes.ask(Asked(key, change, durable), urgent=durable)
 
     async def find(self, keys: Iterable[UploadKey]) -> Mapping[UploadKey, LedgerRow]:
         """Return the rows of many keys."""
