@@ -1,7 +1,7 @@
 """Jobs of clients and their outcomes, exchanged as lines of JSON."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -9,7 +9,7 @@ from attrs import asdict, frozen
 
 T = TypeVar("T")
 Work = Literal["upload", "download", "count", "acquire", "cancel", "park", "event", "hit"]
-Item = Callable[[int], Awaitable[None]]
+Item = Callable[[int], Coroutine[Any, Any, None]]
 
 KB, MB, GB = 2**10, 2**20, 2**30
 TOKEN = "W7" * 256  # maximum length of WeChat's tokens; all clients send the same
