@@ -13,11 +13,12 @@ from wxasset.errors import Later
 
 __all__ = ["Slots", "Turn"]
 
-_BEFORE: Final = 2
-"""Early items before a slot, for each slot: a group of claims is written while the one before it takes the slots. After
-a kill those before and in one are in doubt; more of them gain little where a claim takes no longer than an upload."""
+_BEFORE: Final = 3
+"""Most early items before a slot, for each slot. They begin in groups: as one item for each slot is left, two more
+begin, whose claims are written together while those that are left take the slots. With two before a slot, begun one by
+one, a batch of files of 20 KB takes a twentieth longer. After a kill, those before and in a slot are in doubt."""
 _STAGES: Final = 5
-"""Items under way for each slot: twice as many before and after as in it, as two groups are written one by one."""
+"""Items under way for each slot: three before, one in it, and one whose outcome is written."""
 
 
 @define(eq=False)
@@ -39,13 +40,22 @@ class Slots:
     held: int = 0
     waiting: int = 0
     begun: int = 0
+    _refills: bool = True
     _queue: deque["asyncio.Future[None]"] = field(factory=deque)
 
     def full(self, *, early: bool) -> bool:
         """Return True if no item may begin; an `early` one needs no slot at its beginning."""
         limit = self.limiter.limit
-        busy = self.waiting >= _BEFORE * limit if early else self.waiting + self.held >= limit
+        busy = not self._refills if early else self.waiting + self.held >= limit
         return busy or self.begun >= _STAGES * limit
+
+    def queue(self, change: int) -> None:
+        """Count an item that begins without a slot, or, with -1, one that has had to wait."""
+        self.waiting += change
+        if self.waiting <= self.limiter.limit:
+            self._refills = True
+        elif self.waiting >= _BEFORE * self.limiter.limit:
+            self._refills = False
 
     async def take(self) -> None:
         """Wait for a slot, first come, first served.
@@ -101,7 +111,7 @@ class Turn:
         """Begin an item: without a slot, or with one."""
         slots.begun += 1
         if early:
-            slots.waiting += 1
+            slots.queue(1)
         else:
             slots.held += 1
         return cls(slots, slots.limiter.begin(), early)
@@ -149,4 +159,4 @@ class Turn:
 
     def _left_queue(self) -> None:
         self.waits = False
-        self._slots.waiting -= 1
+        self._slots.queue(-1)
