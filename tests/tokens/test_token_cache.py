@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -304,6 +305,17 @@ async def test_a_fault_of_a_source_is_raised_as_it_is(cache: TokenCache, source:
     source.failure = ZeroDivisionError("slip")
     with pytest.raises(ZeroDivisionError, match="slip"):
         await cache.acquire(exchange)
+
+
+async def test_a_fault_of_a_source_has_the_same_short_traceback_in_each_task(cache: TokenCache, source: Source) -> None:
+    """It is one error for all, and each that raises it would add its frames to those of the others."""
+    source.failure = ZeroDivisionError("slip")
+    caught = await asyncio.gather(*(cache.acquire(exchange) for _ in range(50)), return_exceptions=True)
+    last = caught[-1]
+    assert isinstance(last, ZeroDivisionError)
+    names = [frame.name for frame in traceback.extract_tb(last.__traceback__)]
+    assert names.count("acquire") == 1
+    assert names[-1] == "fetch"
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,8 @@ class TokenCache:
             if isinstance(flight.error, WxAssetError):
                 # A copy: raising one instance in many tasks would grow one traceback without end.
                 raise copy.copy(flight.error)
-            if flight.error is not None:
-                raise flight.error
+            if flight.error is not None:  # another's, which may not be copied
+                raise flight.error.with_traceback(flight.origin)
             # Refused already, in a task that was quicker; or the session that fetched was closed: once more.
 
     def cached(self, exchange: Exchange) -> Token | None:
@@ -215,7 +215,7 @@ class TokenCache:
                 async with self._lock:
                     flight.token = await self._obtain(guarded, watch)
         except Exception as error:  # noqa: BLE001 - it is raised in every task that waits
-            flight.error = error
+            flight.error, flight.origin = error, error.__traceback__
             self._failed(error, guarded)
         else:
             self._refusal, self._quiet_until, self._told = None, 0.0, False

@@ -1,9 +1,12 @@
 """A fetch of a token that is in progress, and the calls that wait for it."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wxasset.tokens.token import Exchange, Token
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["Flight"]
 
@@ -20,6 +23,7 @@ class Flight:
         task: The task that fetches.
         token: The token, if it was fetched.
         error: The failure, if it was not.
+        origin: Where it failed: each task that raises the error adds its own frames.
     """
 
     def __init__(self, exchange: Exchange) -> None:
@@ -28,6 +32,7 @@ class Flight:
         self.task: asyncio.Task[None] | None = None
         self.token: Token | None = None
         self.error: Exception | None = None
+        self.origin: TracebackType | None = None
         self._waiters: dict[asyncio.Future[None], None] = {}
         self._over = False
 
