@@ -7,6 +7,7 @@ import socket
 import stat
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -103,6 +104,27 @@ async def test_visitors_at_the_same_time_share_a_fetch(sim: Simulator, wx: WxSes
         missing = await asyncio.gather(*(client.get("/missing") for _ in range(20)))
         assert {one.status_code for one in missing} == {404}
         assert fetches(sim) == 2
+
+
+async def test_an_error_of_the_application_reaches_all_visitors_as_it_is(sim: Simulator, tmp_path: Path) -> None:
+    """Also one that cannot be copied; it is the same for all, and has the frames of one visitor."""
+
+    class Vault(Exception):
+        def __init__(self, *, code: int) -> None:
+            super().__init__(f"the vault is closed ({code})")
+
+    class Source:
+        async def fetch(self, exchange: Any, *, previous: object, rejected: bool) -> Any:
+            del exchange, previous, rejected
+            raise Vault(code=7)
+
+    cache = MaterialCache(tmp_path, MIB)
+    async with WxSession(tokens=Source(), base_url=sim.url) as wx:
+        visits = [read(cache, wx, "a") for _ in range(20)]
+        failures = await asyncio.gather(*visits, return_exceptions=True)
+    assert {str(one) for one in failures} == {"the vault is closed (7)"}
+    visitors = [frame.name for frame in traceback.extract_tb(failures[-1].__traceback__) if frame.name == "read"]  # type: ignore[union-attr]  # they are errors
+    assert len(visitors) == 1
 
 
 async def test_a_visitor_who_leaves_ends_nothing_for_others(

@@ -1,7 +1,6 @@
 """Materials on the disk: fetched once, at full speed, and read from there at the speed of each visitor."""
 
 import asyncio
-import copy
 import hashlib
 import os
 import shutil
@@ -10,6 +9,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 from anyio import sleep
@@ -37,6 +37,7 @@ class _Flight:
     task: "asyncio.Task[News | CachedFile]"
     waiting: int = 0
     forgotten: bool = False
+    origin: TracebackType | None = None
 
 
 class MaterialCache:
@@ -144,7 +145,8 @@ class MaterialCache:
             await asyncio.wait([flight.task])
             error = flight.task.exception()
             if error is not None:
-                raise copy.copy(error)  # one instance, raised by many, would collect the tracebacks of all
+                flight.origin = flight.origin or error.__traceback__  # or it would collect the frames of all
+                raise error.with_traceback(flight.origin)
             material = flight.task.result()
             if flight.forgotten:  # it was deleted meanwhile: ask again
                 await run_in_thread(self._files.forget, key)
