@@ -482,13 +482,30 @@ async def test_the_next_items_are_claimed_while_others_are_sent(wx: WxSession, s
             async with asyncio.timeout(BOUND):
                 while (await ledger.counts()).in_flight < 6:  # noqa: ASYNC110 - it has no event
                     await asyncio.sleep(0.001)
-            assert len(batch.in_progress) == 2
+            await until(lambda: len(batch.in_progress) == 2)
             batch.end()
             outcomes = [outcome async for outcome in stream]
             counts = await ledger.counts()
     assert {type(outcome) for outcome in outcomes} == {Added}
     assert len(outcomes) == len(sim.materials) == counts.done == 2
     assert (counts.planned, counts.in_flight, counts.unknown) == (4, 0, 0)
+
+
+async def test_the_next_items_are_claimed_together(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
+    """With two at a time, four begin when two are left to take the slots, so that there are six again."""
+    sim.fail("add_material", "delay-600ms", times=None)
+    async with Ledger(tmp_path / "ledger.db") as ledger:
+        batch = wx.add_materials("image", make_pictures(tmp_path / "images", 12), concurrency=2, ledger=ledger)
+        async with batch as stream:
+            outcomes = [await anext(stream), await anext(stream)]
+            async with asyncio.timeout(BOUND):
+                while (await ledger.counts()).in_flight < 8:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.001)
+            batch.end()
+            outcomes += [outcome async for outcome in stream]
+            counts = await ledger.counts()
+    assert [type(outcome) for outcome in outcomes] == [Added] * 4
+    assert (counts.done, counts.planned, counts.in_flight, counts.unknown) == (4, 6, 0, 0)
 
 
 async def test_a_slot_is_left_at_the_response_and_the_outcome_waits_for_the_ledger(
