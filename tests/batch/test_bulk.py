@@ -472,6 +472,13 @@ async def test_an_ended_batch_has_the_outcomes_of_what_was_under_way_alone(wx: W
     assert batch.in_progress == []
 
 
+async def claimed(ledger: Ledger, count: int) -> None:
+    """Wait until so many uploads are claimed and not done."""
+    async with asyncio.timeout(BOUND):
+        while (await ledger.counts()).in_flight < count:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.001)
+
+
 async def test_the_next_items_are_claimed_while_others_are_sent(wx: WxSession, sim: Simulator, tmp_path: Path) -> None:
     """With two at a time, four more are claimed and not sent; the end of the batch gives these back as planned."""
     sim.fail("add_material", "delay-300ms", times=None)
@@ -479,9 +486,7 @@ async def test_the_next_items_are_claimed_while_others_are_sent(wx: WxSession, s
         batch = wx.add_materials("image", make_pictures(tmp_path / "images", 12), concurrency=2, ledger=ledger)
         outcomes: list[Any] = []
         async with batch as stream:
-            async with asyncio.timeout(BOUND):
-                while (await ledger.counts()).in_flight < 6:  # noqa: ASYNC110 - it has no event
-                    await asyncio.sleep(0.001)
+            await claimed(ledger, 6)
             await until(lambda: len(batch.in_progress) == 2)
             batch.end()
             outcomes = [outcome async for outcome in stream]
@@ -498,9 +503,7 @@ async def test_the_next_items_are_claimed_together(wx: WxSession, sim: Simulator
         batch = wx.add_materials("image", make_pictures(tmp_path / "images", 12), concurrency=2, ledger=ledger)
         async with batch as stream:
             outcomes = [await anext(stream), await anext(stream)]
-            async with asyncio.timeout(BOUND):
-                while (await ledger.counts()).in_flight < 8:  # noqa: ASYNC110 - it has no event
-                    await asyncio.sleep(0.001)
+            await claimed(ledger, 8)
             batch.end()
             outcomes += [outcome async for outcome in stream]
             counts = await ledger.counts()
@@ -521,9 +524,7 @@ async def test_a_slot_is_left_at_the_response_and_the_outcome_waits_for_the_ledg
             outcomes.extend([one async for one in stream])
 
         async with batch as stream:
-            async with asyncio.timeout(BOUND):
-                while (await ledger.counts()).in_flight < 2:  # noqa: ASYNC110 - it has no event
-                    await asyncio.sleep(0.001)
+            await claimed(ledger, 2)
             base.execute("BEGIN IMMEDIATE")
             taking = asyncio.create_task(take(stream))
             try:

@@ -14,9 +14,9 @@ from wxasset.errors import Later
 __all__ = ["Slots", "Turn"]
 
 _BEFORE: Final = 3
-"""Most early items before a slot, for each slot. They begin in groups: as one item for each slot is left, two more
-begin, whose claims are written together while those that are left take the slots. With two before a slot, begun one by
-one, a batch of files of 20 KB takes a twentieth longer. After a kill, those before and in a slot are in doubt."""
+"""Most early items before a slot, for each slot. They begin in groups: with 8 slots, 16 begin when 8 are left, and
+their claims are written together while the 8 take the slots. With two for each slot, which begin one by one, a batch of
+files of 20 KB takes a twentieth longer. After a kill, those before and in a slot are in doubt."""
 _STAGES: Final = 5
 """Items under way for each slot: three before, one in it, and one whose outcome is written."""
 
@@ -50,7 +50,7 @@ class Slots:
         return busy or self.begun >= _STAGES * limit
 
     def queue(self, change: int) -> None:
-        """Count an item that begins without a slot, or, with -1, one that has had to wait."""
+        """Add 1 for an item that begins without a slot, and -1 when it has one or ends."""
         self.waiting += change
         if self.waiting <= self.limiter.limit:
             self._refills = True

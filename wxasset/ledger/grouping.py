@@ -37,8 +37,8 @@ class Grouped(Generic[A, B]):
 
         Args:
             work: Returns a result, or an error, for each request of a group.
-            turns: Most turns of the event loop to wait for further requests before each group. One turn after an
-                urgent request is the last one: those that follow from the same event are asked by then.
+            turns: Turns of the event loop to wait for further requests before each group; after an urgent request it
+                waits for one more, in which other tasks of the same event make theirs.
         """
         self._work = work
         self._turns = turns
@@ -104,7 +104,7 @@ class Grouped(Generic[A, B]):
     async def _answer(self, group: "list[_Asked[A, B]]") -> None:
         results: Sequence[B | BaseException]
         try:
-            await self._turns_of_others()
+            await self._wait_for_more()
             self._waiting, self._urgent = [], False
             results = await self._work([asked.request for asked in group])
         except BaseException as error:  # noqa: BLE001 - each caller gets one
@@ -120,7 +120,8 @@ class Grouped(Generic[A, B]):
             else:
                 asked.future.set_result(result)
 
-    async def _turns_of_others(self) -> None:
+    async def _wait_for_more(self) -> None:
+        """Wait for further requests: all turns, or one after an urgent request."""
         for _ in range(self._turns):
             urgent = self._urgent
             await asyncio.sleep(0)

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 _TURNS: Final = 6
 """Most turns of the loop that an outcome waits for the claim of another upload: a slot is taken, an item begins, and
-claims. Both are written together. A claim does not wait: while a batch of small files is busy, a turn takes 1 ms and
+claims. Both are written together. A claim waits for one turn: in a busy batch of small files a turn takes 1 ms and
 more, and slots would be left empty. Files of 20 KB take 0.92 to 1.00 of the time that they take with 3 turns."""
 
 
