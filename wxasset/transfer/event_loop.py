@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from wxasset.errors import UsageError
 
@@ -26,7 +26,14 @@ def is_cancellation(error: BaseException) -> bool:
 
 
 class LoopGuard:
-    """Detect a change of the event loop or of the process."""
+    """Detect a change of the event loop or of the process.
+
+    Attributes:
+        forks: How many forks lie between this process and the one that imported this module; the number of a process
+            would be a system call for each use.
+    """
+
+    forks: ClassVar[int] = 0
 
     def __init__(self, name: str) -> None:
         """Start without a loop.
@@ -36,13 +43,13 @@ class LoopGuard:
         """
         self._name = name
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
-        self._pid = 0
+        self._fork = LoopGuard.forks
         self._lock = threading.Lock()
 
     def same(self) -> bool:
         """Return True if the running loop and this process are bound already."""
         bound = self._loop
-        return bound is not None and bound() is asyncio.get_running_loop() and self._pid == os.getpid()
+        return bound is not None and bound() is asyncio.get_running_loop() and self._fork == LoopGuard.forks
 
     def changed(self) -> bool:
         """Bind to the running loop; return True on the first use in this loop and process.
@@ -52,22 +59,22 @@ class LoopGuard:
         """
         if self.same():
             return False
-        loop, pid = asyncio.get_running_loop(), os.getpid()
-        if pid != self._pid:
+        loop, fork = asyncio.get_running_loop(), LoopGuard.forks
+        if fork != self._fork:
             self._lock = threading.Lock()  # the other one may be locked by a thread that exists in the parent only
         with self._lock:
-            bound = None if self._loop is None or self._pid != pid else self._loop()
+            bound = None if self._loop is None or self._fork != fork else self._loop()
             if bound is not None and bound is not loop and bound.is_running():
                 raise UsageError(
                     f"This {self._name} is in use by another running event loop. Nothing was sent. Create one for each"
                     " loop, or pass calls to the first loop with asyncio.run_coroutine_threadsafe()."
                 )
-            self._loop, self._pid = weakref.ref(loop), pid
+            self._loop, self._fork = weakref.ref(loop), fork
             return True
 
     def elsewhere(self) -> bool:
         """Return True while another loop of this process is bound and running."""
-        bound = None if self._loop is None or self._pid != os.getpid() else self._loop()
+        bound = None if self._loop is None or self._fork != LoopGuard.forks else self._loop()
         return bound is not None and bound is not asyncio.get_running_loop() and bound.is_running()
 
     def orphaned(self) -> bool:
@@ -78,7 +85,7 @@ class LoopGuard:
         """Raise `UsageError` outside the first loop and process."""
         if self._loop is None:
             self.changed()
-        elif self._loop() is not asyncio.get_running_loop() or self._pid != os.getpid():
+        elif self._loop() is not asyncio.get_running_loop() or self._fork != LoopGuard.forks:
             raise UsageError(
                 f"This {self._name} belongs to another event loop or process. Use it where it was opened, or open a"
                 " new one."
@@ -160,6 +167,7 @@ _resources: Final[weakref.WeakSet[LoopResource[Any]]] = weakref.WeakSet()
 
 
 def _leave_all_to_parent() -> None:
+    LoopGuard.forks += 1
     for resource in list(_resources):
         resource.leave_to_parent()
 
