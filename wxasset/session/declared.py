@@ -1,6 +1,7 @@
 """The verb of any declared call."""
 
-from typing import Any, TypeVar, overload
+import functools
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from wxasset.calls.base import Call, Download, Upload
 from wxasset.engine.engine import Engine
@@ -11,6 +12,11 @@ from wxasset.transfer.downloads.destination import Destination, Digest
 from wxasset.transfer.downloads.download import MaterialStream, SavedMaterial
 from wxasset.transfer.progress import Progress
 from wxasset.transfer.uploads.media import Media
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from wxasset.transfer.uploads.source import Source
 
 __all__ = ["DeclaredCalls", "upload"]
 
@@ -108,13 +114,19 @@ async def upload(
     progress: Progress | None = None,
 ) -> R:
     """Make an upload; the media is open until its end."""
-    from wxasset.transfer.uploads.source import open_source  # noqa: PLC0415 - many sessions upload nothing
-
-    source = await open_source(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
+    source = await _opener()(media, filename=filename, size=size, limit=call.limit, limits=engine.limits)
     try:
         return await engine.call(call, source=source, progress=progress)
     finally:
         await source.aclose()
+
+
+@functools.cache
+def _opener() -> "Callable[..., Awaitable[Source]]":
+    """Return `open_source`; to look the module up for each upload would take as long as to parse its response."""
+    from wxasset.transfer.uploads.source import open_source  # noqa: PLC0415 - many sessions upload nothing
+
+    return open_source
 
 
 async def _answer(engine: Engine, call: Download[R]) -> R:

@@ -35,11 +35,15 @@ class Frame(Value):
 
 def sent_name(filename: str) -> str:
     """Return a file name as sent to WeChat and listed by WeChat."""
-    return _escape(filename).decode()
+    return _encode(_escape(filename)).decode()
 
 
-def _escape(name: str) -> bytes:
-    return name.translate(_UNSAFE).encode("utf-8", "replace")
+def _escape(name: str) -> str:
+    return name.translate(_UNSAFE)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def frame(
@@ -65,23 +69,20 @@ def frame(
         last: Whether the media follow the fields, as required by object storage (wire reference 3.1).
     """
     boundary = boundary or os.urandom(16).hex()  # `secrets` would load hmac with the package
-    mark = boundary.encode()
-    delimiter = b"\r\n--" + mark
-    head = (
-        b'\r\nContent-Disposition: form-data; name="' + part.encode() + b'"; filename="' + _escape(filename) + b'"\r\n'
-        b"Content-Type: " + content_type.encode() + b"\r\n\r\n"
+    opening = f"--{boundary}"
+    media = (
+        f'\r\nContent-Disposition: form-data; name="{part}"; filename="{_escape(filename)}"\r\n'
+        f"Content-Type: {content_type}\r\n\r\n"
     )
-    texts = b"".join(
-        b'\r\nContent-Disposition: form-data; name="'
-        + _escape(name)
-        + b'"\r\n\r\n'
-        + text.encode("utf-8", "replace")
-        + delimiter
-        for name, text in fields.items()
+    texts = "".join(
+        [
+            f'\r\nContent-Disposition: form-data; name="{_escape(name)}"\r\n\r\n{text}\r\n{opening}'
+            for name, text in fields.items()
+        ]
     )
-    opening, end = delimiter[2:], b"--\r\n"
+    before, after = (texts, "") if last else ("", texts)
     return Frame(
         content_type=f"multipart/form-data; boundary={boundary}",
-        head=opening + texts + head if last else opening + head,
-        tail=delimiter + end if last else delimiter + texts + end,
+        head=_encode(f"{opening}{before}{media}"),
+        tail=_encode(f"\r\n{opening}{after}--\r\n"),
     )
