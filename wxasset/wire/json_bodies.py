@@ -68,7 +68,9 @@ def parse(body: bytes, path: str) -> dict[str, Any]:
     """
     text = _text(body)
     try:
-        document = _DECODER.decode(text)
+        document, end = _DECODER.raw_decode(text)  # `decode` would look for blanks, twice
+        if end != len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
     except (RecursionError, ValueError) as error:
         raise_for_errcode(body, path)
         problem = _why(error, text)
