@@ -84,7 +84,9 @@ class Call(Value, Generic[R_co]):
 
     def query(self) -> dict[str, str]:
         """Return the query parameters, without the access token."""
-        return _texts(unstructure(self)) if self.route.method == "GET" else {}
+        if self.route.method != "GET":
+            return {}
+        return {name: _text(name, value) for name, value in unstructure(self).items()}
 
     def body(self) -> bytes | None:
         """Return the encoded JSON body, or None for a GET."""
@@ -137,7 +139,7 @@ class Upload(Call[R_co]):
 
     def query(self) -> dict[str, str]:
         """Return the plain fields as query parameters."""
-        return _texts({name: value for name, value in unstructure(self).items() if not isinstance(value, dict)})
+        return {name: _text(name, value) for name, value in unstructure(self).items() if not isinstance(value, dict)}
 
     def body(self) -> None:
         """Return None: the body is the multipart frame around the media."""
@@ -159,13 +161,15 @@ class Download(Call[R_co]):
     """
 
 
-def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    for name, value in values.items():
-        if not isinstance(value, str | int):
-            raise UsageError(
-                f"{name}= cannot be sent as a query parameter: pass a string or a number, not {type(value).__name__}."
-            )
-    return {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in values.items()}
+def _text(name: str, value: object) -> str:
+    """Return the value of a query parameter."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(int(value))  # True is 1
+    raise UsageError(
+        f"{name}= cannot be sent as a query parameter: pass a string or a number, not {type(value).__name__}."
+    )
 
 
 ListedType = Literal["image", "voice", "video", "news"]

@@ -36,13 +36,18 @@ def upload_name(name: str, form: Format | None) -> str:
     """
     if "://" in name:
         name = re.split("[?#]", name)[0]  # a query may be a signature
-    name = re.split(r"[/\\]", name)[-1]
+    name = _last_part(name)
     name = guarded_name(name) if name.strip(".") else "media"
     stem, extension = os.path.splitext(name)
     if form is not None and extension.lower() not in form.extensions:
         # ".5" in "version 1.5" belongs to the name; ".png" on a JPEG is misleading and replaced.
         stem, extension = stem if by_extension(extension) else name, form.extensions[0]
     return _joined(stem, extension)
+
+
+def _last_part(path: str) -> str:
+    """Return what follows the last separator of any system."""
+    return path[max(path.rfind("/"), path.rfind("\\")) + 1 :]
 
 
 def guarded_name(name: str) -> str:
@@ -135,6 +140,6 @@ def safe_name(name: str | None, fallback: str, form: Format | None = None) -> st
 
 
 def _plain(name: str) -> str:
-    name = re.split(r"[/\\]", name)[-1]
+    name = _last_part(name)
     kept = (char for char in name if unicodedata.category(char) not in _INVISIBLE)
     return "".join("_" if char in _FORBIDDEN else char for char in kept).strip(" .")

@@ -196,8 +196,10 @@ def sniff(head: bytes) -> Format | None:
     Returns:
         The format, or None if unknown.
     """
-    name = next((name for test in _TESTS if (name := test(head)) is not None), None)
-    return FORMATS[name] if name else None
+    for test in _TESTS:
+        if (name := test(head)) is not None:
+            return FORMATS[name]
+    return None
 
 
 def by_extension(extension: str) -> Format | None:

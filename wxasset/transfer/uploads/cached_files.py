@@ -5,7 +5,6 @@ import os
 import struct
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -66,10 +65,11 @@ def open_cached(path: str) -> int | None:
     if not is_known(path) or (call := _opener()) is None or "\0" in path:
         return None
     sys.audit("open", path, None, FLAGS)
-    with suppress(ValueError):  # a name that cannot be encoded
+    try:
         descriptor = call(os.fsencode(path))
-        return None if descriptor < 0 else descriptor
-    return None
+    except ValueError:  # a name that cannot be encoded
+        return None
+    return None if descriptor < 0 else descriptor
 
 
 def remember(path: str, descriptor: int) -> None:

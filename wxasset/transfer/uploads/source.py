@@ -32,6 +32,8 @@ _KINDS: Final = Hint(
     "Use a path; programs may also pass bytes, a binary file, an UploadFile, or an async iterable of bytes.",
     "请使用文件路径；程序还可传入 bytes、以二进制方式打开的文件、UploadFile 或产生 bytes 的异步迭代器。",
 )
+_BYTES: Final = (bytes, bytearray, memoryview)
+_PATHS: Final = (str, os.PathLike)
 _UNNAMED: Final = "media"
 _BINARY: Final = "application/octet-stream"
 _HASHED_AT_ONCE: Final = 65_536  # bytes that are hashed in less time than a hop to a thread takes
@@ -137,13 +139,13 @@ async def open_source(
 
 
 async def _content(media: Any, size: int | None, most: int) -> tuple[str, Content]:
-    if isinstance(media, bytes | bytearray | memoryview):
+    if isinstance(media, _BYTES):
         return _UNNAMED, MemoryContent(media)
-    if isinstance(media, str | os.PathLike | ReadFile):
-        path = media.path if isinstance(media, ReadFile) else os.fsdecode(media)
-        return os.path.basename(path) or path, media.content if isinstance(media, ReadFile) else await examine_file(
-            path
-        )
+    if isinstance(media, ReadFile):
+        return os.path.basename(media.path), media.content
+    if isinstance(media, _PATHS):
+        path = os.fsdecode(media)
+        return os.path.basename(path) or path, await examine_file(path)
     if is_async_file(media):
         media = media.wrapped  # each read through the wrapper would be a thread hop of its own
     elif hasattr(media, "file") and hasattr(media, "filename"):
