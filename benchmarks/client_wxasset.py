@@ -1,7 +1,7 @@
 """wxasset: uploads by path or from a handle, downloads to a path."""
 
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 
 import aiohttp
 
@@ -50,19 +50,16 @@ class Client(TaskClient):
 
         return {"upload": upload, "download": download, "count": count}[job.work]
 
-    @contextmanager
-    def media(self) -> Iterator[Media]:
-        """Return the source of the upload."""
-        yield self.job.source
+    def media(self) -> AbstractContextManager[Media]:
+        """Return the source of one upload."""
+        return nullcontext(self.job.source)
 
 
 class HandleClient(Client):
     """Uploads from an open file."""
 
-    @contextmanager
-    def media(self) -> Iterator[Media]:
-        with self.job.source.open("rb") as file:
-            yield file
+    def media(self) -> AbstractContextManager[Media]:
+        return self.job.source.open("rb")
 
 
 def make(name: str, job: Job) -> TaskClient:
