@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from disk import replace_writes
 from policies import PATIENT
 from raw_server import Connection, Handler, RawRequest, RawServer, forever, reply, reset
 from wxasset import (
@@ -421,12 +422,12 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a disk that takes 300,000 bytes of a file, and not all of a write at once."""
     write = os.write
 
-    def take(descriptor: int, data: Any) -> int:
+    def take(descriptor: int, data: bytes) -> int:
         if os.fstat(descriptor).st_size >= 300_000:
             raise OSError(28, "No space left on device")
         return write(descriptor, memoryview(data)[:100_000])
 
-    monkeypatch.setattr(os, "write", take)
+    replace_writes(monkeypatch, take)
 
 
 async def test_a_full_disk_leaves_nothing(
@@ -439,6 +440,46 @@ async def test_a_full_disk_leaves_nothing(
     with pytest.raises(DestinationError, match="No space left on device"):
         await raw.get_material("M", to=tmp_path / "out.jpg")
     assert (names(tmp_path), (tmp_path / "out.jpg").read_bytes()) == (["out.jpg"], b"old")
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["several parts", "one part, as on Windows"])
+async def test_a_disk_that_takes_a_part_of_a_write_gets_the_rest(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """What a write leaves is written next, also where it ends inside a part."""
+    write = os.write
+    replace_writes(monkeypatch, lambda descriptor, data: write(descriptor, data[:77_777]))
+    if not at_once:
+        monkeypatch.delattr(os, "writev")
+    server.script = [reply(PHOTO, "image/jpeg")]
+    await raw.get_material("M", to=tmp_path / "out.jpg")
+    assert (tmp_path / "out.jpg").read_bytes() == PHOTO
+
+
+async def test_a_file_of_many_small_parts_is_written_in_writes_that_the_system_takes(
+    raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write has at most as many parts as the system allows, here 1,024."""
+    parts, write = 3 * os.sysconf("SC_IOV_MAX"), os.writev
+    pieces = [PHOTO[start : start + 50] for start in range(0, 50 * parts, 50)]
+    written: list[int] = []
+
+    def count(descriptor: int, views: Any) -> int:
+        written.append(len(views))
+        return write(descriptor, views)
+
+    monkeypatch.setattr(os, "writev", count)
+
+    async def trickle(_: RawRequest, connection: Connection) -> None:
+        await connection.send(reply(b"", "image/jpeg", length=50 * parts))
+        for piece in pieces:
+            await connection.send(piece)
+            await asyncio.sleep(0)
+
+    server.script = [trickle]
+    await raw.get_material("M", to=tmp_path / "out.jpg")
+    assert (tmp_path / "out.jpg").read_bytes() == b"".join(pieces)
+    assert 1 < max(written) <= 1024
 
 
 async def test_a_failing_writer(raw: WxSession, server: RawServer) -> None:
@@ -502,11 +543,11 @@ async def test_a_slow_disk_holds_the_server_back(
 
     def write_slowly(descriptor: int, data: bytes) -> int:
         nonlocal taken
-        threading.Event().wait(0.003)
+        threading.Event().wait(len(data) / 80_000_000)
         taken += len(data)
         return write(descriptor, data)
 
-    monkeypatch.setattr(os, "write", write_slowly)
+    replace_writes(monkeypatch, write_slowly)
 
     async def stream(_: RawRequest, connection: Connection) -> None:
         nonlocal sent, lag
@@ -716,7 +757,7 @@ async def test_a_download_cancelled_in_the_middle_of_a_write_leaves_nothing(
         assert go_on.wait(10)
         return write(descriptor, data)
 
-    monkeypatch.setattr(os, "write", write_when_it_may)
+    replace_writes(monkeypatch, write_when_it_may)
     server.script = [reply(PHOTO * 6, "image/jpeg")]
     task = asyncio.create_task(raw.get_material("M", to=tmp_path / "out.jpg"))
     await asyncio.to_thread(begun.wait, 10)

@@ -5,7 +5,10 @@ import hashlib
 import os
 import secrets
 import stat
+from collections import deque
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +24,7 @@ __all__ = ["KeptPart", "PartialFile"]
 _CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _ADOPT: Final = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _COPIED: Final = 1024 * 1024
+_AT_ONCE: Final = 1024  # parts of one write: IOV_MAX of Linux and macOS
 _ETAG: Final = 256  # bytes; longer ones are not kept
 
 
@@ -91,11 +95,15 @@ class PartialFile:
     def _named(self, mark: str) -> tuple[str, str]:
         return f"{self._stem}{mark}.part", f"{self._stem}{mark}.etag"
 
-    def write(self, data: bytes) -> None:
+    def write(self, batch: Sequence[bytes]) -> None:
         """Write bytes; the file is created with the first ones, so a small file takes one thread hop in all."""
-        descriptor, view = self._open(), memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        descriptor, left = self._open(), deque([memoryview(part) for part in batch])
+        while left:
+            written = _write_some(descriptor, left)
+            while left and written >= len(left[0]):
+                written -= len(left.popleft())
+            if written:
+                left[0] = left[0][written:]
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -165,6 +173,13 @@ class PartialFile:
         if self._note is not None:
             Path(self._note).unlink(missing_ok=True)
             self._note = None
+
+
+def _write_some(descriptor: int, views: Iterable[memoryview]) -> int:
+    """Write bytes in one system call; return how many were written."""
+    if hasattr(os, "writev"):
+        return os.writev(descriptor, list(islice(views, _AT_ONCE)))
+    return os.write(descriptor, next(iter(views)))  # on Windows
 
 
 def _is_mine(descriptor: int, path: str) -> bool:

@@ -8,7 +8,7 @@ import inspect
 import io
 import os
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
@@ -72,7 +72,7 @@ class _HandleSink(Sink):
         with DOWNLOAD_BUFFERS.lease() as lease:
             # A write to a pipe may block forever; a cancelled download does not wait for it.
             submit = abandonable if self._endless else in_background
-            writing = ThreadedWriting(self._write, lease, _OPEN_FILE, submit)
+            writing = ThreadedWriting(self._write_batch, lease, _OPEN_FILE, submit)
             try:
                 yield writing
                 await writing.finish(self._end)
@@ -96,6 +96,10 @@ class _HandleSink(Sink):
             return None
         self._replaces = start < end
         return start, end
+
+    def _write_batch(self, batch: Sequence[bytes]) -> None:
+        for data in batch:
+            self._write(data)
 
     def _write(self, data: bytes) -> None:
         if not self._replaces:

@@ -131,7 +131,11 @@ class ThreadedWriting(Writing):
     """Write-behind: a thread hashes and writes one batch while the next one is collected."""
 
     def __init__(
-        self, write: Callable[[bytes], object], lease: BufferLease, name: object, submit: Submit = in_background
+        self,
+        write: Callable[[Sequence[bytes]], object],
+        lease: BufferLease,
+        name: object,
+        submit: Submit = in_background,
     ) -> None:
         """Write with a blocking function; it has to accept every batch completely."""
         super().__init__(lease.minimum)
@@ -149,8 +153,7 @@ class ThreadedWriting(Writing):
         return self._lease.current
 
     def _step(self, batch: list[bytes]) -> None:
-        for part in batch:
-            self._write(part)
+        self._write(batch)
         self._absorb(batch)
 
     async def finish(self, function: Callable[..., T], *arguments: Any) -> T:
