@@ -24,6 +24,7 @@ from wxasset.cli.doctor.certificates import (
     parse_certificate,
 )
 from wxasset.errors import UsageError, WxAssetError
+from wxasset.transfer.deadlines import Deadlines
 from wxasset.transfer.http import ENVIRONMENT, Reply, Request, Timeouts, Transport
 from wxasset.transfer.http.errors import FAULTS
 from wxasset.transfer.http.proxies import Proxies, place_of_proxy
@@ -119,7 +120,7 @@ async def _request(url: URL, proxy: URL | None, authorities: ssl.SSLContext, rou
         _session(look, ssl=authorities, socket_factory=connect) as http,
         http.get(url, allow_redirects=False, proxy=proxy) as response,
     ):
-        reply = Reply(Request(method="GET", path=_PATH), response, PATIENCE)
+        reply = Reply(Request(method="GET", path=_PATH), response, PATIENCE, Deadlines())
         with suppress(WxAssetError):  # it is not WeChat's
             route.errcode = as_int(parse(await reply.read(_MOST), _PATH).get("errcode"))
         took = time.perf_counter() - begun

@@ -22,9 +22,6 @@ def _parts() -> dict[str, bool]:
         "Payload._size": "_size" in vars(payload.Payload),
         # The last piece of an upload is written without waiting.
         "StreamWriter.write(drain=)": "drain" in write,
-        # Silence is watched for from the first wait for a body.
-        "ResponseHandler.read_timeout": hasattr(client_proto.ResponseHandler, "read_timeout"),
-        "ResponseHandler.start_timeout": hasattr(client_proto.ResponseHandler, "start_timeout"),
     }
 
 

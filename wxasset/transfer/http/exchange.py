@@ -54,7 +54,7 @@ class Exchange(AbstractAsyncContextManager[Reply]):
             else:
                 with UPLOAD_BUFFERS.lease():
                     response = self._response = await self._respond(pool, self._request, self._sending, limit)
-            reply = Reply(self._request, response, limit - time.monotonic())
+            reply = Reply(self._request, response, limit - time.monotonic(), pool.deadlines)
             if response.status not in self._good:
                 early = self._sending is not None and not self._sending.whole
                 await raise_for_status(reply, response.status, early=early)

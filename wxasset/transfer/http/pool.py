@@ -12,7 +12,6 @@ import aiohttp
 from wxasset.errors import ConnectError
 from wxasset.transfer.deadlines import Deadlines
 from wxasset.transfer.http.direct import Direct
-from wxasset.transfer.http.reply import at_most
 from wxasset.transfer.http.request import Request
 
 __all__ = ["CONNECTIONS", "Pool", "Slot", "Slots", "close_pool"]
@@ -54,7 +53,7 @@ class Pool:
 
     def slot(self, request: Request) -> "Slot":
         """Return the slot of a request, to be taken."""
-        return Slot(self.slots, request)
+        return Slot(self.slots, request, self.deadlines)
 
 
 async def close_pool(pool: Pool) -> None:
@@ -91,9 +90,10 @@ class Slot:
     may hold all connections itself, and would wait forever.
     """
 
-    def __init__(self, slots: Slots, request: Request) -> None:
+    def __init__(self, slots: Slots, request: Request, deadlines: Deadlines) -> None:
         self._slots = slots
         self._request = request
+        self._deadlines = deadlines
 
     def take(self) -> bool:
         """Take the slot if one is free."""
@@ -115,7 +115,7 @@ class Slot:
         """Wait for a slot; return False if only others got one in the meantime."""
         returned = self._slots.returned
         try:
-            async with at_most(patience):
+            with self._deadlines.at(time.monotonic() + patience):
                 await self._slots.acquire()
         except TimeoutError:
             path = self._request.path

@@ -86,7 +86,7 @@ class LinkClient:
                 observer = LinkObserver(request, url, policy, headers, self._near)
                 response = await self._respond(observer, pool, request, None, limit)
                 try:
-                    reply = Reply(request, response, limit - time.monotonic())
+                    reply = Reply(request, response, limit - time.monotonic(), pool.deadlines)
                     if response.status in REDIRECTS and hop < policy.max_redirects:
                         url = check_redirect(url, getattr(response, "location", None), policy, request.path, self._near)
                         continue

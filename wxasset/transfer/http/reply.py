@@ -1,6 +1,5 @@
 """HTTP responses: the headers, and the body chunk by chunk."""
 
-import asyncio
 import re
 import time
 import zlib
@@ -21,6 +20,7 @@ from wxasset.errors import (
     WxAssetError,
 )
 from wxasset.errors.text import printable
+from wxasset.transfer.deadlines import Deadlines, SilenceError
 from wxasset.transfer.http.decoding import Decoder, coding_of
 from wxasset.transfer.http.direct import Response
 from wxasset.transfer.http.errors import reason
@@ -30,7 +30,7 @@ from wxasset.wire.error_replies import storage_error
 from wxasset.wire.json_bodies import excerpt, raise_for_errcode
 from wxasset.wire.limits import KIB
 
-__all__ = ["OK", "REDIRECTS", "Reply", "at_most", "raise_for_status"]
+__all__ = ["OK", "REDIRECTS", "Reply", "raise_for_status"]
 
 OK: Final = 200
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -38,17 +38,26 @@ _PACKED: Final = 1024 * KIB  # bytes; allowed decompressed size of any compresse
 _DENSITY: Final = 32  # allowed compression ratio of larger ones: articles of HTML are compressed to a tenth
 _PEEK: Final = 2048  # bytes of an error response read for the excerpt
 _CONTENT_RANGE: Final = r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})"
-_EVER: Final = 1e9  # seconds; uvloop cannot count 2**64 milliseconds or more
 
 
 class Reply:
     """An HTTP response with a body still to be read."""
 
-    def __init__(self, request: Request, response: aiohttp.ClientResponse | Response, patience: float) -> None:
-        """Wrap a response; `patience` is the time to wait for its first bytes, in seconds."""
+    def __init__(
+        self, request: Request, response: aiohttp.ClientResponse | Response, patience: float, deadlines: Deadlines
+    ) -> None:
+        """Wrap a response.
+
+        Args:
+            request: The request.
+            response: The response.
+            patience: Seconds to wait for its bytes, without the time for those received.
+            deadlines: The deadlines of the event loop.
+        """
         self.path: str = request.path
         self._request = request
         self._response = response
+        self._deadlines = deadlines
         self._received = 0
         self._patience = patience
         self._min_rate = request.timeouts.min_rate
@@ -162,21 +171,13 @@ class Reply:
 
     async def _wait(self) -> bytes:
         """Wait for bytes; only the waiting counts against the time limit, not the processing of the bytes."""
-        content, begun = self._response.content, time.monotonic()
-        self._watch()
-        # A timer, since chunk framing or compressed data can trickle in forever without a byte of the body.
-        async with at_most(self._patience + self._moved / self._min_rate):
-            chunk = await content.readany()
+        begun = time.monotonic()
+        # A limit, since chunk framing or compressed data can trickle in forever without a byte of the body.
+        with self._deadlines.at(begun + self._patience + self._moved / self._min_rate) as deadline:
+            deadline.listen(self._request.meter, self._request.timeouts.stall)
+            chunk = await self._response.content.readany()
         self._patience -= time.monotonic() - begun
         return chunk
-
-    def _watch(self) -> None:
-        """Let aiohttp watch for silence from here on; a body that came with its head needs no timer."""
-        connection = self._response.connection
-        protocol = None if connection is None else connection.protocol
-        if protocol is not None and protocol.read_timeout is None:
-            protocol.read_timeout = self._request.timeouts.stall
-            protocol.start_timeout()
 
     def _too_large(self) -> ReplyTooLarge:
         wire = self._request.meter.wire
@@ -198,7 +199,7 @@ class Reply:
         received = self._received
         if self._request.meter.exceeded:
             return self._too_large()
-        if isinstance(error, aiohttp.ServerTimeoutError):
+        if isinstance(error, aiohttp.ServerTimeoutError | SilenceError):
             return TransferTimeout(f"{self.path} stopped answering after {received} bytes.", self.path)
         if isinstance(error, TimeoutError):
             return TransferTimeout(f"{self.path} answers too slowly: {received} bytes so far.", self.path)
@@ -253,11 +254,6 @@ class Reply:
             raise_for_errcode(b"".join(parts), self.path)
             raise TransferError(error.message, self.path) from None
         return b"".join(parts)
-
-
-def at_most(seconds: float) -> asyncio.Timeout:
-    """Return a timer; for infinite or very long times, a timer without a limit."""
-    return asyncio.timeout(seconds if seconds < _EVER else None)
 
 
 def _unix_time(text: str | None) -> float | None:
