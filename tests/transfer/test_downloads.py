@@ -446,7 +446,7 @@ async def test_a_full_disk_leaves_nothing(
 async def test_a_disk_that_takes_a_part_of_a_write_gets_the_rest(
     raw: WxSession, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
-    """What a write leaves is written next, also where it ends inside a part."""
+    """The rest of a write is written next, also where it begins inside a part."""
     write = os.write
     replace_writes(monkeypatch, lambda descriptor, data: write(descriptor, data[:77_777]))
     if not at_once:

@@ -29,8 +29,8 @@ class LoopGuard:
     """Detect a change of the event loop or of the process.
 
     Attributes:
-        forks: How many forks lie between this process and the one that imported this module; the number of a process
-            would be a system call for each use.
+        forks: Number of forks between the process that imported this module and this one. The process id would be a
+            system call for each use.
     """
 
     forks: ClassVar[int] = 0
@@ -166,14 +166,15 @@ _resources: Final[weakref.WeakSet[LoopResource[Any]]] = weakref.WeakSet()
 """All resources of the process, for its forked children."""
 
 
-def _leave_all_to_parent() -> None:
+def _after_fork() -> None:
+    """Count the fork in the child, and leave all resources to the parent."""
     LoopGuard.forks += 1
     for resource in list(_resources):
         resource.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_leave_all_to_parent)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 async def _owned(value: T, close: Callable[[T], Awaitable[object]]) -> AsyncGenerator[T, None]:

@@ -96,7 +96,7 @@ class PartialFile:
         return f"{self._stem}{mark}.part", f"{self._stem}{mark}.etag"
 
     def write(self, batch: Sequence[bytes]) -> None:
-        """Write bytes; the file is created with the first ones, so a small file takes one thread hop in all."""
+        """Write a batch; the file is created with the first one, so a small file takes one thread hop in all."""
         descriptor, left = self._open(), deque([memoryview(part) for part in batch])
         while left:
             written = _write_some(descriptor, left)
